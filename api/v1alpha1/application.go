@@ -1,0 +1,122 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Application is what a team owns: one service, where its traffic enters and
+// how a new version of it is released.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:resource:shortName=app,categories=weft
+// +kubebuilder:subresource:status
+// +kubebuilder:printcolumn:name=Strategy,type=string,JSONPath=.spec.strategy.type
+// +kubebuilder:printcolumn:name=Version,type=string,JSONPath=.status.version
+// +kubebuilder:printcolumn:name=Problems,type=integer,JSONPath=.status.problemCount
+type Application struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+	Spec              ApplicationSpec   `json:"spec,omitempty"`
+	Status            ApplicationStatus `json:"status,omitempty"`
+}
+
+// ApplicationSpec says who owns the application and how it is released.
+type ApplicationSpec struct {
+	// Owner is the team to ask.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Owner string `json:"owner,omitempty"`
+	// Service is the name of the service whose traffic is split between versions, in the
+	// application's namespace. Default: the application's name.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Service string `json:"service,omitempty"`
+	// Strategy is how a release moves traffic to a new version.
+	// +optional
+	Strategy Strategy `json:"strategy,omitempty"`
+}
+
+// Strategy is how traffic moves from the serving version to a new one.
+type Strategy struct {
+	// Type is canary (small share first, judged by its traffic) or blueGreen (all at once, the
+	// old version kept ready).
+	// +optional
+	// +kubebuilder:default=canary
+	// +kubebuilder:validation:Enum=canary;blueGreen
+	Type StrategyType `json:"type,omitempty"`
+	// Steps are the canary's shares in percent, ascending. Default: 5, 25, 50, 100.
+	// +optional
+	// +kubebuilder:validation:MaxItems=20
+	Steps []int32 `json:"steps,omitempty"`
+	// Analysis bounds what the new version may do worse than the serving one.
+	// +optional
+	Analysis Analysis `json:"analysis,omitempty"`
+}
+
+// StrategyType names a strategy.
+type StrategyType string
+
+const (
+	Canary    StrategyType = "canary"
+	BlueGreen StrategyType = "blueGreen"
+)
+
+// Analysis says when traffic shows that a version is worse, good enough, or
+// that nothing can be said.
+type Analysis struct {
+	// MaxErrorIncrease is the error rate, in percentage points over the serving version, that
+	// still passes, e.g. "0.5".
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,4})?$`
+	MaxErrorIncrease string `json:"maxErrorIncrease,omitempty"`
+	// Confidence that a verdict needs, e.g. "0.99".
+	// +optional
+	// +kubebuilder:validation:Pattern=`^0\.[0-9]{1,6}$`
+	Confidence string `json:"confidence,omitempty"`
+	// Deadline after which a step without a verdict is inconclusive and waits for a person.
+	// +optional
+	Deadline *metav1.Duration `json:"deadline,omitempty"`
+}
+
+// ApplicationStatus is what the application serves now.
+type ApplicationStatus struct {
+	// Version that serves, by the last completed release.
+	// +optional
+	Version string `json:"version,omitempty"`
+	// Release that last changed traffic.
+	// +optional
+	Release       string `json:"release,omitempty"`
+	ProblemStatus `json:",inline"`
+}
+
+// ApplicationList is a list of applications.
+//
+// +kubebuilder:object:root=true
+type ApplicationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Application `json:"items"`
+}
+
+// ProblemStatus is the part of every status that names what is wrong with the
+// object. Empty: nothing is.
+type ProblemStatus struct {
+	// ObservedGeneration is the generation that the problems were found in.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// ProblemCount is the number of problems, for tables.
+	// +optional
+	ProblemCount int32 `json:"problemCount,omitempty"`
+	// Problems say, each in one sentence, what has no or only partial effect.
+	// +optional
+	Problems []Problem `json:"problems,omitempty"`
+}
+
+// Problem is one reason why an object has no or only partial effect.
+type Problem struct {
+	// Code is stable, e.g. HostConflict, MissingService, NotHonoured.
+	Code string `json:"code"`
+	// Path is where in the object, e.g. spec.http[0].route[1].destination.
+	// +optional
+	Path string `json:"path,omitempty"`
+	// Message is one sentence with the remedy.
+	Message string `json:"message"`
+}
