@@ -1,0 +1,100 @@
+package model
+
+import "time"
+
+// What agent and server say to each other, as JSON on one gRPC stream
+// (AgentSession) and two calls (AgentJoin, AgentRenew) of the mesh port. The
+// stream is the lease of the workload: it ends, and after LeaseIntervals
+// intervals without a new one the workload is lost.
+const (
+	AgentService   = "weft.Agent"
+	AgentJoin      = "/weft.Agent/Join"    // JoinRequest -> JoinReply; the only call without a client certificate
+	AgentRenew     = "/weft.Agent/Renew"   // RenewRequest -> CertificateReply
+	AgentSession   = "/weft.Agent/Session" // stream of AgentMessage -> stream of ServerMessage
+	LeaseInterval  = 5 * time.Second       // an agent says something at least this often
+	LeaseIntervals = 3                     // silent intervals that end a lease
+)
+
+// JoinRequest trades a one-time token for the identity of a host: the right to
+// ask for the identities of workloads that the token names.
+type JoinRequest struct {
+	Token string `json:"token"`
+	Host  string `json:"host"` // name of the machine
+	CSR   []byte `json:"csr"`  // PKCS#10, DER
+}
+
+// JoinReply is the host's identity.
+type JoinReply struct {
+	CertificateReply
+	TrustDomain string `json:"trustDomain"`
+}
+
+// RenewRequest asks for a certificate: the host's own again (Account empty),
+// or that of a workload on the host. The caller's certificate must allow it.
+type RenewRequest struct {
+	Namespace string `json:"namespace,omitempty"`
+	Account   string `json:"account,omitempty"`
+	CSR       []byte `json:"csr"`
+}
+
+// CertificateReply is a certificate chain and the roots to trust, DER.
+type CertificateReply struct {
+	Chain [][]byte `json:"chain"`
+	Roots [][]byte `json:"roots"`
+}
+
+// AgentMessage is what an agent says; the first one of a stream has Register.
+type AgentMessage struct {
+	Register *Registration `json:"register,omitempty"`
+	Health   Health        `json:"health,omitempty"`
+	// Deregister ends the lease at once: the workload stops of its own will.
+	Deregister bool           `json:"deregister,omitempty"`
+	Traffic    *TrafficReport `json:"traffic,omitempty"`
+}
+
+// Registration is the workload that the agent stands for.
+type Registration struct {
+	Namespace string            `json:"namespace"`
+	Name      string            `json:"name"` // unique in the namespace, stable over restarts
+	App       string            `json:"app,omitempty"`
+	Version   string            `json:"version,omitempty"`
+	Gateway   string            `json:"gateway,omitempty"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Address   string            `json:"address"`
+	Host      string            `json:"host"`
+	Ports     []WorkloadPort    `json:"ports,omitempty"`
+}
+
+// ServerMessage is what the server says to an agent.
+type ServerMessage struct {
+	// Registered confirms a Register; from here on the workload is an endpoint if healthy.
+	Registered bool `json:"registered,omitempty"`
+	// Roots replace the trusted roots, DER.
+	Roots [][]byte `json:"roots,omitempty"`
+}
+
+// TrafficReport is what a proxy counted since the report before it: deltas,
+// so that a restarted Envoy or server loses at most one report.
+type TrafficReport struct {
+	Period time.Duration  `json:"period"`
+	Edges  []EdgeCounters `json:"edges"`
+}
+
+// EdgeCounters are the calls of one proxy to one cluster.
+type EdgeCounters struct {
+	Cluster  string `json:"cluster"`            // ClusterName
+	Requests uint64 `json:"requests,omitempty"` // attempts that were answered or failed
+	Errors   uint64 `json:"errors,omitempty"`   // of them 5xx, resets, timeouts, connection failures
+	Retries  uint64 `json:"retries,omitempty"`
+	Fallback uint64 `json:"fallback,omitempty"` // answered by a default response
+	// Latency counts requests by bucket: [i] are those of at most LatencyBounds[i] milliseconds, the
+	// last one those above all bounds.
+	Latency []uint64 `json:"latency,omitempty"`
+}
+
+// LatencyBounds are the upper ends of the latency buckets, milliseconds: a
+// relative error of at most 25% between 0.5 ms and 10 s.
+var LatencyBounds = []float64{
+	0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12.5, 16, 20, 25, 32, 40, 50, 63, 80, 100, 125, 160, 200,
+	250, 320, 400, 500, 630, 800, 1000, 1250, 1600, 2000, 2500, 3200, 4000, 5000, 6300, 8000, 10000,
+}

@@ -1,0 +1,234 @@
+package model
+
+import (
+	"reflect"
+	"strconv"
+	"time"
+)
+
+// Policy is how calls to one host are made: its subsets, load balancing, pools,
+// breakers, TLS. Key: object.
+type Policy struct {
+	Object    Key
+	Host      string // canonical or external; "*.suffix" for several
+	Rank      int64  // as in RouteTable
+	Subsets   []Subset
+	Traffic   TrafficPolicy
+	PortLevel map[uint32]TrafficPolicy // replaces Traffic for one port
+	From      []Origin
+}
+
+func (p Policy) Key() string         { return p.Object.String() }
+func (p Policy) Equal(o Policy) bool { return reflect.DeepEqual(p, o) }
+
+// Subset is a named part of a service's endpoints.
+type Subset struct {
+	Name    string
+	Labels  map[string]string
+	Traffic *TrafficPolicy // nil: the policy's
+	Origin  Origin
+}
+
+// TrafficPolicy of a host, port or subset. Nil and zero fields: the default.
+type TrafficPolicy struct {
+	Balancer Balancer
+	Hash     *HashKey // for consistent hashing
+	Pool     Pool
+	Outlier  *Outlier
+	TLS      *ClientTLS
+	Warmup   time.Duration // slow start of new endpoints
+}
+
+// Balancer is the load balancing algorithm.
+type Balancer string
+
+const (
+	LeastRequest Balancer = "" // the default
+	RoundRobin   Balancer = "roundRobin"
+	Random       Balancer = "random"
+	RingHash     Balancer = "ringHash"
+	Maglev       Balancer = "maglev"
+)
+
+// HashKey says what consistent hashing hashes; one field is set.
+type HashKey struct {
+	Header, Query, Cookie string
+	CookieTTL             time.Duration
+	SourceIP              bool
+}
+
+// Pool limits what one proxy opens towards the host: a circuit breaker. 0: default.
+type Pool struct {
+	MaxConnections, MaxPending, MaxRequests, MaxRetries, MaxPerConnection uint32
+	ConnectTimeout, IdleTimeout                                           time.Duration
+}
+
+// Outlier ejects endpoints that fail. 0: default; errors as a count in a row.
+type Outlier struct {
+	Consecutive5xx, ConsecutiveGateway uint32
+	Interval, BaseEjection             time.Duration
+	MaxEjectionPercent                 uint32
+	MinHealthPercent                   uint32
+}
+
+// ClientTLS is how a caller speaks to a host outside of the mesh, or overrides
+// how it speaks to one inside.
+type ClientTLS struct {
+	Mode     TLSMode
+	SNI      string
+	SANs     []string
+	Insecure bool // does not verify the server
+}
+
+type TLSMode string
+
+const (
+	TLSDisable TLSMode = "disable" // plain text
+	TLSSimple  TLSMode = "simple"  // verify the server only
+	TLSMutual  TLSMode = "mesh"    // the mesh's own identity
+)
+
+// Split is the share of each version of a host. Key: host.
+type Split struct {
+	Host     string
+	Service  string // short name, for the private address header
+	Versions []VersionShare
+	From     []Origin
+}
+
+type VersionShare struct {
+	Version string
+	Weight  uint32 // percent
+}
+
+func (s Split) Key() string        { return s.Host }
+func (s Split) Equal(o Split) bool { return reflect.DeepEqual(s, o) }
+
+// VersionHeader carries private addresses: "reviews=v3,ratings=v2".
+const VersionHeader = "x-weft-version"
+
+// Fallback is the answer of a caller's proxy when no backend answers. Key: host.
+type Fallback struct {
+	Host        string
+	Service     string
+	On          []uint32 // statuses that are replaced
+	Status      uint32
+	ContentType string
+	Body        string
+	From        []Origin
+}
+
+func (f Fallback) Key() string           { return f.Host }
+func (f Fallback) Equal(o Fallback) bool { return reflect.DeepEqual(f, o) }
+
+// Gateway is a set of listeners of the proxies that are the gateway. Key: object.
+type Gateway struct {
+	Object    Key
+	Name      string            // "namespace/name", by which routes name it
+	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
+	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
+	Listeners []GatewayListener
+	From      []Origin
+}
+
+// GatewayListener is one port of a gateway.
+type GatewayListener struct {
+	Name       string
+	Port       uint32
+	Protocol   GatewayProtocol
+	Hosts      []string // "*" for all; "ns/host" is already resolved to host
+	Secret     string   // namespace/name of the certificate, for HTTPS
+	RouteSpace []string // namespaces whose routes may attach; nil: all; Same is resolved
+	Origin     Origin
+}
+
+type GatewayProtocol string
+
+const (
+	GatewayHTTP  GatewayProtocol = "HTTP"
+	GatewayHTTPS GatewayProtocol = "HTTPS"
+	GatewayTLS   GatewayProtocol = "TLS"
+	GatewayTCP   GatewayProtocol = "TCP"
+)
+
+func (g Gateway) Key() string          { return g.Object.String() }
+func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
+
+// PeerAuth says which workloads accept plain text. Key: object.
+type PeerAuth struct {
+	Object    Key
+	Namespace string            // "" applies to the whole mesh
+	Selector  map[string]string // empty: the namespace
+	Mode      MTLSMode
+	PortMode  map[uint32]MTLSMode
+	From      []Origin
+}
+
+type MTLSMode string
+
+const (
+	MTLSUnset      MTLSMode = ""
+	MTLSStrict     MTLSMode = "strict"
+	MTLSPermissive MTLSMode = "permissive"
+	MTLSOff        MTLSMode = "off"
+)
+
+func (p PeerAuth) Key() string           { return p.Object.String() }
+func (p PeerAuth) Equal(o PeerAuth) bool { return reflect.DeepEqual(p, o) }
+
+// Authorization allows or denies requests to workloads. Key: object.
+type Authorization struct {
+	Object    Key
+	Namespace string // "" applies to the whole mesh
+	Selector  map[string]string
+	Action    AuthzAction
+	DryRun    bool
+	Rules     []AuthzRule // none: matches nothing
+	From      []Origin
+}
+
+type AuthzAction string
+
+const (
+	Allow AuthzAction = "allow"
+	Deny  AuthzAction = "deny"
+	Audit AuthzAction = "audit"
+)
+
+func (a Authorization) Key() string                { return a.Object.String() }
+func (a Authorization) Equal(o Authorization) bool { return reflect.DeepEqual(a, o) }
+
+// PolicyID names one rule in access records and in `explain`.
+func (a Authorization) PolicyID(rule int) string {
+	return a.Object.Namespace + "/" + a.Object.Name + "#" + strconv.Itoa(rule)
+}
+
+// AuthzRule holds if one source and one operation and all conditions hold; an
+// empty list of them always holds.
+type AuthzRule struct {
+	From   []AuthzSource
+	To     []AuthzOperation
+	When   []AuthzCondition
+	Origin Origin
+}
+
+// AuthzSource is a conjunction of lists; each list holds if one value does.
+// Values: exact, "prefix*", "*suffix", "*" (present).
+type AuthzSource struct {
+	Principals, NotPrincipals   []string // without spiffe://, as Istio writes them
+	Namespaces, NotNamespaces   []string
+	IPBlocks, NotIPBlocks       []string
+	RemoteBlocks, NotRemote     []string
+	RequestPrincipals, NotReqPr []string
+}
+
+// AuthzOperation is what is done; same forms of values.
+type AuthzOperation struct {
+	Hosts, NotHosts, Ports, NotPorts, Methods, NotMethods, Paths, NotPaths []string
+}
+
+// AuthzCondition is Istio's key with values, e.g. request.headers[x].
+type AuthzCondition struct {
+	Key               string
+	Values, NotValues []string
+}

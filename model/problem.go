@@ -1,0 +1,30 @@
+package model
+
+// Codes of problems. They are stable: people filter and script by them.
+const (
+	ProblemInvalid        = "Invalid"        // the object cannot be read, or contradicts itself
+	ProblemMissingService = "MissingService" // it names a service that does not exist
+	ProblemMissingPort    = "MissingPort"    // the service has no such port
+	ProblemMissingSubset  = "MissingSubset"  // no policy defines the subset
+	ProblemHostConflict   = "HostConflict"   // the host belongs to another namespace or object
+	ProblemNotHonoured    = "NotHonoured"    // weft does not do this (yet)
+	ProblemUnreachable    = "Unreachable"    // a rule that no request can reach
+	ProblemRefused        = "Refused"        // a proxy refused what came of it
+)
+
+// Problem says why an object has no or only partial effect. It never stops
+// other objects, and ends in the object's status.
+type Problem struct {
+	Object     Key
+	Generation int64  // of the object when the problem was found; 0: unknown
+	Code       string // one of the constants above
+	Path       string // in the object
+	Message    string // one sentence: what is wrong and what would help
+}
+
+func (p Problem) Equal(o Problem) bool { return p == o }
+
+// Key is unique by object, place, code and text.
+func (p Problem) Key() string {
+	return p.Object.String() + "|" + p.Path + "|" + p.Code + "|" + p.Message
+}

@@ -1,0 +1,25 @@
+package model
+
+import "reflect"
+
+// Proxy is one connected Envoy. Key: ID.
+type Proxy struct {
+	ID        string // namespace/name of its workload
+	Scope     string // key of the view that it receives
+	Connected bool
+	// Revision up to which it is known to hold everything: every resource of
+	// its view at that revision was acknowledged.
+	Revision uint64
+	Refusals []Refusal
+	Version  string // of Envoy
+}
+
+// Refusal is a resource that the proxy did not accept; what it had stays.
+type Refusal struct {
+	Type, Name string
+	Version    uint64
+	Reason     string
+}
+
+func (p Proxy) Key() string        { return p.ID }
+func (p Proxy) Equal(o Proxy) bool { return reflect.DeepEqual(p, o) }

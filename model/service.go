@@ -1,0 +1,183 @@
+package model
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Domain is the suffix of the canonical host of every service of the mesh,
+// the one that Kubernetes uses, so that a host reads the same on every site.
+const Domain = "svc.cluster.local"
+
+// HostOf is the canonical host of a service of the mesh.
+func HostOf(namespace, name string) string { return name + "." + namespace + "." + Domain }
+
+// Protocol of a port.
+type Protocol string
+
+const (
+	HTTP  Protocol = "http"  // HTTP/1.1 to the application
+	HTTP2 Protocol = "http2" // HTTP/2 without TLS to the application; gRPC too
+	TCP   Protocol = "tcp"
+	TLS   Protocol = "tls" // opaque TLS, routed by server name
+)
+
+// IsHTTP says whether requests of the protocol can be routed one by one.
+func (p Protocol) IsHTTP() bool { return p == HTTP || p == HTTP2 }
+
+// Resolution is how the endpoints of a service are found.
+type Resolution string
+
+const (
+	ByWorkload Resolution = "workload" // workloads that the selector matches
+	Static     Resolution = "static"   // the addresses that the object lists
+	ByDNS      Resolution = "dns"      // the addresses that the hosts resolve to, asked by the proxy
+)
+
+// Service is a name that is called. Key: its host.
+type Service struct {
+	Host       string // canonical, lower case, unique in the mesh
+	Namespace  string // that owns the host
+	Name       string // short name; for an external service its host
+	External   bool   // outside of the mesh: no sidecar, no mesh identity
+	Resolution Resolution
+	Selector   map[string]string // of workload labels in Namespace, for ByWorkload
+	Ports      []Port            // by number, ascending
+	Addresses  []Address         // for Static and ByDNS
+	From       []Origin
+}
+
+// Port of a service.
+type Port struct {
+	Number   uint32 // the port that callers name
+	Target   uint32 // the port of the workload's service port it leads to; 0: Number
+	Name     string
+	Protocol Protocol
+}
+
+// Address is one given endpoint of an external service.
+type Address struct {
+	Host   string            // IP, or a name for ByDNS
+	Ports  map[string]uint32 // port name to port number where it differs from the service's
+	Labels map[string]string
+	Weight uint32 // 0 means 1
+}
+
+// Key is the host.
+func (s Service) Key() string          { return s.Host }
+func (s Service) Equal(o Service) bool { return reflect.DeepEqual(s, o) }
+
+// Port finds a port by number.
+func (s Service) Port(number uint32) (Port, bool) {
+	i := slices.IndexFunc(s.Ports, func(p Port) bool { return p.Number == number })
+	if i < 0 {
+		return Port{}, false
+	}
+	return s.Ports[i], true
+}
+
+// Names are the hosts by which a caller in the namespace may name the
+// service, most specific last.
+func (s Service) Names(caller string) []string {
+	if s.External || !strings.HasSuffix(s.Host, "."+Domain) {
+		return []string{s.Host}
+	}
+	full := s.Name + "." + s.Namespace
+	names := []string{s.Host, full + ".svc", full}
+	if caller == s.Namespace {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// ClusterName names the Envoy cluster of a service's port and, if not empty,
+// of one subset of it: "HOST:PORT" or "HOST:PORT/SUBSET".
+func ClusterName(host string, port uint32, subset string) string {
+	name := host + ":" + strconv.Itoa(int(port))
+	if subset != "" {
+		name += "/" + subset
+	}
+	return name
+}
+
+// ParseClusterName is the inverse of ClusterName.
+func ParseClusterName(name string) (host string, port uint32, subset string, ok bool) {
+	rest, subset, _ := strings.Cut(name, "/")
+	i := strings.LastIndexByte(rest, ':')
+	if i < 0 {
+		return "", 0, "", false
+	}
+	n, err := strconv.ParseUint(rest[i+1:], 10, 16)
+	return rest[:i], uint32(n), subset, err == nil
+}
+
+// Health of a workload.
+type Health string
+
+const (
+	Healthy   Health = "Healthy"
+	Unhealthy Health = "Unhealthy"
+	Draining  Health = "Draining"
+	Lost      Health = "Lost" // lease ended, yet kept: see WorkloadStatus
+)
+
+// Workload is one running instance, or a gateway's proxy. Key: namespace/name.
+type Workload struct {
+	Namespace, Name string
+	App, Version    string
+	Gateway         string            // the gateway that this proxy is; "" for a sidecar
+	Labels          map[string]string // app and version included
+	Address         string            // IP at which its proxy is reached
+	Ports           []WorkloadPort    // by number, ascending
+	Health          Health
+}
+
+// WorkloadPort is a port of the service that the workload serves.
+type WorkloadPort struct {
+	Number    uint32 // the service's port, the one that callers name
+	Protocol  Protocol
+	ProxyPort uint32 // where its Envoy accepts calls for this port
+	AppPort   uint32 // where the application listens, on loopback
+}
+
+func (w Workload) Key() string           { return w.Namespace + "/" + w.Name }
+func (w Workload) Equal(o Workload) bool { return reflect.DeepEqual(w, o) }
+
+// Account is the name in the workload's identity.
+func (w Workload) Account() string {
+	if w.Gateway != "" {
+		return w.Gateway
+	}
+	return w.App
+}
+
+// Port finds a port by the service's number.
+func (w Workload) Port(number uint32) (WorkloadPort, bool) {
+	i := slices.IndexFunc(w.Ports, func(p WorkloadPort) bool { return p.Number == number })
+	if i < 0 {
+		return WorkloadPort{}, false
+	}
+	return w.Ports[i], true
+}
+
+// Matches says whether the labels hold all that the selector asks. An empty
+// selector matches everything.
+func Matches(selector, labels map[string]string) bool {
+	for k, v := range selector {
+		if got, ok := labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+// SPIFFE is the identity of an account: spiffe://TRUST/ns/NS/sa/ACCOUNT.
+func SPIFFE(trust, namespace, account string) string {
+	return "spiffe://" + trust + "/ns/" + namespace + "/sa/" + account
+}
+
+// SortedKeys are the keys of a map, in order, for output that repeats.
+func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
