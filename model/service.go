@@ -15,6 +15,15 @@ const Domain = "svc.cluster.local"
 // HostOf is the canonical host of a service of the mesh.
 func HostOf(namespace, name string) string { return name + "." + namespace + "." + Domain }
 
+// SplitHost is the inverse of HostOf; false for a host outside of the mesh.
+func SplitHost(host string) (name, namespace string, ok bool) {
+	rest, ok := strings.CutSuffix(host, "."+Domain)
+	if !ok {
+		return "", "", false
+	}
+	return strings.Cut(rest, ".")
+}
+
 // Protocol of a port.
 type Protocol string
 

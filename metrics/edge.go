@@ -1,0 +1,238 @@
+// Package metrics holds what the proxies counted: the calls of every edge, by
+// source, destination and version, as recent rates and as running totals.
+//
+// Input: the traffic reports of the agents. Output: edges for people, totals by
+// version for release verdicts. It must not know where reports come from, nor
+// what is decided by them. Time arrives as a value.
+package metrics
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"weft.dev/model"
+)
+
+const (
+	// Window is how far back rates can look.
+	Window = 5 * time.Minute
+	// maxEdges bounds memory: an edge costs about 100 KiB when busy all the window.
+	maxEdges = 20_000
+	slots    = int(Window / time.Second)
+)
+
+// End is one side of an edge.
+type End struct {
+	Namespace string `json:"namespace"`
+	App       string `json:"app"` // the service's short name at the destination; a host for an outside service
+	Version   string `json:"version,omitempty"`
+}
+
+// Edge is the calls of one source to one destination during a time.
+type Edge struct {
+	Source      End     `json:"source"`
+	Destination End     `json:"destination"`
+	Port        uint32  `json:"port"`
+	Rate        float64 `json:"rate"`    // requests a second
+	Success     float64 `json:"success"` // share of requests that did not fail, 0 to 1; 1 without requests
+	P50         float64 `json:"p50"`     // milliseconds
+	P99         float64 `json:"p99"`
+	Counts
+}
+
+// Counts are running totals; Requests holds every attempt, Errors those that
+// failed, an attempt answered by a fallback among them.
+type Counts struct {
+	Requests  uint64   `json:"requests"`
+	Errors    uint64   `json:"errors"`
+	Retries   uint64   `json:"retries"`
+	Fallbacks uint64   `json:"fallbacks"`
+	Latency   []uint64 `json:"-"` // by model.LatencyBounds
+}
+
+func (c *Counts) add(e model.EdgeCounters) {
+	c.Requests += e.Requests
+	c.Errors += e.Errors
+	c.Retries += e.Retries
+	c.Fallbacks += e.Fallback
+	c.addLatency(e.Latency)
+}
+
+func (c *Counts) merge(o Counts) {
+	c.Requests += o.Requests
+	c.Errors += o.Errors
+	c.Retries += o.Retries
+	c.Fallbacks += o.Fallbacks
+	c.addLatency(o.Latency)
+}
+
+func (c *Counts) addLatency(buckets []uint64) {
+	if len(buckets) != len(model.LatencyBounds)+1 {
+		return // an agent of another version: its latency says nothing here
+	}
+	if c.Latency == nil {
+		c.Latency = make([]uint64, len(buckets))
+	}
+	for i, n := range buckets {
+		c.Latency[i] += n
+	}
+}
+
+type edgeKey struct {
+	source  End
+	cluster string
+}
+
+type edgeData struct {
+	total Counts
+	ring  []second // one a second in which there were calls, oldest first
+}
+
+type second struct {
+	at int64 // Unix seconds
+	Counts
+}
+
+// Edges collects the reports of all proxies. Safe for concurrent use.
+type Edges struct {
+	mu    sync.Mutex
+	edges map[edgeKey]*edgeData
+	lost  uint64
+}
+
+// NewEdges returns an empty collection.
+func NewEdges() *Edges { return &Edges{edges: map[edgeKey]*edgeData{}} }
+
+// Record adds what the proxy of source counted until now.
+func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, counted := range report.Edges {
+		key := edgeKey{source, counted.Cluster}
+		data := c.edges[key]
+		if data == nil {
+			if len(c.edges) >= maxEdges {
+				c.lost++
+				continue
+			}
+			data = &edgeData{}
+			c.edges[key] = data
+		}
+		data.total.add(counted)
+		data.record(counted, now.Unix())
+	}
+}
+
+func (d *edgeData) record(counted model.EdgeCounters, at int64) {
+	if n := len(d.ring); n == 0 || d.ring[n-1].at != at {
+		d.ring = append(d.ring, second{at: at})
+	}
+	d.ring[len(d.ring)-1].add(counted)
+	if len(d.ring) > slots {
+		d.ring = slices.Delete(d.ring, 0, len(d.ring)-slots)
+	}
+}
+
+// Dropped is the number of edge reports that found no room.
+func (c *Edges) Dropped() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lost
+}
+
+// Recent returns the edges with calls during the last window (at most Window),
+// sorted by source, destination, version.
+func (c *Edges) Recent(window time.Duration, now time.Time) []Edge {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	window = min(max(window, time.Second), Window)
+	since := now.Add(-window).Unix()
+	var found []Edge
+	for key, data := range c.edges {
+		var sum Counts
+		for _, s := range slices.Backward(data.ring) {
+			if s.at <= since {
+				break
+			}
+			sum.merge(s.Counts)
+		}
+		if sum.Requests == 0 {
+			continue
+		}
+		edge := Edge{Source: key.source, Counts: sum, Success: 1 - float64(sum.Errors)/float64(sum.Requests)}
+		edge.Destination, edge.Port = destination(key.cluster)
+		edge.Rate = float64(sum.Requests) / window.Seconds()
+		edge.P50, edge.P99 = Quantile(sum.Latency, 0.50), Quantile(sum.Latency, 0.99)
+		found = append(found, edge)
+	}
+	slices.SortFunc(found, compareEdges)
+	return found
+}
+
+func compareEdges(a, b Edge) int {
+	return cmp.Or(compareEnds(a.Source, b.Source), compareEnds(a.Destination, b.Destination), cmp.Compare(a.Port, b.Port))
+}
+
+func compareEnds(a, b End) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.App, b.App), cmp.Compare(a.Version, b.Version))
+}
+
+// Versions returns the running totals of all calls to a host, by version
+// (subset); calls that named no version are under "".
+func (c *Edges) Versions(host string) map[string]Counts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	totals := map[string]Counts{}
+	for key, data := range c.edges {
+		clusterHost, _, subset, ok := model.ParseClusterName(key.cluster)
+		if !ok || clusterHost != host {
+			continue
+		}
+		sum := totals[subset]
+		sum.merge(data.total)
+		totals[subset] = sum
+	}
+	return totals
+}
+
+func destination(cluster string) (End, uint32) {
+	host, port, subset, ok := model.ParseClusterName(cluster)
+	if !ok {
+		return End{App: cluster}, 0
+	}
+	name, namespace, inMesh := model.SplitHost(host)
+	if !inMesh {
+		return End{App: host, Version: subset}, port
+	}
+	return End{Namespace: namespace, App: name, Version: subset}, port
+}
+
+// Quantile of a histogram by model.LatencyBounds, in milliseconds, linear
+// within a bucket; 0 for an empty one.
+func Quantile(buckets []uint64, q float64) float64 {
+	var total uint64
+	for _, n := range buckets {
+		total += n
+	}
+	rank, seen := q*float64(total), 0.0
+	for i, n := range buckets {
+		if n == 0 || seen+float64(n) < rank {
+			seen += float64(n)
+			continue
+		}
+		if i == len(model.LatencyBounds) {
+			break
+		}
+		low := 0.0
+		if i > 0 {
+			low = model.LatencyBounds[i-1]
+		}
+		return low + (model.LatencyBounds[i]-low)*(rank-seen)/float64(n)
+	}
+	if total == 0 {
+		return 0
+	}
+	return model.LatencyBounds[len(model.LatencyBounds)-1]
+}

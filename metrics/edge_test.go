@@ -1,0 +1,77 @@
+package metrics_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"weft.dev/metrics"
+	"weft.dev/model"
+)
+
+const reviewsV2 = "reviews.shop.svc.cluster.local:9080/v2"
+
+func latency(ms float64, n uint64) []uint64 {
+	buckets := make([]uint64, len(model.LatencyBounds)+1)
+	for i, bound := range model.LatencyBounds {
+		if ms <= bound {
+			buckets[i] = n
+			return buckets
+		}
+	}
+	buckets[len(model.LatencyBounds)] = n
+	return buckets
+}
+
+func report(cluster string, requests, errors uint64) model.TrafficReport {
+	return model.TrafficReport{Period: time.Second, Edges: []model.EdgeCounters{
+		{Cluster: cluster, Requests: requests, Errors: errors, Latency: latency(7, requests)},
+	}}
+}
+
+func TestRecentLooksBackOneWindow(t *testing.T) {
+	edges, start := metrics.NewEdges(), time.Unix(1000, 0)
+	frontend := metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}
+	edges.Record(frontend, report(reviewsV2, 1000, 1000), start)
+	for i := range 10 {
+		edges.Record(frontend, report(reviewsV2, 20, 1), start.Add(time.Duration(60+i)*time.Second))
+	}
+	got := edges.Recent(10*time.Second, start.Add(69*time.Second))
+	if len(got) != 1 {
+		t.Fatalf("%d edges, want 1: %+v", len(got), got)
+	}
+	edge := got[0]
+	want := metrics.End{Namespace: "shop", App: "reviews", Version: "v2"}
+	if edge.Source != frontend || edge.Destination != want || edge.Port != 9080 {
+		t.Errorf("ends %+v -> %+v:%d", edge.Source, edge.Destination, edge.Port)
+	}
+	if edge.Rate != 20 || math.Abs(edge.Success-0.95) > 1e-9 {
+		t.Errorf("rate %v success %v, want 20 and 0.95", edge.Rate, edge.Success)
+	}
+	if edge.P50 < 6 || edge.P50 > 8 || edge.P99 < 6 || edge.P99 > 8 {
+		t.Errorf("p50 %v p99 %v, want within the bucket of 7 ms", edge.P50, edge.P99)
+	}
+	if late := edges.Recent(time.Minute, start.Add(time.Hour)); len(late) != 0 {
+		t.Errorf("an hour later: %+v, want none", late)
+	}
+}
+
+func TestVersionsAddUpOverSources(t *testing.T) {
+	edges, now := metrics.NewEdges(), time.Unix(1000, 0)
+	edges.Record(metrics.End{App: "a"}, report(reviewsV2, 10, 1), now)
+	edges.Record(metrics.End{App: "b"}, report(reviewsV2, 5, 2), now)
+	edges.Record(metrics.End{App: "b"}, report("ratings.shop.svc.cluster.local:9080", 7, 0), now)
+	got := edges.Versions("reviews.shop.svc.cluster.local")
+	if len(got) != 1 || got["v2"].Requests != 15 || got["v2"].Errors != 3 {
+		t.Errorf("totals %+v, want v2 with 15 requests and 3 errors", got)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	if q := metrics.Quantile(nil, 0.99); q != 0 {
+		t.Errorf("empty: %v", q)
+	}
+	if q := metrics.Quantile(latency(1e6, 3), 0.5); q != 10000 {
+		t.Errorf("above all bounds: %v, want the last bound", q)
+	}
+}
