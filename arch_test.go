@@ -1,0 +1,261 @@
+package weft_test
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "weft.dev/"
+
+// rule says what a package, or a folder of packages ("x/*"), may import.
+type rule struct {
+	weft   []string // packages of weft, "x/*" for a folder and all below it; nil: none
+	reason string
+}
+
+// rules are the arrows of ARCHITECTURE.md. A package without one fails the test.
+var rules = map[string]rule{
+	"flow":               {nil, "the engine knows no domain"},
+	"model":              {nil, "the words of the mesh depend on nothing"},
+	"api":                {[]string{"api/*"}, "types only"},
+	"api/*":              {[]string{"api/*"}, "types only"},
+	"store":              {[]string{"api/*"}, "where resources live, not what they mean"},
+	"store/*":            {[]string{"api/*", "store/*"}, "where resources live, not what they mean"},
+	"source/*":           {[]string{"flow", "model", "api/*", "store", "identity"}, "the outside world to rows, no decisions"},
+	"translate":          {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
+	"translate/*":        {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
+	"compile":            {[]string{"flow", "model"}, "model to Envoy; knows no API kind and no session"},
+	"explain":            {[]string{"model", "compile"}, "reads what was compiled"},
+	"xds":                {[]string{"flow", "model"}, "sessions know bytes, not features"},
+	"identity":           {[]string{"flow", "model", "api/*", "store"}, "certificates and tokens"},
+	"agent":              {[]string{"model", "identity", "xds", "agent/*"}, "every workload pays for its memory"},
+	"agent/*":            {[]string{"model", "agent/*"}, "every workload pays for its memory"},
+	"release":            {[]string{"api/*", "store"}, "a release never talks to Envoy or to xds"},
+	"release/*":          {[]string{"api/*", "release"}, "pure, or acting behind release's interfaces"},
+	"metrics":            {[]string{"model"}, "counts, not decisions"},
+	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
+	"cmd/*":              {[]string{"*"}, "the only place that knows every package"},
+	"test/*":             {[]string{"*"}, "tests the whole"},
+	"examples/*":         {nil, "a user's program; it knows nothing of weft"},
+	"examples/shop/demo": {nil, "drives the binaries as a person would"},
+}
+
+// fences keep a heavy module in its home: prefix of an import path to the
+// packages that may name it.
+var fences = map[string][]string{
+	"k8s.io/apiserver":                       {"store/serve"},
+	"k8s.io/apiextensions-apiserver":         {"store/serve"},
+	"go.etcd.io/etcd/":                       {"store/serve"},
+	"k8s.io/client-go":                       {"store/*", "source/store", "cmd/*", "test/*"},
+	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "xds", "agent/*", "test/*"},
+	"github.com/spf13/cobra":                 {"cmd/*"},
+	"istio.io/":                              {"api/*", "translate/*"},
+	"sigs.k8s.io/gateway-api":                {"api/*", "translate/*"},
+	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "cmd/*", "examples/*", "test/*", "agent/*"},
+	"github.com/prometheus":                  {"metrics"},
+}
+
+func TestImports(t *testing.T) {
+	for pkg, imports := range packages(t) {
+		r, ok := ruleFor(pkg)
+		if !ok {
+			t.Errorf("package %s has no rule here: say what it may import, and why", pkg)
+			continue
+		}
+		for _, path := range imports {
+			if inner, isOurs := strings.CutPrefix(path, module); isOurs {
+				if inner != pkg && !matchAny(r.weft, inner) {
+					t.Errorf("%s imports %s, but may import only %v: %s", pkg, inner, r.weft, r.reason)
+				}
+				continue
+			}
+			checkThirdParty(t, pkg, path)
+		}
+	}
+}
+
+func checkThirdParty(t *testing.T, pkg, path string) {
+	if (pkg == "flow" || pkg == "model") && strings.Contains(strings.Split(path, "/")[0], ".") {
+		t.Errorf("%s imports %s, but may use the standard library only", pkg, path)
+	}
+	for prefix, homes := range fences {
+		if strings.HasPrefix(path, prefix) && !matchAny(homes, pkg) {
+			t.Errorf("%s imports %s, whose home is %v: a second home needs a design note", pkg, path, homes)
+		}
+	}
+}
+
+// packages maps each package of the module to its imports, without tests.
+func packages(t *testing.T) map[string][]string {
+	t.Helper()
+	format := `{{if .GoFiles}}{{.ImportPath}}{{range .Imports}} {{.}}{{end}}{{end}}`
+	out, err := exec.Command("go", "list", "-f", format, "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	found := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		if fields := strings.Fields(line); len(fields) > 0 {
+			found[strings.TrimPrefix(fields[0], module)] = fields[1:]
+		}
+	}
+	if len(found) < 5 {
+		t.Fatalf("only %d packages found", len(found))
+	}
+	return found
+}
+
+func ruleFor(pkg string) (rule, bool) {
+	if r, ok := rules[pkg]; ok {
+		return r, true
+	}
+	for folder := filepath.Dir(pkg); folder != "."; folder = filepath.Dir(folder) {
+		if r, ok := rules[folder+"/*"]; ok {
+			return r, true
+		}
+	}
+	return rule{}, false
+}
+
+func matchAny(patterns []string, pkg string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		folder, isFolder := strings.CutSuffix(pattern, "/*")
+		return pattern == "*" || pattern == pkg || isFolder && (pkg == folder || strings.HasPrefix(pkg, folder+"/"))
+	})
+}
+
+const (
+	maxFunctionLines  = 70
+	maxFileLines      = 1000
+	maxInterfaceSize  = 5
+	maxDirectRequires = 40
+)
+
+func TestTidiness(t *testing.T) {
+	eachGoFile(t, func(path string, fset *token.FileSet, file *ast.File, source []byte) {
+		lines := strings.Count(string(source), "\n")
+		if lines > maxFileLines {
+			t.Errorf("%s has %d lines, more than %d: which second noun is in it?", path, lines, maxFileLines)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				if size := fset.Position(n.End()).Line - fset.Position(n.Pos()).Line + 1; size > maxFunctionLines {
+					t.Errorf("%s: %s has %d lines, more than %d", fset.Position(n.Pos()), n.Name.Name, size, maxFunctionLines)
+				}
+			case *ast.InterfaceType:
+				if size := n.Methods.NumFields(); size > maxInterfaceSize {
+					t.Errorf("%s: an interface of %d methods, more than %d", fset.Position(n.Pos()), size, maxInterfaceSize)
+				}
+			}
+			return true
+		})
+	})
+}
+
+// TestPureness: time and randomness arrive as values in everything that decides.
+func TestPureness(t *testing.T) {
+	pure := []string{"flow", "model", "translate/*", "compile", "metrics", "release/strategy", "release/judge"}
+	eachGoFile(t, func(path string, fset *token.FileSet, file *ast.File, _ []byte) {
+		if strings.HasSuffix(path, "_test.go") || !matchAny(pure, filepath.Dir(path)) {
+			return
+		}
+		for _, spec := range file.Imports {
+			if name, _ := strconv.Unquote(spec.Path.Value); strings.HasPrefix(name, "math/rand") {
+				t.Errorf("%s imports %s: randomness arrives as a value here", path, name)
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && isClock(call) {
+				t.Errorf("%s reads the clock: time arrives as a value here", fset.Position(call.Pos()))
+			}
+			return true
+		})
+	})
+}
+
+func isClock(call *ast.CallExpr) bool {
+	selector, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	pkg, ok := selector.X.(*ast.Ident)
+	return ok && pkg.Name == "time" && slices.Contains([]string{"Now", "Since", "After", "Sleep", "NewTimer", "NewTicker"}, selector.Sel.Name)
+}
+
+// TestLayout: the root listing is the architecture; no drawer for odds and ends.
+func TestLayout(t *testing.T) {
+	banned := []string{"pkg", "util", "utils", "common", "helpers", "core", "types", "misc"}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "node_modules" || entry.Name() == "bin") {
+			return fs.SkipDir
+		}
+		if entry.IsDir() && slices.Contains(banned, entry.Name()) {
+			t.Errorf("folder %s: give it a noun of its own", path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRequirements keeps the list of direct modules short.
+func TestRequirements(t *testing.T) {
+	gomod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := 0
+	for line := range strings.Lines(string(gomod)) {
+		if strings.HasPrefix(line, "\t") && !strings.Contains(line, "// indirect") {
+			direct++
+		}
+	}
+	if direct == 0 || direct > maxDirectRequires {
+		t.Errorf("%d direct requirements, want 1 to %d, each with a reason in docs/dependencies.md", direct, maxDirectRequires)
+	}
+	if strings.Contains(string(gomod), "\nreplace ") {
+		t.Error("go.mod replaces a module: upstream it instead")
+	}
+}
+
+func eachGoFile(t *testing.T, visit func(path string, fset *token.FileSet, file *ast.File, source []byte)) {
+	t.Helper()
+	out, err := exec.Command("git", "ls-files", "*.go").Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	seen := 0
+	for path := range strings.FieldsSeq(string(out)) {
+		source, err := os.ReadFile(path)
+		if err != nil {
+			continue // deleted, not yet committed
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, path, source, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		if !ast.IsGenerated(file) {
+			visit(path, fset, file, source)
+		}
+	}
+	if seen == 0 {
+		t.Fatal(fmt.Errorf("no Go files found"))
+	}
+}
