@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
 
 // What agent and server say to each other, as JSON on one gRPC stream
 // (AgentSession) and two calls (AgentJoin, AgentRenew) of the mesh port. The
@@ -63,6 +67,7 @@ type Registration struct {
 	Address   string            `json:"address"`
 	Host      string            `json:"host"`
 	Ports     []WorkloadPort    `json:"ports,omitempty"`
+	Outbound  uint32            `json:"outbound,omitempty"` // see Workload.Outbound
 }
 
 // ServerMessage is what the server says to an agent.
@@ -71,6 +76,25 @@ type ServerMessage struct {
 	Registered bool `json:"registered,omitempty"`
 	// Roots replace the trusted roots, DER.
 	Roots [][]byte `json:"roots,omitempty"`
+	// Health confirms that the agent's last word on its health is written down.
+	Health Health `json:"health,omitempty"`
+}
+
+// AgentCodec carries the messages of AgentService, as gRPC's content-subtype json.
+type AgentCodec struct{}
+
+// MaxAgentMessage is the size above which a message is not read, bytes: 5,000
+// clusters in one TrafficReport.
+const MaxAgentMessage = 1 << 20
+
+func (AgentCodec) Name() string                  { return "json" }
+func (AgentCodec) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+func (AgentCodec) Unmarshal(data []byte, v any) error {
+	if len(data) > MaxAgentMessage {
+		return fmt.Errorf("message of %d bytes: more than %d are not read", len(data), MaxAgentMessage)
+	}
+	return json.Unmarshal(data, v)
 }
 
 // TrafficReport is what a proxy counted since the report before it: deltas,

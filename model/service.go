@@ -141,6 +141,7 @@ type Workload struct {
 	Labels          map[string]string // app and version included
 	Address         string            // IP at which its proxy is reached
 	Ports           []WorkloadPort    // by number, ascending
+	Outbound        uint32            // where its Envoy takes the application's own calls, on loopback; 0: nowhere
 	Health          Health
 }
 

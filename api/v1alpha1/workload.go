@@ -33,6 +33,9 @@ type WorkloadSpec struct {
 	Address string `json:"address"`
 	// +optional
 	Ports []WorkloadPort `json:"ports,omitempty"`
+	// OutboundPort is where the workload's Envoy takes the application's own calls, on loopback.
+	// +optional
+	OutboundPort int32 `json:"outboundPort,omitempty"`
 	// Host is the name of the machine.
 	// +optional
 	Host string `json:"host,omitempty"`
