@@ -6,7 +6,11 @@ const (
 	ProblemMissingService = "MissingService" // it names a service that does not exist
 	ProblemMissingPort    = "MissingPort"    // the service has no such port
 	ProblemMissingSubset  = "MissingSubset"  // no policy defines the subset
+	ProblemMissingGateway = "MissingGateway" // it attaches to a gateway or listener that does not exist
+	ProblemMissingSecret  = "MissingSecret"  // it names a certificate that does not exist
 	ProblemHostConflict   = "HostConflict"   // the host belongs to another namespace or object
+	ProblemConflict       = "Conflict"       // an older object decides the same thing
+	ProblemNotPermitted   = "NotPermitted"   // the owner of what it names did not allow it
 	ProblemNotHonoured    = "NotHonoured"    // weft does not do this (yet)
 	ProblemUnreachable    = "Unreachable"    // a rule that no request can reach
 	ProblemRefused        = "Refused"        // a proxy refused what came of it

@@ -112,6 +112,8 @@ type HeaderChange struct {
 	Remove   []string
 }
 
+// Header is a header to write. Its value is in Envoy's format language: %REQ(x)%
+// is replaced, and %% is one percent sign.
 type Header struct{ Name, Value string }
 
 // Redirect answers with a Location. Empty fields stay as in the request.

@@ -55,7 +55,7 @@ type Service struct {
 	Resolution Resolution
 	Selector   map[string]string // of workload labels in Namespace, for ByWorkload
 	Ports      []Port            // by number, ascending
-	Addresses  []Address         // for Static and ByDNS
+	Addresses  []Address         // for Static and ByDNS; for ByWorkload: instances without a proxy, beside the workloads
 	From       []Origin
 }
 
