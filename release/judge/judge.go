@@ -1,0 +1,195 @@
+package judge
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+
+	"weft.dev/release"
+)
+
+const (
+	// MinRequests that the new version must have answered at each step before a Pass: so many
+	// that a version with 5% errors against 0.1% is found among them in 95 of 100 runs.
+	MinRequests = 150
+	// maxStrata is how many parts of the traffic are told apart; what is beyond counts as one.
+	maxStrata = 64
+	// lately is the number of requests over which the usual error rate is remembered.
+	lately = 20000
+)
+
+// ErrorRate judges by the share of requests that were answered badly.
+type ErrorRate struct{}
+
+var _ release.Judge = ErrorRate{}
+
+// pair is the counts of both versions: cumulative, or of one window of traffic.
+type pair struct {
+	Old release.Counts `json:"old"`
+	New release.Counts `json:"new"`
+}
+
+type window struct{ old, new release.Counts }
+
+// memory is the judge's state.
+type memory struct {
+	// Last cumulative counts used, by stratum.
+	Last map[string]pair `json:"last"`
+	// Seen is all that was compared.
+	Seen pair `json:"seen"`
+	// Step and the new version's requests in it.
+	Step     int    `json:"step"`
+	Answered uint64 `json:"answered"`
+	// Harm and Safe are the two bets.
+	Harm mixture `json:"harm"`
+	Safe mixture `json:"safe"`
+	// Excess over Weight is the mean difference of the error rates (Mantel-Haenszel: each window weighs
+	// by what it can tell, so changing shares and rates do not bias it).
+	Excess float64 `json:"excess"`
+	Weight float64 `json:"weight"`
+	// Errors and Requests of late, both versions.
+	Errors   float64 `json:"errors"`
+	Requests float64 `json:"requests"`
+}
+
+// Look takes in what was answered since the last look, and judges. The first
+// look only notes where the counters stand. A state that cannot be read starts
+// anew: evidence is lost, never invented.
+func (ErrorRate) Look(state json.RawMessage, q release.Question) (json.RawMessage, release.Verdict) {
+	m := newMemory()
+	if len(state) > 0 && json.Unmarshal(state, m) != nil || !m.sound() {
+		m = newMemory()
+	}
+	m.look(q)
+	out, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("judge: state %+v: %v", m, err)) // numbers and maps of numbers always marshal
+	}
+	return out, m.verdict(q)
+}
+
+func newMemory() *memory {
+	return &memory{Last: map[string]pair{}, Harm: newMixture(harmPrior), Safe: newMixture(safePrior)}
+}
+
+// sound reports whether a state fits this version of the bets.
+func (m *memory) sound() bool {
+	return m.Last != nil && len(m.Harm.Stake) == len(harmPrior) && len(m.Safe.Stake) == len(safePrior)
+}
+
+func (m *memory) look(q release.Question) {
+	if m.Step != q.Step {
+		m.Step, m.Answered = q.Step, 0
+	}
+	now := strata(q)
+	for _, name := range slices.Sorted(maps.Keys(now)) {
+		last, known := m.Last[name]
+		w, usable := since(last, now[name], q.Reference != nil)
+		if !known || !usable {
+			if !known || restarted(last, now[name]) {
+				m.Last[name] = now[name]
+			}
+			continue
+		}
+		m.Last[name] = now[name]
+		m.take(w, q)
+	}
+}
+
+// take adds one window of one stratum to the evidence.
+func (m *memory) take(w window, q release.Question) {
+	rate := m.rate()
+	if q.Reference != nil {
+		bound := errorRate(*q.Reference) + q.MaxIncrease
+		if bound < 1 {
+			betHarmAgainst(&m.Harm, w, bound)
+			betSafeAgainst(&m.Safe, w, rate, bound)
+		}
+		m.Excess += float64(w.new.Errors) - float64(w.new.Requests)*errorRate(*q.Reference)
+		m.Weight += float64(w.new.Requests)
+	} else {
+		betHarm(&m.Harm, w)
+		betSafe(&m.Safe, w, rate, q.MaxIncrease)
+		o, n := float64(w.old.Requests), float64(w.new.Requests)
+		m.Excess += (float64(w.new.Errors)*o - float64(w.old.Errors)*n) / (o + n)
+		m.Weight += o * n / (o + n)
+	}
+	m.Answered += w.new.Requests
+	m.Seen.Old = add(m.Seen.Old, w.old)
+	m.Seen.New = add(m.Seen.New, w.new)
+	both := add(w.old, w.new)
+	fade := math.Exp(-float64(both.Requests) / lately)
+	m.Errors = m.Errors*fade + float64(both.Errors)
+	m.Requests = m.Requests*fade + float64(both.Requests)
+}
+
+// rate is the usual error rate of late; never 0, which would bet everything on no error ever.
+func (m *memory) rate() float64 { return min(0.5, (m.Errors+0.1)/(m.Requests+200)) }
+
+func (m *memory) increase() float64 {
+	if m.Weight == 0 {
+		return 0
+	}
+	return m.Excess / m.Weight
+}
+
+// strata are the cumulative counts of both versions by stratum.
+func strata(q release.Question) map[string]pair {
+	out := map[string]pair{}
+	names := map[string]bool{}
+	for _, version := range []string{q.Old, q.New} {
+		for name := range q.Traffic[version] {
+			names[name] = true
+		}
+	}
+	for i, name := range slices.Sorted(maps.Keys(names)) {
+		into := name
+		if i >= maxStrata {
+			into = "(others)"
+		}
+		p := out[into]
+		p.Old = add(p.Old, q.Traffic[q.Old][name])
+		p.New = add(p.New, q.Traffic[q.New][name])
+		out[into] = p
+	}
+	return out
+}
+
+// since is what happened between two states of the counters. It is unusable
+// while a counter restarted, while only one version was asked (it waits for the
+// other: nothing to compare), and while an error is counted before its request.
+func since(last, now pair, alone bool) (window, bool) {
+	if restarted(last, now) {
+		return window{}, false
+	}
+	w := window{sub(now.Old, last.Old), sub(now.New, last.New)}
+	if alone {
+		w.old = release.Counts{}
+	}
+	asked := w.new.Requests > 0 && (alone || w.old.Requests > 0)
+	return w, asked && w.old.Errors <= w.old.Requests && w.new.Errors <= w.new.Requests
+}
+
+// restarted reports whether a counter is smaller than it was. How much of it is
+// new cannot be known (one proxy of many may have restarted), so that window is lost.
+func restarted(last, now pair) bool {
+	return now.Old.Requests < last.Old.Requests || now.Old.Errors < last.Old.Errors ||
+		now.New.Requests < last.New.Requests || now.New.Errors < last.New.Errors
+}
+
+func add(a, b release.Counts) release.Counts {
+	return release.Counts{Requests: a.Requests + b.Requests, Errors: a.Errors + b.Errors}
+}
+
+func sub(a, b release.Counts) release.Counts {
+	return release.Counts{Requests: a.Requests - b.Requests, Errors: a.Errors - b.Errors}
+}
+
+func errorRate(c release.Counts) float64 {
+	if c.Requests == 0 {
+		return 0
+	}
+	return float64(c.Errors) / float64(c.Requests)
+}

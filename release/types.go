@@ -1,0 +1,152 @@
+package release
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// Config is what a release was asked to do. It is fixed when the release
+// begins, so a later change of the Application cannot bend a run.
+type Config struct {
+	ID          string `json:"id"` // of the Release, unique for ever
+	Namespace   string `json:"namespace"`
+	Application string `json:"application"`
+	Service     string `json:"service"`
+	Version     string `json:"version"`
+	// Serving is the version that the last completed release left in service; empty if none did.
+	Serving  string            `json:"serving,omitempty"`
+	Strategy v1alpha1.Strategy `json:"strategy"`
+}
+
+// Input is everything that a strategy decides from.
+type Input struct {
+	Now    time.Time
+	Config Config
+	// State is what the strategy returned last; empty at first.
+	State json.RawMessage
+	Facts Facts
+	// Abort and Promote are a person's decisions; Abort carries the reason.
+	Abort   string
+	Promote bool
+	// Refused is why the provider refused the last action for good (ErrChanged).
+	Refused string
+}
+
+// Outcome is what a strategy decides.
+type Outcome struct {
+	Phase  v1alpha1.ReleasePhase
+	From   string // version that the release replaces
+	Weight int32  // of the new version, in percent, as last decided
+	State  json.RawMessage
+	// Action to do once State is stored; nil: none. It is returned again until Facts show that it was done.
+	Action *Action
+	Wake   time.Time // look again then; ignored when Phase is final
+	Why    string    // the state in one sentence
+	Events []Event   // what is worth keeping
+}
+
+// Event is one line of a release's record.
+type Event struct {
+	Action string // id of the action that this is about; may be empty
+	Text   string
+}
+
+// Strategy decides how traffic moves. Next is pure.
+type Strategy interface{ Next(Input) Outcome }
+
+// Final reports whether a release in this phase has ended.
+func Final(p v1alpha1.ReleasePhase) bool {
+	return p == v1alpha1.ReleaseSucceeded || p == v1alpha1.ReleaseRolledBack || p == v1alpha1.ReleaseFailed
+}
+
+// Facts is what a provider sees of one service now.
+type Facts struct {
+	// Healthy instances by version.
+	Healthy map[string]int
+	// Split as it stands; nil: nobody splits the service's traffic.
+	Split *Split
+	// Applied says how far Split has reached the proxies.
+	Applied Applied
+	// Traffic since the proxies began to count, by version and then by stratum: a part of the
+	// traffic in which versions are compared only with each other (a route, a caller). One stratum "" is enough.
+	Traffic map[string]map[string]Counts
+}
+
+// Split is the shares that a service's versions receive.
+type Split struct {
+	Versions []v1alpha1.VersionWeight `json:"versions"`
+	// Action is the id of the action that wrote it last; empty: a person did.
+	Action string `json:"action,omitempty"`
+	// Touched: somebody changed the shares after that action.
+	Touched bool `json:"touched,omitempty"`
+}
+
+// Applied says how many of the proxies that need a split have acknowledged it.
+type Applied struct {
+	Proxies int      // connected proxies that need it
+	Missing []string // those of them that have not acknowledged it, by name
+	// Known is false while the split has not reached the mesh at all.
+	Known bool
+}
+
+// Done reports whether every proxy has acknowledged.
+func (a Applied) Done() bool { return a.Known && len(a.Missing) == 0 }
+
+// Counts of requests that one version answered.
+type Counts struct {
+	Requests uint64 `json:"requests"`
+	// Errors: answered 5xx, reset, timed out, refused for want of a healthy instance, or answered by a Fallback.
+	Errors uint64 `json:"errors"`
+}
+
+// Action sets the shares of a service. It is the only thing that a release does.
+type Action struct {
+	Release     string // Config.ID
+	Seq         int    // 1, 2, ... within the release
+	Namespace   string
+	Application string
+	Service     string
+	Versions    []v1alpha1.VersionWeight // sorted by version; they sum to 100
+	// Before is the split that the release found when it began; nil: none.
+	Before *Split
+}
+
+// ID names the action, the same after a crash.
+func (a Action) ID() string { return fmt.Sprintf("%s/%d", a.Release, a.Seq) }
+
+// Earlier reports whether id names an action of the same release before this one.
+func (a Action) Earlier(id string) bool {
+	owner, seq, _ := strings.Cut(id, "/")
+	n, err := strconv.Atoi(seq)
+	return err == nil && owner == a.Release && n < a.Seq
+}
+
+// Target is what a provider looks at.
+type Target struct{ Namespace, Application, Service string }
+
+// Provider is the only part that acts.
+type Provider interface {
+	Observe(ctx context.Context, t Target) (Facts, error)
+	// Do is safe to repeat, also by a process that believes it still leads: an action that was done, or
+	// that a later one of the same release replaced, changes nothing. ErrChanged: it will never be possible.
+	Do(ctx context.Context, a Action) error
+}
+
+// ErrChanged says that somebody else changed what the action would change.
+var ErrChanged = errors.New("changed by somebody else")
+
+// FormatVersions is a split as people read it: "v2 95%, v3 5%".
+func FormatVersions(vs []v1alpha1.VersionWeight) string {
+	parts := make([]string, len(vs))
+	for i, v := range vs {
+		parts[i] = fmt.Sprintf("%s %d%%", v.Version, v.Weight)
+	}
+	return strings.Join(parts, ", ")
+}
