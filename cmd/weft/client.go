@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"weft.dev/web"
+)
+
+// dataDir is where a server keeps its state unless it is told otherwise:
+// $WEFT_DATA, or weft in the user's data directory.
+func dataDir() string {
+	if dir := os.Getenv("WEFT_DATA"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "weft")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "weft-data"
+	}
+	return filepath.Join(home, ".local", "share", "weft")
+}
+
+// restConfig finds the server: --kubeconfig, $WEFT_KUBECONFIG, else the admin's
+// in the data directory.
+func restConfig(c *cobra.Command) (*rest.Config, error) {
+	path, _ := c.Flags().GetString("kubeconfig")
+	if path == "" {
+		path = os.Getenv("WEFT_KUBECONFIG")
+	}
+	if path == "" {
+		path = filepath.Join(dataDir(), "admin.kubeconfig")
+	}
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, exitCode{exitUsage, fmt.Errorf("kubeconfig %s: %w; name one with --kubeconfig or $WEFT_KUBECONFIG", path, err)}
+	}
+	config.QPS, config.Burst = 100, 200
+	return config, nil
+}
+
+// server is the JSON API of a running `weft serve`.
+type server struct {
+	base   string
+	client *http.Client
+}
+
+func connect(c *cobra.Command) (*server, error) {
+	config, err := restConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	return &server{config.Host + web.Prefix, client}, nil
+}
+
+func (s *server) get(ctx context.Context, path string, query url.Values, into any) error {
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	return s.do(ctx, http.MethodGet, path, nil, into)
+}
+
+func (s *server) post(ctx context.Context, path string, body, into any) error {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	return s.do(ctx, http.MethodPost, path, text, into)
+}
+
+const maxAnswer = 64 << 20
+
+func (s *server) do(ctx context.Context, method, path string, body []byte, into any) error {
+	request, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		if urlErr := (*url.Error)(nil); errors.As(err, &urlErr) {
+			err = urlErr.Err
+		}
+		return exitCode{exitNoServer, fmt.Errorf("server %s: %w; is `weft serve` running?", s.base, err)}
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return exitCode{exitNoServer, fmt.Errorf("server %s: %w", s.base, err)}
+	}
+	if response.StatusCode != http.StatusOK {
+		return refused(response, answer)
+	}
+	return json.Unmarshal(answer, into)
+}
+
+func refused(response *http.Response, answer []byte) error {
+	var body struct{ Error, Message string }
+	text := response.Status
+	if json.Unmarshal(answer, &body) == nil && body.Error+body.Message != "" {
+		text = body.Error + body.Message
+	}
+	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
+		return exitCode{exitDenied, errors.New(text)}
+	}
+	return errors.New(text)
+}

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// outputFlag adds -o to a command that prints data.
+func outputFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("output", "o", "table", "output format: table or json")
+}
+
+// table is what a command prints: rows for people, the value for programs.
+type table struct {
+	header []string
+	rows   [][]string
+	value  any    // printed whole by -o json
+	empty  string // said, on stderr, when there are no rows
+}
+
+func (t table) print(c *cobra.Command, format string) error {
+	out := c.OutOrStdout()
+	switch format {
+	case "json":
+		return printJSON(out, t.value)
+	case "table":
+		if len(t.rows) == 0 {
+			fmt.Fprintln(c.ErrOrStderr(), t.empty)
+			return nil
+		}
+		w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+		fmt.Fprintln(w, strings.Join(t.header, "\t"))
+		for _, row := range t.rows {
+			fmt.Fprintln(w, strings.Join(row, "\t"))
+		}
+		return w.Flush()
+	}
+	return exitCode{exitUsage, fmt.Errorf("output format %q: want table or json", format)}
+}
+
+func printJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}

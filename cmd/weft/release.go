@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"weft.dev/api/v1alpha1"
+)
+
+func newRelease() *cobra.Command {
+	release := &cobra.Command{
+		Use:   "release",
+		Short: "Bring a version of an application into service, watch it, or take it out",
+		Example: `  weft release start reviews v3 --wait
+  weft release abort reviews-v3-x7k2p`,
+	}
+	release.PersistentFlags().StringP("namespace", "n", "default", "namespace of the application")
+	release.AddCommand(newReleaseStart(), newReleaseWatch(), newReleaseList(),
+		newReleaseDecision("abort", "Take the version out of traffic now"),
+		newReleaseDecision("promote", "Go on with a release that waits for a person"))
+	return release
+}
+
+func newReleaseStart() *cobra.Command {
+	var strategy string
+	var wait bool
+	c := &cobra.Command{
+		Use:   "start APPLICATION VERSION",
+		Short: "Release a version: shift traffic to it by the application's strategy",
+		Long: `Release a version of an application: shift traffic to it by the application's strategy, judge it by
+its own requests, and take it out again if it is worse.
+
+With --wait: exit code 0 when the release has succeeded, 2 when it was rolled back or waits for a person.`,
+		Example: "  weft release start reviews v3 --wait\n  weft release start reviews v4 --strategy blueGreen",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			releases, err := releaseClient(c)
+			if err != nil {
+				return err
+			}
+			release := &v1alpha1.Release{
+				ObjectMeta: metav1.ObjectMeta{GenerateName: args[0] + "-" + args[1] + "-"},
+				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: args[1]},
+			}
+			if strategy != "" {
+				release.Spec.Strategy = &v1alpha1.Strategy{Type: v1alpha1.StrategyType(strategy)}
+			}
+			made, err := releases.create(c.Context(), release)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "release/%s started (undo: weft release abort %s)\n", made.Name, made.Name)
+			if !wait {
+				return nil
+			}
+			return follow(c.Context(), releases, made.Name, c.OutOrStdout())
+		},
+	}
+	c.Flags().StringVar(&strategy, "strategy", "", "canary or blueGreen, for this release alone")
+	c.Flags().BoolVar(&wait, "wait", false, "print what happens until the release ends")
+	return c
+}
+
+func newReleaseWatch() *cobra.Command {
+	return &cobra.Command{
+		Use:     "watch NAME",
+		Short:   "Print what happens in a release until it ends",
+		Long:    "Print what happens in a release until it ends. Exit code as for `weft release start --wait`.",
+		Example: "  weft release watch reviews-v3-x7k2p",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			releases, err := releaseClient(c)
+			if err != nil {
+				return err
+			}
+			return follow(c.Context(), releases, args[0], c.OutOrStdout())
+		},
+	}
+}
+
+func newReleaseList() *cobra.Command {
+	var output *string
+	c := &cobra.Command{
+		Use:     "list",
+		Short:   "List the releases and their last decision",
+		Example: "  weft release list -o json",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			releases, err := releaseClient(c)
+			if err != nil {
+				return err
+			}
+			all, err := releases.list(c.Context())
+			if err != nil {
+				return err
+			}
+			t := table{header: []string{"NAME", "APPLICATION", "VERSION", "PHASE", "WEIGHT", "WHY"}, value: all, empty: "no releases"}
+			for _, r := range all {
+				t.rows = append(t.rows, []string{
+					r.Name, r.Spec.Application, r.Spec.Version, string(r.Status.Phase), fmt.Sprintf("%d%%", r.Status.Weight), r.Status.Why,
+				})
+			}
+			return t.print(c, *output)
+		},
+	}
+	output = outputFlag(c)
+	return c
+}
+
+// newReleaseDecision sets spec.VERB of a release: a person's decision.
+func newReleaseDecision(verb, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " NAME",
+		Short:   short,
+		Example: "  weft release " + verb + " reviews-v3-x7k2p",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			releases, err := releaseClient(c)
+			if err != nil {
+				return err
+			}
+			patch := fmt.Appendf(nil, `{"spec":{%q:true}}`, verb)
+			if err := releases.patch(c.Context(), args[0], types.MergePatchType, patch); err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "release/%s: %s asked for\n", args[0], verb)
+			return nil
+		},
+	}
+}
+
+// pollInterval is how often a followed release is read.
+const pollInterval = 200 * time.Millisecond
+
+// follow prints the events of a release until it ends or waits for a person.
+func follow(ctx context.Context, releases *releases, name string, out io.Writer) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	var printed metav1.MicroTime
+	for {
+		release, err := releases.get(ctx, name)
+		if err != nil {
+			return err
+		}
+		for _, event := range release.Status.Events {
+			if printed.Before(&event.Time) {
+				fmt.Fprintf(out, "%s  %s\n", event.Time.Local().Format("15:04:05.000"), event.Text)
+				printed = event.Time
+			}
+		}
+		switch release.Status.Phase {
+		case v1alpha1.ReleaseSucceeded:
+			fmt.Fprintf(out, "%s: %s\n", release.Status.Phase, release.Status.Why)
+			return nil
+		case v1alpha1.ReleaseRolledBack, v1alpha1.ReleaseFailed, v1alpha1.ReleaseInconclusive:
+			fmt.Fprintf(out, "%s: %s\n", release.Status.Phase, release.Status.Why)
+			return exitCode{exitFindings, fmt.Errorf("release %s: %s", name, release.Status.Phase)}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}

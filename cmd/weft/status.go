@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"weft.dev/web"
+)
+
+func newStatus() *cobra.Command {
+	var output *string
+	c := &cobra.Command{
+		Use:     "status",
+		Short:   "Say in one line how the mesh is",
+		Example: "  weft status",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			server, err := connect(c)
+			if err != nil {
+				return err
+			}
+			var status web.Status
+			if err := server.get(c.Context(), "status", nil, &status); err != nil {
+				return err
+			}
+			if *output == "json" {
+				return printJSON(c.OutOrStdout(), status)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "revision %d: %d workloads, %d of %d proxies current, %d problems\n",
+				status.Revision, status.Workloads, status.Current, status.Proxies, status.Problems)
+			return err
+		},
+	}
+	output = outputFlag(c)
+	return c
+}
+
+func newToken() *cobra.Command {
+	token := &cobra.Command{
+		Use:     "token",
+		Short:   "Make the one-time tokens that machines join with",
+		Example: "  weft token create",
+	}
+	var request web.TokenRequest
+	var output *string
+	create := &cobra.Command{
+		Use:   "create",
+		Short: "Print a token that one machine can join with, once",
+		Long: `Print the command that joins a machine. The token in it works once and for a short time.
+It names the server's certificate authority, so that the machine knows whom it joins.`,
+		Example: "  weft token create --ttl 10m --namespace shop",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			server, err := connect(c)
+			if err != nil {
+				return err
+			}
+			var made web.TokenReply
+			if err := server.post(c.Context(), "tokens", request, &made); err != nil {
+				return err
+			}
+			if *output == "json" {
+				return printJSON(c.OutOrStdout(), made)
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "weft join --server %s --token %s\n", made.Server, made.Token)
+			return err
+		},
+	}
+	output = outputFlag(create)
+	create.Flags().StringVar(&request.TTL, "ttl", "10m", "how long the token can be used")
+	create.Flags().StringSliceVarP(&request.Namespaces, "namespace", "n", []string{"default"}, "namespaces whose workloads the machine may run")
+	token.AddCommand(create)
+	return token
+}

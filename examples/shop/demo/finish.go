@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// result is what the load generator printed at its end.
+type result struct {
+	Sent, OK int
+	ByStatus map[string]int
+	ByFault  map[string]int
+	P50, P99 float64
+}
+
+// finish ends the load and accounts for every request of the story.
+func (d *demo) finish() {
+	d.load.end(20 * time.Second)
+	if err := json.Unmarshal(d.load.out.Bytes(), &d.counted); err != nil {
+		failf("the load generator printed %q: %v", d.load.out.String(), err)
+	}
+	r := d.counted
+	byV2 := r.ByFault["v2"]
+	fmt.Printf("\n%d requests: %d answered well, %d answered badly by reviews v2 itself, %d failed otherwise; p50 %.1f ms, p99 %.1f ms\n",
+		r.Sent, r.OK, byV2, r.Sent-r.OK-byV2, r.P50, r.P99)
+	if r.Sent == 0 || byV2 == 0 {
+		failf("a story without traffic, or without the bug, proves nothing")
+	}
+	if failed := r.Sent - r.OK - byV2; failed > 0 {
+		failf("%d requests failed that reviews v2 did not answer badly: %v", failed, r.ByStatus)
+	}
+}
+
+// stay leaves everything running until the person ends it.
+func (d *demo) stay(ctx context.Context) {
+	fmt.Printf(`
+All of it is still running. To try next, in another shell:
+
+  export WEFT_DATA=%[1]s/data KUBECONFIG=%[1]s/data/admin.kubeconfig
+  curl http://%[2]s/
+  bin/weft edges
+  bin/weft release list
+  bin/weft explain frontend GET http://reviews:9080/reviews/1
+  kubectl get applications,releases,trafficsplits,workloads
+  kubectl edit virtualservice catalog
+
+Ctrl-C ends it and removes %[1]s.
+`, d.dir, d.ingress)
+	<-ctx.Done()
+}

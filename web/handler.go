@@ -1,0 +1,186 @@
+// Package web is what people's tools read: the JSON API of the CLI and later of
+// the UI, under /weft/v1/. Authentication and authorisation happen before a
+// request arrives here.
+//
+// Input: what the mesh and the releases know, by the functions of Mesh. Output:
+// JSON; an error is {"error": "..."} with a status that fits. It must not decide
+// anything.
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"weft.dev/explain"
+	"weft.dev/metrics"
+	"weft.dev/model"
+)
+
+// Prefix of every path.
+const Prefix = "/weft/v1/"
+
+const maxBody = 1 << 20
+
+// Mesh is where the answers come from. Every field is set.
+type Mesh struct {
+	Status   func() Status
+	Edges    func(window time.Duration) []metrics.Edge
+	Problems func() []model.Problem
+	Proxies  func() []model.Proxy
+	Sent     func(proxy string) map[string]uint64 // resources sent since it connected, by type
+	Explain  func(proxy string, request explain.Request) (explain.Trace, error)
+	Token    func(TokenRequest) (TokenReply, error)
+}
+
+// Status is the state of the server in one look.
+type Status struct {
+	Version   string `json:"version"`
+	Revision  uint64 `json:"revision"`
+	Proxies   int    `json:"proxies"`   // connected
+	Current   int    `json:"current"`   // of them, those that hold the whole revision
+	Workloads int    `json:"workloads"` // registered
+	Problems  int    `json:"problems"`
+	MeshPort  string `json:"meshPort"` // where agents connect, host:port
+}
+
+// Problem is model.Problem as JSON.
+type Problem struct {
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	Code      string `json:"code"`
+	Path      string `json:"path,omitempty"`
+	Message   string `json:"message"`
+}
+
+// Proxy is model.Proxy as JSON.
+type Proxy struct {
+	ID        string   `json:"id"`
+	Connected bool     `json:"connected"`
+	Revision  uint64   `json:"revision"`
+	Envoy     string   `json:"envoy,omitempty"`
+	Refused   []string `json:"refused,omitempty"`
+	// Sent counts the resources pushed since it connected, by type.
+	Sent map[string]uint64 `json:"sent,omitempty"`
+}
+
+// TokenRequest asks for a one-time join token.
+type TokenRequest struct {
+	TTL        string   `json:"ttl,omitempty"`        // a duration; default and maximum are the server's
+	Namespaces []string `json:"namespaces,omitempty"` // whose identities the host may hold; none: default
+}
+
+// TokenReply is the token, shown once.
+type TokenReply struct {
+	Token   string    `json:"token"`
+	Server  string    `json:"server"` // host:port to join
+	Expires time.Time `json:"expires"`
+}
+
+// ErrNotFound makes a 404.
+var ErrNotFound = errors.New("not found")
+
+// Handler serves the API.
+func Handler(mesh Mesh) http.Handler {
+	mux := http.NewServeMux()
+	get := func(path string, serve func(*http.Request) (any, error)) {
+		mux.HandleFunc("GET "+Prefix+path, func(w http.ResponseWriter, r *http.Request) { reply(w, r, serve) })
+	}
+	get("status", func(*http.Request) (any, error) { return mesh.Status(), nil })
+	get("edges", func(r *http.Request) (any, error) { return edges(mesh, r) })
+	get("problems", func(*http.Request) (any, error) { return problems(mesh.Problems()), nil })
+	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
+	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
+	mux.HandleFunc("POST "+Prefix+"tokens", func(w http.ResponseWriter, r *http.Request) {
+		reply(w, r, func(r *http.Request) (any, error) { return token(mesh, r) })
+	})
+	return mux
+}
+
+// badRequest makes a 400.
+type badRequest struct{ error }
+
+func reply(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (any, error)) {
+	value, err := serve(r)
+	w.Header().Set("Content-Type", "application/json")
+	if err != nil {
+		status := http.StatusInternalServerError
+		switch {
+		case errors.As(err, &badRequest{}):
+			status = http.StatusBadRequest
+		case errors.Is(err, ErrNotFound):
+			status = http.StatusNotFound
+		}
+		w.WriteHeader(status)
+		value = map[string]string{"error": err.Error()}
+	}
+	_ = json.NewEncoder(w).Encode(value)
+}
+
+func edges(mesh Mesh, r *http.Request) (any, error) {
+	window := 10 * time.Second
+	if text := r.URL.Query().Get("window"); text != "" {
+		var err error
+		if window, err = time.ParseDuration(text); err != nil || window <= 0 || window > metrics.Window {
+			return nil, badRequest{fmt.Errorf("window %q: want a duration of at most %s, e.g. 10s", text, metrics.Window)}
+		}
+	}
+	return orEmpty(mesh.Edges(window)), nil
+}
+
+func problems(rows []model.Problem) []Problem {
+	list := make([]Problem, 0, len(rows))
+	for _, p := range rows {
+		list = append(list, Problem{p.Object.Kind, p.Object.Namespace, p.Object.Name, p.Code, p.Path, p.Message})
+	}
+	return list
+}
+
+func proxies(mesh Mesh) []Proxy {
+	rows := mesh.Proxies()
+	list := make([]Proxy, 0, len(rows))
+	for _, p := range rows {
+		proxy := Proxy{ID: p.ID, Connected: p.Connected, Revision: p.Revision, Envoy: p.Version, Sent: mesh.Sent(p.ID)}
+		for _, refusal := range p.Refusals {
+			proxy.Refused = append(proxy.Refused, refusal.Type+" "+refusal.Name+": "+refusal.Reason)
+		}
+		list = append(list, proxy)
+	}
+	return list
+}
+
+func explained(mesh Mesh, r *http.Request) (any, error) {
+	query := r.URL.Query()
+	request := explain.Request{Method: query.Get("method"), URL: query.Get("url"), Headers: map[string]string{}}
+	for _, header := range query["header"] {
+		name, value, ok := strings.Cut(header, ":")
+		if !ok {
+			return nil, badRequest{fmt.Errorf("header %q: want NAME: VALUE", header)}
+		}
+		request.Headers[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
+	}
+	return mesh.Explain(query.Get("proxy"), request)
+}
+
+func token(mesh Mesh, r *http.Request) (any, error) {
+	var request TokenRequest
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&request); err != nil && !errors.Is(err, io.EOF) {
+		return nil, badRequest{fmt.Errorf("token request: %w", err)}
+	}
+	return mesh.Token(request)
+}
+
+// orEmpty makes JSON of an empty list [], not null.
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
