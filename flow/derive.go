@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// Derive gives each row of in any number of rows. fn owns nothing that it
-// returns any more. A key belongs to one input: where several give a row of the
+// Derive gives each row of in any number of rows. What fn returns belongs to
+// the collection from then on. A key belongs to one input: where several give a row of the
 // same key, the input with the smallest key has it, and each other is a fault
 // until it stops; then, or when the owner stops, the next one takes over.
 func Derive[I Row[I], O Row[O]](in *Collection[I], name string, fn func(*Ctx, I) []O) *Collection[O] {
@@ -109,10 +109,11 @@ func (d *derivation[O]) settle() bool {
 		return false
 	}
 	stale := map[string]struct{}{} // keys whose row may be another now
-	for _, input := range sortedKeys(d.dirty) {
+	dirty := d.dirty
+	d.dirty = map[string]struct{}{} // not cleared: that would cost what its largest commit did
+	for _, input := range sortedKeys(dirty) {
 		d.remake(input, stale)
 	}
-	clear(d.dirty)
 	for _, key := range sortedKeys(stale) {
 		d.apply(key, d.find(key))
 	}

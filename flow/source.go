@@ -109,11 +109,12 @@ func (s *Source[V]) settle() bool {
 			s.origins[key] = w.origin
 		}
 	}
-	clear(s.staged)
+	s.discard()
 	return s.settled()
 }
 
-func (s *Source[V]) discard() { clear(s.staged) }
+// discard makes a new map: clearing one that a big commit grew costs that size each time.
+func (s *Source[V]) discard() { s.staged = map[string]write[V]{} }
 
 func (s *Source[V]) inputs(string) []Ref { return nil }
 
