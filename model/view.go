@@ -77,15 +77,12 @@ type Resource struct {
 	From []Key
 }
 
-// NewResource completes r, whose slices belong to the resource from then on:
-// it sets Version, and sorts Needs and From.
-func NewResource(r Resource) *Resource {
-	r.Version = HashBody(r.Body)
-	slices.Sort(r.Needs)
-	r.Needs = slices.Compact(r.Needs)
-	slices.SortFunc(r.From, Key.Compare)
-	r.From = slices.Compact(r.From)
-	return &r
+// NewResource hashes body, which belongs to the resource from then on. Needs are
+// the caller's to set before anybody else has the resource.
+func NewResource(t Type, name string, body []byte, from ...Key) *Resource {
+	from = slices.Clone(from)
+	slices.SortFunc(from, Key.Compare)
+	return &Resource{Type: t, Name: name, Version: HashBody(body), Body: body, From: slices.Compact(from)}
 }
 
 // HashBody is the version of a resource with these bytes. It is never 0.
