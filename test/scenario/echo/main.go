@@ -1,0 +1,124 @@
+// Echo is the application of the scenarios: it answers with who it is and what
+// it received, and calls others when it is asked to.
+//
+//	GET  /...          {"app": ..., "version": ..., "method": ..., "path": ..., "headers": ...}
+//	                   ?status=503 and ?delay=1s make it fail and wait
+//	POST /_call        {"method", "url", "headers", "count"} -> one answer a call, through the proxy
+//	GET  /_received    how many requests it has answered, by path
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"log"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/h2c"
+)
+
+// Call is what /_call is asked.
+type Call struct {
+	Method, URL string
+	Headers     map[string]string
+	Count       int
+}
+
+// Answer is what one call brought.
+type Answer struct {
+	Status  int
+	Body    string
+	Headers map[string]string
+	Error   string
+	Took    time.Duration
+}
+
+type echo struct {
+	app, version string
+	mu           sync.Mutex
+	received     map[string]int
+}
+
+func main() {
+	e := &echo{app: os.Getenv("WEFT_APP"), version: os.Getenv("WEFT_VERSION"), received: map[string]int{}}
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /_call", e.call)
+	mux.HandleFunc("GET /_received", e.counts)
+	mux.HandleFunc("/", e.answer)
+	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), h2c.NewHandler(mux, &http2.Server{})))
+}
+
+func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	e.mu.Lock()
+	e.received[r.Method+" "+r.URL.Path]++
+	e.mu.Unlock()
+	if delay, err := time.ParseDuration(r.URL.Query().Get("delay")); err == nil {
+		time.Sleep(delay)
+	}
+	headers := map[string]string{"host": r.Host}
+	for name, values := range r.Header {
+		headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-From", e.app+"/"+e.version)
+	if status, err := strconv.Atoi(r.URL.Query().Get("status")); err == nil {
+		w.WriteHeader(status)
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"app": e.app, "version": e.version, "method": r.Method, "path": r.URL.Path, "headers": headers,
+	})
+}
+
+func (e *echo) counts(w http.ResponseWriter, _ *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_ = json.NewEncoder(w).Encode(e.received)
+}
+
+func (e *echo) call(w http.ResponseWriter, r *http.Request) {
+	var call Call
+	if err := json.NewDecoder(r.Body).Decode(&call); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	answers := make([]Answer, max(call.Count, 1))
+	for i := range answers {
+		answers[i] = once(call)
+	}
+	_ = json.NewEncoder(w).Encode(answers)
+}
+
+var client = &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
+	return http.ErrUseLastResponse
+}}
+
+func once(call Call) Answer {
+	request, err := http.NewRequest(call.Method, call.URL, nil)
+	if err != nil {
+		return Answer{Error: err.Error()}
+	}
+	for name, value := range call.Headers {
+		request.Header.Set(name, value)
+	}
+	start := time.Now()
+	response, err := client.Do(request)
+	if err != nil {
+		return Answer{Error: err.Error(), Took: time.Since(start)}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	answer := Answer{Status: response.StatusCode, Body: string(body), Headers: map[string]string{}, Took: time.Since(start)}
+	if err != nil {
+		answer.Error = err.Error()
+	}
+	for name, values := range response.Header {
+		answer.Headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	return answer
+}
