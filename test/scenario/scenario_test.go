@@ -60,7 +60,9 @@ func testMain(m *testing.M) (int, error) {
 	}
 	defer os.RemoveAll(dir)
 	shared = mesh{dir: dir, weft: filepath.Join(dir, "weft"), echo: filepath.Join(dir, "echo"), log: filepath.Join(dir, "server.log")}
-	for binary, source := range map[string]string{shared.weft: "../../cmd/weft", shared.echo: "./echo"} {
+	for binary, source := range map[string]string{
+		shared.weft: "../../cmd/weft", filepath.Join(dir, "weft-agent"): "../../cmd/weft-agent", shared.echo: "./echo",
+	} {
 		if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
 			return 1, fmt.Errorf("go build %s: %w\n%s", source, err, out)
 		}
