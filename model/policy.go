@@ -124,7 +124,7 @@ func (f Fallback) Equal(o Fallback) bool { return reflect.DeepEqual(f, o) }
 // Gateway is a set of listeners of the proxies that are the gateway. Key: object.
 type Gateway struct {
 	Object    Key
-	Name      string            // "namespace/name", by which routes name it
+	Name      string            // unique, by which routes name it: "namespace/name", with "istio:" before it for Istio's
 	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
 	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
 	Listeners []GatewayListener

@@ -19,7 +19,7 @@ type RouteTable struct {
 	Index    int
 	Hosts    []string // canonical or external hosts, "*.suffix", or "*"
 	Port     uint32   // of the service, for mesh routes; 0: every port
-	Gateways []string // "namespace/name" of gateways, and Mesh
+	Gateways []string // names of gateways, and Mesh
 	Sections []string // listener names of the gateways; empty: all
 	Rank     int64    // creation time of the object, seconds: the older wins
 	Order    Order    // how rules of one table are ordered
@@ -169,7 +169,7 @@ type CORS struct {
 type Retry struct {
 	Attempts   uint32 // beside the first; 0: never
 	PerTry     time.Duration
-	On         []string // Envoy's retry_on words
+	On         []string // Envoy's retry_on words; with no Statuses either: the default of the mesh
 	Statuses   []uint32
 	Backoff    time.Duration
 	NotMethods bool // repeat whatever the method: the owner says that it is safe
