@@ -1,0 +1,263 @@
+package istio
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	security "istio.io/api/security/v1beta1"
+
+	"weft.dev/model"
+	"weft.dev/translate/object"
+)
+
+// dryRunAnnotation is Istio's: the policy is counted and logged, not enforced.
+const dryRunAnnotation = "istio.io/dry-run"
+
+// AuthorizationPolicy gives one row. What cannot be honoured never opens a
+// door: an allowing rule with such a part holds for nothing, a denying one is
+// taken without that part and so denies more.
+func AuthorizationPolicy(o *object.Object, spec *security.AuthorizationPolicy, trust string) []model.Authorization {
+	a := model.Authorization{
+		Object: o.Key, Namespace: reach(o), Selector: spec.GetSelector().GetMatchLabels(),
+		DryRun: o.Annotations[dryRunAnnotation] == "true", From: o.Whole(),
+	}
+	switch spec.Action {
+	case security.AuthorizationPolicy_ALLOW:
+		a.Action = model.Allow
+	case security.AuthorizationPolicy_DENY:
+		a.Action = model.Deny
+	case security.AuthorizationPolicy_AUDIT:
+		a.Action = model.Audit
+	default:
+		o.NotHonoured(object.Spec.Dot("action"), "weft asks no outside authorizer, so nothing is checked by this policy; use ALLOW or DENY")
+		return nil
+	}
+	sound := o.Audit(spec, honoured)
+	if spec.TargetRef != nil || len(spec.TargetRefs) > 0 {
+		// Without its target the policy would apply to the whole namespace.
+		return nil
+	}
+	if !sound {
+		return []model.Authorization{a}
+	}
+	r := authz{Object: o, trust: trust, action: a.Action}
+	for i, rule := range spec.Rules {
+		if out, ok := r.rule(object.Spec.Dot("rules").At(i), rule); ok {
+			a.Rules = append(a.Rules, out)
+		}
+	}
+	return []model.Authorization{a}
+}
+
+// authz translates the rules of one policy.
+type authz struct {
+	*object.Object
+	trust  string
+	action model.AuthzAction
+}
+
+// drop decides what becomes of the part around something that is not honoured:
+// true if it must not hold for anything.
+func (r authz) drop() bool { return r.action != model.Deny }
+
+func (r authz) rule(at object.Path, rule *security.Rule) (model.AuthzRule, bool) {
+	out := model.AuthzRule{Origin: r.Origin(at)}
+	if rule == nil {
+		r.Invalid(at, "is empty; write {} for a rule that always holds")
+		return out, false
+	}
+	for i, from := range rule.From {
+		if source, ok := r.source(at.Dot("from").At(i).Dot("source"), from.GetSource()); ok {
+			out.From = append(out.From, source)
+		}
+	}
+	for i, to := range rule.To {
+		if operation, ok := r.operation(at.Dot("to").At(i).Dot("operation"), to.GetOperation()); ok {
+			out.To = append(out.To, operation)
+		}
+	}
+	for i, when := range rule.When {
+		condition, verdict := r.condition(at.Dot("when").At(i), when)
+		switch verdict {
+		case never:
+			return out, false
+		case sometimes:
+			out.When = append(out.When, condition)
+		}
+	}
+	// A list that lost all its entries must not come to mean "any".
+	lost := len(rule.From) > 0 && len(out.From) == 0 || len(rule.To) > 0 && len(out.To) == 0
+	return out, !lost
+}
+
+const noTokens = "weft verifies no tokens yet, so no request has one; use principals, namespaces or headers"
+
+func (r authz) source(at object.Path, s *security.Source) (model.AuthzSource, bool) {
+	if s == nil {
+		r.Invalid(at, "is empty; name who calls")
+		return model.AuthzSource{}, false
+	}
+	out := model.AuthzSource{
+		Principals: r.principals(s.Principals), NotPrincipals: r.principals(s.NotPrincipals),
+		Namespaces: s.Namespaces, NotNamespaces: s.NotNamespaces,
+	}
+	out.Principals = append(out.Principals, r.accounts(at.Dot("serviceAccounts"), s.ServiceAccounts)...)
+	out.NotPrincipals = append(out.NotPrincipals, r.accounts(at.Dot("notServiceAccounts"), s.NotServiceAccounts)...)
+	sound := true
+	blocks := func(field string, values []string) []string {
+		good, ok := r.blocks(at.Dot(field), values)
+		sound = sound && ok
+		return good
+	}
+	out.IPBlocks, out.NotIPBlocks = blocks("ipBlocks", s.IpBlocks), blocks("notIpBlocks", s.NotIpBlocks)
+	out.RemoteBlocks, out.NotRemote = blocks("remoteIpBlocks", s.RemoteIpBlocks), blocks("notRemoteIpBlocks", s.NotRemoteIpBlocks)
+	if len(s.ServiceAccounts) > 0 && len(s.Principals)+len(s.Namespaces) > 0 {
+		r.Invalid(at.Dot("serviceAccounts"), "cannot be set together with principals or namespaces; keep one of them")
+		sound = false
+	}
+	if len(s.TrustDomains)+len(s.NotTrustDomains) > 0 && r.drop() {
+		return out, false
+	}
+	if len(s.NotRequestPrincipals) > 0 {
+		r.NotHonoured(at.Dot("notRequestPrincipals"), noTokens)
+	}
+	if len(s.RequestPrincipals) > 0 {
+		r.NotHonoured(at.Dot("requestPrincipals"), noTokens)
+		return out, false
+	}
+	return out, sound || !r.drop()
+}
+
+// principals puts the mesh's own trust domain where people write Istio's usual one.
+func (r authz) principals(values []string) []string {
+	var out []string
+	for _, v := range values {
+		if rest, ok := strings.CutPrefix(v, "cluster.local/"); ok {
+			v = r.trust + "/" + rest
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// accounts are "namespace/name" or "name", of any trust domain.
+func (r authz) accounts(at object.Path, values []string) []string {
+	var out []string
+	for i, v := range values {
+		namespace, name, found := strings.Cut(v, "/")
+		if !found {
+			namespace, name = r.Namespace, v
+		}
+		if name == "" || strings.Contains(v, "*") {
+			r.Invalid(at.At(i), "%q is no service account; write NAMESPACE/NAME", v)
+		}
+		out = append(out, "*/ns/"+namespace+"/sa/"+name)
+	}
+	return out
+}
+
+func (r authz) blocks(at object.Path, values []string) (good []string, sound bool) {
+	sound = true
+	for i, v := range values {
+		_, notPrefix := netip.ParsePrefix(v)
+		_, notAddress := netip.ParseAddr(v)
+		if notPrefix != nil && notAddress != nil {
+			r.Invalid(at.At(i), "%q is no IP address and no block such as 10.0.0.0/8", v)
+			sound = false
+			continue
+		}
+		good = append(good, v)
+	}
+	return good, sound
+}
+
+func (r authz) operation(at object.Path, op *security.Operation) (model.AuthzOperation, bool) {
+	if op == nil {
+		r.Invalid(at, "is empty; name what is done")
+		return model.AuthzOperation{}, false
+	}
+	out := model.AuthzOperation{
+		Hosts: op.Hosts, NotHosts: op.NotHosts, Methods: op.Methods, NotMethods: op.NotMethods,
+	}
+	sound := true
+	keep := func(field string, values []string, usable func(object.Path, string) bool) []string {
+		var good []string
+		for i, v := range values {
+			if usable(at.Dot(field).At(i), v) {
+				good = append(good, v)
+			} else {
+				sound = false
+			}
+		}
+		return good
+	}
+	out.Ports, out.NotPorts = keep("ports", op.Ports, r.port), keep("notPorts", op.NotPorts, r.port)
+	out.Paths, out.NotPaths = keep("paths", op.Paths, r.path), keep("notPaths", op.NotPaths, r.path)
+	return out, sound || !r.drop()
+}
+
+func (r authz) port(at object.Path, v string) bool {
+	if n, err := strconv.ParseUint(v, 10, 16); err != nil || n == 0 {
+		r.Invalid(at, "%q is no port", v)
+		return false
+	}
+	return true
+}
+
+func (r authz) path(at object.Path, v string) bool {
+	if strings.Contains(v, "{") {
+		r.NotHonoured(at, "weft does not honour path templates such as {*}; write a whole path, /prefix* or *suffix")
+		return false
+	}
+	return true
+}
+
+// verdict is what is known of a condition beforehand.
+type verdict int
+
+const (
+	sometimes verdict = iota // it is checked with each request
+	always
+	never
+)
+
+func (r authz) condition(at object.Path, c *security.Condition) (model.AuthzCondition, verdict) {
+	out := model.AuthzCondition{Key: c.GetKey(), Values: c.GetValues(), NotValues: c.GetNotValues()}
+	key, argument, _ := strings.Cut(out.Key, "[")
+	switch {
+	case len(out.Values)+len(out.NotValues) == 0:
+		r.Invalid(at, "has no values; add values or notValues")
+		return out, never
+	case strings.HasPrefix(key, "request.auth."):
+		r.NotHonoured(at.Dot("key"), noTokens)
+		if len(out.Values) > 0 {
+			return out, never
+		}
+		return out, always
+	case key == "request.headers" && argument != "":
+		return out, r.unless(r.CheckHeaderName(at.Dot("key"), strings.TrimSuffix(argument, "]")))
+	case key == "source.ip" || key == "remote.ip" || key == "destination.ip":
+		_, ok := r.blocks(at.Dot("values"), out.Values)
+		_, also := r.blocks(at.Dot("notValues"), out.NotValues)
+		return out, r.unless(ok && also)
+	case key == "source.principal":
+		out.Values, out.NotValues = r.principals(out.Values), r.principals(out.NotValues)
+		return out, sometimes
+	case key == "source.namespace" || key == "destination.port" || key == "connection.sni":
+		return out, sometimes
+	}
+	r.NotHonoured(at.Dot("key"), "weft does not honour the condition %q; use request.headers[NAME], source.ip, source.namespace, source.principal, destination.port or connection.sni", out.Key)
+	return out, r.unless(false)
+}
+
+// unless is the verdict on a condition that can, or cannot, be checked.
+func (r authz) unless(sound bool) verdict {
+	switch {
+	case sound:
+		return sometimes
+	case r.drop():
+		return never
+	}
+	return always
+}

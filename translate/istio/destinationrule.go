@@ -1,0 +1,192 @@
+package istio
+
+import (
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"weft.dev/model"
+	"weft.dev/translate/object"
+)
+
+// DestinationRule gives one policy, or none where it is not usable.
+func DestinationRule(o *object.Object, spec *networking.DestinationRule) []model.Policy {
+	if !o.Audit(spec, honoured) {
+		return nil
+	}
+	exportTo(o, object.Spec.Dot("exportTo"), spec.ExportTo)
+	p := model.Policy{Object: o.Key, Host: o.Host(spec.Host), Rank: o.Rank, From: o.Whole()}
+	if !o.CheckHost(object.Spec.Dot("host"), p.Host) {
+		return nil
+	}
+	at := object.Spec.Dot("trafficPolicy")
+	p.Traffic = traffic(o, at, model.TrafficPolicy{}, spec.TrafficPolicy)
+	for i, port := range spec.GetTrafficPolicy().GetPortLevelSettings() {
+		place := at.Dot("portLevelSettings").At(i)
+		number := port.GetPort().GetNumber()
+		if !o.CheckPort(place.Dot("port").Dot("number"), number) {
+			continue
+		}
+		if p.PortLevel == nil {
+			p.PortLevel = map[uint32]model.TrafficPolicy{}
+		}
+		p.PortLevel[number] = traffic(o, place, model.TrafficPolicy{}, port)
+	}
+	p.Subsets = subsets(o, spec.Subsets, p.Traffic)
+	return []model.Policy{p}
+}
+
+func subsets(o *object.Object, all []*networking.Subset, base model.TrafficPolicy) []model.Subset {
+	var out []model.Subset
+	seen := map[string]bool{}
+	for i, s := range all {
+		at := object.Spec.Dot("subsets").At(i)
+		switch {
+		case s.GetName() == "" || strings.Contains(s.GetName(), "/"):
+			o.Invalid(at.Dot("name"), "%q is no name of a subset; write a word such as v1", s.GetName())
+			continue
+		case seen[s.Name]:
+			o.Invalid(at.Dot("name"), "the subset %q is defined above; the first one is used", s.Name)
+			continue
+		}
+		seen[s.Name] = true
+		subset := model.Subset{Name: s.Name, Labels: s.Labels, Origin: o.Origin(at)}
+		if s.TrafficPolicy != nil {
+			place := at.Dot("trafficPolicy")
+			policy := traffic(o, place, base, s.TrafficPolicy)
+			subset.Traffic = &policy
+			if len(s.TrafficPolicy.PortLevelSettings) > 0 {
+				o.NotHonoured(place.Dot("portLevelSettings"), "weft honours ports only in spec.trafficPolicy; move the settings there")
+			}
+		}
+		out = append(out, subset)
+	}
+	return out
+}
+
+// settings are what a host, a subset and a port have.
+type settings interface {
+	GetLoadBalancer() *networking.LoadBalancerSettings
+	GetConnectionPool() *networking.ConnectionPoolSettings
+	GetOutlierDetection() *networking.OutlierDetection
+	GetTls() *networking.ClientTLSSettings
+}
+
+// traffic lays the settings over base: each of the four that is set replaces
+// the one of base.
+func traffic(o *object.Object, at object.Path, base model.TrafficPolicy, s settings) model.TrafficPolicy {
+	if lb := s.GetLoadBalancer(); lb != nil {
+		base.Balancer, base.Hash = balancer(o, at.Dot("loadBalancer"), lb)
+		base.Warmup = 0
+		switch {
+		case lb.GetWarmup().GetDuration() != nil:
+			base.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmup").Dot("duration"), lb.Warmup.Duration)
+		case lb.GetWarmupDurationSecs() != nil: //nolint:staticcheck // old objects have it
+			base.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmupDurationSecs"), lb.WarmupDurationSecs) //nolint:staticcheck
+		}
+	}
+	if s.GetConnectionPool() != nil {
+		base.Pool = pool(o, at.Dot("connectionPool"), s.GetConnectionPool())
+	}
+	if s.GetOutlierDetection() != nil {
+		base.Outlier = outlier(o, at.Dot("outlierDetection"), s.GetOutlierDetection())
+	}
+	if s.GetTls() != nil {
+		base.TLS = clientTLS(o, at.Dot("tls"), s.GetTls())
+	}
+	return base
+}
+
+func balancer(o *object.Object, at object.Path, lb *networking.LoadBalancerSettings) (model.Balancer, *model.HashKey) {
+	if hash := lb.GetConsistentHash(); hash != nil {
+		return consistentHash(o, at.Dot("consistentHash"), hash)
+	}
+	switch lb.GetSimple() {
+	case networking.LoadBalancerSettings_RANDOM:
+		return model.Random, nil
+	case networking.LoadBalancerSettings_ROUND_ROBIN:
+		return model.RoundRobin, nil
+	case networking.LoadBalancerSettings_PASSTHROUGH:
+		o.NotHonoured(at.Dot("simple"), "weft chooses the endpoint by least requests instead of PASSTHROUGH; name another algorithm")
+	}
+	return model.LeastRequest, nil
+}
+
+func consistentHash(o *object.Object, at object.Path, hash *networking.LoadBalancerSettings_ConsistentHashLB) (model.Balancer, *model.HashKey) {
+	algorithm := model.RingHash
+	if hash.GetMaglev() != nil {
+		algorithm = model.Maglev
+	}
+	key := &model.HashKey{
+		Header: hash.GetHttpHeaderName(), Query: hash.GetHttpQueryParameterName(),
+		Cookie: hash.GetHttpCookie().GetName(), SourceIP: hash.GetUseSourceIp(),
+	}
+	if ttl := hash.GetHttpCookie().GetTtl(); ttl != nil {
+		key.CookieTTL = o.Duration(at.Dot("httpCookie").Dot("ttl"), ttl)
+	}
+	if key.Header != "" && !o.CheckHeaderName(at.Dot("httpHeaderName"), key.Header) {
+		return model.LeastRequest, nil
+	}
+	if *key == (model.HashKey{}) {
+		o.Invalid(at, "says not what to hash; set httpHeaderName, httpCookie, httpQueryParameterName or useSourceIp")
+		return model.LeastRequest, nil
+	}
+	return algorithm, key
+}
+
+func pool(o *object.Object, at object.Path, p *networking.ConnectionPoolSettings) model.Pool {
+	tcp, http := p.GetTcp(), p.GetHttp()
+	inTCP, inHTTP := at.Dot("tcp"), at.Dot("http")
+	out := model.Pool{
+		MaxConnections:   o.Count(inTCP.Dot("maxConnections"), tcp.GetMaxConnections()),
+		MaxPending:       o.Count(inHTTP.Dot("http1MaxPendingRequests"), http.GetHttp1MaxPendingRequests()),
+		MaxRequests:      o.Count(inHTTP.Dot("http2MaxRequests"), http.GetHttp2MaxRequests()),
+		MaxRetries:       o.Count(inHTTP.Dot("maxRetries"), http.GetMaxRetries()),
+		MaxPerConnection: o.Count(inHTTP.Dot("maxRequestsPerConnection"), http.GetMaxRequestsPerConnection()),
+	}
+	if tcp.GetConnectTimeout() != nil {
+		out.ConnectTimeout = o.Duration(inTCP.Dot("connectTimeout"), tcp.ConnectTimeout)
+	}
+	if tcp.GetIdleTimeout() != nil {
+		out.IdleTimeout = o.Duration(inTCP.Dot("idleTimeout"), tcp.IdleTimeout)
+	}
+	if http.GetIdleTimeout() != nil {
+		out.IdleTimeout = o.Duration(inHTTP.Dot("idleTimeout"), http.IdleTimeout)
+	}
+	return out
+}
+
+func outlier(o *object.Object, at object.Path, d *networking.OutlierDetection) *model.Outlier {
+	out := &model.Outlier{
+		Consecutive5xx:     d.GetConsecutive_5XxErrors().GetValue(),
+		ConsecutiveGateway: d.GetConsecutiveGatewayErrors().GetValue(),
+		MaxEjectionPercent: uint32(o.Percent(at.Dot("maxEjectionPercent"), float64(d.GetMaxEjectionPercent()))),
+		MinHealthPercent:   uint32(o.Percent(at.Dot("minHealthPercent"), float64(d.GetMinHealthPercent()))),
+	}
+	if d.Consecutive_5XxErrors != nil && out.Consecutive5xx == 0 {
+		o.NotHonoured(at.Dot("consecutive5xxErrors"), "0 does not switch the check off, 5 in a row eject an endpoint; write a higher number")
+	}
+	if d.Interval != nil {
+		out.Interval = o.Duration(at.Dot("interval"), d.Interval)
+	}
+	if d.BaseEjectionTime != nil {
+		out.BaseEjection = o.Duration(at.Dot("baseEjectionTime"), d.BaseEjectionTime)
+	}
+	return out
+}
+
+func clientTLS(o *object.Object, at object.Path, t *networking.ClientTLSSettings) *model.ClientTLS {
+	out := &model.ClientTLS{SNI: t.Sni, SANs: t.SubjectAltNames, Insecure: t.InsecureSkipVerify.GetValue()}
+	switch t.Mode {
+	case networking.ClientTLSSettings_DISABLE:
+		return &model.ClientTLS{Mode: model.TLSDisable}
+	case networking.ClientTLSSettings_ISTIO_MUTUAL:
+		out.Mode = model.TLSMutual
+	case networking.ClientTLSSettings_MUTUAL:
+		o.NotHonoured(at.Dot("mode"), "weft presents no certificate of your own yet, and verifies the server only; use ISTIO_MUTUAL inside the mesh or SIMPLE outside")
+		out.Mode = model.TLSSimple
+	default:
+		out.Mode = model.TLSSimple
+	}
+	return out
+}

@@ -1,0 +1,71 @@
+package istio
+
+import "weft.dev/translate/object"
+
+// honoured names the fields that the translations of this package read. A new
+// field is added here together with the code that acts upon it.
+var honoured = object.Honoured{
+	"VirtualService":           "hosts gateways http exportTo",
+	"HTTPRoute":                "name match route redirect directResponse rewrite timeout retries fault mirror mirrors mirrorPercent mirrorPercentage corsPolicy headers",
+	"HTTPMatchRequest":         "name uri scheme method authority headers port sourceLabels gateways queryParams ignoreUriCase withoutHeaders sourceNamespace",
+	"StringMatch":              "exact prefix regex",
+	"HTTPRouteDestination":     "destination weight headers",
+	"Destination":              "host subset port",
+	"PortSelector":             "number",
+	"Headers":                  "request response",
+	"Headers_HeaderOperations": "set add remove",
+	"HTTPRedirect":             "uri authority port derivePort scheme redirectCode prefixRewrite",
+	"HTTPDirectResponse":       "status body",
+	"HTTPBody":                 "string bytes",
+	"HTTPRewrite":              "uri authority uriRegexRewrite",
+	"RegexRewrite":             "match rewrite",
+	"HTTPRetry":                "attempts perTryTimeout retryOn backoff",
+	"HTTPFaultInjection":       "delay abort",
+	"HTTPFaultInjection_Delay": "percent fixedDelay percentage",
+	"HTTPFaultInjection_Abort": "httpStatus grpcStatus percentage",
+	"HTTPMirrorPolicy":         "destination percentage",
+	"Percent":                  "value",
+	"CorsPolicy":               "allowOrigin allowOrigins allowMethods allowHeaders exposeHeaders maxAge allowCredentials unmatchedPreflights",
+	"DestinationRule":          "host trafficPolicy subsets exportTo",
+	"Subset":                   "name labels trafficPolicy",
+	"TrafficPolicy":            "loadBalancer connectionPool outlierDetection tls portLevelSettings",
+	"LoadBalancerSettings":     "simple consistentHash warmupDurationSecs warmup",
+	"WarmupConfiguration":      "duration",
+	"ConnectionPoolSettings":   "tcp http",
+	"OutlierDetection":         "consecutiveGatewayErrors consecutive5xxErrors interval baseEjectionTime maxEjectionPercent minHealthPercent",
+	"ClientTLSSettings":        "mode subjectAltNames sni insecureSkipVerify",
+	"Gateway":                  "servers selector",
+	"Server":                   "port hosts tls name",
+	"Port":                     "number protocol name",
+	"ServerTLSSettings":        "mode credentialName",
+	"ServiceEntry":             "hosts ports location resolution endpoints workloadSelector exportTo",
+	"ServicePort":              "number protocol name targetPort",
+	"WorkloadEntry":            "address ports labels weight",
+	"WorkloadSelector":         "labels matchLabels",
+	"PeerAuthentication":       "selector mtls portLevelMtls",
+	"AuthorizationPolicy":      "selector rules action",
+	"Rule":                     "from to when",
+	"Rule_From":                "source",
+	"Rule_To":                  "operation",
+	"Condition":                "key values notValues",
+	"Operation":                "hosts notHosts ports notPorts methods notMethods paths notPaths",
+	"Source":                   "principals notPrincipals requestPrincipals notRequestPrincipals namespaces notNamespaces serviceAccounts notServiceAccounts ipBlocks notIpBlocks remoteIpBlocks notRemoteIpBlocks",
+
+	"TrafficPolicy_PortTrafficPolicy":                  "port loadBalancer connectionPool outlierDetection tls",
+	"LoadBalancerSettings_ConsistentHashLB":            "httpHeaderName httpCookie useSourceIp httpQueryParameterName ringHash maglev",
+	"LoadBalancerSettings_ConsistentHashLB_RingHash":   "",
+	"LoadBalancerSettings_ConsistentHashLB_MagLev":     "",
+	"LoadBalancerSettings_ConsistentHashLB_HTTPCookie": "name ttl",
+	"ConnectionPoolSettings_TCPSettings":               "maxConnections connectTimeout idleTimeout",
+	"ConnectionPoolSettings_HTTPSettings":              "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout",
+	"PeerAuthentication_MutualTLS":                     "mode",
+}
+
+// exportTo: everything is visible everywhere; a narrower wish is not met.
+func exportTo(o *object.Object, at object.Path, namespaces []string) {
+	for i, namespace := range namespaces {
+		if namespace != "*" {
+			o.NotHonoured(at.At(i), "weft shows every object to every namespace; remove exportTo, or use an AuthorizationPolicy to keep callers out")
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package istio
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	networking "istio.io/api/networking/v1alpha3"
+
+	"weft.dev/model"
+	"weft.dev/translate/object"
+)
+
+// ServiceEntry gives a service for each of its hosts.
+func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Service {
+	if !o.Audit(spec, honoured) {
+		return nil
+	}
+	exportTo(o, object.Spec.Dot("exportTo"), spec.ExportTo)
+	s := model.Service{
+		Namespace: o.Namespace, External: spec.Location == networking.ServiceEntry_MESH_EXTERNAL, From: o.Whole(),
+		Ports: servicePorts(o, spec.Ports),
+	}
+	if len(s.Ports) == 0 {
+		o.Invalid(object.Spec.Dot("ports"), "has no usable port; name at least one")
+		return nil
+	}
+	if !resolution(o, spec, &s) {
+		return nil
+	}
+	var all []model.Service
+	for i, name := range spec.Hosts {
+		at := object.Spec.Dot("hosts").At(i)
+		host := strings.ToLower(name)
+		if !o.CheckHost(at, host) {
+			continue
+		}
+		if strings.HasPrefix(host, "*") {
+			o.NotHonoured(at, "weft calls outside hosts by their full names only; list them one by one")
+			continue
+		}
+		one := s
+		one.Host, one.Name = host, host
+		if s.Resolution == model.ByDNS && len(s.Addresses) == 0 {
+			one.Addresses = []model.Address{{Host: host}}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// resolution says where the service's endpoints come from. NONE, "wherever the
+// caller's name leads", is what asking DNS for that name gives.
+func resolution(o *object.Object, spec *networking.ServiceEntry, s *model.Service) bool {
+	if spec.WorkloadSelector != nil {
+		s.Resolution, s.Selector = model.ByWorkload, spec.WorkloadSelector.Labels
+		if len(s.Selector) == 0 {
+			o.Invalid(object.Spec.Dot("workloadSelector"), "has no labels; name those of the workloads")
+			return false
+		}
+		if len(spec.Endpoints) > 0 {
+			o.Invalid(object.Spec.Dot("endpoints"), "workloadSelector is set too, and wins; keep one of them")
+		}
+		return true
+	}
+	s.Resolution = model.ByDNS
+	switch spec.Resolution {
+	case networking.ServiceEntry_STATIC:
+		s.Resolution = model.Static
+	case networking.ServiceEntry_DYNAMIC_DNS:
+		o.NotHonoured(object.Spec.Dot("resolution"), "weft asks DNS for the hosts as they are listed; use DNS")
+	}
+	for i, endpoint := range spec.Endpoints {
+		if address, ok := address(o, object.Spec.Dot("endpoints").At(i), endpoint, s.Resolution == model.Static); ok {
+			s.Addresses = append(s.Addresses, address)
+		}
+	}
+	if s.Resolution == model.Static && len(s.Addresses) == 0 {
+		o.Invalid(object.Spec.Dot("endpoints"), "has no usable address; list the IPs, or use resolution DNS")
+		return false
+	}
+	return true
+}
+
+// WorkloadEntry gives the address of an instance without a proxy of weft.
+func WorkloadEntry(o *object.Object, spec *networking.WorkloadEntry) (model.Address, bool) {
+	if !o.Audit(spec, honoured) {
+		return model.Address{}, false
+	}
+	return address(o, object.Spec, spec, true)
+}
+
+func address(o *object.Object, at object.Path, e *networking.WorkloadEntry, ip bool) (model.Address, bool) {
+	a := model.Address{Host: e.GetAddress(), Ports: e.GetPorts(), Labels: e.GetLabels(), Weight: e.GetWeight()}
+	if _, err := netip.ParseAddr(a.Host); err != nil {
+		if ip {
+			o.Invalid(at.Dot("address"), "%q is no IP address", a.Host)
+			return a, false
+		}
+		if !o.CheckHost(at.Dot("address"), strings.ToLower(a.Host)) || strings.Contains(a.Host, "*") {
+			return a, false
+		}
+	}
+	for name, port := range a.Ports {
+		if !o.CheckPort(at.Dot("ports").Entry(name), port) {
+			return a, false
+		}
+	}
+	if a.Weight > maxWeight {
+		o.Invalid(at.Dot("weight"), "%d is more than %d", a.Weight, maxWeight)
+		return a, false
+	}
+	return a, true
+}
+
+func servicePorts(o *object.Object, ports []*networking.ServicePort) []model.Port {
+	var all []model.Port
+	for i, p := range ports {
+		at := object.Spec.Dot("ports").At(i)
+		if !o.CheckPort(at.Dot("number"), p.GetNumber()) {
+			continue
+		}
+		if slices.ContainsFunc(all, func(have model.Port) bool { return have.Number == p.Number }) {
+			o.Invalid(at.Dot("number"), "port %d is listed above; the first one is used", p.Number)
+			continue
+		}
+		protocol, ok := object.Protocol(p.GetProtocol(), p.GetName())
+		if !ok {
+			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats it as TCP; write HTTP, HTTP2, GRPC, TCP or TLS", p.GetProtocol())
+		}
+		all = append(all, model.Port{Number: p.Number, Target: p.TargetPort, Name: p.Name, Protocol: protocol})
+	}
+	slices.SortFunc(all, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
+	return all
+}

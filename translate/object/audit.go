@@ -1,0 +1,174 @@
+package object
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"weft.dev/model"
+)
+
+// Honoured are the fields that a translator acts upon, separated by spaces, by
+// the name of their Go type. The names are those of the text.
+type Honoured map[string]string
+
+// Audit walks everything that is set in a spec. What is not honoured is
+// reported with its path, so that no field is ignored in silence, one of a
+// newer API included. It returns false if the spec is out of all bounds: then
+// it must have no effect at all.
+func (o *Object) Audit(spec any, honoured Honoured) bool {
+	a := audit{o: o, honoured: honoured, sound: true}
+	a.value(Spec, reflect.ValueOf(spec))
+	return a.sound
+}
+
+type audit struct {
+	o        *Object
+	honoured Honoured
+	sound    bool
+}
+
+func (a *audit) refuse(at Path, format string, args ...any) {
+	a.sound = false
+	a.o.Invalid(at, format+"; the object has no effect until this is corrected", args...)
+}
+
+func (a *audit) value(at Path, v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Interface:
+		if !v.IsNil() {
+			a.value(at, v.Elem())
+		}
+	case reflect.Struct:
+		if ours(v.Type()) {
+			a.fields(at, v)
+		}
+	case reflect.Slice:
+		a.list(at, v)
+	case reflect.Map:
+		a.entries(at, v)
+	case reflect.String:
+		a.text(at, v.String())
+	case reflect.Int32:
+		a.enum(at, v)
+	}
+}
+
+// ours says whether the fields of a type are part of the API, and not those of
+// a value such as a duration.
+func ours(t reflect.Type) bool {
+	return slices.ContainsFunc([]string{"istio.io/api/", "sigs.k8s.io/gateway-api/", "weft.dev/api/"}, func(prefix string) bool {
+		return strings.HasPrefix(t.PkgPath(), prefix)
+	})
+}
+
+func (a *audit) fields(at Path, v reflect.Value) {
+	t := v.Type()
+	names := strings.Fields(a.honoured[t.Name()])
+	for i := range t.NumField() {
+		field, value := t.Field(i), v.Field(i)
+		switch {
+		case !field.IsExported() || value.IsZero():
+		case field.Anonymous:
+			a.fields(at, value)
+		case field.Tag.Get("protobuf_oneof") != "":
+			// The value points to a struct of one field, which has the name.
+			if choice := value.Elem(); !choice.IsNil() {
+				a.field(at, names, choice.Elem().Type().Field(0), choice.Elem().Field(0))
+			}
+		default:
+			a.field(at, names, field, value)
+		}
+	}
+}
+
+func (a *audit) field(at Path, honoured []string, field reflect.StructField, value reflect.Value) {
+	name := nameOf(field)
+	at = at.Dot(name)
+	if !slices.Contains(honoured, name) {
+		a.o.NotHonoured(at, "weft does not honour %s, so it has no effect; remove it", name)
+		return
+	}
+	a.value(at, value)
+}
+
+// nameOf is the name of a field in text.
+func nameOf(field reflect.StructField) string {
+	for part := range strings.SplitSeq(field.Tag.Get("protobuf"), ",") {
+		if name, ok := strings.CutPrefix(part, "json="); ok {
+			return name
+		}
+	}
+	if tag := field.Tag.Get("protobuf"); tag != "" {
+		_, rest, _ := strings.Cut(tag, "name=")
+		name, _, _ := strings.Cut(rest, ",")
+		return name
+	}
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	return name
+}
+
+func (a *audit) list(at Path, v reflect.Value) {
+	if v.Type().Elem().Kind() == reflect.Uint8 {
+		if v.Len() > MaxBody {
+			a.refuse(at, "has %d bytes, more than %d", v.Len(), MaxBody)
+		}
+		return
+	}
+	if v.Len() > MaxList {
+		a.refuse(at, "has %d entries, more than %d; split it over several objects", v.Len(), MaxList)
+		return
+	}
+	for i := range v.Len() {
+		a.value(at.At(i), v.Index(i))
+	}
+}
+
+func (a *audit) entries(at Path, v reflect.Value) {
+	if v.Len() > MaxList {
+		a.refuse(at, "has %d entries, more than %d", v.Len(), MaxList)
+		return
+	}
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(fmt.Sprint(x), fmt.Sprint(y)) })
+	for _, key := range keys {
+		entry := at.Entry(abbreviate(fmt.Sprint(key)))
+		a.value(entry, key)
+		a.value(entry, v.MapIndex(key))
+	}
+}
+
+func (a *audit) text(at Path, s string) {
+	limit := MaxString
+	if strings.HasSuffix(string(at), ".body.string") {
+		limit = MaxBody
+	}
+	switch {
+	case len(s) > limit:
+		a.refuse(at, "has %d bytes, more than %d", len(s), limit)
+	case !utf8.ValidString(s):
+		a.refuse(at, "is not UTF-8 text")
+	case limit == MaxString && strings.ContainsFunc(s, unicode.IsControl):
+		a.refuse(at, "has a control character (such as a line break)")
+	}
+}
+
+// enum reports a number that stands for no word of the API.
+func (a *audit) enum(at Path, v reflect.Value) {
+	word, ok := v.Interface().(fmt.Stringer)
+	if ok && word.String() == fmt.Sprint(v.Int()) {
+		a.o.Report(model.ProblemNotHonoured, at, "weft does not know the value %d, so it has no effect", v.Int())
+	}
+}
+
+// abbreviate keeps a word that a person wrote short enough for a message.
+func abbreviate(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "…"
+}

@@ -1,0 +1,82 @@
+package weft
+
+import (
+	"cmp"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/model"
+	"weft.dev/translate/object"
+)
+
+// Labels of a workload that follow from its spec.
+const (
+	appLabel     = "app"
+	versionLabel = "version"
+)
+
+// HealthAnnotation is the workload's health, as the server last wrote it down.
+const HealthAnnotation = "weft.dev/health"
+
+// Workload gives one workload, or none where it cannot be reached.
+func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
+	w := model.Workload{
+		Namespace: o.Namespace, Name: o.Key.Name, App: spec.App, Version: spec.Version, Gateway: spec.Gateway,
+		Labels: map[string]string{}, Address: spec.Address, Outbound: uint32(max(0, spec.OutboundPort)),
+		Health: health(o),
+	}
+	if _, err := netip.ParseAddr(spec.Address); err != nil {
+		o.Invalid(object.Spec.Dot("address"), "%q is no IP address; the agent that registered it is of another version", spec.Address)
+		return nil
+	}
+	if len(spec.Ports) > object.MaxList || len(o.Labels) > object.MaxList {
+		o.Invalid(object.Spec, "has more than %d ports or labels", object.MaxList)
+		return nil
+	}
+	maps.Copy(w.Labels, o.Labels)
+	for label, v := range map[string]string{appLabel: spec.App, versionLabel: spec.Version} {
+		if v != "" {
+			w.Labels[label] = v
+		}
+	}
+	for i, p := range spec.Ports {
+		at := object.Spec.Dot("ports").At(i)
+		protocol, ok := object.Protocol(p.Protocol, "")
+		if !ok {
+			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats the port as tcp; write http, http2, grpc or tcp", p.Protocol)
+		}
+		port := model.WorkloadPort{Number: uint32(p.Number), Protocol: protocol, ProxyPort: uint32(p.ProxyPort), AppPort: uint32(p.AppPort)}
+		if o.CheckPort(at.Dot("number"), port.Number) && o.CheckPort(at.Dot("proxyPort"), port.ProxyPort) && o.CheckPort(at.Dot("appPort"), port.AppPort) {
+			w.Ports = append(w.Ports, port)
+		}
+	}
+	slices.SortFunc(w.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
+	w.Ports = slices.CompactFunc(w.Ports, func(a, b model.WorkloadPort) bool { return a.Number == b.Number })
+	return []model.Workload{w}
+}
+
+func health(o *object.Object) model.Health {
+	switch h := model.Health(o.Annotations[HealthAnnotation]); h {
+	case model.Unhealthy, model.Draining, model.Lost:
+		return h
+	}
+	return model.Healthy
+}
+
+// ServiceOf is the service that a workload's application has if nobody wrote
+// one: its name and its ports.
+func ServiceOf(o *object.Object, w model.Workload) []model.Service {
+	if w.App == "" || len(w.Ports) == 0 || !o.CheckHost(object.Spec.Dot("app"), model.HostOf(w.Namespace, w.App)) {
+		return nil
+	}
+	s := model.Service{
+		Host: model.HostOf(w.Namespace, w.App), Namespace: w.Namespace, Name: w.App,
+		Resolution: model.ByWorkload, Selector: map[string]string{appLabel: w.App}, From: o.Whole(),
+	}
+	for _, p := range w.Ports {
+		s.Ports = append(s.Ports, model.Port{Number: p.Number, Name: string(p.Protocol), Protocol: p.Protocol})
+	}
+	return []model.Service{s}
+}
