@@ -15,7 +15,7 @@
 //	problem OBJECT CODE [REGEXP]  a problem of "Kind/name" or "Kind/namespace/name"
 //	noproblem [OBJECT]
 //	received NAME/VERSION METHOD PATH COUNT
-//	sent NAME/VERSION Route=1 ...  resources pushed since the last `mark`
+//	sent NAME/VERSION RouteConfiguration=1 ...  resources pushed since the last `mark`
 //	mark                        remembers what was pushed until now
 package scenario
 
