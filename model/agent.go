@@ -67,6 +67,8 @@ type Registration struct {
 	Address   string            `json:"address"`
 	Host      string            `json:"host"`
 	Ports     []WorkloadPort    `json:"ports,omitempty"`
+	// OutboundPort is where its Envoy takes the application's own calls, on loopback.
+	OutboundPort uint32 `json:"outboundPort,omitempty"`
 	Outbound  uint32            `json:"outbound,omitempty"` // see Workload.Outbound
 }
 
