@@ -1,0 +1,79 @@
+package serve
+
+import (
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apiserver/pkg/registry/generic"
+	"k8s.io/apiserver/pkg/registry/rest"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	serveroptions "k8s.io/apiserver/pkg/server/options"
+	"k8s.io/apiserver/pkg/storage/storagebackend"
+
+	"weft.dev/api"
+)
+
+// etcdPrefix is Kubernetes' own, so that its tools for etcd work.
+const etcdPrefix = "/registry"
+
+func (s *Server) etcdOptions(codec runtime.Codec) *serveroptions.EtcdOptions {
+	o := serveroptions.NewEtcdOptions(storagebackend.NewDefaultConfig(etcdPrefix, codec))
+	o.StorageConfig.Transport.ServerList = []string{s.etcd.endpoint}
+	return o
+}
+
+func restOptions(o *serveroptions.EtcdOptions, cfg *genericapiserver.RecommendedConfig) generic.RESTOptionsGetter {
+	o.StorageConfig.StorageObjectCountTracker = cfg.StorageObjectCountTracker
+	return o.CreateRESTOptionsGetter(&serveroptions.SimpleStorageFactory{StorageConfig: o.StorageConfig}, nil)
+}
+
+// oneCachedVersion gives a watch cache to the version of a kind that weft reads,
+// and to all kinds that weft does not know. The CRD server would keep one per
+// version: of Istio's kinds three copies of every object. Clients of the other
+// versions read from etcd.
+type oneCachedVersion struct{ generic.RESTOptionsGetter }
+
+func (g oneCachedVersion) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
+	options, err := g.RESTOptionsGetter.GetRESTOptions(resource, example)
+	if err != nil || example == nil {
+		return options, err
+	}
+	version := example.GetObjectKind().GroupVersionKind()
+	if info, ok := api.KindOf(version.Group, version.Kind); ok && info.Version.Version != version.Version {
+		options.Decorator = generic.UndecoratedStorage
+	}
+	return options, nil
+}
+
+// installBuiltins serves the kinds that have no CRD.
+func installBuiltins(s *genericapiserver.GenericAPIServer, scheme *runtime.Scheme, codecs serializer.CodecFactory, options generic.RESTOptionsGetter) error {
+	groups := map[string]*genericapiserver.APIGroupInfo{}
+	for _, k := range builtins {
+		storages, err := k.storages(scheme, options)
+		if err != nil {
+			return err
+		}
+		group := groups[k.version.Group]
+		if group == nil {
+			info := genericapiserver.NewDefaultAPIGroupInfo(k.version.Group, scheme, runtime.NewParameterCodec(scheme), codecs)
+			info.VersionedResourcesStorageMap[k.version.Version] = map[string]rest.Storage{}
+			group = &info
+			groups[k.version.Group] = group
+		}
+		for path, storage := range storages {
+			group.VersionedResourcesStorageMap[k.version.Version][path] = storage
+		}
+	}
+	for name, group := range groups {
+		if name == "" {
+			if err := s.InstallLegacyAPIGroup(genericapiserver.DefaultLegacyAPIPrefix, group); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.InstallAPIGroup(group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
