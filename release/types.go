@@ -49,7 +49,7 @@ type Outcome struct {
 	Action *Action
 	Wake   time.Time // look again then; ignored when Phase is final
 	Why    string    // the state in one sentence
-	Events []Event   // what is worth keeping
+	Events []Event   // what is worth keeping; a new Action has one with its id
 }
 
 // Event is one line of a release's record.
@@ -123,9 +123,21 @@ func (a Action) ID() string { return fmt.Sprintf("%s/%d", a.Release, a.Seq) }
 
 // Earlier reports whether id names an action of the same release before this one.
 func (a Action) Earlier(id string) bool {
+	n, ok := a.seq(id)
+	return ok && n < a.Seq
+}
+
+// Superseded reports whether id names an action of the same release after this one.
+func (a Action) Superseded(id string) bool {
+	n, ok := a.seq(id)
+	return ok && n > a.Seq
+}
+
+// seq is the number of an action of the same release.
+func (a Action) seq(id string) (int, bool) {
 	owner, seq, _ := strings.Cut(id, "/")
 	n, err := strconv.Atoi(seq)
-	return err == nil && owner == a.Release && n < a.Seq
+	return n, err == nil && owner == a.Release
 }
 
 // Target is what a provider looks at.

@@ -33,7 +33,7 @@ func betHarm(m *mixture, w window) {
 }
 
 // betHarmAgainst is betHarm where old serves nothing at the same time: new's
-// errors against a fixed rate.
+// errors against a fixed rate. An outage of something else counts against new here: there is nobody to compare with.
 func betHarmAgainst(m *mixture, w window, rate float64) {
 	var ratios [8]float64
 	logRatio := ratios[:len(harmOdds)]

@@ -102,9 +102,10 @@ func (m *memory) look(q release.Question) {
 func (m *memory) take(w window, q release.Question) {
 	rate := m.rate()
 	if q.Reference != nil {
-		bound := errorRate(*q.Reference) + q.MaxIncrease
-		if bound < 1 {
+		if bound := atMost(*q.Reference) + q.MaxIncrease; bound < 1 {
 			betHarmAgainst(&m.Harm, w, bound)
+		}
+		if bound := errorRate(*q.Reference) + q.MaxIncrease; bound < 1 {
 			betSafeAgainst(&m.Safe, w, rate, bound)
 		}
 		m.Excess += float64(w.new.Errors) - float64(w.new.Requests)*errorRate(*q.Reference)
@@ -185,6 +186,17 @@ func add(a, b release.Counts) release.Counts {
 
 func sub(a, b release.Counts) release.Counts {
 	return release.Counts{Requests: a.Requests - b.Requests, Errors: a.Errors - b.Errors}
+}
+
+// atMost is how high the rate behind these counts may be: Wilson's upper bound,
+// 99% sure. Without any request it is 0: what errs then is not excused by what is not known.
+func atMost(c release.Counts) float64 {
+	if c.Requests == 0 {
+		return 0
+	}
+	const z = 2.33
+	n, p := float64(c.Requests), errorRate(c)
+	return (p + z*z/(2*n) + z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
 }
 
 func errorRate(c release.Counts) float64 {

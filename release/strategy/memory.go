@@ -1,0 +1,111 @@
+package strategy
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release"
+)
+
+// memory is a run's state.
+type memory struct {
+	// From is the version to go back to; empty: there was none.
+	From string `json:"from,omitempty"`
+	// Before is the split as the run found it.
+	Before *release.Split `json:"before,omitempty"`
+	// Others are further versions that keep their private address.
+	Others []string `json:"others,omitempty"`
+	// Capacity is the instances that From had.
+	Capacity int `json:"capacity,omitempty"`
+
+	Stage int `json:"stage"` // index of the share
+	// Back is why traffic goes back; Returned: that action is decided.
+	Back     string `json:"back,omitempty"`
+	Returned bool   `json:"returned,omitempty"`
+
+	// Seq and Weight of the last action; Landed: it was seen in place; Ever: any was.
+	Seq    int   `json:"seq"`
+	Weight int32 `json:"weight"`
+	Landed bool  `json:"landed,omitempty"`
+	Ever   bool  `json:"ever,omitempty"`
+
+	// Since the stage was decided, or the run began; Applied: every proxy has it.
+	Since   time.Time `json:"since,omitzero"`
+	Applied bool      `json:"applied,omitempty"`
+	// Waiting for a person.
+	Waiting bool `json:"waiting,omitempty"`
+
+	Judge json.RawMessage `json:"judge,omitempty"`
+	// Start of the count of what the old version did before a switch, and the count.
+	Start     *release.Counts `json:"start,omitempty"`
+	Reference *release.Counts `json:"reference,omitempty"`
+}
+
+// limits are the analysis' settings as numbers.
+type limits struct {
+	increase, confidence float64
+	deadline             time.Duration
+}
+
+// Defaults of v1alpha1.Analysis. With 0.5 points and 0.99, a version as good as one
+// that errs in 1 of 1,000 requests proves it within about 1,600 of its own requests.
+const (
+	defaultIncrease   = "0.5"
+	defaultConfidence = "0.99"
+	defaultDeadline   = 10 * time.Minute
+)
+
+func readLimits(a v1alpha1.Analysis) (limits, error) {
+	l := limits{deadline: defaultDeadline}
+	if a.Deadline != nil && a.Deadline.Duration > 0 {
+		l.deadline = a.Deadline.Duration
+	}
+	increase, err := strconv.ParseFloat(or(a.MaxErrorIncrease, defaultIncrease), 64)
+	if err != nil || increase <= 0 || increase >= 100 {
+		return l, fmt.Errorf("strategy.analysis.maxErrorIncrease: %q is no number of percentage points between 0 and 100, such as %q", a.MaxErrorIncrease, defaultIncrease)
+	}
+	l.confidence, err = strconv.ParseFloat(or(a.Confidence, defaultConfidence), 64)
+	if err != nil || l.confidence < 0.5 || l.confidence >= 1 {
+		return l, fmt.Errorf("strategy.analysis.confidence: %q is no number from 0.5 to below 1, such as %q", a.Confidence, defaultConfidence)
+	}
+	l.increase = increase / 100
+	return l, nil
+}
+
+func or(s, fallback string) string {
+	if s == "" {
+		return fallback
+	}
+	return s
+}
+
+// checkShares refuses a course that would not rise to 100.
+func checkShares(shares []int32) error {
+	for i := 1; i < len(shares); i++ {
+		if shares[i] <= shares[i-1] || shares[i] > 100 {
+			return fmt.Errorf("strategy.steps: %d after %d: steps must rise, from 1 to 100", shares[i], shares[i-1])
+		}
+	}
+	return nil
+}
+
+// maxVersions of a split (v1alpha1.TrafficSplitSpec).
+const maxVersions = 20
+
+// split is the shares when the new version has weight.
+func (m *memory) split(version string, weight int32) []v1alpha1.VersionWeight {
+	out := []v1alpha1.VersionWeight{{Version: version, Weight: weight}}
+	if m.From != "" {
+		out = append(out, v1alpha1.VersionWeight{Version: m.From, Weight: 100 - weight})
+	}
+	for _, v := range m.Others {
+		out = append(out, v1alpha1.VersionWeight{Version: v})
+	}
+	slices.SortFunc(out, func(a, b v1alpha1.VersionWeight) int { return strings.Compare(a.Version, b.Version) })
+	return out
+}

@@ -1,0 +1,283 @@
+package strategy
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release"
+)
+
+const (
+	look  = time.Second            // between looks at traffic and instances
+	quick = 200 * time.Millisecond // while proxies apply a change
+	// maxNames of proxies in a sentence.
+	maxNames = 3
+)
+
+type walker struct {
+	course course
+	judge  release.Judge
+}
+
+// run is one call of Next.
+type run struct {
+	release.Input
+	walker
+	limits limits
+	m      memory
+	events []release.Event
+}
+
+// Next decides the next step.
+func (w walker) Next(in release.Input) release.Outcome {
+	r := &run{Input: in, walker: w}
+	if len(in.State) > 0 {
+		if err := json.Unmarshal(in.State, &r.m); err != nil {
+			return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("status.state cannot be read (%v): traffic stays as it is; release again", err))
+		}
+	}
+	var err error
+	if r.limits, err = readLimits(in.Config.Strategy.Analysis); err == nil {
+		err = checkShares(r.shares())
+	}
+	if err != nil && r.m.Seq == 0 {
+		return r.end(v1alpha1.ReleaseFailed, err.Error())
+	}
+	return r.next()
+}
+
+func (r *run) next() release.Outcome {
+	if r.m.Seq == 0 {
+		return r.begin()
+	}
+	if how := r.changed(); how != "" {
+		return r.end(v1alpha1.ReleaseFailed, how+"; it stays as it is now")
+	}
+	switch {
+	case r.m.Back == "" && r.Abort != "":
+		return r.back(r.Abort)
+	case r.m.Back != "" && !r.m.Returned:
+		return r.back(r.m.Back)
+	case !r.landed():
+		return r.act("")
+	}
+	r.m.Landed, r.m.Ever = true, true
+	if r.m.Back != "" {
+		return r.returned()
+	}
+	if r.m.Weight > 0 && r.m.From != "" && r.Facts.Healthy[r.Config.Version] == 0 {
+		return r.back(fmt.Sprintf("%s has no healthy workload any more", r.Config.Version))
+	}
+	return r.pass(r.observe())
+}
+
+// observe asks whether the stage may be left. New answers count from the moment the
+// share is written, so harm is seen also while a proxy hangs; a Pass waits for all of them.
+func (r *run) observe() release.Verdict {
+	applied := r.Facts.Applied
+	if applied.Done() && !r.m.Applied {
+		r.m.Applied = true
+		r.note(fmt.Sprintf("%s: applied by %d of %d proxies after %s", r.share(), applied.Proxies, applied.Proxies, r.Now.Sub(r.m.Since).Round(time.Millisecond)))
+	}
+	v := release.Verdict{Kind: release.Pass, Why: r.everything()}
+	if r.m.From != "" {
+		v = r.course.gate(r)
+	}
+	if v.Kind != release.Fail && !applied.Done() {
+		return release.Verdict{Kind: release.Continue, Why: r.spread()}
+	}
+	return v
+}
+
+// pass acts on a verdict. A Fail always counts; once a person was asked, only a person goes on.
+func (r *run) pass(v release.Verdict) release.Outcome {
+	switch {
+	case v.Kind == release.Fail:
+		return r.back(v.Why)
+	case r.m.Waiting && r.Promote:
+		return r.forward("promoted by a person; " + v.Why)
+	case v.Kind == release.Pass && !r.m.Waiting:
+		return r.forward(v.Why)
+	}
+	return r.hold(v.Why)
+}
+
+// forward takes the next share, if the version has the instances for it.
+func (r *run) forward(why string) release.Outcome {
+	shares, next := r.shares(), r.m.Stage+1
+	if next == len(shares) {
+		return r.end(v1alpha1.ReleaseSucceeded, why)
+	}
+	version := r.Config.Version
+	have, need := r.Facts.Healthy[version], max(1, (r.m.Capacity*int(shares[next])+99)/100)
+	if have < need && !(r.m.Waiting && r.Promote && have > 0) {
+		return r.hold(fmt.Sprintf("%d%% needs %d healthy workloads of %s, %d are (%s had %d)", shares[next], need, version, have, r.m.From, r.m.Capacity))
+	}
+	if r.m.Stage > 0 {
+		r.note(why)
+	}
+	r.m.Stage = next
+	return r.write(shares[next], "")
+}
+
+// hold stays in the stage until its deadline, and then waits for a person.
+func (r *run) hold(why string) release.Outcome {
+	wait := look
+	if !r.Facts.Applied.Done() {
+		wait = quick
+	}
+	if !r.m.Waiting && r.Now.Sub(r.m.Since) >= r.limits.deadline {
+		r.m.Waiting = true
+		r.note(fmt.Sprintf("no verdict within %s: %s", r.limits.deadline, why))
+	}
+	if r.m.Waiting {
+		return r.stay(v1alpha1.ReleaseInconclusive, wait, fmt.Sprintf("no verdict within %s, set spec.promote or spec.abort: %s", r.limits.deadline, why))
+	}
+	return r.stay(v1alpha1.ReleaseProgressing, wait, why)
+}
+
+// back takes the version out of traffic, as soon as the old one can take it.
+func (r *run) back(why string) release.Outcome {
+	if r.m.From == "" {
+		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("%s; there is no earlier version to go back to, %s keeps the traffic", why, r.Config.Version))
+	}
+	if r.m.Back == "" {
+		r.m.Back = why
+		r.note("goes back: " + why)
+	}
+	if r.m.Weight > 0 && r.Facts.Healthy[r.m.From] == 0 {
+		return r.stay(v1alpha1.ReleaseRollingBack, look, fmt.Sprintf("%s, but %s has no healthy workload to go back to: waiting for one", r.m.Back, r.m.From))
+	}
+	r.m.Returned = true
+	return r.write(0, "")
+}
+
+// returned ends the way back when every proxy has applied it. One that has not
+// within the deadline must not stop the next release.
+func (r *run) returned() release.Outcome {
+	switch {
+	case r.Facts.Applied.Done():
+		return r.end(v1alpha1.ReleaseRolledBack, r.m.Back)
+	case r.Now.Sub(r.m.Since) >= r.limits.deadline:
+		return r.end(v1alpha1.ReleaseRolledBack, fmt.Sprintf("%s (after %s: %s)", r.m.Back, r.limits.deadline, r.spread()))
+	}
+	return r.stay(v1alpha1.ReleaseRollingBack, quick, fmt.Sprintf("%s (%s)", r.m.Back, r.spread()))
+}
+
+// write decides the next action.
+func (r *run) write(weight int32, text string) release.Outcome {
+	r.m.Seq++
+	r.m.Weight, r.m.Landed, r.m.Waiting = weight, false, false
+	r.m.Since, r.m.Applied = r.Now, false
+	if text == "" {
+		text = r.share()
+	}
+	r.events = append(r.events, release.Event{Action: r.action().ID(), Text: text})
+	return r.act(text)
+}
+
+// act asks for the last action: at first, and again until it is seen in place.
+func (r *run) act(text string) release.Outcome {
+	phase, why := v1alpha1.ReleaseProgressing, text
+	if why == "" {
+		why = r.share()
+	}
+	if r.m.Back != "" {
+		phase, why = v1alpha1.ReleaseRollingBack, r.m.Back
+	}
+	out := r.stay(phase, quick, why)
+	a := r.action()
+	out.Action = &a
+	return out
+}
+
+func (r *run) action() release.Action {
+	c := r.Config
+	return release.Action{
+		Release: c.ID, Seq: r.m.Seq, Namespace: c.Namespace, Application: c.Application, Service: c.Service,
+		Versions: r.m.split(c.Version, r.m.Weight), Before: r.m.Before,
+	}
+}
+
+// landed reports whether the last action is in place.
+func (r *run) landed() bool {
+	return r.Facts.Split != nil && r.Facts.Split.Action == r.action().ID()
+}
+
+// changed says who else changed the split since this run began.
+func (r *run) changed() string {
+	s, a := r.Facts.Split, r.action()
+	ours := s != nil && (s.Action == a.ID() || a.Earlier(s.Action))
+	switch {
+	case r.Refused != "":
+		return r.Refused
+	case s == nil && r.m.Ever:
+		return fmt.Sprintf("the TrafficSplit of %s was deleted during the release", r.Config.Service)
+	case s == nil || ours && !s.Touched || !ours && !r.m.Ever:
+		return "" // not yet in place, or ours; a provider refuses what it cannot replace
+	}
+	return fmt.Sprintf("the TrafficSplit of %s was changed during the release to %s", r.Config.Service, release.FormatVersions(s.Versions))
+}
+
+// ask puts the judge's question.
+func (r *run) ask(g release.Gate) release.Verdict {
+	q := release.Question{
+		New: r.Config.Version, Old: r.m.From, Step: r.m.Stage, Gate: g, Traffic: r.Facts.Traffic,
+		MaxIncrease: r.limits.increase, Confidence: r.limits.confidence, Reference: r.m.Reference,
+	}
+	var v release.Verdict
+	r.m.Judge, v = r.judge.Look(r.m.Judge, q)
+	return v
+}
+
+func (r *run) stay(p v1alpha1.ReleasePhase, wait time.Duration, why string) release.Outcome {
+	state, err := json.Marshal(r.m)
+	if err != nil {
+		panic(fmt.Sprintf("strategy: state %+v: %v", r.m, err)) // plain data always marshals
+	}
+	return release.Outcome{Phase: p, From: r.m.From, Weight: r.m.Weight, State: state, Wake: r.Now.Add(wait), Why: why, Events: r.events}
+}
+
+func (r *run) end(p v1alpha1.ReleasePhase, why string) release.Outcome {
+	r.note(fmt.Sprintf("%s: %s", p, why))
+	return r.stay(p, 0, why)
+}
+
+func (r *run) note(text string) { r.events = append(r.events, release.Event{Text: text}) }
+
+func (r *run) shares() []int32 { return r.course.shares(r.Config) }
+
+// share is the traffic after the last action, as people say it.
+func (r *run) share() string {
+	return fmt.Sprintf("%s gets %d%% of %s", r.Config.Version, r.m.Weight, r.Config.Service)
+}
+
+func (r *run) private() string {
+	return fmt.Sprintf("%s is reachable by its private address", r.Config.Version)
+}
+
+func (r *run) everything() string {
+	if r.m.From == "" {
+		return fmt.Sprintf("%s has all traffic of %s; nothing was in service before", r.Config.Version, r.Config.Service)
+	}
+	if len(r.m.Judge) == 0 {
+		return fmt.Sprintf("%s has all traffic of %s, unjudged: its steps left nothing to compare; %s is kept at 0%%", r.Config.Version, r.Config.Service, r.m.From)
+	}
+	return fmt.Sprintf("%s has all traffic of %s; %s is kept at 0%% to go back to", r.Config.Version, r.Config.Service, r.m.From)
+}
+
+// spread says which proxies have not applied the last action yet.
+func (r *run) spread() string {
+	a := r.Facts.Applied
+	if !a.Known {
+		return r.share() + ": the mesh has not taken it in yet"
+	}
+	names := a.Missing
+	if len(names) > maxNames {
+		names = append(names[:maxNames:maxNames], fmt.Sprintf("%d more", len(a.Missing)-maxNames))
+	}
+	return fmt.Sprintf("%s: applied by %d of %d proxies, waiting for %s", r.share(), a.Proxies-len(a.Missing), a.Proxies, strings.Join(names, ", "))
+}

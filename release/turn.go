@@ -1,0 +1,154 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// begin starts a release whose turn it is: its record is stored, then its
+// finalizer. It returns nil while it must wait, and the release as ended where it never begins.
+func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Release, error) {
+	if rel.DeletionTimestamp != nil {
+		return nil, nil // somebody else's finalizer keeps it; nothing was done
+	}
+	if rel.Spec.Abort {
+		return nil, r.end(ctx, rel, v1alpha1.ReleaseRolledBack, "aborted by a person before it began")
+	}
+	app, err := r.Applications.Get(ctx, rel.Namespace, rel.Spec.Application)
+	if apierrors.IsNotFound(err) {
+		return nil, r.pending(ctx, rel, fmt.Sprintf("waiting for the Application %s, which does not exist", rel.Spec.Application))
+	}
+	if err != nil {
+		return nil, r.wrap("read application "+rel.Spec.Application, err)
+	}
+	ahead, err := r.ahead(ctx, rel)
+	if err != nil {
+		return nil, err
+	}
+	if ahead != "" {
+		return nil, r.pending(ctx, rel, fmt.Sprintf("waiting for release %s of %s to end", ahead, rel.Spec.Application))
+	}
+	raw, err := json.Marshal(record{Config: config(rel, app)})
+	if err != nil {
+		return nil, r.wrap("record", err)
+	}
+	rel.Status.Phase, rel.Status.State = v1alpha1.ReleasePending, &runtime.RawExtension{Raw: raw}
+	if rel, err = r.Releases.UpdateStatus(ctx, rel); err != nil {
+		return nil, r.wrap("store status", err)
+	}
+	rel.Finalizers = append(rel.Finalizers, Finalizer)
+	if rel, err = r.Releases.Update(ctx, rel); err != nil {
+		return nil, r.wrap("begin", err)
+	}
+	return rel, nil
+}
+
+// ahead is the release of the same application that goes first: one that has
+// begun, else the oldest.
+func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) {
+	all, err := r.Releases.List(ctx, rel.Namespace)
+	if err != nil {
+		return "", r.wrap("list", err)
+	}
+	all = slices.DeleteFunc(all, func(o v1alpha1.Release) bool {
+		return o.Spec.Application != rel.Spec.Application || !begun(&o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil)
+	})
+	first := slices.MinFunc(append(all, *rel), func(a, b v1alpha1.Release) int {
+		switch {
+		case begun(&a) && !begun(&b):
+			return -1
+		case begun(&b) && !begun(&a):
+			return 1
+		}
+		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+	})
+	if first.Name != rel.Name {
+		return first.Name, nil
+	}
+	return r.claim(rel), nil
+}
+
+// begun reports whether traffic may have been moved for a release that is not finished.
+func begun(rel *v1alpha1.Release) bool { return slices.Contains(rel.Finalizers, Finalizer) }
+
+// claim takes the application's turn, so that two loops that listed at the same
+// time cannot both begin; it returns who has it.
+func (r *run) claim(rel *v1alpha1.Release) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	app := key{rel.Namespace, rel.Spec.Application}
+	if holder, taken := r.turn[app]; taken && holder != r.key {
+		return holder.name
+	}
+	r.turn[app] = r.key
+	return ""
+}
+
+// yield gives the turn back.
+func (e *Engine) yield(k key) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for app, holder := range e.turn {
+		if holder == k {
+			delete(e.turn, app)
+		}
+	}
+}
+
+// pending stores why a release waits, when that is news.
+func (r *run) pending(ctx context.Context, rel *v1alpha1.Release, why string) error {
+	if rel.Status.Phase == v1alpha1.ReleasePending && rel.Status.Why == why {
+		return nil
+	}
+	rel.Status.Phase, rel.Status.Why = v1alpha1.ReleasePending, why
+	if _, err := r.Releases.UpdateStatus(ctx, rel); err != nil {
+		return r.wrap("store status", err)
+	}
+	return nil
+}
+
+// config fixes what the release was asked to do.
+func config(rel *v1alpha1.Release, app *v1alpha1.Application) Config {
+	c := Config{
+		ID: string(rel.UID), Namespace: rel.Namespace, Application: app.Name, Service: cmp.Or(app.Spec.Service, app.Name),
+		Version: rel.Spec.Version, Serving: app.Status.Version, Strategy: app.Spec.Strategy,
+	}
+	if rel.Spec.Strategy != nil {
+		c.Strategy = *rel.Spec.Strategy
+	}
+	c.Strategy.Type = cmp.Or(c.Strategy.Type, v1alpha1.Canary)
+	return c
+}
+
+// finish leaves the result on the application and then removes the finalizer:
+// a crash in between repeats it, and no other release of the application begins before.
+func (r *run) finish(ctx context.Context, rel *v1alpha1.Release) error {
+	defer r.yield(r.key)
+	at := slices.Index(rel.Finalizers, Finalizer)
+	if at < 0 {
+		return nil
+	}
+	app, err := r.Applications.Get(ctx, rel.Namespace, rel.Spec.Application)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return r.wrap("read application "+rel.Spec.Application, err)
+	}
+	if err == nil && rel.Status.Phase == v1alpha1.ReleaseSucceeded {
+		app.Status.Version, app.Status.Release = rel.Spec.Version, rel.Name
+		if _, err = r.Applications.UpdateStatus(ctx, app); err != nil && !apierrors.IsNotFound(err) {
+			return r.wrap("store application "+app.Name, err)
+		}
+	}
+	rel.Finalizers = slices.Delete(rel.Finalizers, at, at+1)
+	if _, err = r.Releases.Update(ctx, rel); err != nil && !apierrors.IsNotFound(err) {
+		return r.wrap("end", err)
+	}
+	return nil
+}
