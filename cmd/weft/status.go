@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,18 +12,15 @@ import (
 
 func newStatus() *cobra.Command {
 	var output *string
+	var wait time.Duration
 	c := &cobra.Command{
 		Use:     "status",
 		Short:   "Say in one line how the mesh is",
-		Example: "  weft status",
+		Example: "  weft status\n  weft status --wait 30s",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			server, err := connect(c)
+			status, err := awaitStatus(c, wait)
 			if err != nil {
-				return err
-			}
-			var status web.Status
-			if err := server.get(c.Context(), "status", nil, &status); err != nil {
 				return err
 			}
 			if *output == "json" {
@@ -33,7 +32,28 @@ func newStatus() *cobra.Command {
 		},
 	}
 	output = outputFlag(c)
+	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a server that does not answer yet")
 	return c
+}
+
+// awaitStatus asks the server until it answers, or the time is up.
+func awaitStatus(c *cobra.Command, wait time.Duration) (status web.Status, err error) {
+	ctx, cancel := context.WithTimeout(c.Context(), wait)
+	defer cancel()
+	for {
+		server, err := connect(c)
+		if err == nil {
+			err = server.get(c.Context(), "status", nil, &status)
+		}
+		if err == nil {
+			return status, nil
+		}
+		select {
+		case <-ctx.Done():
+			return status, err
+		case <-time.After(pollInterval):
+		}
+	}
 }
 
 func newToken() *cobra.Command {
