@@ -69,7 +69,6 @@ type Registration struct {
 	Ports     []WorkloadPort    `json:"ports,omitempty"`
 	// OutboundPort is where its Envoy takes the application's own calls, on loopback.
 	OutboundPort uint32 `json:"outboundPort,omitempty"`
-	Outbound     uint32 `json:"outbound,omitempty"` // see Workload.Outbound
 }
 
 // ServerMessage is what the server says to an agent.
