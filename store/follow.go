@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/cache"
+
+	"weft.dev/api"
+)
+
+// Follower is told what there is of a kind, by one goroutine.
+type Follower interface {
+	// Replace says that all is everything: at first, and again after a lost connection.
+	Replace(all []api.Object)
+	Set(o api.Object)
+	Delete(namespace, name string)
+}
+
+// Follow tells f of every object of a kind and of each change, until ctx ends.
+// Errors are retried, ever slower, for as long as it takes. An object that cannot
+// be read is told of too, with its Err. A kind that the server does not have is
+// one without objects.
+func (c *Client) Follow(ctx context.Context, kind api.Kind, f Follower) error {
+	info, ok := kind.Info()
+	if !ok {
+		return fmt.Errorf("kind %q is not accepted", kind)
+	}
+	return follow(ctx, c.resource(kind, ""), info, rowFollower{info, f})
+}
+
+// follower is a Follower of objects in the form in which they arrive.
+type follower interface {
+	replace(all []*unstructured.Unstructured)
+	set(u *unstructured.Unstructured)
+	delete(u *unstructured.Unstructured)
+}
+
+func follow(ctx context.Context, r dynamic.ResourceInterface, info api.Info, f follower) error {
+	source := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			list, err := r.List(ctx, o)
+			if apierrors.IsNotFound(err) {
+				return &unstructured.UnstructuredList{Object: map[string]any{"metadata": map[string]any{"resourceVersion": "0"}}}, nil
+			}
+			return list, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			return r.Watch(ctx, o)
+		},
+	}
+	reflector := cache.NewReflectorWithOptions(source, &unstructured.Unstructured{}, reflectorStore{f}, cache.ReflectorOptions{
+		Name: "weft", TypeDescription: string(info.Kind),
+	})
+	reflector.WatchListPageSize = pageSize
+	reflector.RunWithContext(ctx)
+	return ctx.Err()
+}
+
+// reflectorStore lets a reflector tell a follower instead of keeping a copy.
+type reflectorStore struct{ f follower }
+
+func (s reflectorStore) Add(o any) error    { s.f.set(o.(*unstructured.Unstructured)); return nil }
+func (s reflectorStore) Update(o any) error { s.f.set(o.(*unstructured.Unstructured)); return nil }
+func (s reflectorStore) Delete(o any) error { s.f.delete(o.(*unstructured.Unstructured)); return nil }
+func (s reflectorStore) Resync() error      { return nil }
+
+func (s reflectorStore) Replace(list []any, _ string) error {
+	all := make([]*unstructured.Unstructured, len(list))
+	for i, o := range list {
+		all[i] = o.(*unstructured.Unstructured)
+	}
+	s.f.replace(all)
+	return nil
+}
+
+// rowFollower makes rows of what arrives; of the rest, managed fields above
+// all, nothing is kept.
+type rowFollower struct {
+	info api.Info
+	f    Follower
+}
+
+func (r rowFollower) set(u *unstructured.Unstructured)    { r.f.Set(r.row(u)) }
+func (r rowFollower) delete(u *unstructured.Unstructured) { r.f.Delete(u.GetNamespace(), u.GetName()) }
+
+func (r rowFollower) replace(all []*unstructured.Unstructured) {
+	rows := make([]api.Object, len(all))
+	for i, u := range all {
+		rows[i] = r.row(u)
+		all[i] = nil // so that both forms of a large kind are never in memory together
+	}
+	r.f.Replace(rows)
+}
+
+func (r rowFollower) row(u *unstructured.Unstructured) api.Object {
+	u.SetManagedFields(nil)
+	text, err := u.MarshalJSON()
+	if err == nil {
+		var o api.Object
+		if o, err = api.Decode(text); err == nil {
+			return o
+		}
+	}
+	return api.Object{
+		Kind: r.info.Kind, Namespace: u.GetNamespace(), Name: u.GetName(), UID: string(u.GetUID()),
+		ResourceVersion: u.GetResourceVersion(), Generation: u.GetGeneration(), Created: u.GetCreationTimestamp().Time,
+		Err: err.Error(),
+	}
+}
+
+// typedFollower serves Resource.Watch.
+type typedFollower[T any] struct {
+	resource Resource[T]
+	changed  func(o *T, deleted bool)
+	last     map[string]*T
+}
+
+func (t *typedFollower[T]) set(u *unstructured.Unstructured) {
+	o, err := t.resource.typed(u, nil)
+	if err != nil {
+		return // the server's schema is the type's, so this is a newer server with a field of another type
+	}
+	t.last[u.GetNamespace()+"/"+u.GetName()] = o
+	t.changed(o, false)
+}
+
+func (t *typedFollower[T]) delete(u *unstructured.Unstructured) {
+	t.gone(u.GetNamespace() + "/" + u.GetName())
+}
+
+func (t *typedFollower[T]) gone(key string) {
+	if o, known := t.last[key]; known {
+		delete(t.last, key)
+		t.changed(o, true)
+	}
+}
+
+func (t *typedFollower[T]) replace(all []*unstructured.Unstructured) {
+	there := map[string]bool{}
+	for _, u := range all {
+		there[u.GetNamespace()+"/"+u.GetName()] = true
+		t.set(u)
+	}
+	for key := range t.last {
+		if !there[key] {
+			t.gone(key)
+		}
+	}
+}
