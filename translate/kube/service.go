@@ -41,6 +41,7 @@ func Service(o *object.Object, spec *corev1.ServiceSpec) []model.Service {
 		s.External, s.Resolution, s.Selector = true, model.ByDNS, nil
 		s.Addresses = []model.Address{{Host: name}}
 	case len(spec.Selector) == 0:
+		s.Resolution = model.Static // an empty selector would match every workload
 		o.NotHonoured(object.Spec.Dot("selector"), "weft does not read EndpointSlices, so the service has no endpoints; add a selector, or write a ServiceEntry")
 	}
 	return []model.Service{s}

@@ -1,0 +1,102 @@
+package join
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// rules of the table with their backends looked up.
+func (r resolver) rules(t model.RouteTable) []model.Rule {
+	rules := slices.Clone(t.Rules)
+	for i := range rules {
+		rules[i].Backends = slices.Clone(rules[i].Backends)
+		for j := range rules[i].Backends {
+			r.backend(t, &rules[i].Backends[j])
+		}
+		var mirrors []model.Mirror
+		for _, m := range rules[i].Mirrors {
+			if r.backend(t, &m.Backend); m.Backend.Invalid == "" {
+				mirrors = append(mirrors, m)
+			}
+		}
+		rules[i].Mirrors = mirrors
+	}
+	return rules
+}
+
+// backend looks one up, and says in it why it can never be reached.
+func (r resolver) backend(t model.RouteTable, b *model.Backend) {
+	if b.Invalid != "" {
+		return
+	}
+	b.Host = r.host(r.x, b.Host)
+	refuse := func(code, field, message string) {
+		b.Invalid = message
+		r.add(code, b.Origin.Path+field, message)
+	}
+	inGateway := t.Object.Kind != string(api.VirtualService)
+	if name, namespace, ok := model.SplitHost(b.Host); ok && inGateway && namespace != t.Object.Namespace &&
+		!r.granted(r.x, t.Object, "Service", namespace, name) {
+		refuse(model.ProblemNotPermitted, ".namespace", fmt.Sprintf("no ReferenceGrant of the namespace %s lets this route send to the service %s", namespace, name))
+		return
+	}
+	s, ok := flow.Get(r.x, r.Services, b.Host)
+	field := map[bool]string{true: ".name", false: ".host"}[inGateway]
+	if !ok {
+		refuse(model.ProblemMissingService, field, missing(b.Host))
+		return
+	}
+	if b.Port == 0 && len(s.Ports) == 1 {
+		b.Port = s.Ports[0].Number
+	}
+	switch _, has := s.Port(b.Port); {
+	case b.Port == 0 && slices.Contains(t.Hosts, b.Host):
+		// It is the port that the caller named: the service has it, or the call is no call to it.
+	case b.Port == 0:
+		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, ports(s)))
+	case !has:
+		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, ports(s)))
+	}
+	if b.Invalid == "" && b.Subset != "" {
+		r.subset(b, s, refuse)
+	}
+}
+
+func (r resolver) subset(b *model.Backend, s model.Service, refuse func(code, field, message string)) {
+	var names []string
+	for _, p := range r.policies(r.x, b.Host) {
+		for _, subset := range p.Subsets {
+			if subset.Name == b.Subset {
+				return
+			}
+			names = append(names, subset.Name)
+		}
+	}
+	message := fmt.Sprintf("no DestinationRule of %s defines the subset %q", s.Name, b.Subset)
+	if len(names) > 0 {
+		message += fmt.Sprintf(" (there are %s)", strings.Join(names[:min(len(names), maxNamed)], ", "))
+	} else {
+		message += "; write one with this subset"
+	}
+	refuse(model.ProblemMissingSubset, ".subset", message)
+}
+
+// maxNamed bounds how many names a message lists.
+const maxNamed = 10
+
+func ports(s model.Service) string {
+	var words []string
+	for _, p := range s.Ports[:min(len(s.Ports), maxNamed)] {
+		words = append(words, strconv.Itoa(int(p.Number)))
+	}
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}

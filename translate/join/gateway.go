@@ -1,0 +1,104 @@
+package join
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate/gateway"
+)
+
+// outcome is what became of one part's gateways, or of its route tables.
+type outcome struct {
+	Part
+}
+
+func (o outcome) Equal(p outcome) bool { return o.Part.Equal(p.Part) }
+
+func (m *Mesh) wireGateways() *flow.Collection[outcome] {
+	grants := items(m.parts, "grants", func(_ *flow.Ctx, p Part) []gateway.Grant { return p.Grants },
+		func(g gateway.Grant) string { return fmt.Sprintf("%+v", g) })
+	m.grantsTo = flow.NewIndex(grants, func(i item[gateway.Grant]) []string { return []string{i.Value.ToNamespace} })
+	m.namespaces = flow.Derive(m.parts, "namespaces", func(_ *flow.Ctx, p Part) []item[map[string]string] {
+		if p.Object.Kind != string(api.Namespace) {
+			return nil
+		}
+		return []item[map[string]string]{{ID: p.Object.Name, Object: p.Object, Value: p.Labels}}
+	})
+	m.secrets = flow.Derive(m.parts, "secret names", func(_ *flow.Ctx, p Part) []item[string] {
+		if p.Secret == "" {
+			return nil
+		}
+		return []item[string]{{ID: p.Secret, Object: p.Object}}
+	})
+	gates := flow.Derive(m.parts, "gateway outcomes", func(x *flow.Ctx, p Part) []outcome {
+		if len(p.Gateways) == 0 {
+			return nil
+		}
+		found := &problems{part: p}
+		out := outcome{Part{Object: p.Object}}
+		for _, g := range p.Gateways {
+			out.Gateways = append(out.Gateways, m.gateway(x, found, g))
+		}
+		out.Problems = found.all
+		return []outcome{out}
+	})
+	m.Gateways = rows(gates, "gateways", func(o outcome) []model.Gateway { return o.Gateways })
+	m.gatewaysOf = flow.NewIndex(m.Gateways, func(g model.Gateway) []string { return []string{g.Name} })
+	return gates
+}
+
+// gateway resolves what the listeners name. One whose certificate must not be
+// used does not open.
+func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) model.Gateway {
+	listeners := g.Listeners
+	g.Listeners = nil
+	for _, l := range listeners {
+		if l.Secret != "" {
+			namespace, name, _ := strings.Cut(l.Secret, "/")
+			if namespace != g.Object.Namespace && !m.granted(x, g.Object, "Secret", namespace, name) {
+				p.add(model.ProblemNotPermitted, l.Origin.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a Gateway of %s use the Secret %s, so this listener stays closed", namespace, g.Object.Namespace, l.Secret))
+				continue
+			}
+			if _, ok := flow.Get(x, m.secrets, l.Secret); !ok {
+				p.add(model.ProblemMissingSecret, l.Origin.Path, fmt.Sprintf("there is no Secret %s; create one of type kubernetes.io/tls", l.Secret))
+			}
+		}
+		if selector := p.part.Spaces[l.Name]; selector != nil {
+			l.RouteSpace = m.spaces(x, selector)
+		}
+		g.Listeners = append(g.Listeners, l)
+	}
+	return g
+}
+
+// spaces are the namespaces that a selector matches.
+func (m *Mesh) spaces(x *flow.Ctx, selector *metav1.LabelSelector) []string {
+	matches, err := metav1.LabelSelectorAsSelector(selector)
+	if err != nil {
+		return []string{} // reported where the Gateway was read
+	}
+	found := []string{}
+	for _, n := range flow.All(x, m.namespaces) {
+		have := labels.Merge(n.Value, labels.Set{corev1.LabelMetadataName: n.ID})
+		if matches.Matches(have) {
+			found = append(found, n.ID)
+		}
+	}
+	return found
+}
+
+// granted says whether a namespace allows the object to name something in it.
+func (m *Mesh) granted(x *flow.Ctx, by model.Key, kind, namespace, name string) bool {
+	return slices.ContainsFunc(flow.Lookup(x, m.grantsTo, namespace), func(i item[gateway.Grant]) bool {
+		g := i.Value
+		return g.From == by.Kind && g.FromNamespace == by.Namespace && g.To == kind && (g.Name == "" || g.Name == name)
+	})
+}

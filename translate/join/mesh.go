@@ -1,0 +1,59 @@
+package join
+
+import (
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate/gateway"
+)
+
+// Mesh is the mesh in our words, and what is wrong with what was written.
+type Mesh struct {
+	Services       *flow.Collection[model.Service] // key: host
+	Workloads      *flow.Collection[model.Workload]
+	Policies       *flow.Collection[model.Policy] // at most one for a host
+	Splits         *flow.Collection[model.Split]
+	Fallbacks      *flow.Collection[model.Fallback]
+	Gateways       *flow.Collection[model.Gateway]
+	Routes         *flow.Collection[model.RouteTable]
+	PeerAuths      *flow.Collection[model.PeerAuth]
+	Authorizations *flow.Collection[model.Authorization]
+	Problems       *flow.Collection[model.Problem]
+
+	parts      *flow.Collection[Part]
+	policiesOf *flow.Index[model.Policy]         // by host
+	peersOf    *flow.Index[item[model.PeerAuth]] // by namespace, those of whole namespaces
+	gatewaysOf *flow.Index[model.Gateway]        // by name
+	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
+	namespaces *flow.Collection[item[map[string]string]]
+	secrets    *flow.Collection[item[string]]
+	owners     *flow.Collection[owner]
+}
+
+// New wires the mesh behind the parts.
+func New(parts *flow.Collection[Part]) *Mesh {
+	m := &Mesh{parts: parts}
+	m.Workloads = rows(parts, "workloads", func(p Part) []model.Workload { return p.Workloads })
+	m.Authorizations = rows(parts, "authorizations", func(p Part) []model.Authorization { return p.Authorizations })
+	m.wireServices()
+	m.wirePolicies()
+	m.wirePeers()
+	gates := m.wireGateways()
+	routed := m.wireRoutes()
+	m.Problems = flow.Union("problems",
+		rows(parts, "problems of objects", func(p Part) []model.Problem { return p.Problems }),
+		rows(gates, "problems of gateways", func(o outcome) []model.Problem { return o.Problems }),
+		rows(routed, "problems of routes", func(o outcome) []model.Problem { return o.Problems }),
+		flow.Derive(parts, "problems of references", m.references),
+	)
+	return m
+}
+
+// references are the problems of all that is neither gateway nor route.
+func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
+	p := &problems{part: part}
+	m.checkServices(x, p)
+	m.checkPolicies(x, p)
+	m.checkTraffic(x, p)
+	m.checkPeers(x, p)
+	return p.all
+}

@@ -1,0 +1,101 @@
+package join
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate/gateway"
+)
+
+// Part is what one object says, before its references are looked up. Key: object.
+type Part struct {
+	Object     model.Key
+	Generation int64
+	Rank       int64
+
+	Services       []model.Service
+	Implied        bool // the services are what a workload implies: any other of the host comes first
+	Workloads      []model.Workload
+	Entries        []model.Address // instances without a proxy
+	Tables         []model.RouteTable
+	Policies       []model.Policy
+	Splits         []model.Split
+	Fallbacks      []model.Fallback
+	Gateways       []model.Gateway
+	Spaces         gateway.Spaces
+	Grants         []gateway.Grant
+	PeerAuths      []model.PeerAuth
+	Authorizations []model.Authorization
+
+	Labels map[string]string // of a Namespace
+	Secret string            // "namespace/name" of a Secret
+	Needs  string            // host of the service that an Application is about
+
+	Problems []model.Problem
+}
+
+func (p Part) Key() string       { return p.Object.String() }
+func (p Part) Equal(o Part) bool { return reflect.DeepEqual(p, o) }
+
+// problems collects what is wrong with the references of one part.
+type problems struct {
+	part Part
+	all  []model.Problem
+}
+
+func (p *problems) add(code, path, message string) {
+	problem := model.Problem{Object: p.part.Object, Generation: p.part.Generation, Code: code, Path: path, Message: message}
+	if !slices.Contains(p.all, problem) && len(p.all) < maxProblems {
+		p.all = append(p.all, problem)
+	}
+}
+
+// maxProblems bounds what one object reports of its references.
+const maxProblems = 50
+
+// item is one thing that one object says.
+type item[T any] struct {
+	ID     string
+	Object model.Key
+	Rank   int64
+	Value  T
+}
+
+func (i item[T]) Key() string          { return i.ID }
+func (i item[T]) Equal(o item[T]) bool { return reflect.DeepEqual(i, o) }
+func (i item[T]) older(o item[T]) int {
+	return cmp.Or(cmp.Compare(i.Rank, o.Rank), i.Object.Compare(o.Object))
+}
+
+// items takes one field of all parts apart.
+func items[T any](parts *flow.Collection[Part], name string, field func(*flow.Ctx, Part) []T, id func(T) string) *flow.Collection[item[T]] {
+	return flow.Derive(parts, name, func(x *flow.Ctx, p Part) []item[T] {
+		var all []item[T]
+		for _, v := range field(x, p) {
+			all = append(all, item[T]{ID: id(v) + "|" + p.Key(), Object: p.Object, Rank: p.Rank, Value: v})
+		}
+		return all
+	})
+}
+
+// oldest of items that want the same.
+func oldest[T any](all []item[T]) item[T] {
+	return slices.MinFunc(all, item[T].older)
+}
+
+// rows takes one field of all rows as it is.
+func rows[I flow.Row[I], O flow.Row[O]](in *flow.Collection[I], name string, field func(I) []O) *flow.Collection[O] {
+	return flow.Derive(in, name, func(_ *flow.Ctx, row I) []O { return slices.Clone(field(row)) })
+}
+
+// oldestOf keeps, of the items of each host, the oldest.
+func oldestOf[T flow.Row[T]](all *flow.Collection[item[T]], name string) *flow.Collection[T] {
+	byHost := flow.NewIndex(all, func(i item[T]) []string { return []string{i.Value.Key()} })
+	return flow.Group(byHost, name, func(_ *flow.Ctx, _ string, same []item[T]) *T {
+		first := oldest(same)
+		return &first.Value
+	})
+}

@@ -1,0 +1,143 @@
+package join
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+func (m *Mesh) wirePolicies() {
+	claims := items(m.parts, "policy claims", func(x *flow.Ctx, p Part) []model.Policy {
+		all := slices.Clone(p.Policies)
+		for i := range all {
+			all[i].Host = m.host(x, all[i].Host)
+		}
+		return all
+	}, func(p model.Policy) string { return p.Host })
+	byHost := flow.NewIndex(claims, func(i item[model.Policy]) []string { return []string{i.Value.Host} })
+	m.Policies = flow.Group(byHost, "policies", func(x *flow.Ctx, host string, all []item[model.Policy]) *model.Policy {
+		namespace := m.namespace(x, host)
+		if namespace == "" {
+			namespace = oldest(all).Object.Namespace
+		}
+		all = slices.DeleteFunc(all, func(i item[model.Policy]) bool { return i.Object.Namespace != namespace })
+		if len(all) == 0 {
+			return nil
+		}
+		p := merge(all)
+		return &p
+	})
+	m.policiesOf = flow.NewIndex(m.Policies, func(p model.Policy) []string { return []string{p.Host} })
+	m.Splits = oldestOf(items(m.parts, "split claims", func(_ *flow.Ctx, p Part) []model.Split { return p.Splits }, model.Split.Key), "splits")
+	m.Fallbacks = oldestOf(items(m.parts, "fallback claims", func(_ *flow.Ctx, p Part) []model.Fallback { return p.Fallbacks }, model.Fallback.Key), "fallbacks")
+}
+
+// namespace that owns a host; "" if nobody does yet.
+func (m *Mesh) namespace(x *flow.Ctx, host string) string {
+	if s, ok := flow.Get(x, m.Services, host); ok {
+		return s.Namespace
+	}
+	_, namespace, _ := model.SplitHost(host)
+	if strings.HasPrefix(host, "*") {
+		return ""
+	}
+	return namespace
+}
+
+// merge is the policy of the oldest with the subsets of all.
+func merge(all []item[model.Policy]) model.Policy {
+	slices.SortFunc(all, item[model.Policy].older)
+	p := all[0].Value
+	for _, i := range all[1:] {
+		p.From = append(slices.Clone(p.From), i.Value.From...)
+		for _, s := range i.Value.Subsets {
+			if !hasSubset(p, s.Name) {
+				p.Subsets = append(slices.Clone(p.Subsets), s)
+			}
+		}
+	}
+	return p
+}
+
+func hasSubset(p model.Policy, name string) bool {
+	return slices.ContainsFunc(p.Subsets, func(s model.Subset) bool { return s.Name == name })
+}
+
+// policies that speak about a host, the one of the host itself first.
+func (m *Mesh) policies(x *flow.Ctx, host string) []model.Policy {
+	all := flow.Lookup(x, m.policiesOf, host)
+	for rest := host; ; {
+		_, after, ok := strings.Cut(rest, ".")
+		if !ok {
+			return append(all, flow.Lookup(x, m.policiesOf, "*")...)
+		}
+		all = append(all, flow.Lookup(x, m.policiesOf, "*."+after)...)
+		rest = after
+	}
+}
+
+func (m *Mesh) checkPolicies(x *flow.Ctx, p *problems) {
+	for _, policy := range p.part.Policies {
+		host := m.host(x, policy.Host)
+		if !strings.HasPrefix(host, "*") && !m.has(x, host) {
+			p.add(model.ProblemMissingService, "spec.host", missing(host))
+		}
+		winners := flow.Lookup(x, m.policiesOf, host)
+		if len(winners) == 0 {
+			p.add(model.ProblemHostConflict, "spec.host", fmt.Sprintf("the host %s belongs to the namespace %s; move the object there", host, m.namespace(x, host)))
+			continue
+		}
+		switch winner := winners[0]; {
+		case winner.Object == p.part.Object:
+		case winner.Object.Namespace != p.part.Object.Namespace:
+			p.add(model.ProblemHostConflict, "spec.host", fmt.Sprintf("the host %s belongs to the namespace %s, whose %s decides; move the object there", host, winner.Object.Namespace, winner.Object))
+		default:
+			m.checkMerged(p, policy, winner)
+		}
+	}
+}
+
+// checkMerged reports what a policy loses to an older one of the same host.
+func (m *Mesh) checkMerged(p *problems, policy, winner model.Policy) {
+	if policy.Traffic != (model.TrafficPolicy{}) || len(policy.PortLevel) > 0 {
+		p.add(model.ProblemConflict, "spec.trafficPolicy", fmt.Sprintf("%s is older and decides for the host; move the settings there", winner.Object))
+	}
+	for _, s := range policy.Subsets {
+		i := slices.IndexFunc(winner.Subsets, func(have model.Subset) bool { return have.Name == s.Name })
+		if i >= 0 && winner.Subsets[i].Origin.Key != p.part.Object {
+			p.add(model.ProblemConflict, s.Origin.Path, fmt.Sprintf("%s is older and defines the subset %q; rename or remove one of them", winner.Subsets[i].Origin.Key, s.Name))
+		}
+	}
+}
+
+// checkTraffic looks at splits, fallbacks and applications.
+func (m *Mesh) checkTraffic(x *flow.Ctx, p *problems) {
+	service := func(host string) {
+		if !m.has(x, host) {
+			p.add(model.ProblemMissingService, "spec.service", missing(host))
+		}
+	}
+	decided := func(from []model.Origin) {
+		if from[0].Key != p.part.Object {
+			p.add(model.ProblemConflict, "spec.service", fmt.Sprintf("%s is older and decides for the service; remove one of them", from[0].Key))
+		}
+	}
+	for _, s := range p.part.Splits {
+		service(s.Host)
+		if winner, ok := flow.Get(x, m.Splits, s.Host); ok {
+			decided(winner.From)
+		}
+	}
+	for _, f := range p.part.Fallbacks {
+		service(f.Host)
+		if winner, ok := flow.Get(x, m.Fallbacks, f.Host); ok {
+			decided(winner.From)
+		}
+	}
+	if p.part.Needs != "" {
+		service(p.part.Needs)
+	}
+}

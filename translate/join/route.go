@@ -1,0 +1,234 @@
+package join
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// hostClaim is one object's wish to route a host at one place: at a gateway, or
+// at one listener of it, or between services.
+type hostClaim struct{ Place, Host string }
+
+func (c hostClaim) id() string { return c.Place + "|" + c.Host }
+
+// owner of a host at a place: the namespace whose routes count. Key: the claim's.
+type owner struct {
+	ID        string
+	Namespace string
+	Object    model.Key // the oldest
+}
+
+func (o owner) Key() string        { return o.ID }
+func (o owner) Equal(p owner) bool { return o == p }
+
+func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
+	claims := items(m.parts, "host claims", func(x *flow.Ctx, p Part) []hostClaim {
+		var all []hostClaim
+		for _, t := range p.Tables {
+			for _, g := range t.Gateways {
+				for _, host := range t.Hosts {
+					all = append(all, m.claim(x, t, g, host))
+				}
+			}
+		}
+		slices.SortFunc(all, func(a, b hostClaim) int { return strings.Compare(a.id(), b.id()) })
+		return slices.Compact(all)
+	}, hostClaim.id)
+	byPlace := flow.NewIndex(claims, func(i item[hostClaim]) []string { return []string{i.Value.id()} })
+	m.owners = flow.Group(byPlace, "host owners", func(x *flow.Ctx, id string, all []item[hostClaim]) *owner {
+		first := oldest(all)
+		o := owner{ID: id, Namespace: first.Object.Namespace, Object: first.Object}
+		if place, host, _ := strings.Cut(id, "|"); place == model.Mesh {
+			if namespace := m.namespace(x, host); namespace != "" && namespace != o.Namespace {
+				o = owner{ID: id, Namespace: namespace}
+			}
+		}
+		return &o
+	})
+	routed := flow.Derive(m.parts, "route outcomes", func(x *flow.Ctx, p Part) []outcome {
+		if len(p.Tables) == 0 {
+			return nil
+		}
+		r := resolver{Mesh: m, x: x, problems: &problems{part: p}}
+		out := outcome{Part{Object: p.Object}}
+		for _, t := range p.Tables {
+			out.Tables = append(out.Tables, r.table(t)...)
+		}
+		out.Problems = r.all
+		return []outcome{out}
+	})
+	m.Routes = rows(routed, "routes", func(o outcome) []model.RouteTable { return o.Tables })
+	return routed
+}
+
+// claim of a table. Routes of different listeners do not meet.
+func (m *Mesh) claim(x *flow.Ctx, t model.RouteTable, at, host string) hostClaim {
+	if at == model.Mesh {
+		return hostClaim{at, m.host(x, host)}
+	}
+	place := at + "#" + strings.Join(t.Sections, ",")
+	if t.Port != 0 {
+		place += ":" + strconv.Itoa(int(t.Port))
+	}
+	return hostClaim{place, host}
+}
+
+// resolver looks up what the tables of one part name.
+type resolver struct {
+	*Mesh
+	*problems
+	x *flow.Ctx
+}
+
+// placing is where a table applies: gateways that accept the same hosts by the
+// same listeners.
+type placing struct {
+	gateways, hosts, sections []string
+}
+
+// table gives one table for all gateways that treat it alike.
+func (r resolver) table(t model.RouteTable) []model.RouteTable {
+	rules := r.rules(t)
+	var all []placing
+	for _, g := range t.Gateways {
+		p := placing{hosts: r.hosts(t, g)}
+		if g != model.Mesh {
+			var ok bool
+			if p.sections, ok = r.attach(t, g, p.hosts); !ok {
+				continue
+			}
+		}
+		if len(p.hosts) == 0 {
+			continue
+		}
+		i := slices.IndexFunc(all, func(o placing) bool { return slices.Equal(o.hosts, p.hosts) && slices.Equal(o.sections, p.sections) })
+		if i < 0 {
+			i, all = len(all), append(all, p)
+		}
+		all[i].gateways = append(all[i].gateways, g)
+	}
+	var out []model.RouteTable
+	for i, p := range all {
+		one := t
+		one.Index += i * maxTables
+		one.Hosts, one.Gateways, one.Sections, one.Rules = p.hosts, p.gateways, p.sections, rules
+		if !slices.Equal(p.gateways, []string{model.Mesh}) {
+			one.Port = 0 // it was that of listeners
+		}
+		out = append(out, one)
+	}
+	return out
+}
+
+// maxTables is above the number of tables that one object gives by itself.
+const maxTables = 1 << 16
+
+// hosts of the table that its namespace may route at the gateway.
+func (r resolver) hosts(t model.RouteTable, at string) []string {
+	var won []string
+	for _, host := range t.Hosts {
+		claim := r.claim(r.x, t, at, host)
+		o, _ := flow.Get(r.x, r.owners, claim.id())
+		if o.Namespace != t.Object.Namespace {
+			r.conflict(t, claim, o)
+			continue
+		}
+		if _, _, ours := model.SplitHost(claim.Host); at == model.Mesh && ours && !strings.HasPrefix(claim.Host, "*") && !r.has(r.x, claim.Host) {
+			r.add(model.ProblemMissingService, hostsPath(t, at), missing(claim.Host))
+		}
+		if !slices.Contains(won, claim.Host) {
+			won = append(won, claim.Host)
+		}
+	}
+	return won
+}
+
+func (r resolver) conflict(t model.RouteTable, c hostClaim, o owner) {
+	message := fmt.Sprintf("the host %s belongs to the namespace %s; move the object there", c.Host, o.Namespace)
+	if o.Object != (model.Key{}) {
+		message = fmt.Sprintf("the older %s routes the host %s here, and another namespace may not; choose another host, or move the object to %s", o.Object, c.Host, o.Namespace)
+	}
+	r.add(model.ProblemHostConflict, hostsPath(t, c.Place), message)
+}
+
+// hostsPath is where the table's object names its hosts.
+func hostsPath(t model.RouteTable, at string) string {
+	switch {
+	case t.Object.Kind == string(api.VirtualService):
+		return "spec.hosts"
+	case at == model.Mesh:
+		return t.From[0].Path
+	}
+	return "spec.hostnames"
+}
+
+// attach finds the listeners that take the table; nil stands for all of them.
+func (r resolver) attach(t model.RouteTable, name string, hosts []string) (sections []string, ok bool) {
+	place := "spec.gateways"
+	if t.Object.Kind != string(api.VirtualService) {
+		place = t.From[0].Path
+	}
+	found := flow.Lookup(r.x, r.gatewaysOf, name)
+	if len(found) == 0 {
+		r.add(model.ProblemMissingGateway, place, fmt.Sprintf("there is no gateway %s; create it, or correct the name", strings.TrimPrefix(name, "istio:")))
+		return nil, false
+	}
+	g := found[0]
+	named := slices.Clone(g.Listeners)
+	named = slices.DeleteFunc(named, func(l model.GatewayListener) bool {
+		return len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
+	})
+	if len(named) == 0 {
+		r.add(model.ProblemMissingGateway, place, fmt.Sprintf("the gateway %s has no such listener (has %s)", name, describe(g.Listeners)))
+		return nil, false
+	}
+	allowed := slices.DeleteFunc(slices.Clone(named), func(l model.GatewayListener) bool {
+		return l.RouteSpace != nil && !slices.Contains(l.RouteSpace, t.Object.Namespace)
+	})
+	if len(allowed) == 0 {
+		r.add(model.ProblemNotPermitted, place, fmt.Sprintf("the gateway %s takes no routes of the namespace %s; widen its allowed namespaces", name, t.Object.Namespace))
+		return nil, false
+	}
+	for _, host := range hosts {
+		if !slices.ContainsFunc(allowed, func(l model.GatewayListener) bool {
+			return slices.ContainsFunc(l.Hosts, func(served string) bool { return overlap(served, host) })
+		}) {
+			r.add(model.ProblemUnreachable, hostsPath(t, name), fmt.Sprintf("the gateway %s serves no host %s (has %s)", name, host, describe(allowed)))
+		}
+	}
+	if len(allowed) == len(g.Listeners) {
+		return nil, true
+	}
+	for _, l := range allowed {
+		if !slices.Contains(sections, l.Name) {
+			sections = append(sections, l.Name)
+		}
+	}
+	return sections, true
+}
+
+func describe(all []model.GatewayListener) string {
+	var words []string
+	for _, l := range all {
+		words = append(words, fmt.Sprintf("%s: port %d, hosts %s", l.Name, l.Port, strings.Join(l.Hosts, " ")))
+	}
+	if len(words) == 0 {
+		return "no listener"
+	}
+	return strings.Join(words, "; ")
+}
+
+// overlap says whether some host is meant by both.
+func overlap(a, b string) bool {
+	within := func(host, pattern string) bool {
+		suffix, wild := strings.CutPrefix(pattern, "*")
+		return host == pattern || wild && strings.HasSuffix(host, suffix)
+	}
+	return within(a, b) || within(b, a)
+}

@@ -1,0 +1,144 @@
+package join
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// claim is one object's wish to be a service.
+type claim struct {
+	model.Service
+	Implied bool
+}
+
+func (m *Mesh) wireServices() {
+	claims := items(m.parts, "service claims", func(_ *flow.Ctx, p Part) []claim {
+		var all []claim
+		for _, s := range p.Services {
+			all = append(all, claim{s, p.Implied})
+		}
+		return all
+	}, func(c claim) string { return c.Host })
+	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
+	entries := items(m.parts, "workload entries", func(_ *flow.Ctx, p Part) []model.Address { return p.Entries },
+		func(model.Address) string { return "" })
+	entriesOf := flow.NewIndex(entries, func(i item[model.Address]) []string { return []string{i.Object.Namespace} })
+	m.Services = flow.Group(byHost, "services", func(x *flow.Ctx, host string, all []item[claim]) *model.Service {
+		s, ok := serviceOf(host, all)
+		if !ok {
+			return nil
+		}
+		if s.Resolution == model.ByWorkload && len(s.Selector) > 0 {
+			for _, e := range flow.Lookup(x, entriesOf, s.Namespace) {
+				if model.Matches(s.Selector, e.Value.Labels) {
+					s.Addresses = append(s.Addresses, e.Value)
+				}
+			}
+		}
+		return &s
+	})
+}
+
+// serviceOf is the service that a host is, of those that claim it. A host of
+// the mesh is its namespace's alone.
+func serviceOf(host string, all []item[claim]) (model.Service, bool) {
+	if _, namespace, ok := model.SplitHost(host); ok {
+		all = slices.DeleteFunc(all, func(i item[claim]) bool { return i.Object.Namespace != namespace })
+	}
+	if len(all) == 0 {
+		return model.Service{}, false
+	}
+	first := slices.MinFunc(all, func(a, b item[claim]) int {
+		return cmp.Or(cmp.Compare(precedence(a), precedence(b)), a.older(b))
+	})
+	if !first.Value.Implied {
+		return first.Value.Service, true
+	}
+	return implied(all), true
+}
+
+func precedence(i item[claim]) int {
+	switch {
+	case i.Object.Kind == string(api.Service):
+		return 0
+	case i.Value.Implied:
+		return 2
+	}
+	return 1
+}
+
+// implied is the service that all workloads of an application imply: it has the
+// ports of all, and does not change when one of them comes or goes.
+func implied(all []item[claim]) model.Service {
+	s := all[0].Value.Service
+	s.Ports = nil
+	for _, i := range all {
+		for _, p := range i.Value.Ports {
+			if _, have := s.Port(p.Number); !have {
+				s.Ports = append(s.Ports, p)
+			}
+		}
+	}
+	slices.SortFunc(s.Ports, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
+	s.From = []model.Origin{{Key: model.Key{Kind: string(api.Workload), Namespace: s.Namespace, Name: s.Name}, Path: "spec.app"}}
+	return s
+}
+
+// host is the canonical form of a host: "reviews.shop" is the service's, if
+// there is one.
+func (m *Mesh) host(x *flow.Ctx, host string) string {
+	if strings.HasPrefix(host, "*") || strings.HasSuffix(host, "."+model.Domain) {
+		return host
+	}
+	if _, ok := flow.Get(x, m.Services, host); ok {
+		return host
+	}
+	name, namespace, ok := strings.Cut(strings.TrimSuffix(host, ".svc"), ".")
+	if !ok || strings.Contains(namespace, ".") {
+		return host
+	}
+	if full := model.HostOf(namespace, name); m.has(x, full) {
+		return full
+	}
+	return host
+}
+
+func (m *Mesh) has(x *flow.Ctx, host string) bool {
+	_, ok := flow.Get(x, m.Services, host)
+	return ok
+}
+
+func (m *Mesh) checkServices(x *flow.Ctx, p *problems) {
+	for _, s := range p.part.Services {
+		if p.part.Implied {
+			return
+		}
+		path := "spec.hosts"
+		if p.part.Object.Kind == string(api.Service) {
+			path = "metadata.name"
+		}
+		winner, ok := flow.Get(x, m.Services, s.Host)
+		switch _, namespace, _ := model.SplitHost(s.Host); {
+		case ok && winner.From[0].Key == p.part.Object:
+		case ok:
+			p.add(model.ProblemHostConflict, path, fmt.Sprintf("%s gives the host %s already; choose another host, or change that object", winner.From[0].Key, s.Host))
+		default:
+			p.add(model.ProblemHostConflict, path, fmt.Sprintf("the host %s belongs to the namespace %s; choose another host, or move the object there", s.Host, namespace))
+		}
+	}
+}
+
+// missing says that a host is no service, and what would help.
+func missing(host string) string {
+	name, namespace, ok := model.SplitHost(host)
+	if !ok {
+		return fmt.Sprintf("no service has the host %s; write a ServiceEntry for it, or correct the host", host)
+	}
+	return fmt.Sprintf("there is no service %q in namespace %s; start a workload of app %s, create a Service, or correct the name", name, namespace, name)
+}

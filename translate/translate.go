@@ -1,0 +1,133 @@
+package translate
+
+import (
+	"maps"
+
+	networking "istio.io/api/networking/v1alpha3"
+	security "istio.io/api/security/v1beta1"
+	corev1 "k8s.io/api/core/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate/gateway"
+	"weft.dev/translate/istio"
+	"weft.dev/translate/join"
+	"weft.dev/translate/kube"
+	"weft.dev/translate/object"
+	"weft.dev/translate/weft"
+)
+
+// Options of a translation.
+type Options struct {
+	// TrustDomain of the mesh's identities. Policies that name Istio's usual one, cluster.local,
+	// mean this one.
+	TrustDomain string
+}
+
+// New wires the mesh behind the objects. Objects of kinds that are not
+// translated may be among them.
+func New(objects *flow.Collection[api.Object], options Options) *join.Mesh {
+	return join.New(flow.Derive(objects, "parts", func(_ *flow.Ctx, row api.Object) []join.Part {
+		return []join.Part{Object(row, options)}
+	}))
+}
+
+// Object reads one object by itself.
+func Object(row api.Object, options Options) join.Part {
+	o := object.From(row)
+	p := join.Part{Object: o.Key, Generation: o.Generation, Rank: o.Rank}
+	if row.Err != "" {
+		o.Invalid("", "%s", row.Err)
+	}
+	if row.Spec != nil && !read(o, row.Spec, &p, options) {
+		if why, ok := notHonoured[row.Kind]; ok {
+			o.NotHonoured("", "weft does not honour the kind %s, so the object has no effect; %s", row.Kind, why)
+		}
+	}
+	p.Problems = o.Problems()
+	for _, t := range p.Tables[:min(len(p.Tables), 1)] { // the tables of one object have the same rules
+		p.Problems = append(p.Problems, join.Unreachable(t, o.Generation)...)
+	}
+	return p
+}
+
+// read is the list of translated kinds. It returns false for any other.
+func read(o *object.Object, spec any, p *join.Part, options Options) bool {
+	switch spec := spec.(type) {
+	case *networking.VirtualService:
+		p.Tables = istio.VirtualService(o, spec)
+	case *networking.DestinationRule:
+		p.Policies = istio.DestinationRule(o, spec)
+	case *networking.Gateway:
+		p.Gateways = istio.Gateway(o, spec)
+	case *networking.ServiceEntry:
+		p.Services = istio.ServiceEntry(o, spec)
+	case *networking.WorkloadEntry:
+		if address, ok := istio.WorkloadEntry(o, spec); ok {
+			p.Entries = []model.Address{address}
+		}
+	case *security.PeerAuthentication:
+		p.PeerAuths = istio.PeerAuthentication(o, spec)
+	case *security.AuthorizationPolicy:
+		p.Authorizations = istio.AuthorizationPolicy(o, spec, options.TrustDomain)
+	case *gatewayv1.GatewaySpec:
+		p.Gateways, p.Spaces = gateway.Gateway(o, spec)
+	case *gatewayv1.HTTPRouteSpec:
+		p.Tables = gateway.HTTPRoute(o, spec)
+	case *gatewayv1.GRPCRouteSpec:
+		p.Tables = gateway.GRPCRoute(o, spec)
+	case *gatewayv1.ReferenceGrantSpec:
+		p.Grants = gateway.ReferenceGrant(o, spec)
+	case *corev1.ServiceSpec:
+		p.Services = kube.Service(o, spec)
+	case *corev1.Namespace:
+		p.Labels = maps.Clone(o.Labels)
+	case *corev1.Secret:
+		p.Secret = o.Namespace + "/" + o.Key.Name
+	default:
+		return readOwn(o, spec, p)
+	}
+	return true
+}
+
+// readOwn is the part of the list with weft's own kinds.
+func readOwn(o *object.Object, spec any, p *join.Part) bool {
+	switch spec := spec.(type) {
+	case *v1alpha1.WorkloadSpec:
+		p.Implied = true
+		p.Workloads = weft.Workload(o, spec)
+		for _, w := range p.Workloads {
+			p.Services = append(p.Services, weft.ServiceOf(o, w)...)
+		}
+	case *v1alpha1.TrafficSplitSpec:
+		p.Splits = weft.TrafficSplit(o, spec)
+	case *v1alpha1.FallbackSpec:
+		p.Fallbacks = weft.Fallback(o, spec)
+	case *v1alpha1.ApplicationSpec:
+		p.Needs = weft.Application(o, spec)
+	default:
+		return false
+	}
+	return true
+}
+
+// notHonoured says, for each accepted kind that has no effect on the mesh yet,
+// what to do instead.
+var notHonoured = map[api.Kind]string{
+	api.WorkloadGroup:         "hosts join by `weft run`, which registers their workloads",
+	api.Sidecar:               "every proxy may call every service; use an AuthorizationPolicy to keep callers out",
+	api.ProxyConfig:           "set options of a proxy where it is started",
+	api.EnvoyFilter:           "use the field of a VirtualService, DestinationRule or HTTPRoute that does the same",
+	api.RequestAuthentication: "verify tokens in the application; do not rely on policies about request principals",
+	api.Telemetry:             "every edge is measured already",
+	api.WasmPlugin:            "do its work in the application",
+	api.TrafficExtension:      "do its work in the application",
+	api.ListenerSet:           "write its listeners into the Gateway",
+	api.TLSRoute:              "use an HTTPRoute on an HTTPS listener",
+	api.TCPRoute:              "connections to a TCP port reach the service without a route",
+	api.UDPRoute:              "UDP goes past the mesh",
+	api.BackendTLSPolicy:      "use a DestinationRule with tls.mode SIMPLE for the service",
+}
