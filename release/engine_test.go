@@ -11,6 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
 	"weft.dev/release/judge"
@@ -96,7 +99,7 @@ const (
 var stories = []story{
 	{name: "good", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseSucceeded, why: "v3 has all traffic", shares: ahead, version: "v3"},
 	{name: "bad", errors: 0.05, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "worse beyond chance", shares: behind, version: "v2"},
-	{name: "good-at-once", kind: v1alpha1.BlueGreen, errors: 0.001, rps: 200, phase: v1alpha1.ReleaseSucceeded, why: "at most +0.5 points worse", shares: ahead, version: "v3"},
+	{name: "good-at-once", kind: v1alpha1.BlueGreen, errors: 0.001, rps: 200, phase: v1alpha1.ReleaseSucceeded, why: "at most 0.5 points worse", shares: ahead, version: "v3"},
 	{name: "bad-at-once", kind: v1alpha1.BlueGreen, errors: 0.05, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "before it: worse beyond chance", shares: behind, version: "v2"},
 	{name: "no-traffic", phase: v1alpha1.ReleaseSucceeded, why: "v3 has all traffic", shares: ahead, version: "v3",
 		during: func(w *world, app string) {
@@ -187,4 +190,69 @@ func TestHundredAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Two processes that both believe to lead slow each other down, and do nothing twice.
+func TestTwoLeaders(t *testing.T) {
+	for _, s := range stories[:4] {
+		inWorld(t, 5, 0.01, func(w *world) {
+			ctx, cancel := context.WithCancel(context.Background())
+			done := make(chan struct{})
+			go func() { defer close(done); w.weft(ctx, 6, 0.01) }()
+			if err := s.play(w, s.name, rand.New(rand.NewPCG(7, 7))); err != nil {
+				t.Errorf("%s: %v", s.name, err)
+			}
+			cancel()
+			<-done
+		})
+	}
+}
+
+// Releases of one application go one after the other, the oldest first, and each
+// starts from what the one before left.
+func TestOneAtATime(t *testing.T) {
+	inWorld(t, 1, 0.02, func(w *world) {
+		w.release("first", "shop", "v3")
+		if r := w.await("first", v1alpha1.ReleasePending); !strings.Contains(r.Status.Why, "waiting for the Application shop") {
+			t.Errorf("without its application: %s", r.Status.Why)
+		}
+		w.release("second", "shop", "v2")
+		w.release("third", "shop", "v3")
+		w.releases.person("shop", "third", func(r *v1alpha1.Release) { r.Spec.Abort = true })
+		if r := w.await("third", final...); r.Status.Phase != v1alpha1.ReleaseRolledBack {
+			t.Errorf("aborted while it waits: %s: %s", r.Status.Phase, r.Status.Why)
+		}
+		w.deploy("shop", 0.001, 200, v1alpha1.Canary)
+		w.await("first", v1alpha1.ReleaseProgressing)
+		if r := w.await("second", v1alpha1.ReleasePending); !strings.Contains(r.Status.Why, "release first of shop") {
+			t.Errorf("second waits for another reason: %s", r.Status.Why)
+		}
+		first, second := w.await("first", final...), w.await("second", final...)
+		if first.Status.Phase != v1alpha1.ReleaseSucceeded || second.Status.Phase != v1alpha1.ReleaseSucceeded || second.Status.From != "v3" {
+			t.Errorf("first %s; second %s from %s: %s", first.Status.Phase, second.Status.Phase, second.Status.From, second.Status.Why)
+		}
+		if w.shares("shop") != "v2 100%, v3 0%" {
+			t.Errorf("shares at the end are %s", w.shares("shop"))
+		}
+	})
+}
+
+// A release whose record cannot be used ends, says so, and leaves traffic alone.
+func TestUnusableRecord(t *testing.T) {
+	for _, raw := range []string{`{"config":[]}`, `{"config":{"strategy":{"type":"magic"}}}`, `{"config":{"namespace":"shop","service":"shop","strategy":{"type":"canary"}},"strategy":[]}`} {
+		inWorld(t, 1, 0, func(w *world) {
+			w.deploy("shop", 0.001, 200, v1alpha1.Canary)
+			w.splits.create(&v1alpha1.TrafficSplit{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"},
+				Spec:       v1alpha1.TrafficSplitSpec{Service: "shop", Versions: []v1alpha1.VersionWeight{{Version: "v2", Weight: 90}, {Version: "v3", Weight: 10}}},
+			}, time.Now())
+			r := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "r", Finalizers: []string{release.Finalizer}}}
+			r.Spec.Application, r.Spec.Version = "shop", "v3"
+			r.Status.Phase, r.Status.State = v1alpha1.ReleaseProgressing, &runtime.RawExtension{Raw: []byte(raw)}
+			w.releases.create(r, time.Now())
+			if r := w.await("r", final...); r.Status.Phase != v1alpha1.ReleaseFailed || w.shares("shop") != "v2 90%, v3 10%" {
+				t.Errorf("%s: %s: %s, shares %s", raw, r.Status.Phase, r.Status.Why, w.shares("shop"))
+			}
+		})
+	}
 }

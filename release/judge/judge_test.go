@@ -120,8 +120,8 @@ func TestSentences(t *testing.T) {
 		want     string
 	}{
 		{ask, 1000, repeat(1, 1), repeat(1, 50), "v3 answered 50 of 1000 requests badly (5%), v2 1 of 1000 (0.1%): worse beyond chance (e="},
-		{ask, 1000, repeat(10, 1), repeat(10, 1), "): at most +0.5 points worse, 99% sure (e="},
-		{ask, 100, repeat(2, 0), repeat(2, 0), ": not shown yet that it is at most +0.5 points worse (e="},
+		{ask, 1000, repeat(10, 1), repeat(10, 1), "): at most 0.5 points worse, 99% sure (e="},
+		{ask, 100, repeat(2, 0), repeat(2, 0), ": not shown yet that it is at most 0.5 points worse (e="},
 		{ask, 100, repeat(2, 0), repeat(2, 1), ": +1 points, but it may be chance (e="},
 		{early, 100, repeat(1, 0), repeat(1, 0), "; 100 of 150 requests at this share"},
 		{early, 100, repeat(2, 0), repeat(2, 0), ": nothing speaks against it (e="},

@@ -58,14 +58,14 @@ func (m *memory) verdict(q release.Question) release.Verdict {
 // words is a finding as people say it.
 func (m *memory) words(f finding, q release.Question) string {
 	harm, safe, need := number(m.Harm.worth()), number(m.Safe.worth()), number(need(q))
-	margin := points(q.MaxIncrease)
+	margin := number(100*q.MaxIncrease) + " points"
 	switch f {
 	case worse:
-		return fmt.Sprintf(": worse beyond chance (e=%s >= %s); allowed is %s", harm, need, margin)
+		return fmt.Sprintf(": worse beyond chance (e=%s >= %s); allowed is +%s", harm, need, margin)
 	case fewAnswers:
 		return fmt.Sprintf("; %d of %d requests at this share", m.Answered, MinRequests)
 	case suspicious:
-		return fmt.Sprintf(": %s, but it may be chance (e=%s of %s); allowed is %s", points(m.increase()), harm, need, margin)
+		return fmt.Sprintf(": %s, but it may be chance (e=%s of %s); allowed is +%s", points(m.increase()), harm, need, margin)
 	case harmless:
 		return fmt.Sprintf(": nothing speaks against it (e=%s of %s)", harm, need)
 	case notWorse:
