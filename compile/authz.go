@@ -1,0 +1,136 @@
+package compile
+
+import (
+	"slices"
+
+	rbaccfgv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	rbacnetv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"weft.dev/model"
+)
+
+// The two guards of an inbound port, in this order: what is denied is denied,
+// and where anything is allowed, all else is not.
+const (
+	denyFilter  = "weft.deny"
+	allowFilter = "weft.allow"
+	// dryRunPrefix is where a policy on trial leaves what it would have done.
+	dryRunPrefix = "weft_dry_run_"
+)
+
+// guardsOf are the authorizations that select a workload, sorted by key.
+func guardsOf(all []model.Authorization, w model.Workload) []model.Authorization {
+	var guards []model.Authorization
+	for _, a := range all {
+		if (a.Namespace == "" || a.Namespace == w.Namespace) && model.Matches(a.Selector, w.Labels) {
+			guards = append(guards, a)
+		}
+	}
+	slices.SortFunc(guards, func(a, b model.Authorization) int { return a.Object.Compare(b.Object) })
+	return guards
+}
+
+// httpGuards are the guards' configurations for one port.
+func httpGuards(guards []model.Authorization, port uint32) map[string]*anypb.Any {
+	filters := map[string]*anypb.Any{}
+	for name, action := range map[string]model.AuthzAction{denyFilter: model.Deny, allowFilter: model.Allow} {
+		rules, shadow := rbac(guards, action, attributes{port: port, http: true})
+		if rules == nil && shadow == nil {
+			continue
+		}
+		filters[name] = pack(&rbachttpv3.RBACPerRoute{Rbac: &rbachttpv3.RBAC{
+			Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix,
+		}})
+	}
+	if len(filters) == 0 {
+		return nil
+	}
+	return filters
+}
+
+// networkGuards are those of a port whose bytes nobody reads.
+func networkGuards(guards []model.Authorization, port uint32, stat string) []*rbacnetv3.RBAC {
+	var filters []*rbacnetv3.RBAC
+	for _, action := range []model.AuthzAction{model.Deny, model.Allow} {
+		rules, shadow := rbac(guards, action, attributes{port: port})
+		if rules != nil || shadow != nil {
+			filters = append(filters, &rbacnetv3.RBAC{
+				Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix, StatPrefix: stat + ".",
+			})
+		}
+	}
+	return filters
+}
+
+// rbac is the table of all guards of one action: those in force and those on
+// trial. A table of ALLOW without any policy denies everything, so nil, which
+// means that there is no guard, must not be mistaken for empty.
+func rbac(guards []model.Authorization, action model.AuthzAction, at attributes) (rules, shadow *rbaccfgv3.RBAC) {
+	envoyAction := rbaccfgv3.RBAC_ALLOW
+	if action == model.Deny {
+		envoyAction = rbaccfgv3.RBAC_DENY
+	}
+	for _, a := range guards {
+		if a.Action != action {
+			continue
+		}
+		into := &rules
+		if a.DryRun {
+			into = &shadow
+		}
+		if *into == nil {
+			*into = &rbaccfgv3.RBAC{Action: envoyAction, Policies: map[string]*rbaccfgv3.Policy{}}
+		}
+		for i, rule := range a.Rules {
+			if p := at.policy(rule, action); p != nil {
+				(*into).Policies[a.PolicyID(i)] = p
+			}
+		}
+	}
+	return rules, shadow
+}
+
+// attributes is what is known of the calls that a guard sees.
+type attributes struct {
+	port uint32 // of the service, that the listener serves
+	http bool
+}
+
+// policy is one rule; nil if it cannot hold here.
+func (at attributes) policy(rule model.AuthzRule, action model.AuthzAction) *rbaccfgv3.Policy {
+	unknown := unknownHolds(action == model.Deny)
+	var permissions, principals []expression
+	for _, op := range rule.To {
+		permissions = append(permissions, at.operation(op, unknown))
+	}
+	for _, source := range rule.From {
+		principals = append(principals, unknown.source(source))
+	}
+	all := []expression{anyOrTrue(permissions), anyOrTrue(principals)}
+	for _, when := range rule.When {
+		all = append(all, at.condition(when, unknown))
+	}
+	whole := and(all...)
+	if whole.constant && !whole.value {
+		return nil
+	}
+	permission, principal := whole.split()
+	return &rbaccfgv3.Policy{
+		Permissions: []*rbaccfgv3.Permission{permission},
+		Principals:  []*rbaccfgv3.Principal{principal},
+	}
+}
+
+// unknownHolds is the value of what a guard cannot check, the path of a TCP
+// connection for example: whatever refuses more.
+type unknownHolds bool
+
+// anyOrTrue holds if one does; an empty list always holds.
+func anyOrTrue(all []expression) expression {
+	if len(all) == 0 {
+		return always(true)
+	}
+	return or(all...)
+}

@@ -1,0 +1,239 @@
+package compile
+
+import (
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	upstreamsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"weft.dev/model"
+)
+
+// Limits of what one proxy opens towards one cluster, where its policy names
+// no other. They bound memory; they are not meant to shape traffic.
+const (
+	defaultConnections    = 4096
+	defaultPending        = 4096
+	defaultRequests       = 16384
+	retryBudgetPercent    = 20 // of the active requests may be retries
+	retryBudgetMinimum    = 3  // retries at once are always allowed
+	connectTimeout        = 5 * time.Second
+	idleTimeout           = time.Hour
+	connectionBuffer      = 32 << 10
+	streamWindow          = 256 << 10
+	connectionWindow      = 1 << 20
+	maxConcurrentStreams  = 1000
+	deadAfterConnectFails = 5  // in a row: an endpoint that nobody answers at is left out
+	maxEjectedPercent     = 50 // of the endpoints, by default
+)
+
+// cluster is the Envoy cluster of a destination. accounts are the identities
+// that its endpoints may have.
+func cluster(d destination, accounts []string) *clusterv3.Cluster {
+	c := &clusterv3.Cluster{
+		Name:                          d.Key(),
+		ConnectTimeout:                durationpb.New(max(d.Traffic.Pool.ConnectTimeout, 0)),
+		PerConnectionBufferLimitBytes: u32(connectionBuffer),
+		CircuitBreakers:               breakers(d.Traffic.Pool),
+		OutlierDetection:              outlier(d),
+		CommonLbConfig:                commonBalancing(d.Traffic.Outlier),
+		TransportSocket:               clientSocket(d, accounts),
+		TypedExtensionProtocolOptions: httpOptions(d),
+		Metadata:                      provenance(d.origins()...),
+		IgnoreHealthOnHostRemoval:     true, // a removed endpoint leaves at once and drains
+	}
+	if d.Traffic.Pool.ConnectTimeout <= 0 {
+		c.ConnectTimeout = durationpb.New(connectTimeout)
+	}
+	discovery(c, d)
+	balancing(c, d.Traffic)
+	return c
+}
+
+// origins are where the service was written down; policies are told by their keys.
+func (d destination) origins() []model.Origin {
+	all := d.Service.From
+	for _, k := range d.From {
+		known := false
+		for _, o := range d.Service.From {
+			known = known || o.Key == k
+		}
+		if !known {
+			all = append(all[:len(all):len(all)], model.Origin{Key: k})
+		}
+	}
+	return all
+}
+
+func discovery(c *clusterv3.Cluster, d destination) {
+	if d.Service.Resolution != model.ByDNS {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
+		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()}
+		return
+	}
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
+	c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
+	c.RespectDnsTtl = true
+	// A name that does not resolve must not hold back every other cluster.
+	c.WaitForWarmOnInit = wrapperspb.Bool(false)
+	addresses := d.Service.Addresses
+	if len(addresses) == 0 {
+		addresses = []model.Address{{Host: d.Service.Host}}
+	}
+	c.LoadAssignment = assignment(d.Key(), fixedEndpoints(d, addresses))
+}
+
+func balancing(c *clusterv3.Cluster, t model.TrafficPolicy) {
+	var warmup *clusterv3.Cluster_SlowStartConfig
+	if t.Warmup > 0 {
+		warmup = &clusterv3.Cluster_SlowStartConfig{SlowStartWindow: durationpb.New(t.Warmup)}
+	}
+	if t.Hash != nil && t.Balancer == model.LeastRequest {
+		t.Balancer = model.RingHash
+	}
+	switch t.Balancer {
+	case model.RoundRobin:
+		c.LbPolicy = clusterv3.Cluster_ROUND_ROBIN
+		if warmup != nil {
+			c.LbConfig = &clusterv3.Cluster_RoundRobinLbConfig_{RoundRobinLbConfig: &clusterv3.Cluster_RoundRobinLbConfig{SlowStartConfig: warmup}}
+		}
+	case model.Random:
+		c.LbPolicy = clusterv3.Cluster_RANDOM
+	case model.RingHash:
+		c.LbPolicy = clusterv3.Cluster_RING_HASH
+	case model.Maglev:
+		c.LbPolicy = clusterv3.Cluster_MAGLEV
+	default:
+		c.LbPolicy = clusterv3.Cluster_LEAST_REQUEST
+		if warmup != nil {
+			c.LbConfig = &clusterv3.Cluster_LeastRequestLbConfig_{LeastRequestLbConfig: &clusterv3.Cluster_LeastRequestLbConfig{SlowStartConfig: warmup}}
+		}
+	}
+}
+
+// commonBalancing turns Envoy's panic mode off unless the owner asks for it: it
+// would send to endpoints that drain, and hide that a service is down.
+func commonBalancing(o *model.Outlier) *clusterv3.Cluster_CommonLbConfig {
+	panicBelow := 0.0
+	if o != nil {
+		panicBelow = float64(o.MinHealthPercent)
+	}
+	return &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicBelow}}
+}
+
+func breakers(p model.Pool) *clusterv3.CircuitBreakers {
+	t := &clusterv3.CircuitBreakers_Thresholds{
+		MaxConnections:     orDefault(p.MaxConnections, defaultConnections),
+		MaxPendingRequests: orDefault(p.MaxPending, defaultPending),
+		MaxRequests:        orDefault(p.MaxRequests, defaultRequests),
+	}
+	if p.MaxRetries > 0 {
+		t.MaxRetries = u32(p.MaxRetries)
+	} else {
+		t.RetryBudget = &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
+			BudgetPercent:       &typev3.Percent{Value: retryBudgetPercent},
+			MinRetryConcurrency: u32(retryBudgetMinimum),
+		}
+	}
+	return &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{t}}
+}
+
+// outlier leaves out endpoints at which nobody answers; those that answer badly
+// only if the owner asks for it.
+func outlier(d destination) *clusterv3.OutlierDetection {
+	never := u32(0)
+	out := &clusterv3.OutlierDetection{
+		SplitExternalLocalOriginErrors:         true,
+		ConsecutiveLocalOriginFailure:          u32(deadAfterConnectFails),
+		EnforcingConsecutiveLocalOriginFailure: u32(100),
+		EnforcingConsecutive_5Xx:               never,
+		EnforcingConsecutiveGatewayFailure:     never,
+		EnforcingSuccessRate:                   never,
+		EnforcingLocalOriginSuccessRate:        never,
+		MaxEjectionPercent:                     u32(maxEjectedPercent),
+	}
+	o := d.Traffic.Outlier
+	if o == nil {
+		return out
+	}
+	if o.Consecutive5xx > 0 {
+		out.Consecutive_5Xx, out.EnforcingConsecutive_5Xx = u32(o.Consecutive5xx), u32(100)
+	}
+	if o.ConsecutiveGateway > 0 {
+		out.ConsecutiveGatewayFailure, out.EnforcingConsecutiveGatewayFailure = u32(o.ConsecutiveGateway), u32(100)
+	}
+	out.Interval, out.BaseEjectionTime = period(o.Interval), period(o.BaseEjection)
+	out.MaxEjectionPercent = orDefault(o.MaxEjectionPercent, maxEjectedPercent)
+	return out
+}
+
+// httpOptions chooses the protocol: HTTP/2 to every proxy of the mesh whatever
+// the application behind it speaks, else what the port says.
+func httpOptions(d destination) map[string]*anypb.Any {
+	if !d.Port.Protocol.IsHTTP() {
+		return nil
+	}
+	idle := d.Traffic.Pool.IdleTimeout
+	if idle <= 0 {
+		idle = idleTimeout
+	}
+	options := &upstreamsv3.HttpProtocolOptions{
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idle)},
+	}
+	if n := d.Traffic.Pool.MaxPerConnection; n > 0 {
+		options.CommonHttpProtocolOptions.MaxRequestsPerConnection = u32(n)
+	}
+	options.UpstreamProtocolOptions = explicitHTTP(d.Port.Protocol == model.HTTP2 || d.hasProxy())
+	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)}
+}
+
+func explicitHTTP(http2 bool) *upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_ {
+	explicit := &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{}
+	if http2 {
+		explicit.ProtocolConfig = &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: http2Limits()}
+	} else {
+		explicit.ProtocolConfig = &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{HttpProtocolOptions: &corev3.Http1ProtocolOptions{}}
+	}
+	return &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit}
+}
+
+func http2Limits() *corev3.Http2ProtocolOptions {
+	return &corev3.Http2ProtocolOptions{
+		MaxConcurrentStreams:        u32(maxConcurrentStreams),
+		InitialStreamWindowSize:     u32(streamWindow),
+		InitialConnectionWindowSize: u32(connectionWindow),
+	}
+}
+
+// hasProxy says whether a proxy of the mesh stands before each endpoint.
+func (d destination) hasProxy() bool {
+	return !d.Service.External && d.Service.Resolution == model.ByWorkload
+}
+
+// localCluster leads from a proxy to the application beside it.
+func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.Cluster {
+	c := &clusterv3.Cluster{
+		Name:                          name,
+		ConnectTimeout:                durationpb.New(connectTimeout),
+		PerConnectionBufferLimitBytes: u32(connectionBuffer),
+		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		CircuitBreakers:               breakers(model.Pool{}),
+		LoadAssignment: assignment(name, []*endpointv3.LbEndpoint{{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address("127.0.0.1", port)}},
+		}}),
+	}
+	if protocol.IsHTTP() {
+		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{
+			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&upstreamsv3.HttpProtocolOptions{
+				UpstreamProtocolOptions: explicitHTTP(protocol == model.HTTP2),
+			}),
+		}
+	}
+	return c
+}

@@ -1,0 +1,154 @@
+package compile
+
+import (
+	"cmp"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"weft.dev/model"
+)
+
+// VersionLabel is the label of a workload that says which build it runs.
+const VersionLabel = "version"
+
+// destination is an Envoy cluster to be: one port of a service, or the part of
+// its endpoints that a subset names. Key: the cluster's name.
+type destination struct {
+	Service model.Service
+	Port    model.Port
+	Subset  string            // "": all endpoints
+	Labels  map[string]string // that endpoints of the subset have
+	Traffic model.TrafficPolicy
+	From    []model.Key
+}
+
+func (d destination) Key() string {
+	return model.ClusterName(d.Service.Host, d.Port.Number, d.Subset)
+}
+
+func (d destination) Equal(o destination) bool { return reflect.DeepEqual(d, o) }
+
+// destinations are all clusters of a service.
+func destinations(s model.Service, p model.Policy, split *model.Split) []destination {
+	if s.Resolution == model.ByDNS && strings.HasPrefix(s.Host, "*") && len(s.Addresses) == 0 {
+		return nil // a wildcard resolves to nothing; its routes are invalid and say so
+	}
+	from := keysOf(slices.Concat(s.From, p.From))
+	var all []destination
+	for _, port := range s.Ports {
+		d := destination{Service: s, Port: port, Traffic: trafficOf(p, port.Number), From: from}
+		all = append(all, d)
+		for _, subset := range subsets(p, split) {
+			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, from
+			d.Traffic = overlay(trafficOf(p, port.Number), subset.Traffic)
+			all = append(all, d)
+		}
+	}
+	return all
+}
+
+// mergePolicies makes one policy of all those of a host: the first one that
+// says something is right.
+func mergePolicies(all []model.Policy) model.Policy {
+	slices.SortStableFunc(all, func(a, b model.Policy) int {
+		return cmp.Or(cmp.Compare(a.Rank, b.Rank), a.Object.Compare(b.Object))
+	})
+	var merged model.Policy
+	for i, p := range all {
+		if i == 0 {
+			merged = p
+			merged.Subsets = slices.Clone(p.Subsets)
+			continue
+		}
+		for _, s := range p.Subsets {
+			if !slices.ContainsFunc(merged.Subsets, func(m model.Subset) bool { return m.Name == s.Name }) {
+				merged.Subsets = append(merged.Subsets, s)
+			}
+		}
+		if reflect.ValueOf(merged.Traffic).IsZero() {
+			merged.Traffic = p.Traffic
+		}
+		merged.From = slices.Concat(merged.From, p.From)
+	}
+	return merged
+}
+
+func trafficOf(p model.Policy, port uint32) model.TrafficPolicy {
+	if t, ok := p.PortLevel[port]; ok {
+		return t
+	}
+	return p.Traffic
+}
+
+// overlay is base with each part replaced that over says something about.
+func overlay(base model.TrafficPolicy, over *model.TrafficPolicy) model.TrafficPolicy {
+	if over == nil {
+		return base
+	}
+	if over.Balancer != model.LeastRequest || over.Hash != nil {
+		base.Balancer, base.Hash = over.Balancer, over.Hash
+	}
+	if over.Pool != (model.Pool{}) {
+		base.Pool = over.Pool
+	}
+	if over.Outlier != nil {
+		base.Outlier = over.Outlier
+	}
+	if over.TLS != nil {
+		base.TLS = over.TLS
+	}
+	if over.Warmup != 0 {
+		base.Warmup = over.Warmup
+	}
+	return base
+}
+
+// subsets are those of the policy and one for each version of the split.
+func subsets(p model.Policy, split *model.Split) []model.Subset {
+	all := slices.Clone(p.Subsets)
+	if split == nil {
+		return all
+	}
+	for _, v := range split.Versions {
+		name := versionSubset(p, v.Version)
+		if !slices.ContainsFunc(all, func(s model.Subset) bool { return s.Name == name }) {
+			all = append(all, model.Subset{Name: name, Labels: map[string]string{VersionLabel: v.Version}})
+		}
+	}
+	return all
+}
+
+// versionSubset is the name of the subset that holds exactly one version. A
+// user's subset of another meaning keeps its name, and the version gets one of
+// its own: a release must never send to instances that it does not mean.
+func versionSubset(p model.Policy, version string) string {
+	exactly := map[string]string{VersionLabel: version}
+	taken := false
+	for _, s := range p.Subsets {
+		if maps.Equal(s.Labels, exactly) {
+			return s.Name
+		}
+		taken = taken || s.Name == version
+	}
+	if taken {
+		return "version-" + version
+	}
+	return version
+}
+
+// patterns are the hosts under which rows for a host may be filed, most
+// specific first: a.b.c, *.b.c, *.c, *.
+func patterns(host string) []string {
+	all := []string{host}
+	rest := strings.TrimPrefix(host, "*.")
+	for {
+		i := strings.IndexByte(rest, '.')
+		if i < 0 {
+			return append(all, "*")
+		}
+		rest = rest[i+1:]
+		all = append(all, "*."+rest)
+	}
+}

@@ -1,0 +1,111 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"weft.dev/model"
+)
+
+// endpoints is the ClusterLoadAssignment of a destination whose endpoints are
+// discovered. workloads may hold more than those of the service.
+func endpoints(d destination, workloads []model.Workload) *endpointv3.ClusterLoadAssignment {
+	if d.Service.Resolution == model.Static {
+		return assignment(d.Key(), fixedEndpoints(d, d.Service.Addresses))
+	}
+	var all []*endpointv3.LbEndpoint
+	for _, w := range workloads {
+		if ep := workloadEndpoint(d, w); ep != nil {
+			all = append(all, ep)
+		}
+	}
+	return assignment(d.Key(), all)
+}
+
+// serves says whether the workload is an instance of the service. A gateway's
+// proxy is none: nobody speaks the mesh's protocol to it.
+func serves(s model.Service, w model.Workload) bool {
+	return w.Namespace == s.Namespace && w.Gateway == "" && len(s.Selector) > 0 && model.Matches(s.Selector, w.Labels)
+}
+
+func workloadEndpoint(d destination, w model.Workload) *endpointv3.LbEndpoint {
+	if !serves(d.Service, w) || !model.Matches(d.Labels, w.Labels) {
+		return nil
+	}
+	port, ok := w.Port(cmp.Or(d.Port.Target, d.Port.Number))
+	if !ok || port.ProxyPort == 0 {
+		return nil
+	}
+	ep := endpoint(w.Address, port.ProxyPort)
+	ep.HealthStatus = health(w.Health)
+	ep.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{
+		"workload": structpb.NewStringValue(w.Key()),
+		"version":  structpb.NewStringValue(w.Version),
+	}}}}
+	return ep
+}
+
+// health of a lost workload is left to the callers' own breakers: the server
+// does not know, and guessing wrong would empty a service.
+func health(h model.Health) corev3.HealthStatus {
+	switch h {
+	case model.Unhealthy:
+		return corev3.HealthStatus_UNHEALTHY
+	case model.Draining:
+		return corev3.HealthStatus_DRAINING
+	}
+	return corev3.HealthStatus_HEALTHY
+}
+
+func fixedEndpoints(d destination, addresses []model.Address) []*endpointv3.LbEndpoint {
+	var all []*endpointv3.LbEndpoint
+	for _, a := range addresses {
+		if !model.Matches(d.Labels, a.Labels) || strings.HasPrefix(a.Host, "*") {
+			continue
+		}
+		port := cmp.Or(a.Ports[d.Port.Name], d.Port.Target, d.Port.Number)
+		ep := endpoint(a.Host, port)
+		if a.Weight > 0 {
+			ep.LoadBalancingWeight = u32(a.Weight)
+		}
+		all = append(all, ep)
+	}
+	return all
+}
+
+func endpoint(host string, port uint32) *endpointv3.LbEndpoint {
+	return &endpointv3.LbEndpoint{HostIdentifier: &endpointv3.LbEndpoint_Endpoint{
+		Endpoint: &endpointv3.Endpoint{Address: address(host, port)},
+	}}
+}
+
+func assignment(name string, all []*endpointv3.LbEndpoint) *endpointv3.ClusterLoadAssignment {
+	cla := &endpointv3.ClusterLoadAssignment{ClusterName: name}
+	if len(all) > 0 {
+		cla.Endpoints = []*endpointv3.LocalityLbEndpoints{{LbEndpoints: all}}
+	}
+	return cla
+}
+
+// accountsOf are the identities that instances of the service have: those that
+// run, and the one that its selector names, so that scaling to zero and back
+// changes nothing. It is never empty, because an empty list would trust anybody.
+func accountsOf(trust string, s model.Service, workloads []model.Workload) []string {
+	account := s.Selector["app"]
+	if account == "" {
+		account = s.Name
+	}
+	all := []string{model.SPIFFE(trust, s.Namespace, account)}
+	for _, w := range workloads {
+		if serves(s, w) && w.Account() != "" {
+			all = append(all, model.SPIFFE(trust, w.Namespace, w.Account()))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,164 @@
+package compile
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	"weft.dev/model"
+)
+
+// A real Envoy accepts every view of every golden. What xDS delivers is not
+// seen by Envoy's validation, so the view is rendered as static configuration.
+func TestEnvoyAccepts(t *testing.T) {
+	binary := envoyBinary(t)
+	for _, file := range goldens(t) {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := newMesh()
+		m.set(parseRows(t, archive.Files[0].Data))
+		for _, v := range m.Views.All() {
+			t.Run(filepath.Base(file)+"/"+v.Scope, func(t *testing.T) { validate(t, binary, v) })
+		}
+	}
+}
+
+// envoyBinary is WEFT_ENVOY, else that of $PATH, else that of weft's cache.
+func envoyBinary(t testing.TB) string {
+	t.Helper()
+	if path := os.Getenv("WEFT_ENVOY"); path != "" {
+		return path
+	}
+	if path, err := exec.LookPath("envoy"); err == nil {
+		return path
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(cache, "weft", "envoy", "1.40.0", "envoy")
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("no Envoy: set WEFT_ENVOY or put 1.40.0 at %s", path)
+	}
+	return path
+}
+
+func validate(t testing.TB, binary string, v *model.View) {
+	t.Helper()
+	config := staticBootstrap(t, v)
+	path := filepath.Join(t.TempDir(), "envoy.json")
+	if err := os.WriteFile(path, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(binary, "--mode", "validate", "-l", "warn", "-c", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("envoy refuses the view of %s: %v\n%s", v.Scope, err, out)
+	}
+}
+
+// staticBootstrap is a view with nothing left to be delivered.
+func staticBootstrap(t testing.TB, v *model.View) []byte {
+	t.Helper()
+	static := map[string]any{"secrets": testSecrets(t)}
+	var clusters, listeners []any
+	for r := range v.All(model.TypeCluster) {
+		clusters = append(clusters, inlined(t, v, jsonOf(t, r)))
+	}
+	for r := range v.All(model.TypeListener) {
+		listeners = append(listeners, inlined(t, v, jsonOf(t, r)))
+	}
+	static["clusters"], static["listeners"] = clusters, listeners
+	body, err := json.Marshal(map[string]any{
+		"node":             map[string]any{"id": "test", "cluster": "test"},
+		"static_resources": static,
+		"bootstrap_extensions": []any{map[string]any{
+			"name":         "envoy.bootstrap.internal_listener",
+			"typed_config": map[string]any{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body
+}
+
+// inlined puts what a resource only names, or would fetch, into it.
+func inlined(t testing.TB, v *model.View, tree any) any {
+	switch tree := tree.(type) {
+	case map[string]any:
+		delete(tree, "sdsConfig")
+		if _, ok := tree["edsClusterConfig"]; ok {
+			delete(tree, "edsClusterConfig")
+			tree["type"] = "STATIC"
+			tree["loadAssignment"] = jsonOf(t, must(t, v, model.TypeEndpoint, tree["name"].(string)))
+		}
+		if rds, ok := tree["rds"].(map[string]any); ok {
+			delete(tree, "rds")
+			tree["routeConfig"] = jsonOf(t, must(t, v, model.TypeRoute, rds["routeConfigName"].(string)))
+		}
+		for k, child := range tree {
+			tree[k] = inlined(t, v, child)
+		}
+	case []any:
+		for i, child := range tree {
+			tree[i] = inlined(t, v, child)
+		}
+	}
+	return tree
+}
+
+func must(t testing.TB, v *model.View, kind model.Type, name string) *model.Resource {
+	t.Helper()
+	r := v.Find(kind, name)
+	if r == nil {
+		t.Fatalf("view %s: no %v %s", v.Scope, kind, name)
+	}
+	return r
+}
+
+// testSecrets are a certificate of the mesh and the roots that trust it.
+func testSecrets(t testing.TB) []any {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _ := url.Parse(model.SPIFFE(testTrust, "shop", "web"))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, URIs: []*url.URL{id},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inline := func(kind string, der []byte) map[string]any {
+		return map[string]any{"inline_string": string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))}
+	}
+	return []any{
+		map[string]any{"name": SecretWorkload, "tls_certificate": map[string]any{
+			"certificate_chain": inline("CERTIFICATE", der), "private_key": inline("PRIVATE KEY", pkcs8),
+		}},
+		map[string]any{"name": SecretRoots, "validation_context": map[string]any{"trusted_ca": inline("CERTIFICATE", der)}},
+	}
+}

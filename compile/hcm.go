@@ -1,0 +1,123 @@
+package compile
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
+	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
+	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+)
+
+// Limits of what one client may hold open (Envoy's list for proxies at the edge).
+const (
+	headersTimeout   = 10 * time.Second
+	streamIdle       = 5 * time.Minute
+	requestTimeout   = 5 * time.Minute // at a gateway, to receive the whole request
+	edgeStreams      = 100
+	edgeStreamWindow = 64 << 10
+	drainTimeout     = 5 * time.Second
+)
+
+const hcmFilter = "envoy.filters.network.http_connection_manager"
+
+// connectionManager has what all of them share; routes come by RDS.
+func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3.HttpConnectionManager {
+	return &hcmv3.HttpConnectionManager{
+		StatPrefix: stat,
+		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
+			ConfigSource: ads(), RouteConfigName: routes,
+		}},
+		HttpFilters:                filters,
+		NormalizePath:              yes(),
+		StreamIdleTimeout:          durationpb.New(streamIdle),
+		RequestHeadersTimeout:      durationpb.New(headersTimeout),
+		DrainTimeout:               durationpb.New(drainTimeout),
+		CommonHttpProtocolOptions:  &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idleTimeout)},
+		Http2ProtocolOptions:       http2Limits(),
+		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
+		GenerateRequestId:          wrapperspb.Bool(false),
+		UpgradeConfigs:             []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
+		// What is inside of the mesh is no reason to trust x-envoy headers.
+		InternalAddressConfig: &hcmv3.HttpConnectionManager_InternalAddressConfig{},
+		AccessLog:             accessLog(),
+	}
+}
+
+// outboundManager routes what an application calls.
+func outboundManager(stat string) *hcmv3.HttpConnectionManager {
+	m := connectionManager(stat, OutboundRoutes, callerFilters()...)
+	m.Http2ProtocolOptions.AllowConnect = true
+	m.UpgradeConfigs = append(m.UpgradeConfigs, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
+	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: yes()}
+	return m
+}
+
+// inboundManager guards an application. Its policies see the path that the
+// application will see: a path that two readers read differently is refused.
+func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
+	m := connectionManager(stat, routes, guardFilters()...)
+	m.MergeSlashes = true
+	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
+	m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
+	m.SetCurrentClientCertDetails = &hcmv3.HttpConnectionManager_SetCurrentClientCertDetails{Uri: true}
+	return m
+}
+
+// edgeManager takes requests of anybody.
+func edgeManager(stat, routes string) *hcmv3.HttpConnectionManager {
+	m := connectionManager(stat, routes, callerFilters()...)
+	m.MergeSlashes = true
+	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
+	m.UseRemoteAddress = yes()
+	m.GenerateRequestId = yes()
+	m.RequestTimeout = durationpb.New(requestTimeout)
+	m.StripTrailingHostDot = true
+	m.CommonHttpProtocolOptions.HeadersWithUnderscoresAction = corev3.HttpProtocolOptions_REJECT_REQUEST
+	m.Http2ProtocolOptions.MaxConcurrentStreams = u32(edgeStreams)
+	m.Http2ProtocolOptions.InitialStreamWindowSize = u32(edgeStreamWindow)
+	return m
+}
+
+// callerFilters do nothing but where a route has a configuration for them.
+func callerFilters() []*hcmv3.HttpFilter {
+	return []*hcmv3.HttpFilter{
+		httpFilter(fallbackFilter, &customv3.CustomResponse{}),
+		httpFilter(corsFilter, &corsv3.Cors{}),
+		httpFilter(faultFilter, &faultv3.HTTPFault{}),
+		routerFilter(),
+	}
+}
+
+// guardFilters get their rules from the routes, so that a changed policy
+// replaces no listener and drains no connection.
+func guardFilters() []*hcmv3.HttpFilter {
+	return []*hcmv3.HttpFilter{
+		httpFilter(denyFilter, &rbacv3.RBAC{}),
+		httpFilter(allowFilter, &rbacv3.RBAC{}),
+		routerFilter(),
+	}
+}
+
+func routerFilter() *hcmv3.HttpFilter {
+	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true})
+}
+
+func httpFilter(name string, config proto.Message) *hcmv3.HttpFilter {
+	return &hcmv3.HttpFilter{Name: name, ConfigType: &hcmv3.HttpFilter_TypedConfig{TypedConfig: pack(config)}}
+}
+
+func networkFilter(name string, config proto.Message) *listenerv3.Filter {
+	return &listenerv3.Filter{Name: name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(config)}}
+}
+
+func managed(m *hcmv3.HttpConnectionManager) []*listenerv3.Filter {
+	return []*listenerv3.Filter{networkFilter(hcmFilter, m)}
+}

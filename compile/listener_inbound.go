@@ -1,0 +1,100 @@
+package compile
+
+import (
+	"strconv"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+
+	"weft.dev/model"
+)
+
+// InboundName names listener, routes and cluster of one port of a workload.
+func InboundName(port uint32) string { return "inbound." + strconv.Itoa(int(port)) }
+
+// inboundListener accepts calls for one port of the workload.
+func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, guards []model.Authorization) *listenerv3.Listener {
+	name := InboundName(port.Number)
+	var filters []*listenerv3.Filter
+	alpn := []string{"h2", "http/1.1"}
+	if port.Protocol.IsHTTP() {
+		filters = managed(inboundManager(name, name))
+	} else {
+		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
+	}
+	return &listenerv3.Listener{
+		Name:                          name,
+		StatPrefix:                    name,
+		Address:                       address(ip, port.ProxyPort),
+		PerConnectionBufferLimitBytes: u32(connectionBuffer),
+		TrafficDirection:              corev3.TrafficDirection_INBOUND,
+		ListenerFilters:               inspectors(mode),
+		FilterChains:                  inboundChains(mode, port.Protocol, filters, alpn),
+	}
+}
+
+func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {
+	if mode != model.MTLSPermissive {
+		return nil
+	}
+	return []*listenerv3.ListenerFilter{{
+		Name:       "envoy.filters.listener.tls_inspector",
+		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: pack(&inspectorv3.TlsInspector{})},
+	}}
+}
+
+// inboundChains tell callers of the mesh from others. TLS that the application
+// itself speaks is told by what the mesh's own callers announce.
+func inboundChains(mode model.MTLSMode, protocol model.Protocol, filters []*listenerv3.Filter, alpn []string) []*listenerv3.FilterChain {
+	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: filters, TransportSocket: serverSocket(alpn...)}
+	plain := &listenerv3.FilterChain{Name: "plain", Filters: filters}
+	switch mode {
+	case model.MTLSStrict:
+		return []*listenerv3.FilterChain{mutual}
+	case model.MTLSOff:
+		return []*listenerv3.FilterChain{plain}
+	}
+	mutual.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
+	if !protocol.IsHTTP() {
+		mutual.FilterChainMatch.ApplicationProtocols = []string{alpnTCP}
+	} else {
+		plain.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "raw_buffer"}
+	}
+	return []*listenerv3.FilterChain{mutual, plain}
+}
+
+func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorization) []*listenerv3.Filter {
+	var filters []*listenerv3.Filter
+	for _, f := range networkGuards(guards, port.Number, name) {
+		filters = append(filters, networkFilter("envoy.filters.network.rbac", f))
+	}
+	return append(filters, networkFilter("envoy.filters.network.tcp_proxy", &tcpv3.TcpProxy{
+		StatPrefix: name, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: name},
+	}))
+}
+
+// inboundTable leads everything that the guards let through to the application.
+func inboundTable(port uint32, guards []model.Authorization) table {
+	name := InboundName(port)
+	config := newTable(name)
+	config.VirtualHosts = []*routev3.VirtualHost{{
+		Name: name, Domains: []string{"*"},
+		TypedPerFilterConfig: httpGuards(guards, port),
+		Routes: []*routev3.Route{{
+			Name:  name,
+			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
+			Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+				ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name}, Timeout: noTimeout(),
+			}},
+		}},
+	}}
+	t := table{config: config, needs: []string{name}}
+	for _, a := range guards {
+		t.from = append(t.from, keysOf(a.From)...)
+	}
+	t.from = compactKeys(t.from)
+	return t
+}

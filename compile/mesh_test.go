@@ -1,0 +1,204 @@
+package compile
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"sigs.k8s.io/yaml"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// rows are the inputs of a test, as YAML with the names of the model's fields.
+type rows struct {
+	Services       []model.Service
+	Workloads      []model.Workload
+	RouteTables    []model.RouteTable
+	Policies       []model.Policy
+	Splits         []model.Split
+	Fallbacks      []model.Fallback
+	Gateways       []model.Gateway
+	PeerAuths      []model.PeerAuth
+	Authorizations []model.Authorization
+}
+
+// durations are the fields that tests write as "2s".
+var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "warmup", "cookiettl", "maxage"}
+
+func parseRows(t testing.TB, text []byte) rows {
+	t.Helper()
+	var tree any
+	if err := yaml.Unmarshal(text, &tree); err != nil {
+		t.Fatalf("rows: %v", err)
+	}
+	body, err := json.Marshal(readDurations(t, "", tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r rows
+	if err := yaml.UnmarshalStrict(body, &r); err != nil {
+		t.Fatalf("rows: %v", err)
+	}
+	r.fill()
+	return r
+}
+
+func readDurations(t testing.TB, key string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for k, child := range v {
+			v[k] = readDurations(t, strings.ToLower(k), child)
+		}
+	case []any:
+		for i, child := range v {
+			v[i] = readDurations(t, "", child)
+		}
+	case string:
+		if slices.Contains(durations, key) {
+			d, err := time.ParseDuration(v)
+			if err != nil {
+				t.Fatalf("rows: %s: %v", key, err)
+			}
+			return int64(d)
+		}
+	}
+	return v
+}
+
+// fill adds what the translators always give: hosts, labels, origins.
+func (r *rows) fill() {
+	for i := range r.Services {
+		s := &r.Services[i]
+		if s.Host == "" {
+			s.Host = model.HostOf(s.Namespace, s.Name)
+		}
+		if s.Resolution == "" {
+			s.Resolution = model.ByWorkload
+		}
+		if s.Resolution == model.ByWorkload && s.Selector == nil {
+			s.Selector = map[string]string{"app": s.Name}
+		}
+		s.From = origins(s.From, model.Key{Kind: "Service", Namespace: s.Namespace, Name: s.Name})
+	}
+	for i := range r.Workloads {
+		w := &r.Workloads[i]
+		if w.Labels == nil {
+			w.Labels = map[string]string{"app": w.App, "version": w.Version}
+		}
+		if w.Health == "" {
+			w.Health = model.Healthy
+		}
+	}
+	for i := range r.RouteTables {
+		t := &r.RouteTables[i]
+		if t.Gateways == nil {
+			t.Gateways = []string{model.Mesh}
+		}
+		t.From = origins(t.From, t.Object)
+		for j := range t.Rules {
+			rule := &t.Rules[j]
+			rule.Origin = model.Origin{Key: t.Object, Path: fmt.Sprintf("spec.http[%d]", j), File: "routes.yaml", Line: 10 * (j + 1)}
+			for k := range rule.Backends {
+				rule.Backends[k].Origin = rule.Origin
+				rule.Backends[k].Origin.Path += fmt.Sprintf(".route[%d]", k)
+			}
+		}
+	}
+	for i := range r.Policies {
+		r.Policies[i].From = origins(r.Policies[i].From, r.Policies[i].Object)
+	}
+	for i := range r.Splits {
+		r.Splits[i].From = origins(r.Splits[i].From, model.Key{Kind: "TrafficSplit", Namespace: "shop", Name: r.Splits[i].Service})
+	}
+	for i := range r.Fallbacks {
+		r.Fallbacks[i].From = origins(r.Fallbacks[i].From, model.Key{Kind: "Fallback", Namespace: "shop", Name: r.Fallbacks[i].Service})
+	}
+	for i := range r.Gateways {
+		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
+	}
+	for i := range r.PeerAuths {
+		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
+	}
+	for i := range r.Authorizations {
+		r.Authorizations[i].From = origins(r.Authorizations[i].From, r.Authorizations[i].Object)
+	}
+}
+
+func origins(given []model.Origin, key model.Key) []model.Origin {
+	if len(given) > 0 {
+		return given
+	}
+	return []model.Origin{{Key: key}}
+}
+
+// mesh is a graph with its sources.
+type mesh struct {
+	g              *flow.Graph
+	services       *flow.Source[model.Service]
+	workloads      *flow.Source[model.Workload]
+	routeTables    *flow.Source[model.RouteTable]
+	policies       *flow.Source[model.Policy]
+	splits         *flow.Source[model.Split]
+	fallbacks      *flow.Source[model.Fallback]
+	gateways       *flow.Source[model.Gateway]
+	peerAuths      *flow.Source[model.PeerAuth]
+	authorizations *flow.Source[model.Authorization]
+	*Compiled
+}
+
+const testTrust = "mesh.test"
+
+func newMesh() *mesh {
+	g := flow.New(flow.Options{})
+	m := &mesh{
+		g:              g,
+		services:       flow.NewSource[model.Service](g, "services"),
+		workloads:      flow.NewSource[model.Workload](g, "workloads"),
+		routeTables:    flow.NewSource[model.RouteTable](g, "tables"),
+		policies:       flow.NewSource[model.Policy](g, "policies"),
+		splits:         flow.NewSource[model.Split](g, "splits"),
+		fallbacks:      flow.NewSource[model.Fallback](g, "fallbacks"),
+		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
+		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
+		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
+	}
+	m.Compiled = New(Inputs{
+		Services: m.services.Collection, Workloads: m.workloads.Collection, RouteTables: m.routeTables.Collection,
+		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
+		Gateways: m.gateways.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
+	}, Options{TrustDomain: testTrust})
+	return m
+}
+
+// set makes the rows all that there are.
+func (m *mesh) set(r rows) {
+	m.g.Commit(func(tx *flow.Tx) {
+		m.services.Replace(tx, "", r.Services)
+		m.workloads.Replace(tx, "", r.Workloads)
+		m.routeTables.Replace(tx, "", r.RouteTables)
+		m.policies.Replace(tx, "", r.Policies)
+		m.splits.Replace(tx, "", r.Splits)
+		m.fallbacks.Replace(tx, "", r.Fallbacks)
+		m.gateways.Replace(tx, "", r.Gateways)
+		m.peerAuths.Replace(tx, "", r.PeerAuths)
+		m.authorizations.Replace(tx, "", r.Authorizations)
+	})
+}
+
+func (m *mesh) viewOf(t testing.TB, proxy string) *model.View {
+	t.Helper()
+	a, ok := m.ScopeOf.Get(proxy)
+	if !ok {
+		t.Fatalf("no workload %s", proxy)
+	}
+	v, ok := m.Views.Get(a.Scope)
+	if !ok {
+		t.Fatalf("no view of scope %s", a.Scope)
+	}
+	return v
+}

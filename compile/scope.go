@@ -1,0 +1,141 @@
+package compile
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"weft.dev/model"
+)
+
+// scope is everything about a workload that can change what its proxy is told,
+// and nothing else: a label that nobody selects on must not split scopes.
+type scope struct {
+	Namespace, Account string
+	Gateway            string
+	Address            string
+	Outbound           uint32
+	Ports              []servedPort
+	Guards             []string    // keys of the authorizations that select it
+	Callers            []condition // of mesh routes, that hold of it
+	Gateways           []string    // keys of the gateways that its proxy is
+}
+
+type servedPort struct {
+	model.WorkloadPort
+	Mode model.MTLSMode
+}
+
+// Key tells people whose scope it is, and scopes of one account apart.
+func (s scope) Key() string {
+	return s.Namespace + "/" + s.Account + "#" + digest(s)
+}
+
+func (s scope) Equal(o scope) bool { return reflect.DeepEqual(s, o) }
+
+// outboundKey names what scopes share that call alike.
+func (s scope) outboundKey() string {
+	if len(s.Callers) == 0 {
+		return "outbound/" + s.Namespace
+	}
+	return "outbound/" + s.Namespace + "#" + digest(s.Callers)
+}
+
+// inboundKey names what scopes share that guard alike; where they run does not
+// matter.
+func (s scope) inboundKey() string {
+	var numbers []uint32
+	for _, p := range s.Ports {
+		if p.Protocol.IsHTTP() {
+			numbers = append(numbers, p.Number)
+		}
+	}
+	return "inbound/" + s.Namespace + "/" + s.Account + "#" + digest([]any{numbers, s.Guards})
+}
+
+func (s scope) ownKey() string     { return "own/" + s.Key() }
+func (s scope) gatewayKey() string { return "gateway/" + s.Key() }
+
+func digest(v any) string {
+	body, err := json.Marshal(v)
+	if err != nil {
+		panic("compile: scope: " + err.Error())
+	}
+	return fmt.Sprintf("%016x", model.HashBody(body))
+}
+
+// placement is the scope of one workload. Key: the workload's.
+type placement struct {
+	Proxy string
+	Scope scope
+}
+
+func (p placement) Key() string            { return p.Proxy }
+func (p placement) Equal(o placement) bool { return p.Proxy == o.Proxy && p.Scope.Equal(o.Scope) }
+
+// selectors are the objects that select workloads.
+type selectors struct {
+	trust    string
+	guards   []model.Authorization
+	peers    []model.PeerAuth
+	callers  []condition
+	gateways []model.Gateway
+}
+
+// place finds the scope of a workload.
+func (s selectors) place(w model.Workload) placement {
+	out := scope{Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound}
+	for _, p := range w.Ports {
+		if w.Gateway == "" && p.ProxyPort != 0 && p.AppPort != 0 {
+			out.Ports = append(out.Ports, servedPort{WorkloadPort: p, Mode: mtlsMode(s.peers, w, p.Number)})
+		} else if w.Gateway != "" {
+			out.Ports = append(out.Ports, servedPort{WorkloadPort: p})
+		}
+	}
+	if w.Gateway == "" {
+		for _, a := range guardsOf(s.guards, w) {
+			out.Guards = append(out.Guards, a.Key())
+		}
+	}
+	for _, c := range s.callers {
+		if c.holds(s.trust, w) {
+			out.Callers = append(out.Callers, c)
+		}
+	}
+	for _, g := range s.gateways {
+		if gatewayOf(g, w) {
+			out.Gateways = append(out.Gateways, g.Key())
+		}
+	}
+	return placement{Proxy: w.Key(), Scope: out}
+}
+
+// mtlsMode is what the closest PeerAuthentication says of a port: that of the
+// workload, of its namespace, of the mesh; with none, plain text is accepted.
+func mtlsMode(all []model.PeerAuth, w model.Workload, port uint32) model.MTLSMode {
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b model.PeerAuth) int { return closeness(b) - closeness(a) })
+	for _, p := range all {
+		if p.Namespace != "" && p.Namespace != w.Namespace || !model.Matches(p.Selector, w.Labels) {
+			continue
+		}
+		if mode := p.PortMode[port]; mode != model.MTLSUnset && len(p.Selector) > 0 {
+			return mode
+		}
+		if p.Mode != model.MTLSUnset {
+			return p.Mode
+		}
+	}
+	return model.MTLSPermissive
+}
+
+func closeness(p model.PeerAuth) int {
+	switch {
+	case len(p.Selector) > 0:
+		return 2
+	case p.Namespace != "":
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,216 @@
+package compile
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
+
+	"weft.dev/model"
+)
+
+// target is a cluster that gets a share of a route's requests.
+type target struct {
+	cluster string
+	host    string
+	weight  uint32
+	backend model.Backend
+	traffic model.TrafficPolicy
+}
+
+// plain says whether nothing but the cluster is special about it.
+func (t target) plain() bool {
+	none := func(c model.HeaderChange) bool { return len(c.Set)+len(c.Add)+len(c.Remove) == 0 }
+	return none(t.backend.RequestHeaders) && none(t.backend.ResponseHeaders)
+}
+
+func weightOf(all []target) (sum uint64) {
+	for _, t := range all {
+		sum += uint64(t.weight)
+	}
+	return sum
+}
+
+// wholeWeight is how many parts a weight of one is cut into, so that the
+// percents of a split stay whole numbers.
+const wholeWeight = 100
+
+// targets are the clusters of the backends, those whose service is split by
+// version replaced by the versions, and the weight of those that cannot be
+// reached. A target has weight.
+func (r *router) targets(backends []model.Backend) (all []target, broken uint64) {
+	weights := fit(backends)
+	for i, b := range backends {
+		t, ok := r.target(b)
+		if !ok {
+			broken += weights[i] * wholeWeight
+			continue
+		}
+		split := r.split(b.Host)
+		if b.Subset != "" || split == nil || totalShare(split) == 0 {
+			t.weight = uint32(weights[i] * wholeWeight)
+			all = append(all, t)
+			continue
+		}
+		r.from = append(r.from, keysOf(split.From)...)
+		for _, v := range split.Versions {
+			part := t
+			part.cluster += "/" + versionSubset(r.policy(b.Host), v.Version)
+			part.weight = uint32(weights[i] * wholeWeight * uint64(v.Weight) / totalShare(split))
+			all = append(all, part)
+		}
+	}
+	return slices.DeleteFunc(all, func(t target) bool { return t.weight == 0 }), broken
+}
+
+func totalShare(s *model.Split) (sum uint64) {
+	for _, v := range s.Versions {
+		sum += uint64(v.Weight)
+	}
+	return sum
+}
+
+// fit are the weights of the backends, scaled down where their sum, cut into
+// parts, would not fit what Envoy counts in.
+func fit(backends []model.Backend) []uint64 {
+	var sum uint64
+	for _, b := range backends {
+		sum += uint64(b.Weight)
+	}
+	scale := sum/(math.MaxUint32/wholeWeight) + 1
+	weights := make([]uint64, len(backends))
+	for i, b := range backends {
+		weights[i] = uint64(b.Weight) / scale
+	}
+	return weights
+}
+
+// target finds the cluster of a backend; its subset, if it names one, exists.
+func (r *router) target(b model.Backend) (target, bool) {
+	if b.Invalid != "" {
+		return target{}, false // who wrote that has told the problem
+	}
+	s, ok := r.service(b.Host)
+	if !ok {
+		r.problem(b.Origin, model.ProblemMissingService, fmt.Sprintf("no service has the host %q; its share is answered with 500", b.Host))
+		return target{}, false
+	}
+	port, why := backendPort(s, b.Port, r.port)
+	if why != "" {
+		r.problem(b.Origin, model.ProblemMissingPort, why+"; its share is answered with 500")
+		return target{}, false
+	}
+	policy := r.policy(b.Host)
+	for _, d := range destinations(s, policy, r.split(b.Host)) {
+		if d.Port.Number == port.Number && d.Subset == b.Subset {
+			r.from = append(r.from, d.From...)
+			return target{cluster: d.Key(), host: b.Host, backend: b, traffic: d.Traffic}, true
+		}
+	}
+	r.problem(b.Origin, model.ProblemMissingSubset,
+		fmt.Sprintf("no policy gives %s the subset %q (has %s); its share is answered with 500", b.Host, b.Subset, subsetNames(policy)))
+	return target{}, false
+}
+
+func subsetNames(p model.Policy) string {
+	if len(p.Subsets) == 0 {
+		return "none"
+	}
+	names := make([]string, len(p.Subsets))
+	for i, s := range p.Subsets {
+		names[i] = s.Name
+	}
+	return strings.Join(names, ", ")
+}
+
+// backendPort is the port that a backend means: what it names, else the
+// service's only one, else the one that the caller named.
+func backendPort(s model.Service, named, called uint32) (port model.Port, why string) {
+	http := slices.DeleteFunc(slices.Clone(s.Ports), func(p model.Port) bool { return !p.Protocol.IsHTTP() })
+	switch {
+	case named != 0:
+		if p, ok := s.Port(named); !ok {
+			return p, fmt.Sprintf("service %s has no port %d (has %s)", s.Host, named, portNames(s.Ports))
+		}
+		called = named
+	case len(http) == 1:
+		return http[0], ""
+	}
+	p, ok := s.Port(called)
+	switch {
+	case !ok:
+		return p, fmt.Sprintf("service %s has several ports (%s); name one", s.Host, portNames(s.Ports))
+	case !p.Protocol.IsHTTP():
+		return p, fmt.Sprintf("port %d of service %s is %s, not HTTP", p.Number, s.Host, p.Protocol)
+	}
+	return p, ""
+}
+
+func portNames(ports []model.Port) string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
+		names[i] = strconv.Itoa(int(p.Number))
+	}
+	return strings.Join(names, ", ")
+}
+
+// privateRoutes lead a request to the version that its header asks for, a
+// version without weight included: that is how it is tried before it has any.
+func (r *router) privateRoutes(base *routev3.Route, c candidate) []*routev3.Route {
+	var all []*routev3.Route
+	done := map[string]bool{}
+	for _, b := range c.rule.Backends {
+		split := r.split(b.Host)
+		if split == nil || b.Subset != "" || done[b.Host] {
+			continue
+		}
+		done[b.Host] = true
+		for _, v := range split.Versions {
+			address, err := privateAddress(split.Service, v.Version)
+			if err != nil {
+				r.problem(split.From[0], model.ProblemInvalid, err.Error())
+				continue
+			}
+			backends := pinned(c.rule.Backends, b.Host, versionSubset(r.policy(b.Host), v.Version))
+			targets, _ := r.targets(backends)
+			if weightOf(targets) == 0 {
+				continue
+			}
+			route := proto.Clone(base).(*routev3.Route)
+			route.Name += "@" + split.Service + "=" + v.Version
+			route.Metadata = provenance(append([]model.Origin{c.rule.Origin}, split.From...)...)
+			route.Match.Headers = append(route.Match.Headers, address)
+			r.send(route, c, targets)
+			all = append(all, route)
+		}
+	}
+	return all
+}
+
+// pinned are the backends with those of a host fixed to one subset.
+func pinned(backends []model.Backend, host, subset string) []model.Backend {
+	out := slices.Clone(backends)
+	for i := range out {
+		if out[i].Host == host && out[i].Subset == "" {
+			out[i].Subset = subset
+		}
+	}
+	return out
+}
+
+// privateAddress matches SERVICE=VERSION in the comma list of the header.
+func privateAddress(service, version string) (*routev3.HeaderMatcher, error) {
+	pattern := `([ -~]*,)? *` + regexp.QuoteMeta(service+"="+version) + ` *(,[ -~]*)?`
+	if err := checkRegex(pattern); err != nil {
+		return nil, fmt.Errorf("version %s of %s has no private address, its name is too long: %w", version, service, err)
+	}
+	return &routev3.HeaderMatcher{
+		Name:                 model.VersionHeader,
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: regexMatcher(pattern)},
+	}, nil
+}

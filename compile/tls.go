@@ -1,0 +1,120 @@
+package compile
+
+import (
+	"cmp"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"weft.dev/model"
+)
+
+// Names of the secrets that every proxy of the mesh gets from its agent.
+const (
+	SecretWorkload = "workload" // its certificate and key
+	SecretRoots    = "roots"    // the roots that the mesh trusts
+)
+
+const (
+	tlsSocket = "envoy.transport_sockets.tls"
+	// alpnTCP marks bytes that a proxy of the mesh sends, so that a permissive
+	// port can tell them from TLS that the application itself speaks.
+	alpnTCP = "weft-tcp"
+)
+
+// clientSocket is how a proxy speaks to a destination; nil: plain text.
+func clientSocket(d destination, accounts []string) *corev3.TransportSocket {
+	policy := d.Traffic.TLS
+	if policy == nil {
+		if d.hasProxy() {
+			return meshSocket(d, accounts)
+		}
+		return nil
+	}
+	switch policy.Mode {
+	case model.TLSMutual:
+		return meshSocket(d, accounts)
+	case model.TLSSimple:
+		return simpleSocket(d, *policy)
+	}
+	return nil
+}
+
+func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
+	if policy := d.Traffic.TLS; policy != nil && len(policy.SANs) > 0 {
+		accounts = policy.SANs
+	}
+	common := meshTLS(sanMatchers(accounts))
+	common.AlpnProtocols = []string{alpnTCP}
+	if d.Port.Protocol.IsHTTP() {
+		common.AlpnProtocols = []string{"h2"}
+	}
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
+		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: d.Service.Host}),
+	}}
+}
+
+// meshTLS presents the workload's own certificate and accepts those of the
+// mesh that match one of sans; none: every identity of the mesh.
+func meshTLS(sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext {
+	return &tlsv3.CommonTlsContext{
+		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_3, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: SecretWorkload, SdsConfig: ads()}},
+		ValidationContextType: &tlsv3.CommonTlsContext_CombinedValidationContext{
+			CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
+				DefaultValidationContext:         &tlsv3.CertificateValidationContext{MatchTypedSubjectAltNames: sans},
+				ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: SecretRoots, SdsConfig: ads()},
+			},
+		},
+	}
+}
+
+// simpleSocket verifies the server by the roots of the machine.
+func simpleSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket {
+	name := cmp.Or(policy.SNI, d.Service.Host)
+	common := &tlsv3.CommonTlsContext{TlsParams: &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2}}
+	if d.Port.Protocol == model.HTTP2 {
+		common.AlpnProtocols = []string{"h2"}
+	} else if d.Port.Protocol == model.HTTP {
+		common.AlpnProtocols = []string{"http/1.1"}
+	}
+	if !policy.Insecure {
+		sans := policy.SANs
+		if len(sans) == 0 {
+			sans = []string{name}
+		}
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			SystemRootCerts:           &tlsv3.CertificateValidationContext_SystemRootCerts{},
+			MatchTypedSubjectAltNames: sanMatchers(sans),
+		}}
+	}
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
+		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: name}),
+	}}
+}
+
+// sanMatchers accept any of the names, which are URIs or host names.
+func sanMatchers(names []string) []*tlsv3.SubjectAltNameMatcher {
+	all := make([]*tlsv3.SubjectAltNameMatcher, len(names))
+	for i, name := range names {
+		kind := tlsv3.SubjectAltNameMatcher_DNS
+		if strings.Contains(name, "://") {
+			kind = tlsv3.SubjectAltNameMatcher_URI
+		}
+		all[i] = &tlsv3.SubjectAltNameMatcher{SanType: kind, Matcher: &matcherv3.StringMatcher{
+			MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name},
+		}}
+	}
+	return all
+}
+
+// serverSocket demands a certificate of the mesh from whoever calls.
+func serverSocket(alpn ...string) *corev3.TransportSocket {
+	common := meshTLS(nil)
+	common.AlpnProtocols = alpn
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
+		TypedConfig: pack(&tlsv3.DownstreamTlsContext{CommonTlsContext: common, RequireClientCertificate: yes()}),
+	}}
+}

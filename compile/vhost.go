@@ -1,0 +1,142 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"weft.dev/model"
+)
+
+// virtualHost is how one port of one service is called. Key: host and port.
+// What depends on the caller, short names and conditions, is applied when a
+// route table is put together.
+type virtualHost struct {
+	Service  model.Service
+	Port     uint32
+	Bare     bool // it answers for the names without a port, too
+	Routes   []conditional
+	Needs    []string
+	From     []model.Key
+	Problems []model.Problem
+	sum      uint64 // hash of all that the routes say
+}
+
+func (v virtualHost) Key() string { return v.Service.Host + ":" + strconv.Itoa(int(v.Port)) }
+
+func (v virtualHost) Equal(o virtualHost) bool {
+	return v.sum == o.sum && v.Bare == o.Bare && v.Service.Equal(o.Service) &&
+		slices.Equal(v.Needs, o.Needs) && slices.Equal(v.From, o.From) && slices.Equal(v.Problems, o.Problems)
+}
+
+// virtualHosts are those of a service, tables being what is said of its host.
+func virtualHosts(w world, s model.Service, tables []model.RouteTable) []virtualHost {
+	bare := barePort(s)
+	all := make([]virtualHost, 0, len(s.Ports))
+	for _, port := range s.Ports {
+		r := newRouter(w, port.Number)
+		r.from = keysOf(s.From)
+		v := virtualHost{Service: s, Port: port.Number, Bare: port.Number == bare}
+		if port.Protocol.IsHTTP() {
+			v.Routes = r.serviceRoutes(s, port, tables)
+		} else {
+			v.Routes = r.tunnel(s, port)
+		}
+		v.Needs, v.From, v.Problems = r.needed(), compactKeys(r.from), r.problems
+		v.sum = fingerprint(v.Routes)
+		all = append(all, v)
+	}
+	return all
+}
+
+// barePort is the port that a URL without one means: 80, else the only one of HTTP.
+func barePort(s model.Service) uint32 {
+	var http []uint32
+	for _, p := range s.Ports {
+		if p.Protocol.IsHTTP() {
+			http = append(http, p.Number)
+		}
+	}
+	switch {
+	case slices.Contains(http, 80):
+		return 80
+	case len(http) == 1:
+		return http[0]
+	}
+	return 0
+}
+
+func (r *router) serviceRoutes(s model.Service, port model.Port, tables []model.RouteTable) []conditional {
+	var routes []conditional
+	rules := candidates(tables, entrance{gateway: model.Mesh, port: port.Number})
+	for _, c := range rules {
+		routes = append(routes, r.routes(c)...)
+	}
+	if len(rules) == 0 {
+		routes = r.routes(defaultCandidate(s, port))
+	}
+	r.needs[connectName] = struct{}{}
+	return append(routes, conditional{route: connectRoute(connectName)})
+}
+
+// defaultCandidate sends everything to the service that was called.
+func defaultCandidate(s model.Service, port model.Port) candidate {
+	rule := model.Rule{Name: "default", Backends: []model.Backend{{Host: s.Host, Port: port.Number, Weight: 1}}}
+	if len(s.From) > 0 {
+		rule.Origin = s.From[0]
+	}
+	return candidate{rule: rule}
+}
+
+// tunnel routes CONNECT to a port whose protocol is not HTTP: the bytes go to
+// its endpoints as they are.
+func (r *router) tunnel(s model.Service, port model.Port) []conditional {
+	name := model.ClusterName(s.Host, port.Number, "")
+	for _, d := range destinations(s, r.policy(s.Host), nil) {
+		if d.Key() == name {
+			r.needs[name] = struct{}{}
+			r.from = append(r.from, d.From...)
+			route := connectRoute(name)
+			route.Metadata = provenance(s.From...)
+			return []conditional{{route: route}}
+		}
+	}
+	return nil
+}
+
+// connectName is the cluster, and the internal listener, to which CONNECT goes
+// that asks for an HTTP port: what is inside of it is routed like any request.
+const connectName = "connect"
+
+func connectRoute(cluster string) *routev3.Route {
+	return &routev3.Route{
+		Name:  "connect",
+		Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_ConnectMatcher_{ConnectMatcher: &routev3.RouteMatch_ConnectMatcher{}}},
+		Action: &routev3.Route_Route{Route: &routev3.RouteAction{
+			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster},
+			Timeout:          noTimeout(),
+			UpgradeConfigs: []*routev3.RouteAction_UpgradeConfig{{
+				UpgradeType: "CONNECT", ConnectConfig: &routev3.RouteAction_UpgradeConfig_ConnectConfig{},
+			}},
+		}},
+	}
+}
+
+// fingerprint stands for routes in comparisons.
+func fingerprint(routes []conditional) uint64 {
+	var all []byte
+	for _, c := range routes {
+		body := encode(c.route)
+		all = fmt.Appendf(all, "%d|%s|%s|%s|", len(body), c.when.Labels, c.when.Namespace, c.when.Identities)
+		all = append(all, body...)
+	}
+	return model.HashBody(all)
+}
+
+func compactKeys(keys []model.Key) []model.Key {
+	keys = slices.Clone(keys)
+	slices.SortFunc(keys, model.Key.Compare)
+	return slices.Compact(keys)
+}
