@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"slices"
+
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/translate/object"
@@ -26,11 +28,12 @@ func ReferenceGrant(o *object.Object, spec *gatewayv1.ReferenceGrantSpec) []Gran
 				o.NotHonoured(object.Spec.Dot("to").At(i), "weft follows references to Services and Secrets only")
 				continue
 			}
-			if from.Group == Group {
-				all = append(all, Grant{
-					From: string(from.Kind), FromNamespace: string(from.Namespace),
-					To: string(to.Kind), ToNamespace: o.Namespace, Name: string(value(to.Name, "")),
-				})
+			g := Grant{
+				From: string(from.Kind), FromNamespace: string(from.Namespace),
+				To: string(to.Kind), ToNamespace: o.Namespace, Name: string(value(to.Name, "")),
+			}
+			if from.Group == Group && !slices.Contains(all, g) {
+				all = append(all, g)
 			}
 		}
 	}

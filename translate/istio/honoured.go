@@ -59,6 +59,18 @@ var honoured = object.Honoured{
 	"ConnectionPoolSettings_TCPSettings":               "maxConnections connectTimeout idleTimeout",
 	"ConnectionPoolSettings_HTTPSettings":              "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout",
 	"PeerAuthentication_MutualTLS":                     "mode",
+
+	"VirtualService.tcp":                     "so connections go to the service that was called; use http",
+	"VirtualService.tls":                     "so connections go to the host that was called; use http",
+	"HTTPRoute.delegate":                     "so the rule is left out; write the rules of the other VirtualService here",
+	"ServerTLSSettings.httpsRedirect":        "so plain requests are served; write a VirtualService with a redirect for this server's hosts",
+	"AuthorizationPolicy.targetRef":          "so the policy has no effect; use selector",
+	"AuthorizationPolicy.targetRefs":         "so the policy has no effect; use selector",
+	"Source.trustDomains":                    "so an allowing rule holds for nobody; use principals",
+	"Source.notTrustDomains":                 "so an allowing rule holds for nobody; use notPrincipals",
+	"PeerAuthentication.targetRefs":          "so the policy applies to the whole namespace; use selector",
+	"DestinationRule.workloadSelector":       "so the rule applies to every caller; remove it",
+	"LoadBalancerSettings.localityLbSetting": "so endpoints of all places are alike; remove it",
 }
 
 // exportTo: everything is visible everywhere; a narrower wish is not met.

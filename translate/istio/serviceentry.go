@@ -40,6 +40,9 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 			o.NotHonoured(at, "weft calls outside hosts by their full names only; list them one by one")
 			continue
 		}
+		if slices.ContainsFunc(all, func(have model.Service) bool { return have.Host == host }) {
+			continue
+		}
 		one := s
 		one.Host, one.Name = host, host
 		if s.Resolution == model.ByDNS && len(s.Addresses) == 0 {

@@ -32,7 +32,10 @@ func covered(rule, before model.Rule, order model.Order) bool {
 	}
 	return len(rule.Matches) > 0 && !slices.ContainsFunc(rule.Matches, func(m model.Match) bool {
 		return !slices.ContainsFunc(before.Matches, func(b model.Match) bool {
-			return reflect.DeepEqual(m, b) || order == model.AsWritten && wider(b, m)
+			if order == model.AsWritten {
+				return wider(b, m)
+			}
+			return b.Path == m.Path && reflect.DeepEqual(b, m)
 		})
 	})
 }

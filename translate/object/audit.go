@@ -12,7 +12,8 @@ import (
 )
 
 // Honoured are the fields that a translator acts upon, separated by spaces, by
-// the name of their Go type. The names are those of the text.
+// the name of their Go type. The names are those of the text. An entry
+// "Type.field" says of a field that is not honoured what follows and what to do.
 type Honoured map[string]string
 
 // Audit walks everything that is set in a spec. What is not honoured is
@@ -67,7 +68,6 @@ func ours(t reflect.Type) bool {
 
 func (a *audit) fields(at Path, v reflect.Value) {
 	t := v.Type()
-	names := strings.Fields(a.honoured[t.Name()])
 	for i := range t.NumField() {
 		field, value := t.Field(i), v.Field(i)
 		switch {
@@ -77,19 +77,23 @@ func (a *audit) fields(at Path, v reflect.Value) {
 		case field.Tag.Get("protobuf_oneof") != "":
 			// The value points to a struct of one field, which has the name.
 			if choice := value.Elem(); !choice.IsNil() {
-				a.field(at, names, choice.Elem().Type().Field(0), choice.Elem().Field(0))
+				a.field(at, t, choice.Elem().Type().Field(0), choice.Elem().Field(0))
 			}
 		default:
-			a.field(at, names, field, value)
+			a.field(at, t, field, value)
 		}
 	}
 }
 
-func (a *audit) field(at Path, honoured []string, field reflect.StructField, value reflect.Value) {
+func (a *audit) field(at Path, of reflect.Type, field reflect.StructField, value reflect.Value) {
 	name := nameOf(field)
 	at = at.Dot(name)
-	if !slices.Contains(honoured, name) {
-		a.o.NotHonoured(at, "weft does not honour %s, so it has no effect; remove it", name)
+	if !slices.Contains(strings.Fields(a.honoured[of.Name()]), name) {
+		what, ok := a.honoured[of.Name()+"."+name]
+		if !ok {
+			what = "so it has no effect; remove it"
+		}
+		a.o.NotHonoured(at, "weft does not honour %s, %s", name, what)
 		return
 	}
 	a.value(at, value)

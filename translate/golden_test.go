@@ -1,0 +1,209 @@
+package translate_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+	"sigs.k8s.io/yaml"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate"
+	"weft.dev/translate/join"
+)
+
+var update = flag.Bool("update", false, "rewrite the goldens")
+
+// mesh is a graph with objects in it.
+type mesh struct {
+	*join.Mesh
+	graph   *flow.Graph
+	objects *flow.Source[api.Object]
+}
+
+func newMesh() mesh {
+	g := flow.New(flow.Options{})
+	objects := flow.NewSource[api.Object](g, "objects")
+	m := mesh{graph: g, objects: objects}
+	m.Mesh = translate.New(objects.Collection, translate.Options{TrustDomain: "shop.example"})
+	return m
+}
+
+func (m mesh) set(all ...api.Object) {
+	m.graph.Commit(func(tx *flow.Tx) {
+		for _, o := range all {
+			m.objects.Set(tx, o)
+		}
+	})
+}
+
+// parse reads the documents of a YAML file. Objects without a namespace are of
+// "default"; each is a second older than the next.
+func parse(t testing.TB, text string) []api.Object {
+	t.Helper()
+	var all []api.Object
+	for document := range strings.SplitSeq("\n"+text, "\n---") {
+		j, err := yaml.YAMLToJSON([]byte(document))
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if string(j) == "null" {
+			continue
+		}
+		o, err := api.Decode(j)
+		if err != nil {
+			if strings.Contains(err.Error(), "does not accept this kind") {
+				continue // Deployments and such of the samples
+			}
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if info, _ := o.Kind.Info(); o.Namespace == "" && info.Namespaced {
+			o.Namespace = "default"
+		}
+		if o.Created.IsZero() {
+			o.Created = time.Unix(int64(1_000_000+len(all)), 0)
+		}
+		all = append(all, o)
+	}
+	return all
+}
+
+// TestGolden reads testdata of all translators. The comment of a case says what
+// it is about, and with "show: routes problems" which rows it expects.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("*/testdata/*.txtar")
+	if err != nil || len(files) < 15 {
+		t.Fatalf("%d goldens found: %v", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(strings.ReplaceAll(file, "/testdata/", "/"), ".txtar"), func(t *testing.T) { golden(t, file) })
+	}
+}
+
+func golden(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, show, found := strings.Cut(string(archive.Comment), "show:")
+	if !found || len(archive.Files) != 2 {
+		t.Fatal("a case is a comment with show:, objects.yaml and want")
+	}
+	m := newMesh()
+	m.set(parse(t, string(archive.Files[0].Data))...)
+	var got strings.Builder
+	for word := range strings.FieldsSeq(show) {
+		got.WriteString(m.show(t, word))
+	}
+	if *update {
+		archive.Files[1].Data = []byte(got.String())
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := string(archive.Files[1].Data); got.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+func (m mesh) show(t *testing.T, word string) string {
+	t.Helper()
+	switch word {
+	case "problems":
+		var out strings.Builder
+		for _, p := range m.Problems.All() {
+			fmt.Fprintln(&out, line(p))
+		}
+		return out.String()
+	case "services":
+		return rowsText(t, m.Services)
+	case "workloads":
+		return rowsText(t, m.Workloads)
+	case "policies":
+		return rowsText(t, m.Policies)
+	case "splits":
+		return rowsText(t, m.Splits)
+	case "fallbacks":
+		return rowsText(t, m.Fallbacks)
+	case "gateways":
+		return rowsText(t, m.Gateways)
+	case "routes":
+		return rowsText(t, m.Routes)
+	case "peers":
+		return rowsText(t, m.PeerAuths)
+	case "authorizations":
+		return rowsText(t, m.Authorizations)
+	case "origins":
+		var out strings.Builder
+		for _, table := range m.Routes.All() {
+			for _, rule := range table.Rules {
+				fmt.Fprintln(&out, rule.Origin)
+			}
+		}
+		return out.String()
+	}
+	t.Fatalf("show: %q is not known", word)
+	return ""
+}
+
+func line(p model.Problem) string {
+	return strings.TrimSuffix(p.Object.String()+" "+p.Path, " ") + ": " + p.Code + ": " + p.Message
+}
+
+func rowsText[V flow.Row[V]](t *testing.T, c *flow.Collection[V]) string {
+	t.Helper()
+	var out strings.Builder
+	for _, row := range c.All() {
+		text, err := yaml.Marshal(compact(reflect.ValueOf(row)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s:\n", row.Key())
+		for l := range strings.Lines(string(text)) {
+			out.WriteString("  " + l)
+		}
+	}
+	return out.String()
+}
+
+// compact leaves out what is zero, and where it came from.
+func compact(v reflect.Value) any {
+	switch v.Kind() {
+	case reflect.Pointer:
+		return compact(v.Elem())
+	case reflect.Map:
+		entries := map[string]any{}
+		for _, key := range v.MapKeys() {
+			entries[fmt.Sprint(key)] = compact(v.MapIndex(key))
+		}
+		return entries
+	case reflect.Struct:
+		fields := map[string]any{}
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			if !v.Field(i).IsZero() && !slices.Contains([]string{"From", "Origin", "Object", "Rank"}, name) || name == "From" && v.Type() == reflect.TypeFor[model.AuthzRule]() && v.Field(i).Len() > 0 {
+				fields[name] = compact(v.Field(i))
+			}
+		}
+		return fields
+	case reflect.Slice:
+		list := []any{}
+		for i := range v.Len() {
+			list = append(list, compact(v.Index(i)))
+		}
+		return list
+	}
+	if s, ok := v.Interface().(fmt.Stringer); ok {
+		return s.String()
+	}
+	return v.Interface()
+}
