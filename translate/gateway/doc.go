@@ -54,4 +54,10 @@ var honoured = object.Honoured{
 	"ReferenceGrantSpec": "from to",
 	"ReferenceGrantFrom": "group kind namespace",
 	"ReferenceGrantTo":   "group kind name",
+
+	"HTTPRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
+	"HTTPRouteFilter.externalAuth": "so the rule answers 500; remove the filter",
+	"GRPCRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
+	"GatewaySpec.tls":              "so certificates of callers are not asked for; remove it",
+	"AllowedRoutes.kinds":          "so routes of every kind may attach; remove it",
 }

@@ -22,6 +22,8 @@ type filters struct {
 
 func (f *filters) apply(at object.Path, in *gatewayv1.HTTPRouteFilter) {
 	switch {
+	case in.Type == gatewayv1.HTTPRouteFilterExtensionRef, in.Type == gatewayv1.HTTPRouteFilterExternalAuth:
+		f.broken = true // reported by the audit: the fields are not honoured
 	case in.Type == gatewayv1.HTTPRouteFilterRequestHeaderModifier && in.RequestHeaderModifier != nil:
 		f.rule.RequestHeaders = f.headers(at.Dot("requestHeaderModifier"), in.RequestHeaderModifier)
 	case in.Type == gatewayv1.HTTPRouteFilterResponseHeaderModifier && in.ResponseHeaderModifier != nil:
