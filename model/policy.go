@@ -25,7 +25,7 @@ func (p Policy) Equal(o Policy) bool { return reflect.DeepEqual(p, o) }
 type Subset struct {
 	Name    string
 	Labels  map[string]string
-	Traffic *TrafficPolicy // nil: the policy's
+	Traffic *TrafficPolicy // laid over the policy's: what is set here replaces it
 	Origin  Origin
 }
 
