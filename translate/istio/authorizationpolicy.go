@@ -205,13 +205,16 @@ func (r authz) port(at object.Path, v string) bool {
 	return true
 }
 
+// path takes Istio's templates: {*} is one element, {**} any number of them.
 func (r authz) path(at object.Path, v string) bool {
-	if strings.Contains(v, "{") {
-		r.NotHonoured(at, "weft does not honour path templates such as {*}; write a whole path, /prefix* or *suffix")
+	if strings.ContainsAny(templates.Replace(v), "{}") {
+		r.Invalid(at, "%q has a brace that is no {*} and no {**}; write one of these", v)
 		return false
 	}
 	return true
 }
+
+var templates = strings.NewReplacer("{*}", "", "{**}", "")
 
 // verdict is what is known of a condition beforehand.
 type verdict int

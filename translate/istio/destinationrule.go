@@ -20,7 +20,7 @@ func DestinationRule(o *object.Object, spec *networking.DestinationRule) []model
 		return nil
 	}
 	at := object.Spec.Dot("trafficPolicy")
-	p.Traffic = traffic(o, at, model.TrafficPolicy{}, spec.TrafficPolicy)
+	p.Traffic = traffic(o, at, spec.TrafficPolicy)
 	for i, port := range spec.GetTrafficPolicy().GetPortLevelSettings() {
 		place := at.Dot("portLevelSettings").At(i)
 		number := port.GetPort().GetNumber()
@@ -30,7 +30,7 @@ func DestinationRule(o *object.Object, spec *networking.DestinationRule) []model
 		if p.PortLevel == nil {
 			p.PortLevel = map[uint32]model.TrafficPolicy{}
 		}
-		p.PortLevel[number] = traffic(o, place, model.TrafficPolicy{}, port)
+		p.PortLevel[number] = traffic(o, place, port)
 	}
 	p.Subsets = subsets(o, spec.Subsets, p.Traffic)
 	return []model.Policy{p}
@@ -53,8 +53,11 @@ func subsets(o *object.Object, all []*networking.Subset, base model.TrafficPolic
 		subset := model.Subset{Name: s.Name, Labels: s.Labels, Origin: o.Origin(at)}
 		if s.TrafficPolicy != nil {
 			place := at.Dot("trafficPolicy")
-			policy := traffic(o, place, base, s.TrafficPolicy)
+			policy := traffic(o, place, s.TrafficPolicy)
 			subset.Traffic = &policy
+			if policy.Balancer == model.LeastRequest && s.TrafficPolicy.LoadBalancer != nil && base.Balancer != model.LeastRequest {
+				o.NotHonoured(place.Dot("loadBalancer"), "a subset cannot go back from %s to least requests; set the algorithm in the other subsets", base.Balancer)
+			}
 			if len(s.TrafficPolicy.PortLevelSettings) > 0 {
 				o.NotHonoured(place.Dot("portLevelSettings"), "weft honours ports only in spec.trafficPolicy; move the settings there")
 			}
@@ -72,29 +75,26 @@ type settings interface {
 	GetTls() *networking.ClientTLSSettings
 }
 
-// traffic lays the settings over base: each of the four that is set replaces
-// the one of base.
-func traffic(o *object.Object, at object.Path, base model.TrafficPolicy, s settings) model.TrafficPolicy {
+func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPolicy) {
 	if lb := s.GetLoadBalancer(); lb != nil {
-		base.Balancer, base.Hash = balancer(o, at.Dot("loadBalancer"), lb)
-		base.Warmup = 0
+		out.Balancer, out.Hash = balancer(o, at.Dot("loadBalancer"), lb)
 		switch {
 		case lb.GetWarmup().GetDuration() != nil:
-			base.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmup").Dot("duration"), lb.Warmup.Duration)
+			out.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmup").Dot("duration"), lb.Warmup.Duration)
 		case lb.GetWarmupDurationSecs() != nil: //nolint:staticcheck // old objects have it
-			base.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmupDurationSecs"), lb.WarmupDurationSecs) //nolint:staticcheck
+			out.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmupDurationSecs"), lb.WarmupDurationSecs) //nolint:staticcheck
 		}
 	}
 	if s.GetConnectionPool() != nil {
-		base.Pool = pool(o, at.Dot("connectionPool"), s.GetConnectionPool())
+		out.Pool = pool(o, at.Dot("connectionPool"), s.GetConnectionPool())
 	}
 	if s.GetOutlierDetection() != nil {
-		base.Outlier = outlier(o, at.Dot("outlierDetection"), s.GetOutlierDetection())
+		out.Outlier = outlier(o, at.Dot("outlierDetection"), s.GetOutlierDetection())
 	}
 	if s.GetTls() != nil {
-		base.TLS = clientTLS(o, at.Dot("tls"), s.GetTls())
+		out.TLS = clientTLS(o, at.Dot("tls"), s.GetTls())
 	}
-	return base
+	return out
 }
 
 func balancer(o *object.Object, at object.Path, lb *networking.LoadBalancerSettings) (model.Balancer, *model.HashKey) {

@@ -139,7 +139,7 @@ func (r resolver) hosts(t model.RouteTable, at string) []string {
 			r.conflict(t, claim, o)
 			continue
 		}
-		if _, _, ours := model.SplitHost(claim.Host); at == model.Mesh && ours && !strings.HasPrefix(claim.Host, "*") && !r.has(r.x, claim.Host) {
+		if at == model.Mesh && !strings.HasPrefix(claim.Host, "*") && !r.has(r.x, claim.Host) {
 			r.add(model.ProblemMissingService, hostsPath(t, at), missing(claim.Host))
 		}
 		if !slices.Contains(won, claim.Host) {

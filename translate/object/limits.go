@@ -6,7 +6,7 @@ const (
 	MaxBody     = 64 << 10 // bytes of a response body
 	MaxList     = 1000     // entries of one list or map
 	MaxRegex    = 1024     // bytes of one regular expression
-	MaxProgram  = 2000     // instructions that a regular expression compiles to
+	MaxProgram  = 2000     // instructions that a regular expression compiles to; a proxy may take less
 	MaxMatches  = 1000     // matches of all rules of one route object
 	MaxProblems = 50       // problems that one object reports; the last says how many more there are
 )
