@@ -59,6 +59,10 @@ func or(all ...expression) expression {
 		}
 	}
 	switch {
+	case len(permissions) == 1:
+		return onRequest(permissions[0])
+	case len(principals) == 1:
+		return onCaller(principals[0])
 	case len(permissions) > 0:
 		return onRequest(&rbaccfgv3.Permission{Rule: &rbaccfgv3.Permission_OrRules{OrRules: &rbaccfgv3.Permission_Set{Rules: permissions}}})
 	case len(principals) > 0:

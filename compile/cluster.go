@@ -44,6 +44,7 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		OutlierDetection:              outlier(d),
 		CommonLbConfig:                commonBalancing(d.Traffic.Outlier),
 		TransportSocket:               clientSocket(d, accounts),
+		TransportSocketMatches:        plainEndpoints(d),
 		TypedExtensionProtocolOptions: httpOptions(d),
 		Metadata:                      provenance(d.origins()...),
 		IgnoreHealthOnHostRemoval:     true, // a removed endpoint leaves at once and drains
@@ -79,7 +80,6 @@ func discovery(c *clusterv3.Cluster, d destination) {
 	}
 	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 	c.DnsLookupFamily = clusterv3.Cluster_V4_PREFERRED
-	c.RespectDnsTtl = true
 	// A name that does not resolve must not hold back every other cluster.
 	c.WaitForWarmOnInit = wrapperspb.Bool(false)
 	addresses := d.Service.Addresses
@@ -189,7 +189,7 @@ func httpOptions(d destination) map[string]*anypb.Any {
 	if n := d.Traffic.Pool.MaxPerConnection; n > 0 {
 		options.CommonHttpProtocolOptions.MaxRequestsPerConnection = u32(n)
 	}
-	options.UpstreamProtocolOptions = explicitHTTP(d.Port.Protocol == model.HTTP2 || d.hasProxy())
+	options.UpstreamProtocolOptions = explicitHTTP(d.http2())
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)}
 }
 
@@ -214,6 +214,12 @@ func http2Limits() *corev3.Http2ProtocolOptions {
 // hasProxy says whether a proxy of the mesh stands before each endpoint.
 func (d destination) hasProxy() bool {
 	return !d.Service.External && d.Service.Resolution == model.ByWorkload
+}
+
+// http2 says how the destination is spoken to. Where instances without a proxy
+// stand beside those with one, it is what the application speaks.
+func (d destination) http2() bool {
+	return d.Port.Protocol == model.HTTP2 || d.hasProxy() && len(d.Service.Addresses) == 0
 }
 
 // localCluster leads from a proxy to the application beside it.

@@ -24,7 +24,16 @@ func endpoints(d destination, workloads []model.Workload) *endpointv3.ClusterLoa
 			all = append(all, ep)
 		}
 	}
+	for _, ep := range fixedEndpoints(d, d.Service.Addresses) {
+		ep.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy.transport_socket_match": withoutProxy()}}
+		all = append(all, ep)
+	}
 	return assignment(d.Key(), all)
+}
+
+// withoutProxy marks endpoints of the mesh that have no proxy before them.
+func withoutProxy() *structpb.Struct {
+	return &structpb.Struct{Fields: map[string]*structpb.Value{"proxy": structpb.NewStringValue("none")}}
 }
 
 // serves says whether the workload is an instance of the service. A gateway's

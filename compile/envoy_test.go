@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,6 +69,9 @@ func validate(t testing.TB, binary string, v *model.View) {
 	out, err := exec.Command(binary, "--mode", "validate", "-l", "warn", "-c", path).CombinedOutput()
 	if err != nil {
 		t.Fatalf("envoy refuses the view of %s: %v\n%s", v.Scope, err, out)
+	}
+	if strings.Contains(string(out), "eprecated") {
+		t.Errorf("envoy will not take this for long:\n%s", out)
 	}
 }
 
@@ -160,5 +164,6 @@ func testSecrets(t testing.TB) []any {
 			"certificate_chain": inline("CERTIFICATE", der), "private_key": inline("PRIVATE KEY", pkcs8),
 		}},
 		map[string]any{"name": SecretRoots, "validation_context": map[string]any{"trusted_ca": inline("CERTIFICATE", der)}},
+		map[string]any{"name": SecretSystemRoots, "validation_context": map[string]any{"trusted_ca": inline("CERTIFICATE", der)}},
 	}
 }

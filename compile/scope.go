@@ -24,7 +24,8 @@ type scope struct {
 
 type servedPort struct {
 	model.WorkloadPort
-	Mode model.MTLSMode
+	Mode     model.MTLSMode
+	ModeFrom []model.Key // the object that says so
 }
 
 // Key tells people whose scope it is, and scopes of one account apart.
@@ -88,7 +89,8 @@ func (s selectors) place(w model.Workload) placement {
 	out := scope{Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound}
 	for _, p := range w.Ports {
 		if w.Gateway == "" && p.ProxyPort != 0 && p.AppPort != 0 {
-			out.Ports = append(out.Ports, servedPort{WorkloadPort: p, Mode: mtlsMode(s.peers, w, p.Number)})
+			mode, from := mtlsMode(s.peers, w, p.Number)
+			out.Ports = append(out.Ports, servedPort{WorkloadPort: p, Mode: mode, ModeFrom: from})
 		} else if w.Gateway != "" {
 			out.Ports = append(out.Ports, servedPort{WorkloadPort: p})
 		}
@@ -113,7 +115,7 @@ func (s selectors) place(w model.Workload) placement {
 
 // mtlsMode is what the closest PeerAuthentication says of a port: that of the
 // workload, of its namespace, of the mesh; with none, plain text is accepted.
-func mtlsMode(all []model.PeerAuth, w model.Workload, port uint32) model.MTLSMode {
+func mtlsMode(all []model.PeerAuth, w model.Workload, port uint32) (model.MTLSMode, []model.Key) {
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b model.PeerAuth) int { return closeness(b) - closeness(a) })
 	for _, p := range all {
@@ -121,13 +123,13 @@ func mtlsMode(all []model.PeerAuth, w model.Workload, port uint32) model.MTLSMod
 			continue
 		}
 		if mode := p.PortMode[port]; mode != model.MTLSUnset && len(p.Selector) > 0 {
-			return mode
+			return mode, keysOf(p.From)
 		}
 		if p.Mode != model.MTLSUnset {
-			return p.Mode
+			return p.Mode, keysOf(p.From)
 		}
 	}
-	return model.MTLSPermissive
+	return model.MTLSPermissive, nil
 }
 
 func closeness(p model.PeerAuth) int {

@@ -116,7 +116,7 @@ func conflicts(v virtualHost, lost map[string]string) []model.Problem {
 	for _, name := range model.SortedKeys(lost) {
 		all = append(all, model.Problem{
 			Object: v.Service.From[0].Key, Code: model.ProblemHostConflict,
-			Message: fmt.Sprintf("calls to %s go to %s, which had the name first; call %s instead or rename one", name, lost[name], v.Key()),
+			Message: fmt.Sprintf("calls to %s go to %s, to which the name belongs; choose another host", name, lost[name]),
 		})
 	}
 	return all

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"strings"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	rawv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
@@ -13,8 +15,9 @@ import (
 
 // Names of the secrets that every proxy of the mesh gets from its agent.
 const (
-	SecretWorkload = "workload" // its certificate and key
-	SecretRoots    = "roots"    // the roots that the mesh trusts
+	SecretWorkload    = "workload"     // its certificate and key
+	SecretRoots       = "roots"        // the roots that the mesh trusts
+	SecretSystemRoots = "system-roots" // the roots that the machine trusts
 )
 
 const (
@@ -42,6 +45,26 @@ func clientSocket(d destination, accounts []string) *corev3.TransportSocket {
 	return nil
 }
 
+func alpnHTTP(http2 bool) string {
+	if http2 {
+		return "h2"
+	}
+	return "http/1.1"
+}
+
+// plainEndpoints speaks plain text to instances that have no proxy.
+func plainEndpoints(d destination) []*clusterv3.Cluster_TransportSocketMatch {
+	if !d.hasProxy() || len(d.Service.Addresses) == 0 {
+		return nil
+	}
+	return []*clusterv3.Cluster_TransportSocketMatch{{
+		Name: "without-proxy", Match: withoutProxy(),
+		TransportSocket: &corev3.TransportSocket{Name: "envoy.transport_sockets.raw_buffer", ConfigType: &corev3.TransportSocket_TypedConfig{
+			TypedConfig: pack(&rawv3.RawBuffer{}),
+		}},
+	}}
+}
+
 func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 	if policy := d.Traffic.TLS; policy != nil && len(policy.SANs) > 0 {
 		accounts = policy.SANs
@@ -49,7 +72,7 @@ func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 	common := meshTLS(sanMatchers(accounts))
 	common.AlpnProtocols = []string{alpnTCP}
 	if d.Port.Protocol.IsHTTP() {
-		common.AlpnProtocols = []string{"h2"}
+		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
 		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: d.Service.Host}),
@@ -62,11 +85,15 @@ func meshTLS(sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext {
 	return &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_3, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: SecretWorkload, SdsConfig: ads()}},
-		ValidationContextType: &tlsv3.CommonTlsContext_CombinedValidationContext{
-			CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
-				DefaultValidationContext:         &tlsv3.CertificateValidationContext{MatchTypedSubjectAltNames: sans},
-				ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: SecretRoots, SdsConfig: ads()},
-			},
+		ValidationContextType:          validation(SecretRoots, sans),
+	}
+}
+
+func validation(roots string, sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext_CombinedValidationContext {
+	return &tlsv3.CommonTlsContext_CombinedValidationContext{
+		CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
+			DefaultValidationContext:         &tlsv3.CertificateValidationContext{MatchTypedSubjectAltNames: sans},
+			ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: roots, SdsConfig: ads()},
 		},
 	}
 }
@@ -75,20 +102,15 @@ func meshTLS(sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext {
 func simpleSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket {
 	name := cmp.Or(policy.SNI, d.Service.Host)
 	common := &tlsv3.CommonTlsContext{TlsParams: &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2}}
-	if d.Port.Protocol == model.HTTP2 {
-		common.AlpnProtocols = []string{"h2"}
-	} else if d.Port.Protocol == model.HTTP {
-		common.AlpnProtocols = []string{"http/1.1"}
+	if d.Port.Protocol.IsHTTP() {
+		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
 	}
 	if !policy.Insecure {
 		sans := policy.SANs
 		if len(sans) == 0 {
 			sans = []string{name}
 		}
-		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-			SystemRootCerts:           &tlsv3.CertificateValidationContext_SystemRootCerts{},
-			MatchTypedSubjectAltNames: sanMatchers(sans),
-		}}
+		common.ValidationContextType = validation(SecretSystemRoots, sanMatchers(sans))
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
 		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: name}),

@@ -185,7 +185,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, s scope) []built {
 		if !p.Protocol.IsHTTP() {
 			guards, needs = c.guards(x, s), []string{name}
 		}
-		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards), needs, guardKeys(guards)...))
+		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards), needs, append(guardKeys(guards), p.ModeFrom...)...))
 	}
 	return []built{{Layer: model.NewLayer(s.ownKey(), resources...)}}
 }

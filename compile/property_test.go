@@ -1,0 +1,298 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"pgregory.net/rapid"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// randomRows are a small mesh in which most things refer to each other, and
+// some to nothing.
+func randomRows(t *rapid.T) rows {
+	var r rows
+	namespaces := []string{"a", "b"}
+	hosts := []string{"nowhere.example.com"}
+	for _, namespace := range namespaces {
+		for _, name := range []string{"x", "y"} {
+			if rapid.IntRange(0, 3).Draw(t, "service") == 0 {
+				continue
+			}
+			s := model.Service{Namespace: namespace, Name: name, Ports: randomPorts(t)}
+			if rapid.IntRange(0, 4).Draw(t, "outside") == 0 {
+				s.Host, s.External, s.Resolution = name+"."+namespace, true, rapid.SampledFrom([]model.Resolution{model.Static, model.ByDNS}).Draw(t, "resolution")
+				s.Addresses = []model.Address{{Host: "127.0.0.1"}}
+			}
+			r.Services = append(r.Services, s)
+			hosts = append(hosts, model.HostOf(namespace, name), name+"."+namespace)
+		}
+	}
+	r.Workloads = randomWorkloads(t, namespaces)
+	r.RouteTables = randomTables(t, hosts)
+	for _, host := range hosts {
+		if rapid.Bool().Draw(t, "policy") {
+			r.Policies = append(r.Policies, model.Policy{
+				Object: model.Key{Kind: "DestinationRule", Namespace: "a", Name: host}, Host: host,
+				Subsets: []model.Subset{{Name: "v1", Labels: map[string]string{"version": rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "label")}}},
+			})
+		}
+		if rapid.Bool().Draw(t, "split") {
+			weight := rapid.Uint32Range(0, 100).Draw(t, "share")
+			r.Splits = append(r.Splits, model.Split{Host: host, Service: "x", Versions: []model.VersionShare{{Version: "v1", Weight: weight}, {Version: "v2", Weight: 100 - weight}}})
+		}
+		if rapid.IntRange(0, 3).Draw(t, "fallback") == 0 {
+			r.Fallbacks = append(r.Fallbacks, model.Fallback{Host: host, Service: "x", Body: "-"})
+		}
+	}
+	if rapid.Bool().Draw(t, "guard") {
+		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Namespace: "a", Action: model.Allow,
+			Rules: []model.AuthzRule{{From: []model.AuthzSource{{Namespaces: []string{"b"}}}}}}}
+	}
+	if rapid.Bool().Draw(t, "gateway") {
+		r.Gateways = []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Selector: map[string]string{"gw": "1"},
+			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}}}}
+	}
+	r.fill()
+	return r
+}
+
+func randomPorts(t *rapid.T) []model.Port {
+	all := []model.Port{{Number: 80, Protocol: model.HTTP}, {Number: 81, Protocol: model.HTTP2}, {Number: 82, Protocol: model.TCP}}
+	return slices.DeleteFunc(all, func(p model.Port) bool { return !rapid.Bool().Draw(t, "port") })
+}
+
+func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
+	var all []model.Workload
+	for i := range rapid.IntRange(1, 5).Draw(t, "workloads") {
+		w := model.Workload{
+			Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"), Name: fmt.Sprintf("w%d", i), App: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "app"),
+			Version: rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "version"), Address: "127.0.0.1", Outbound: uint32(15000 + i),
+			Health: rapid.SampledFrom([]model.Health{model.Healthy, model.Unhealthy, model.Draining, model.Lost}).Draw(t, "health"),
+		}
+		for _, number := range []uint32{80, 81, 82} {
+			w.Ports = append(w.Ports, model.WorkloadPort{Number: number, Protocol: []model.Protocol{model.HTTP, model.HTTP2, model.TCP}[number-80], ProxyPort: 20000 + number, AppPort: 30000 + number})
+		}
+		if rapid.IntRange(0, 5).Draw(t, "is gateway") == 0 {
+			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1"}, 0
+		}
+		all = append(all, w)
+	}
+	return all
+}
+
+func randomTables(t *rapid.T, hosts []string) []model.RouteTable {
+	var all []model.RouteTable
+	for i := range rapid.IntRange(0, 3).Draw(t, "tables") {
+		table := model.RouteTable{
+			Object: model.Key{Kind: "VirtualService", Namespace: "a", Name: fmt.Sprintf("t%d", i)},
+			Hosts:  []string{rapid.SampledFrom(append(hosts, "*", "*.svc.cluster.local")).Draw(t, "host")},
+			Order:  rapid.SampledFrom([]model.Order{model.AsWritten, model.BySpecific}).Draw(t, "order"),
+		}
+		if rapid.Bool().Draw(t, "at gateway") {
+			table.Gateways = []string{"a/gw", model.Mesh}
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "rules") {
+			table.Rules = append(table.Rules, randomRule(t, hosts))
+		}
+		all = append(all, table)
+	}
+	return all
+}
+
+func randomRule(t *rapid.T, hosts []string) model.Rule {
+	rule := model.Rule{}
+	if rapid.Bool().Draw(t, "match") {
+		m := model.Match{Path: model.StringMatch{Prefix: "/" + rapid.StringMatching(`[a-z]?`).Draw(t, "path")}}
+		if rapid.Bool().Draw(t, "source") {
+			m.SourceLabels = map[string]string{"version": "v1"}
+		}
+		rule.Matches = []model.Match{m}
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "backends") {
+		rule.Backends = append(rule.Backends, model.Backend{
+			Host: rapid.SampledFrom(hosts).Draw(t, "backend"), Port: rapid.SampledFrom([]uint32{0, 80, 82, 99}).Draw(t, "port"),
+			Subset: rapid.SampledFrom([]string{"", "", "v1", "none"}).Draw(t, "subset"), Weight: rapid.SampledFrom([]uint32{0, 1, 50, 1 << 31}).Draw(t, "weight"),
+		})
+	}
+	return rule
+}
+
+// What Envoy would refuse, or answer with 503, is in no view.
+func TestViewsAreClosed(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := newMesh()
+		m.set(randomRows(rt))
+		for _, v := range m.Views.All() {
+			for r := range v.All(model.TypeRoute) {
+				checkTable(t, rt, v, r)
+			}
+			for r := range v.All(model.TypeListener) {
+				checkNeeds(rt, v, r)
+			}
+			for r := range v.All(model.TypeEndpoint) {
+				if v.Find(model.TypeCluster, r.Name) == nil {
+					rt.Fatalf("%s: endpoints of %s, which is no cluster", v.Scope, r.Name)
+				}
+			}
+		}
+	})
+}
+
+func checkNeeds(t *rapid.T, v *model.View, r *model.Resource) {
+	for _, name := range r.Needs {
+		if v.Find(model.TypeCluster, name) == nil {
+			t.Fatalf("%s: %v %s needs cluster %s, which is not there", v.Scope, r.Type, r.Name, name)
+		}
+	}
+}
+
+func checkTable(t *testing.T, rt *rapid.T, v *model.View, r *model.Resource) {
+	checkNeeds(rt, v, r)
+	config := decode(t, r).(*routev3.RouteConfiguration)
+	domains := map[string]bool{}
+	for _, host := range config.VirtualHosts {
+		if host.Name == "" || len(host.Domains) == 0 {
+			rt.Fatalf("%s: virtual host without name or domain: %v", r.Name, host)
+		}
+		for _, d := range host.Domains {
+			if domains[d] {
+				rt.Fatalf("%s: domain %s twice", r.Name, d)
+			}
+			domains[d] = true
+		}
+		for _, route := range host.Routes {
+			checkRoute(rt, v, r, route)
+		}
+	}
+}
+
+func checkRoute(t *rapid.T, v *model.View, r *model.Resource, route *routev3.Route) {
+	action := route.GetRoute()
+	if action == nil {
+		return
+	}
+	clusters := []string{action.GetCluster()}
+	if weighted := action.GetWeightedClusters(); weighted != nil {
+		clusters = nil
+		var total uint64
+		for _, w := range weighted.Clusters {
+			clusters = append(clusters, w.Name)
+			total += uint64(w.Weight.GetValue())
+		}
+		if total == 0 || total > 1<<32-1 {
+			t.Fatalf("%s: route %s: weights sum to %d", r.Name, route.Name, total)
+		}
+	}
+	for _, name := range clusters {
+		if v.Find(model.TypeCluster, name) == nil || !slices.Contains(r.Needs, name) {
+			t.Fatalf("%s: route %s leads to cluster %q: not in the view, or not among its needs %v", r.Name, route.Name, name, r.Needs)
+		}
+	}
+}
+
+// A graph that was edited holds what a new one with the same rows holds.
+func TestIncrementalEqualsFromScratch(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := newMesh()
+		var last rows
+		for range rapid.IntRange(2, 4).Draw(rt, "edits") {
+			last = randomRows(rt)
+			m.set(last)
+		}
+		fresh := newMesh()
+		fresh.set(last)
+		if !slices.EqualFunc(m.Views.All(), fresh.Views.All(), (*model.View).Equal) {
+			rt.Fatal("views differ")
+		}
+		if !slices.Equal(m.ScopeOf.All(), fresh.ScopeOf.All()) {
+			rt.Fatal("scopes differ")
+		}
+		if !slices.Equal(m.Problems.All(), fresh.Problems.All()) {
+			rt.Fatalf("problems differ: %v and %v", m.Problems.All(), fresh.Problems.All())
+		}
+		if faults := m.g.Stats().Faults; faults != 0 {
+			rt.Fatalf("%d faults: %v", faults, m.g.Faults())
+		}
+	})
+}
+
+// A thousand services: an endpoint that drains is one new resource, and the
+// work does not grow with the mesh.
+func TestEndpointChangeIsOneResource(t *testing.T) {
+	m := newMesh()
+	r := largeMesh(1000)
+	m.set(r)
+	before := m.viewOf(t, "shop/s7-1")
+	runs := m.g.Stats().Runs
+
+	w := r.Workloads[7]
+	w.Health = model.Draining
+	m.g.Commit(func(tx *flow.Tx) { m.workloads.Set(tx, w) })
+
+	after := m.viewOf(t, "shop/s7-1")
+	var changed []string
+	for kind := range model.NumTypes {
+		for r := range after.All(kind) {
+			if before.Find(kind, r.Name) != r {
+				changed = append(changed, fmt.Sprint(kind, " ", r.Name))
+			}
+		}
+	}
+	if want := []string{"ClusterLoadAssignment s7.shop.svc.cluster.local:80"}; !slices.Equal(changed, want) {
+		t.Errorf("changed: %v, want %v", changed, want)
+	}
+	// accounts, endpoints, placement, the layer of endpoints, and the views that hold it.
+	if got, most := m.g.Stats().Runs-runs, uint64(4+m.Views.Len()); got > most {
+		t.Errorf("%d derivations ran, at most %d expected", got, most)
+	}
+}
+
+// Adding an instance of a known scope compiles no routes again.
+func TestWorkloadsShareLayers(t *testing.T) {
+	m := newMesh()
+	m.set(largeMesh(10))
+	a, b := m.viewOf(t, "shop/s1-1"), m.viewOf(t, "shop/s2-1")
+	find := func(v *model.View) *model.Resource { return v.Find(model.TypeRoute, OutboundRoutes) }
+	if find(a) == nil || find(a) != find(b) {
+		t.Errorf("two callers of one namespace have two tables: %p and %p", find(a), find(b))
+	}
+}
+
+func largeMesh(services int) rows {
+	var r rows
+	for i := range services {
+		name := fmt.Sprintf("s%d", i)
+		r.Services = append(r.Services, model.Service{Namespace: "shop", Name: name, Ports: []model.Port{{Number: 80, Protocol: model.HTTP}}})
+		r.Workloads = append(r.Workloads, model.Workload{Namespace: "shop", Name: name + "-1", App: name, Address: "127.0.0.1", Outbound: 15001,
+			Ports: []model.WorkloadPort{{Number: 80, Protocol: model.HTTP, ProxyPort: 20001, AppPort: 30001}}})
+	}
+	r.fill()
+	return r
+}
+
+func BenchmarkEndpointChange(b *testing.B) {
+	m := newMesh()
+	r := largeMesh(1000)
+	m.set(r)
+	w := r.Workloads[7]
+	for i := range b.N {
+		w.Health = []model.Health{model.Draining, model.Healthy}[i%2]
+		m.g.Commit(func(tx *flow.Tx) { m.workloads.Set(tx, w) })
+	}
+}
+
+func BenchmarkRouteChange(b *testing.B) {
+	m := newMesh()
+	m.set(largeMesh(200))
+	for i := range b.N {
+		share := uint32(i % 100)
+		m.g.Commit(func(tx *flow.Tx) {
+			m.splits.Set(tx, model.Split{Host: model.HostOf("shop", "s7"), Service: "s7", Versions: []model.VersionShare{{Version: "v1", Weight: 100 - share}, {Version: "v2", Weight: share}}})
+		})
+	}
+}
