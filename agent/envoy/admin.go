@@ -1,0 +1,80 @@
+package envoy
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	adminTimeout  = 2 * time.Second
+	maxAdminReply = 64 << 20
+)
+
+// Admin is an Envoy's admin interface on a unix socket.
+type Admin struct{ client *http.Client }
+
+// NewAdmin talks to the socket of a Bootstrap.
+func NewAdmin(socket string) *Admin {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}
+	return &Admin{&http.Client{Timeout: adminTimeout, Transport: &http.Transport{DialContext: dial, MaxIdleConns: 1}}}
+}
+
+func (a *Admin) get(ctx context.Context, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://envoy"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := a.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer reply.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(reply.Body, maxAdminReply))
+	if err != nil {
+		return nil, err
+	}
+	if reply.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("Envoy's admin %s: %s", path, reply.Status)
+	}
+	return body, nil
+}
+
+// Ready says whether Envoy has started and listens on these ports.
+func (a *Admin) Ready(ctx context.Context, ports []uint32) bool {
+	if _, err := a.get(ctx, "/ready"); err != nil {
+		return false
+	}
+	body, err := a.get(ctx, "/listeners?format=json")
+	if err != nil {
+		return false
+	}
+	var listeners struct {
+		Statuses []struct {
+			Address struct {
+				Socket struct {
+					Port uint32 `json:"port_value"`
+				} `json:"socket_address"`
+			} `json:"local_address"`
+		} `json:"listener_statuses"`
+	}
+	if json.Unmarshal(body, &listeners) != nil {
+		return false
+	}
+	active := map[uint32]bool{}
+	for _, one := range listeners.Statuses {
+		active[one.Address.Socket.Port] = true
+	}
+	for _, port := range ports {
+		if !active[port] {
+			return false
+		}
+	}
+	return true
+}

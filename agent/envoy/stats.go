@@ -1,0 +1,181 @@
+package envoy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"weft.dev/model"
+)
+
+// The counters of a cluster that are read.
+const (
+	rqTotal     = "upstream_rq_total"
+	rqCompleted = "upstream_rq_completed"
+	rq5xx       = "upstream_rq_5xx"
+	rqRetry     = "upstream_rq_retry"
+	rqTime      = "upstream_rq_time"
+)
+
+// beyond is a bound of Envoy's histograms that stands for all above LatencyBounds, milliseconds.
+const beyond = 3_600_000
+
+// Traffic makes reports of what Envoy counts: the difference to the time before.
+type Traffic struct {
+	admin  *Admin
+	before map[string]totals // by the cluster's name in stats
+	at     time.Time
+}
+
+// totals are the counters of one cluster since Envoy's start.
+type totals struct {
+	counters map[string]uint64
+	latency  []uint64 // by bucket, as in model.EdgeCounters
+}
+
+// NewTraffic begins at zero.
+func NewTraffic(admin *Admin) *Traffic { return &Traffic{admin: admin} }
+
+// Report is what was counted since the last call, for these clusters. The first
+// one has no period: what it counts may be old.
+func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) (model.TrafficReport, error) {
+	body, err := t.admin.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^cluster%5C.")
+	if err != nil {
+		return model.TrafficReport{}, err
+	}
+	current := parseStats(body)
+	report := model.TrafficReport{}
+	if !t.at.IsZero() {
+		report.Period = now.Sub(t.at)
+	}
+	for _, cluster := range clusters {
+		if _, _, _, ok := model.ParseClusterName(cluster); !ok {
+			continue
+		}
+		name := statName(cluster)
+		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Errors > 0 {
+			report.Edges = append(report.Edges, edge)
+		}
+	}
+	t.before, t.at = current, now
+	return report, nil
+}
+
+// statName is what Envoy makes of a cluster's name in the names of stats.
+func statName(cluster string) string { return strings.ReplaceAll(cluster, ":", "_") }
+
+// since is the difference of two readings. A counter that went down began anew.
+func (t totals) since(o totals) totals {
+	d := totals{counters: map[string]uint64{}, latency: make([]uint64, len(t.latency))}
+	restarted := t.counters[rqTotal] < o.counters[rqTotal]
+	for name, n := range t.counters {
+		d.counters[name] = n
+		if before := o.counters[name]; !restarted && before <= n {
+			d.counters[name] = n - before
+		}
+	}
+	for i, n := range t.latency {
+		d.latency[i] = n
+		if !restarted && i < len(o.latency) && o.latency[i] <= n {
+			d.latency[i] = n - o.latency[i]
+		}
+	}
+	return d
+}
+
+// edge counts attempts: each request that ended, and each that was tried again
+// because the attempt had failed.
+func (t totals) edge(cluster string) model.EdgeCounters {
+	e := model.EdgeCounters{
+		Cluster:  cluster,
+		Requests: t.counters[rqCompleted] + t.counters[rqRetry],
+		Errors:   t.counters[rq5xx] + t.counters[rqRetry],
+		Retries:  t.counters[rqRetry],
+	}
+	for _, n := range t.latency {
+		if n > 0 {
+			e.Latency = t.latency
+			break
+		}
+	}
+	return e
+}
+
+// parseStats reads Envoy's text form: "cluster.NAME.COUNTER: 12", and for
+// histograms see parseBuckets.
+func parseStats(body []byte) map[string]totals {
+	all := map[string]totals{}
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		name, value, ok := strings.Cut(lines.Text(), ": ")
+		cluster, counter, known := splitStat(name)
+		if !ok || !known {
+			continue
+		}
+		one, seen := all[cluster]
+		if !seen {
+			one = totals{counters: map[string]uint64{}}
+		}
+		if counter == rqTime {
+			one.latency = parseBuckets(value)
+		} else if n, err := strconv.ParseUint(value, 10, 64); err == nil {
+			one.counters[counter] = n
+		}
+		all[cluster] = one
+	}
+	return all
+}
+
+// splitStat takes "cluster.NAME.COUNTER" apart; NAME may have dots.
+func splitStat(stat string) (cluster, counter string, ok bool) {
+	rest, ok := strings.CutPrefix(stat, "cluster.")
+	if !ok {
+		return "", "", false
+	}
+	for _, counter := range []string{rqTotal, rqCompleted, rq5xx, rqRetry, rqTime} {
+		name, ok := strings.CutSuffix(rest, "."+counter)
+		if !ok {
+			continue
+		}
+		for _, scope := range []string{"internal", "external", "canary", "zone", "retry"} {
+			if strings.HasSuffix(name, "."+scope) {
+				return "", "", false // counted without the scope, too
+			}
+		}
+		return name, counter, true
+	}
+	return "", "", false
+}
+
+var bucketForm = regexp.MustCompile(`B([0-9.e+]+)\([0-9]+,([0-9]+)\)`)
+
+// parseBuckets reads "B0.5(0,3) B1(0,4)": for each bound the values up to it, of
+// the interval and of all time.
+func parseBuckets(text string) []uint64 {
+	counts := make([]uint64, len(model.LatencyBounds)+1)
+	var below uint64
+	for _, m := range bucketForm.FindAllStringSubmatch(text, -1) {
+		bound, err := strconv.ParseFloat(m[1], 64)
+		upTo, err2 := strconv.ParseUint(m[2], 10, 64)
+		if err != nil || err2 != nil || upTo < below {
+			return nil
+		}
+		counts[bucketOf(bound)] += upTo - below
+		below = upTo
+	}
+	return counts
+}
+
+func bucketOf(bound float64) int {
+	for i, b := range model.LatencyBounds {
+		if bound <= b {
+			return i
+		}
+	}
+	return len(model.LatencyBounds)
+}
