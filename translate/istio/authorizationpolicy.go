@@ -98,26 +98,20 @@ func (r authz) source(at object.Path, s *security.Source) (model.AuthzSource, bo
 		r.Invalid(at, "is empty; name who calls")
 		return model.AuthzSource{}, false
 	}
+	l := lists{authz: r, at: at, sound: true}
 	out := model.AuthzSource{
-		Principals: r.principals(s.Principals), NotPrincipals: r.principals(s.NotPrincipals),
-		Namespaces: s.Namespaces, NotNamespaces: s.NotNamespaces,
+		Principals:    append(r.principals(s.Principals), r.accounts(l.keep("serviceAccounts", s.ServiceAccounts, r.account))...),
+		NotPrincipals: append(r.principals(s.NotPrincipals), r.accounts(l.keep("notServiceAccounts", s.NotServiceAccounts, r.account))...),
+		Namespaces:    s.Namespaces, NotNamespaces: s.NotNamespaces,
+		IPBlocks: l.keep("ipBlocks", s.IpBlocks, r.block), NotIPBlocks: l.keep("notIpBlocks", s.NotIpBlocks, r.block),
+		RemoteBlocks: l.keep("remoteIpBlocks", s.RemoteIpBlocks, r.block), NotRemote: l.keep("notRemoteIpBlocks", s.NotRemoteIpBlocks, r.block),
 	}
-	out.Principals = append(out.Principals, r.accounts(at.Dot("serviceAccounts"), s.ServiceAccounts)...)
-	out.NotPrincipals = append(out.NotPrincipals, r.accounts(at.Dot("notServiceAccounts"), s.NotServiceAccounts)...)
-	sound := true
-	blocks := func(field string, values []string) []string {
-		good, ok := r.blocks(at.Dot(field), values)
-		sound = sound && ok
-		return good
-	}
-	out.IPBlocks, out.NotIPBlocks = blocks("ipBlocks", s.IpBlocks), blocks("notIpBlocks", s.NotIpBlocks)
-	out.RemoteBlocks, out.NotRemote = blocks("remoteIpBlocks", s.RemoteIpBlocks), blocks("notRemoteIpBlocks", s.NotRemoteIpBlocks)
 	if len(s.ServiceAccounts) > 0 && len(s.Principals)+len(s.Namespaces) > 0 {
 		r.Invalid(at.Dot("serviceAccounts"), "cannot be set together with principals or namespaces; keep one of them")
-		sound = false
+		l.sound = false
 	}
-	if len(s.TrustDomains)+len(s.NotTrustDomains) > 0 && r.drop() {
-		return out, false
+	if len(s.TrustDomains)+len(s.NotTrustDomains) > 0 {
+		l.sound = false // reported by the audit
 	}
 	if len(s.NotRequestPrincipals) > 0 {
 		r.NotHonoured(at.Dot("notRequestPrincipals"), noTokens)
@@ -126,7 +120,34 @@ func (r authz) source(at object.Path, s *security.Source) (model.AuthzSource, bo
 		r.NotHonoured(at.Dot("requestPrincipals"), noTokens)
 		return out, false
 	}
-	return out, sound || !r.drop()
+	return out, l.sound || !r.drop()
+}
+
+// lists reads the lists of values of one source or operation.
+type lists struct {
+	authz
+	at    object.Path
+	sound bool
+}
+
+// keep gives the values that are usable. Of a list that says what is meant, one
+// value less would deny less: there a single bad one takes the list with it,
+// which then means everything.
+func (l *lists) keep(field string, values []string, usable func(object.Path, string) bool) []string {
+	var good []string
+	for i, v := range values {
+		if usable(l.at.Dot(field).At(i), v) {
+			good = append(good, v)
+		}
+	}
+	if len(good) == len(values) {
+		return good
+	}
+	l.sound = false
+	if strings.HasPrefix(field, "not") {
+		return good
+	}
+	return nil
 }
 
 // principals puts the mesh's own trust domain where people write Istio's usual one.
@@ -142,34 +163,34 @@ func (r authz) principals(values []string) []string {
 }
 
 // accounts are "namespace/name" or "name", of any trust domain.
-func (r authz) accounts(at object.Path, values []string) []string {
+func (r authz) accounts(values []string) []string {
 	var out []string
-	for i, v := range values {
+	for _, v := range values {
 		namespace, name, found := strings.Cut(v, "/")
 		if !found {
 			namespace, name = r.Namespace, v
-		}
-		if name == "" || strings.Contains(v, "*") {
-			r.Invalid(at.At(i), "%q is no service account; write NAMESPACE/NAME", v)
 		}
 		out = append(out, "*/ns/"+namespace+"/sa/"+name)
 	}
 	return out
 }
 
-func (r authz) blocks(at object.Path, values []string) (good []string, sound bool) {
-	sound = true
-	for i, v := range values {
-		_, notPrefix := netip.ParsePrefix(v)
-		_, notAddress := netip.ParseAddr(v)
-		if notPrefix != nil && notAddress != nil {
-			r.Invalid(at.At(i), "%q is no IP address and no block such as 10.0.0.0/8", v)
-			sound = false
-			continue
-		}
-		good = append(good, v)
+func (r authz) account(at object.Path, v string) bool {
+	if v == "" || strings.HasSuffix(v, "/") || strings.Contains(v, "*") {
+		r.Invalid(at, "%q is no service account; write NAMESPACE/NAME", v)
+		return false
 	}
-	return good, sound
+	return true
+}
+
+func (r authz) block(at object.Path, v string) bool {
+	_, notPrefix := netip.ParsePrefix(v)
+	_, notAddress := netip.ParseAddr(v)
+	if notPrefix != nil && notAddress != nil {
+		r.Invalid(at, "%q is no IP address and no block such as 10.0.0.0/8", v)
+		return false
+	}
+	return true
 }
 
 func (r authz) operation(at object.Path, op *security.Operation) (model.AuthzOperation, bool) {
@@ -177,24 +198,13 @@ func (r authz) operation(at object.Path, op *security.Operation) (model.AuthzOpe
 		r.Invalid(at, "is empty; name what is done")
 		return model.AuthzOperation{}, false
 	}
+	l := lists{authz: r, at: at, sound: true}
 	out := model.AuthzOperation{
 		Hosts: op.Hosts, NotHosts: op.NotHosts, Methods: op.Methods, NotMethods: op.NotMethods,
+		Ports: l.keep("ports", op.Ports, r.port), NotPorts: l.keep("notPorts", op.NotPorts, r.port),
+		Paths: l.keep("paths", op.Paths, r.path), NotPaths: l.keep("notPaths", op.NotPaths, r.path),
 	}
-	sound := true
-	keep := func(field string, values []string, usable func(object.Path, string) bool) []string {
-		var good []string
-		for i, v := range values {
-			if usable(at.Dot(field).At(i), v) {
-				good = append(good, v)
-			} else {
-				sound = false
-			}
-		}
-		return good
-	}
-	out.Ports, out.NotPorts = keep("ports", op.Ports, r.port), keep("notPorts", op.NotPorts, r.port)
-	out.Paths, out.NotPaths = keep("paths", op.Paths, r.path), keep("notPaths", op.NotPaths, r.path)
-	return out, sound || !r.drop()
+	return out, l.sound || !r.drop()
 }
 
 func (r authz) port(at object.Path, v string) bool {
@@ -241,9 +251,10 @@ func (r authz) condition(at object.Path, c *security.Condition) (model.AuthzCond
 	case key == "request.headers" && argument != "":
 		return out, r.unless(r.CheckHeaderName(at.Dot("key"), strings.TrimSuffix(argument, "]")))
 	case key == "source.ip" || key == "remote.ip" || key == "destination.ip":
-		_, ok := r.blocks(at.Dot("values"), out.Values)
-		_, also := r.blocks(at.Dot("notValues"), out.NotValues)
-		return out, r.unless(ok && also)
+		l := lists{authz: r, at: at, sound: true}
+		l.keep("values", out.Values, r.block)
+		l.keep("notValues", out.NotValues, r.block)
+		return out, r.unless(l.sound)
 	case key == "source.principal":
 		out.Values, out.NotValues = r.principals(out.Values), r.principals(out.NotValues)
 		return out, sometimes
