@@ -12,17 +12,17 @@ import (
 	"weft.dev/api/v1alpha1"
 )
 
-// Objects is the stored objects of one kind. Objects returned may be changed by
-// the caller. Get and List see every write that returned before (no stale cache).
-// Errors are those of k8s.io/apimachinery/pkg/api/errors: NotFound, Conflict.
+// Objects is the stored objects of one kind, as store.Resource is. Objects
+// returned are the caller's own, and no older than any write that has returned. Errors are
+// those of k8s.io/apimachinery/pkg/api/errors: NotFound, Conflict.
 type Objects[T any] interface {
-	List(ctx context.Context, namespace string) ([]T, error) // namespace "" is all
+	List(ctx context.Context, namespace string) ([]*T, error)
 	Get(ctx context.Context, namespace, name string) (*T, error)
-	// Update writes metadata and spec, UpdateStatus the status: both only over the resourceVersion that the object carries.
-	Update(ctx context.Context, object *T) (*T, error)
-	UpdateStatus(ctx context.Context, object *T) (*T, error)
-	// Watch calls changed for every object that exists, after each change, and with its last state after its deletion, until ctx ends.
-	Watch(ctx context.Context, changed func(object *T)) error
+	// Update writes all but the status, UpdateStatus the status alone; both only over the resourceVersion that o carries.
+	Update(ctx context.Context, o *T) (*T, error)
+	UpdateStatus(ctx context.Context, o *T) (*T, error)
+	// Watch tells of every object that there is, and then of each change, until ctx ends. Namespace "" is all.
+	Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error
 }
 
 // Options of an engine; all are required.
@@ -71,7 +71,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer e.loops.Wait()
 	defer cancel()
-	return e.Releases.Watch(ctx, func(rel *v1alpha1.Release) {
+	return e.Releases.Watch(ctx, "", func(rel *v1alpha1.Release, _ bool) {
 		if !Final(rel.Status.Phase) || begun(rel) {
 			e.poke(ctx, key{rel.Namespace, rel.Name})
 		}

@@ -58,14 +58,14 @@ func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) 
 	if err != nil {
 		return "", r.wrap("list", err)
 	}
-	all = slices.DeleteFunc(all, func(o v1alpha1.Release) bool {
-		return o.Spec.Application != rel.Spec.Application || !begun(&o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil)
+	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
+		return o.Spec.Application != rel.Spec.Application || !begun(o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil)
 	})
-	first := slices.MinFunc(append(all, *rel), func(a, b v1alpha1.Release) int {
+	first := slices.MinFunc(append(all, rel), func(a, b *v1alpha1.Release) int {
 		switch {
-		case begun(&a) && !begun(&b):
+		case begun(a) && !begun(b):
 			return -1
-		case begun(&b) && !begun(&a):
+		case begun(b) && !begun(a):
 			return 1
 		}
 		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))

@@ -120,7 +120,7 @@ func (s *shelf[T]) get(namespace, name string) (*T, error) {
 	return s.load(namespace, name)
 }
 
-func (s *shelf[T]) list(namespace string) (out []T) {
+func (s *shelf[T]) list(namespace string) (out []*T) {
 	s.Lock()
 	defer s.Unlock()
 	for at := range s.items {
@@ -129,7 +129,7 @@ func (s *shelf[T]) list(namespace string) (out []T) {
 			panic(err)
 		}
 		if namespace == "" || meta(o).GetNamespace() == namespace {
-			out = append(out, *o)
+			out = append(out, o)
 		}
 	}
 	return out
@@ -205,8 +205,8 @@ func (o objects[T]) Get(_ context.Context, namespace, name string) (*T, error) {
 	return op(o.p, func() (*T, error) { return o.get(namespace, name) })
 }
 
-func (o objects[T]) List(_ context.Context, namespace string) ([]T, error) {
-	return op(o.p, func() ([]T, error) { return o.list(namespace), nil })
+func (o objects[T]) List(_ context.Context, namespace string) ([]*T, error) {
+	return op(o.p, func() ([]*T, error) { return o.list(namespace), nil })
 }
 
 func (o objects[T]) Update(_ context.Context, x *T) (*T, error) {
@@ -228,13 +228,13 @@ func (o objects[T]) Create(_ context.Context, x *T) (*T, error) {
 	return op(o.p, func() (*T, error) { return o.did(o.create(x, time.Now())) })
 }
 
-func (o objects[T]) Watch(ctx context.Context, changed func(*T)) error {
+func (o objects[T]) Watch(ctx context.Context, _ string, changed func(*T, bool)) error {
 	o.Lock()
 	id := o.version + 1 + len(o.watchers)
-	o.watchers[id] = changed
+	o.watchers[id] = func(x *T) { changed(x, meta(x).GetDeletionTimestamp() != nil && len(meta(x).GetFinalizers()) == 0) }
 	o.Unlock()
 	for _, x := range o.list("") {
-		changed(&x)
+		changed(x, false)
 	}
 	<-ctx.Done()
 	o.Lock()
@@ -353,10 +353,12 @@ func (w *world) Traffic(_, name string) map[string]map[string]release.Counts {
 
 // deploy adds an application that serves v2, with v3 running beside it.
 func (w *world) deploy(app string, errorRate, rps float64, kind v1alpha1.StrategyType) {
+	w.mesh.Lock()
 	w.services[app] = &service{
 		rps: rps, errors: map[string]float64{"v2": 0.001, "v3": errorRate},
 		asked: map[string]float64{}, failed: map[string]float64{}, at: time.Now(), applied: map[string]int32{"v2": 100},
 	}
+	w.mesh.Unlock()
 	a := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: app}}
 	a.Spec.Strategy.Type = kind
 	a.Spec.Strategy.Analysis.Deadline = &metav1.Duration{Duration: 10 * time.Minute}

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -64,8 +63,8 @@ func (ErrorRate) Look(state json.RawMessage, q release.Question) (json.RawMessag
 	}
 	m.look(q)
 	out, err := json.Marshal(m)
-	if err != nil {
-		panic(fmt.Sprintf("judge: state %+v: %v", m, err)) // numbers and maps of numbers always marshal
+	if err != nil { // a number has left its range, which only a state made by hand can bring about
+		return nil, newMemory().verdict(q)
 	}
 	return out, m.verdict(q)
 }
@@ -76,7 +75,7 @@ func newMemory() *memory {
 
 // sound reports whether a state fits this version of the bets.
 func (m *memory) sound() bool {
-	return m.Last != nil && len(m.Harm.Stake) == len(harmPrior) && len(m.Safe.Stake) == len(safePrior)
+	return m.Last != nil && m.Harm.sound(len(harmPrior)) && m.Safe.sound(len(safePrior))
 }
 
 func (m *memory) look(q release.Question) {

@@ -236,3 +236,19 @@ func TestUnreadableStateStartsAnew(t *testing.T) {
 		}
 	}
 }
+
+// The state lies in a Release's status, where a person can write anything.
+func FuzzState(f *testing.F) {
+	state, _ := ErrorRate{}.Look(nil, release.Question{New: "v3", Old: "v2", Confidence: 0.99, Traffic: traffic(release.Counts{}, release.Counts{})})
+	f.Add([]byte(state), uint64(100), uint64(5))
+	f.Fuzz(func(t *testing.T, state []byte, requests, errors uint64) {
+		q := ask
+		for i := range uint64(3) {
+			q.Traffic = traffic(release.Counts{Requests: requests % 1e6 * i}, release.Counts{Requests: requests % 1e5 * i, Errors: errors % 1e5 * i})
+			var v release.Verdict
+			if state, v = (ErrorRate{}).Look(state, q); v.Why == "" {
+				t.Error("a verdict without a reason")
+			}
+		}
+	})
+}

@@ -36,4 +36,17 @@ func (m *mixture) bet(logRatio, prior []float64) {
 	}
 }
 
-func (m *mixture) worth() float64 { return math.Exp(m.Log) }
+// worth of the bet; beyond any need it is only large.
+func (m *mixture) worth() float64 { return math.Min(math.Exp(m.Log), 1e9) }
+
+// sound reports whether the stakes are shares of as many alternatives.
+func (m *mixture) sound(alternatives int) bool {
+	sum := 0.0
+	for _, s := range m.Stake {
+		if s <= 0 {
+			return false
+		}
+		sum += s
+	}
+	return len(m.Stake) == alternatives && math.Abs(sum-1) < 1e-6
+}

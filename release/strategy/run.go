@@ -34,10 +34,8 @@ type run struct {
 // Next decides the next step.
 func (w walker) Next(in release.Input) release.Outcome {
 	r := &run{Input: in, walker: w}
-	if len(in.State) > 0 {
-		if err := json.Unmarshal(in.State, &r.m); err != nil {
-			return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("status.state cannot be read (%v): traffic stays as it is; release again", err))
-		}
+	if err := r.recall(); err != nil {
+		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("status.state cannot be read (%v): traffic stays as it is; release again", err))
 	}
 	var err error
 	if r.limits, err = readLimits(in.Config.Strategy.Analysis); err == nil {
@@ -47,6 +45,22 @@ func (w walker) Next(in release.Input) release.Outcome {
 		return r.end(v1alpha1.ReleaseFailed, err.Error())
 	}
 	return r.next()
+}
+
+// recall reads the state.
+func (r *run) recall() error {
+	if len(r.State) == 0 {
+		return nil
+	}
+	var m memory
+	if err := json.Unmarshal(r.State, &m); err != nil {
+		return err
+	}
+	if last := len(r.shares()) - 1; m.Stage < 0 || m.Stage > last || m.Weight < 0 || m.Weight > 100 {
+		return fmt.Errorf("stage %d of %d with weight %d", m.Stage, last, m.Weight)
+	}
+	r.m = m
+	return nil
 }
 
 func (r *run) next() release.Outcome {

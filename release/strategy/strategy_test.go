@@ -293,3 +293,32 @@ func TestStepsWithoutComparisonSaySo(t *testing.T) {
 	s.next(0).do().next(1).want(progressing, "v2 0%, v3 100%", "").do()
 	s.next(1).want(succeeded, "", "unjudged")
 }
+
+// The state lies in a Release's status, where a person can write anything.
+func FuzzState(f *testing.F) {
+	in := release.Input{Now: time.Unix(1000, 0), Config: release.Config{ID: "u", Service: "reviews", Version: "v3", Serving: "v2"}}
+	in.Facts.Healthy = map[string]int{"v2": 1, "v3": 1}
+	f.Add([]byte(Canary(&scripted{}).Next(in).State), false)
+	f.Add([]byte(`{"seq":2,"stage":4,"from":"v2","weight":100,"waiting":true}`), true)
+	f.Fuzz(func(t *testing.T, state []byte, abort bool) {
+		for _, kind := range []release.Kind{release.Pass, release.Fail, release.Continue} {
+			for _, s := range []release.Strategy{Canary(&scripted{kind: kind}), BlueGreen(&scripted{kind: kind})} {
+				in := in
+				in.State = state
+				if abort {
+					in.Abort = "aborted by a person"
+				}
+				for range 4 {
+					out := s.Next(in)
+					if out.Why == "" || !release.Final(out.Phase) && out.Wake.IsZero() {
+						t.Fatalf("%+v", out)
+					}
+					if in.State = out.State; out.Action != nil {
+						in.Facts.Split = &release.Split{Versions: out.Action.Versions, Action: out.Action.ID()}
+						in.Facts.Applied.Known = true
+					}
+				}
+			}
+		}
+	})
+}

@@ -26,16 +26,17 @@ const (
 	SharesAnnotation = "weft.dev/release-shares" // what it wrote
 )
 
-// Splits is the stored TrafficSplits. Errors are those of apimachinery: Conflict, AlreadyExists.
+// Splits is the stored TrafficSplits, as store.Resource is: objects are the caller's
+// own, Update conflicts over another resourceVersion.
 type Splits interface {
-	List(ctx context.Context, namespace string) ([]v1alpha1.TrafficSplit, error)
+	List(ctx context.Context, namespace string) ([]*v1alpha1.TrafficSplit, error)
 	Create(ctx context.Context, split *v1alpha1.TrafficSplit) (*v1alpha1.TrafficSplit, error)
 	Update(ctx context.Context, split *v1alpha1.TrafficSplit) (*v1alpha1.TrafficSplit, error)
 }
 
 // Workloads is the stored workloads.
 type Workloads interface {
-	List(ctx context.Context, namespace string) ([]v1alpha1.Workload, error)
+	List(ctx context.Context, namespace string) ([]*v1alpha1.Workload, error)
 }
 
 // Mesh is what the mesh knows of itself, now.
@@ -80,7 +81,7 @@ func (p *Provider) Observe(ctx context.Context, t release.Target) (release.Facts
 
 // healthy counts an application's instances by version. A Lost one counts: too
 // many were lost at once to believe that they are gone, and they still get traffic.
-func healthy(workloads []v1alpha1.Workload, app string) map[string]int {
+func healthy(workloads []*v1alpha1.Workload, app string) map[string]int {
 	out := map[string]int{}
 	for _, w := range workloads {
 		if w.Spec.App == app && (w.Status.Health == "Healthy" || w.Status.Health == "Lost") {
@@ -96,12 +97,12 @@ func (p *Provider) find(ctx context.Context, namespace, service string) (*v1alph
 	if err != nil {
 		return nil, fmt.Errorf("trafficsplits of %s: %w", namespace, err)
 	}
-	all = slices.DeleteFunc(all, func(s v1alpha1.TrafficSplit) bool { return s.Spec.Service != service })
+	all = slices.DeleteFunc(all, func(s *v1alpha1.TrafficSplit) bool { return s.Spec.Service != service })
 	switch len(all) {
 	case 0:
 		return nil, nil
 	case 1:
-		return &all[0], nil
+		return all[0], nil
 	}
 	return nil, fmt.Errorf("trafficsplits %s/%s and %s/%s both split service %s: delete one of them", namespace, all[0].Name, namespace, all[1].Name, service)
 }

@@ -17,7 +17,7 @@ import (
 // store is splits and workloads in memory; a write over an old resourceVersion conflicts.
 type store struct {
 	splits    []v1alpha1.TrafficSplit
-	workloads []v1alpha1.Workload
+	workloads []*v1alpha1.Workload
 	writes    int
 	// between runs once between a read and the next write.
 	between func()
@@ -25,9 +25,9 @@ type store struct {
 
 type splitStore struct{ *store }
 
-func (s splitStore) List(context.Context, string) (out []v1alpha1.TrafficSplit, _ error) {
+func (s splitStore) List(context.Context, string) (out []*v1alpha1.TrafficSplit, _ error) {
 	for _, x := range s.splits {
-		out = append(out, *x.DeepCopy())
+		out = append(out, x.DeepCopy())
 	}
 	return out, nil
 }
@@ -62,7 +62,7 @@ func (s splitStore) Update(_ context.Context, x *v1alpha1.TrafficSplit) (*v1alph
 
 type workloadStore struct{ *store }
 
-func (s workloadStore) List(context.Context, string) ([]v1alpha1.Workload, error) {
+func (s workloadStore) List(context.Context, string) ([]*v1alpha1.Workload, error) {
 	return s.workloads, nil
 }
 
@@ -161,7 +161,7 @@ func TestObserve(t *testing.T) {
 	for i, w := range []struct{ app, version, health string }{
 		{"reviews", "v2", "Healthy"}, {"reviews", "v2", "Lost"}, {"reviews", "v2", "Unhealthy"}, {"reviews", "v3", "Draining"}, {"web", "v3", "Healthy"},
 	} {
-		x := v1alpha1.Workload{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(i)}}
+		x := &v1alpha1.Workload{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(i)}}
 		x.Spec.App, x.Spec.Version, x.Status.Health = w.app, w.version, w.health
 		s.workloads = append(s.workloads, x)
 	}
