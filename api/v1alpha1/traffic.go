@@ -82,10 +82,10 @@ type FallbackSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Service string `json:"service"`
-	// On lists the statuses that are replaced. Default: 502, 503, 504.
+	// Statuses that are replaced. Default: 502, 503, 504.
 	// +optional
 	// +kubebuilder:validation:MaxItems=20
-	On []int32 `json:"on,omitempty"`
+	Statuses []int32 `json:"statuses,omitempty"`
 	// Response to give instead.
 	Response FallbackResponse `json:"response"`
 }

@@ -67,10 +67,10 @@ func Fallback(o *object.Object, spec *v1alpha1.FallbackSpec) []model.Fallback {
 		o.Invalid(response.Dot("contentType"), "is no media type; write one such as application/json")
 		return nil
 	}
-	if len(spec.On) > 0 {
+	if len(spec.Statuses) > 0 {
 		f.On = nil
 	}
-	for i, status := range spec.On {
+	for i, status := range spec.Statuses {
 		if status < 400 || status > 599 || i >= object.MaxList {
 			o.Invalid(object.Spec.Dot("on").At(i), "%d is no status of a failure; write 400 to 599", status)
 			return nil
