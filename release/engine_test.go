@@ -97,11 +97,11 @@ const (
 )
 
 var stories = []story{
-	{name: "good", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseSucceeded, why: "v3 has all traffic", shares: ahead, version: "v3"},
+	{name: "good", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseSucceeded, why: "at most 0.5 points worse", shares: ahead, version: "v3"},
 	{name: "bad", errors: 0.05, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "worse beyond chance", shares: behind, version: "v2"},
 	{name: "good-at-once", kind: v1alpha1.BlueGreen, errors: 0.001, rps: 200, phase: v1alpha1.ReleaseSucceeded, why: "at most 0.5 points worse", shares: ahead, version: "v3"},
 	{name: "bad-at-once", kind: v1alpha1.BlueGreen, errors: 0.05, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "before it: worse beyond chance", shares: behind, version: "v2"},
-	{name: "no-traffic", phase: v1alpha1.ReleaseSucceeded, why: "v3 has all traffic", shares: ahead, version: "v3",
+	{name: "no-traffic", phase: v1alpha1.ReleaseSucceeded, why: "promoted by a person; v3 answered no request", shares: ahead, version: "v3",
 		during: func(w *world, app string) {
 			w.await(app, v1alpha1.ReleaseInconclusive)
 			w.releases.person("shop", app, func(r *v1alpha1.Release) { r.Spec.Promote = true })

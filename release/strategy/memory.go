@@ -41,6 +41,8 @@ type memory struct {
 	Waiting bool `json:"waiting,omitempty"`
 
 	Judge json.RawMessage `json:"judge,omitempty"`
+	// Proof is the evidence on which the new version got everything.
+	Proof string `json:"proof,omitempty"`
 	// Start of the count of what the old version did before a switch, and the count.
 	Start     *release.Counts `json:"start,omitempty"`
 	Reference *release.Counts `json:"reference,omitempty"`

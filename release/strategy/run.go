@@ -132,6 +132,7 @@ func (r *run) forward(why string) release.Outcome {
 	}
 	if r.m.Stage > 0 {
 		r.note(why)
+		r.m.Proof = why
 	}
 	r.m.Stage = next
 	return r.write(shares[next], "")
@@ -273,14 +274,16 @@ func (r *run) private() string {
 	return fmt.Sprintf("%s is reachable by its private address", r.Config.Version)
 }
 
+// everything is how a run succeeds that needs no verdict at 100%.
 func (r *run) everything() string {
-	if r.m.From == "" {
-		return fmt.Sprintf("%s has all traffic of %s; nothing was in service before", r.Config.Version, r.Config.Service)
+	all := fmt.Sprintf("%s has all traffic of %s", r.Config.Version, r.Config.Service)
+	switch {
+	case r.m.From == "":
+		return all + "; nothing was in service before"
+	case r.m.Proof == "":
+		return fmt.Sprintf("%s, unjudged: its steps left nothing to compare; %s is kept at 0%%", all, r.m.From)
 	}
-	if len(r.m.Judge) == 0 {
-		return fmt.Sprintf("%s has all traffic of %s, unjudged: its steps left nothing to compare; %s is kept at 0%%", r.Config.Version, r.Config.Service, r.m.From)
-	}
-	return fmt.Sprintf("%s has all traffic of %s; %s is kept at 0%% to go back to", r.Config.Version, r.Config.Service, r.m.From)
+	return fmt.Sprintf("%s; %s, %s is kept at 0%%", r.m.Proof, all, r.m.From)
 }
 
 // spread says which proxies have not applied the last action yet.

@@ -117,7 +117,7 @@ func TestCanaryWalksItsSteps(t *testing.T) {
 	}
 	s.judge.kind = release.Pass
 	s.next(1).want(progressing, "v2 0%, v3 100%", "").do()
-	s.next(1).want(succeeded, "", "v3 has all traffic of reviews; v2 is kept at 0%")
+	s.next(1).want(succeeded, "", "evidence; v3 has all traffic of reviews, v2 is kept at 0%")
 }
 
 func TestPassWaitsForEveryProxyButFailDoesNot(t *testing.T) {
