@@ -23,16 +23,23 @@ const (
 	maxReason = 4 << 10
 )
 
+const (
+	// maxMessage is the size of one request, in bytes.
+	maxMessage = 4 << 20
+	// maxStreams is how many streams one connection may have at once.
+	maxStreams = 64
+	// ping is when a silent connection is asked for life, and pong how long it may take to answer.
+	ping, pong = 30 * time.Second, 10 * time.Second
+)
+
 // Limits bound what a client can make the server hold. Zero fields have the
 // default named at each.
 type Limits struct {
-	MessageBytes   int           // of one request; 4 MiB
-	NameBytes      int           // of one resource name or node id; 1 KiB
-	Names          int           // that one stream may ask for or claim, per type; 20,000
-	StreamsPerID   int           // of one proxy; one more ends the oldest; 4
-	WriteStall     time.Duration // a client that takes in nothing for so long is dropped; 30 s
-	FirstRequest   time.Duration // a stream that says nothing for so long is dropped; 10 s
-	StreamsPerConn int           // at once on one connection; 64
+	NameBytes    int           // of one resource name or node id; 1 KiB
+	Names        int           // that one stream may ask for or claim, per type; 20,000
+	StreamsPerID int           // of one proxy; one more ends the oldest; 4
+	WriteStall   time.Duration // a client that takes in nothing for so long is dropped; 30 s
+	FirstRequest time.Duration // a stream that says nothing for so long is dropped; 10 s
 }
 
 func (l Limits) withDefaults() Limits {
@@ -41,11 +48,9 @@ func (l Limits) withDefaults() Limits {
 			*v = otherwise
 		}
 	}
-	or(&l.MessageBytes, 4<<20)
 	or(&l.NameBytes, 1<<10)
 	or(&l.Names, 20_000)
 	or(&l.StreamsPerID, 4)
-	or(&l.StreamsPerConn, 64)
 	if l.WriteStall == 0 {
 		l.WriteStall = 30 * time.Second
 	}
@@ -55,16 +60,13 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// ServerOptions hold a gRPC server to the limits that are not the streams' own.
-func (l Limits) ServerOptions() []grpc.ServerOption {
-	l = l.withDefaults()
+// ServerOptions are the limits of a gRPC server that ADS is registered with.
+func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(l.MessageBytes),
-		grpc.MaxConcurrentStreams(uint32(l.StreamsPerConn)),
-		grpc.MaxHeaderListSize(16 << 10),
-		grpc.ConnectionTimeout(l.FirstRequest),
+		grpc.MaxRecvMsgSize(maxMessage),
+		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.SharedWriteBuffer(true), // thousands of idle connections keep none
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: l.WriteStall, Timeout: l.WriteStall / 3}),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: pong}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pong / 2, PermitWithoutStream: true}),
 	}
 }

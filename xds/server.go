@@ -60,7 +60,7 @@ func NewServer(o Options) *Server {
 	return s
 }
 
-// Register adds ADS to a gRPC server, which should have Limits.ServerOptions.
+// Register adds ADS to a gRPC server, which should have ServerOptions.
 func (s *Server) Register(to grpc.ServiceRegistrar) {
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(to, s)
 }

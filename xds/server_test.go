@@ -35,7 +35,7 @@ func serve(t *testing.T, o Options) (*Server, discoveryv3.AggregatedDiscoverySer
 		t.Fatal(err)
 	}
 	s := NewServer(o)
-	g := grpc.NewServer(o.Limits.ServerOptions()...)
+	g := grpc.NewServer(ServerOptions()...)
 	s.Register(g)
 	go g.Serve(lis)
 	t.Cleanup(g.Stop)
