@@ -63,15 +63,15 @@ const (
 // that nothing can be said.
 type Analysis struct {
 	// MaxErrorIncrease is the error rate, in percentage points over the serving version, that
-	// still passes, e.g. "0.5".
+	// still passes, e.g. "1.5". Default: "0.5".
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,4})?$`
 	MaxErrorIncrease string `json:"maxErrorIncrease,omitempty"`
-	// Confidence that a verdict needs, e.g. "0.99".
+	// Confidence that a verdict needs, e.g. "0.999"; at least 0.5. Default: "0.99".
 	// +optional
 	// +kubebuilder:validation:Pattern=`^0\.[0-9]{1,6}$`
 	Confidence string `json:"confidence,omitempty"`
-	// Deadline after which a step without a verdict is inconclusive and waits for a person.
+	// Deadline after which a step without a verdict is inconclusive and waits for a person. Default: 10m.
 	// +optional
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
 }

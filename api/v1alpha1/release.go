@@ -40,7 +40,8 @@ type ReleaseSpec struct {
 	// Abort takes the version out of traffic now.
 	// +optional
 	Abort bool `json:"abort,omitempty"`
-	// Promote goes on with an inconclusive or waiting release.
+	// Promote goes on where a step is inconclusive, at this and at later steps. A version shown
+	// to be worse goes back all the same.
 	// +optional
 	Promote bool `json:"promote,omitempty"`
 }
