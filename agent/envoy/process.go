@@ -63,13 +63,13 @@ func (p Process) once(ctx context.Context) error {
 		return err
 	}
 	defer out.Close()
-	// The thread that starts Envoy must live as long as Envoy: see childAttributes.
+	// The thread that starts Envoy must live as long as Envoy: see ChildAttributes.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd := exec.Command(p.Binary, "-c", p.Bootstrap, "--disable-hot-restart",
 		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info")
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = childAttributes()
+	cmd.SysProcAttr = ChildAttributes()
 	if err := cmd.Start(); err != nil {
 		return err
 	}

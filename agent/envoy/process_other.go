@@ -4,5 +4,5 @@ package envoy
 
 import "syscall"
 
-// childAttributes keep the terminal's Ctrl-C from Envoy, which is drained first.
-func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+// ChildAttributes keep the terminal's Ctrl-C from Envoy, which is drained first.
+func ChildAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -1,0 +1,361 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+
+	"weft.dev/agent/envoy"
+	"weft.dev/agent/relay"
+	"weft.dev/identity"
+	"weft.dev/model"
+)
+
+const (
+	// DefaultDrain is how long a leaving workload still answers: until every
+	// proxy knows, and what is under way has ended.
+	DefaultDrain = 3 * time.Second
+
+	confirmWait   = 2 * time.Second // for the server's word that nobody is sent here any more
+	leaveWait     = time.Second     // for its word that the workload is removed
+	readyInterval = 100 * time.Millisecond
+	sayInterval   = 10 * time.Second // while something is waited for
+	scrape        = time.Second
+	maxMessage    = 64 << 20 // of configuration
+)
+
+// Options are what Run needs to know.
+type Options struct {
+	Dir     string // of this workload alone; made when needed
+	HostDir string // what Join wrote
+	Server  string // host:port; empty: the one that was joined
+	// Registration is the workload. Ports that are 0 are picked, once for all.
+	Registration model.Registration
+	Command      []string // the application; none: a gateway, or a proxy beside something else
+	HealthPath   string   // of the first port; empty: that it takes connections is enough
+	Envoy        string   // path of a binary; empty: the pinned one
+	Concurrency  int      // Envoy's threads; 0: 1
+	Heap         uint64   // Envoy's memory, bytes; 0: envoy.DefaultHeap
+	Drain        time.Duration
+	Signals      <-chan os.Signal // for the application; may be nil
+	Stdout       io.Writer        // of the application; nil: ours
+	Stderr       io.Writer
+	Log          *slog.Logger
+}
+
+// agent is one running workload.
+type agent struct {
+	Options
+	files   identity.Dir
+	sockets string
+	keeper  *keeper
+	relay   *relay.Service
+	admin   *envoy.Admin
+	session *session
+}
+
+// Run runs a workload until ctx ends or its application does, and returns the
+// application's exit code. When ctx ends the workload is drained first.
+func Run(ctx context.Context, o Options) (code int, err error) {
+	a, unlock, err := prepare(&o)
+	if err != nil {
+		return 1, err
+	}
+	defer unlock()
+	binary, err := envoy.Find(ctx, o.Envoy, o.Log)
+	if err != nil {
+		return 1, err
+	}
+	if err := a.keeper.open(ctx); err != nil {
+		return 1, err
+	}
+	// What runs beside the application outlives ctx: it is needed to drain.
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	conn, err := a.connect()
+	if err != nil {
+		return 1, err
+	}
+	defer conn.Close()
+	a.session = newSession(conn, a.Registration, a.keeper.trust, o.Log)
+	if err := a.serveEnvoy(background, &running); err != nil {
+		return 1, err
+	}
+	broken := make(chan error, 1)
+	process := envoy.Process{
+		Binary: binary, Bootstrap: a.path("bootstrap.json"), LogFile: a.path("envoy.log"),
+		Concurrency: o.Concurrency, Log: o.Log,
+	}
+	running.Go(func() { broken <- process.Run(background) })
+	running.Go(func() { a.relay.RunUpstream(background, conn) })
+	running.Go(func() { a.relay.RunCache(background) })
+	running.Go(func() { a.keeper.run(background) })
+	running.Go(func() { a.count(background) })
+	running.Go(func() { a.report(background) })
+	left := make(chan struct{})
+	running.Go(func() { a.session.run(background); close(left) })
+	return a.live(ctx, broken, left)
+}
+
+// prepare takes the folder into use.
+func prepare(o *Options) (a *agent, unlock func(), err error) {
+	if o.Drain == 0 {
+		o.Drain = DefaultDrain
+	}
+	if o.Stdout == nil {
+		o.Stdout = os.Stdout
+	}
+	if o.Stderr == nil {
+		o.Stderr = os.Stderr
+	}
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return nil, nil, err
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, nil, err
+	}
+	if unlock, err = exclusive(o.Dir); err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			unlock()
+		}
+	}()
+	a = &agent{files: identity.Dir(o.Dir)}
+	if o.Registration, err = assignPorts(a.files, o.Registration); err != nil {
+		return nil, nil, err
+	}
+	if o.Server, err = serverAddress(o.Server, o.HostDir); err != nil {
+		return nil, nil, err
+	}
+	if a.sockets, err = socketDir(o.Dir); err != nil {
+		return nil, nil, err
+	}
+	a.Options = *o
+	a.relay = relay.Open(relay.Cache{Dir: a.files}, o.Log)
+	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
+	r := o.Registration
+	a.keeper = &keeper{
+		files: a.files, hostDir: o.HostDir, server: o.Server, log: o.Log, changed: a.serveSecrets,
+		wanted: model.RenewRequest{Namespace: r.Namespace, Account: model.Workload{App: r.App, Gateway: r.Gateway}.Account()},
+	}
+	return a, unlock, a.writeBootstrap()
+}
+
+// exclusive keeps a second agent out of the folder.
+func exclusive(dir string) (unlock func(), err error) {
+	file, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
+		file.Close()
+		return nil, fmt.Errorf("%s: another agent uses this folder: stop it, or give this workload another name", dir)
+	}
+	return func() { file.Close() }, nil
+}
+
+func (a *agent) path(name string) string   { return filepath.Join(a.Dir, name) }
+func (a *agent) socket(name string) string { return filepath.Join(a.sockets, name) }
+
+func (a *agent) writeBootstrap() error {
+	r := a.Registration
+	data, err := envoy.Bootstrap{
+		ID: r.Namespace + "/" + r.Name, Cluster: a.keeper.wanted.Account, Heap: a.Heap,
+		AgentSocket: a.socket("ads.sock"), AdminSocket: a.socket("admin.sock"),
+	}.JSON()
+	if err != nil {
+		return err
+	}
+	return a.files.Write("bootstrap.json", data)
+}
+
+func (a *agent) serveSecrets(c *identity.Credential) {
+	all, err := secrets(c)
+	if err != nil {
+		a.Log.Error("the certificate cannot be given to Envoy", "why", err)
+		return
+	}
+	for _, one := range all {
+		a.relay.SetLocal(model.TypeSecret.TypeURL(), one)
+	}
+}
+
+// connect is the one connection to the server; it comes back by itself.
+func (a *agent) connect() (*grpc.ClientConn, error) {
+	return dial(a.Server, credentials.NewTLS(identity.ClientTLS(a.keeper.held.Load)),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: minReconnect, Multiplier: 2, Jitter: 0.5, MaxDelay: maxReconnect},
+			MinConnectTimeout: callTimeout,
+		}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: model.LeaseInterval}),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
+		grpc.WithSharedWriteBuffer(true),
+	)
+}
+
+// serveEnvoy opens the socket at which Envoy asks for its configuration.
+func (a *agent) serveEnvoy(ctx context.Context, running *sync.WaitGroup) error {
+	path := a.socket("ads.sock")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return err
+	}
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.SharedWriteBuffer(true))
+	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
+	running.Go(func() {
+		if err := server.Serve(listener); err != nil {
+			a.Log.Error("Envoy is not served any more", "why", err)
+		}
+	})
+	running.Go(func() { <-ctx.Done(); server.Stop() })
+	return nil
+}
+
+// live is the workload's life: ready, serving, drained.
+func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struct{}) (int, error) {
+	defer func() {
+		close(a.session.leave)
+		select {
+		case <-left:
+		case <-time.After(leaveWait):
+		}
+	}()
+	if err := a.awaitEnvoy(ctx, broken); err != nil || ctx.Err() != nil {
+		return 1, err
+	}
+	if len(a.Command) == 0 {
+		return 0, a.serve(ctx, nil, broken)
+	}
+	app, err := startApp(a.Command, environment(a.Registration), a.Stdout, a.Stderr)
+	if err != nil {
+		return 127, err
+	}
+	defer app.stop()
+	if err := a.serve(ctx, app, broken); err != nil {
+		return 1, err
+	}
+	app.stop()
+	return app.code, nil
+}
+
+// awaitEnvoy waits until Envoy listens where this workload needs it.
+func (a *agent) awaitEnvoy(ctx context.Context, broken <-chan error) error {
+	var ports []uint32
+	if r := a.Registration; r.Gateway == "" { // what a gateway listens on is for others to say
+		ports = append(ports, r.OutboundPort)
+		for _, p := range r.Ports {
+			ports = append(ports, p.ProxyPort)
+		}
+	}
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for began, said := time.Now(), time.Now(); !a.admin.Ready(ctx, ports); {
+		if time.Since(said) > sayInterval {
+			said = time.Now()
+			a.Log.Info("waiting for Envoy to be ready: it has no configuration yet", "for", time.Since(began).Round(time.Second))
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-broken:
+			return err
+		case <-tick.C:
+		}
+	}
+	a.Log.Info("Envoy is ready")
+	return nil
+}
+
+// serve returns when ctx has ended and the workload is drained, or when its
+// application, or Envoy for good, has ended.
+func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error {
+	probing, stop := context.WithCancel(ctx)
+	defer stop()
+	var ended <-chan struct{}
+	if app == nil {
+		a.session.set(model.Healthy)
+	} else {
+		ended = app.ended
+		go probe(probing, a.Registration.Ports, a.HealthPath, func(healthy bool) {
+			switch {
+			case probing.Err() != nil: // it may be draining by now
+			case healthy:
+				a.session.set(model.Healthy)
+			default:
+				a.session.set(model.Unhealthy)
+			}
+		})
+	}
+	for {
+		select {
+		case signal := <-a.Signals:
+			if app != nil {
+				app.process.Signal(signal)
+			}
+		case err := <-broken:
+			return err
+		case <-ended:
+			return nil
+		case <-ctx.Done():
+			stop()
+			a.drain(ended)
+			return nil
+		}
+	}
+}
+
+// drain has nobody sent here any more, and lets what is under way end.
+func (a *agent) drain(ended <-chan struct{}) {
+	a.session.set(model.Draining)
+	wait, cancel := context.WithTimeout(context.Background(), confirmWait)
+	defer cancel()
+	if _, connected := a.session.state(); connected {
+		a.session.await(wait, model.Draining)
+	}
+	select {
+	case <-time.After(a.Drain):
+	case <-ended:
+	}
+}
+
+// count reads Envoy's counters and hands them on.
+func (a *agent) count(ctx context.Context) {
+	traffic := envoy.NewTraffic(a.admin)
+	tick := time.NewTicker(scrape)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			r, err := traffic.Report(ctx, a.relay.Names(model.TypeCluster.TypeURL()), now)
+			if err == nil && len(r.Edges) > 0 {
+				a.session.report(r)
+			}
+		}
+	}
+}

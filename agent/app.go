@@ -1,0 +1,156 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"weft.dev/agent/envoy"
+	"weft.dev/model"
+)
+
+const (
+	stopGrace     = 10 * time.Second // an application's, before it is killed
+	probeTimeout  = time.Second
+	probeEager    = 100 * time.Millisecond // until it is healthy
+	probeInterval = time.Second
+	failuresToSay = 3 // failed probes in a row that make it Unhealthy
+)
+
+// environment tells an application where it listens and whom to call through.
+func environment(r model.Registration) []string {
+	proxy := "http://127.0.0.1:" + strconv.Itoa(int(r.OutboundPort))
+	env := []string{
+		"WEFT_APP=" + r.App, "WEFT_VERSION=" + r.Version, "WEFT_NAMESPACE=" + r.Namespace, "WEFT_WORKLOAD=" + r.Name,
+		"HTTP_PROXY=" + proxy, "http_proxy=" + proxy, "HTTPS_PROXY=" + proxy, "https_proxy=" + proxy,
+		"NO_PROXY=127.0.0.1,::1", "no_proxy=127.0.0.1,::1",
+	}
+	for i, p := range r.Ports {
+		port := strconv.Itoa(int(p.AppPort))
+		if i == 0 {
+			env = append(env, "PORT="+port)
+		}
+		env = append(env, fmt.Sprintf("PORT_%d=%s", p.Number, port))
+	}
+	return env
+}
+
+// app is a running application.
+type app struct {
+	process *os.Process
+	ended   chan struct{}
+	code    int
+}
+
+// startApp starts the command. Its end is told by ended, and then code.
+func startApp(command, env []string, stdout, stderr io.Writer) (*app, error) {
+	a := &app{ended: make(chan struct{})}
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // see envoy.ChildAttributes
+		defer runtime.UnlockOSThread()
+		cmd := exec.Command(command[0], command[1:]...)
+		cmd.Env = append(os.Environ(), env...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+		cmd.SysProcAttr = envoy.ChildAttributes()
+		err := cmd.Start()
+		a.process = cmd.Process
+		started <- err
+		if err == nil {
+			a.code = exitCode(cmd.Wait())
+			close(a.ended)
+		}
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("application %s: %w", command[0], err)
+	}
+	return a, nil
+}
+
+// exitCode is what a shell would say.
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case !errors.As(err, &exit):
+		return 1
+	}
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return exit.ExitCode()
+}
+
+// stop asks the application to end, and makes it after a while.
+func (a *app) stop() {
+	if a.process.Signal(syscall.SIGTERM) != nil {
+		<-a.ended
+		return
+	}
+	select {
+	case <-a.ended:
+	case <-time.After(stopGrace):
+		a.process.Kill()
+		<-a.ended
+	}
+}
+
+// probe watches whether the application answers and says so until ctx ends.
+func probe(ctx context.Context, ports []model.WorkloadPort, path string, say func(healthy bool)) {
+	client := &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
+	healthy, failures := false, 0
+	for ctx.Err() == nil {
+		if answers(ctx, client, ports, path) {
+			failures, healthy = 0, true
+			say(true)
+		} else if failures++; healthy && failures >= failuresToSay {
+			healthy = false
+			say(false)
+		}
+		wait := probeInterval
+		if !healthy {
+			wait = probeEager
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+	}
+}
+
+// answers says whether all ports take connections, and the first one the path.
+func answers(ctx context.Context, client *http.Client, ports []model.WorkloadPort, path string) bool {
+	for _, p := range ports {
+		dialer := net.Dialer{Timeout: probeTimeout}
+		conn, err := dialer.DialContext(ctx, "tcp", loopback(p.AppPort))
+		if err != nil {
+			return false
+		}
+		conn.Close()
+	}
+	if path == "" || len(ports) == 0 {
+		return true
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(ports[0].AppPort)+path, nil)
+	if err != nil {
+		return false
+	}
+	reply, err := client.Do(request)
+	if err != nil {
+		return false
+	}
+	reply.Body.Close()
+	return reply.StatusCode < 400
+}
+
+func loopback(port uint32) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }

@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"strconv"
+
+	"weft.dev/identity"
+	"weft.dev/model"
+)
+
+const (
+	portsFile = "ports.json"
+	// Ports are picked below those that Linux gives to outgoing connections.
+	firstPort, lastPort = 20_000, 32_000
+	portTries           = 200
+)
+
+// ports are the ones that this workload has picked, kept over restarts.
+type ports struct {
+	Outbound uint32            `json:"outbound"`
+	Proxy    map[uint32]uint32 `json:"proxy"` // by the service's port
+	App      map[uint32]uint32 `json:"app"`
+}
+
+// assignPorts fills in the ports that the registration leaves open.
+func assignPorts(files identity.Dir, r model.Registration) (model.Registration, error) {
+	p := ports{Proxy: map[uint32]uint32{}, App: map[uint32]uint32{}}
+	data, err := files.Read(portsFile)
+	if err == nil {
+		err = json.Unmarshal(data, &p)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return r, fmt.Errorf("ports of the workload: %s: %w; remove it to have new ones picked", portsFile, err)
+	}
+	taken := map[uint32]bool{p.Outbound: true}
+	for _, m := range []map[uint32]uint32{p.Proxy, p.App} {
+		for _, port := range m {
+			taken[port] = true
+		}
+	}
+	keep := func(port *uint32, kept uint32) uint32 {
+		if *port == 0 && kept != 0 {
+			*port = kept
+		}
+		if *port == 0 && err == nil {
+			*port, err = freePort(taken)
+		}
+		return *port
+	}
+	err = nil
+	r.Ports = append([]model.WorkloadPort(nil), r.Ports...)
+	if r.Gateway == "" {
+		p.Outbound = keep(&r.OutboundPort, p.Outbound)
+	}
+	for i := range r.Ports {
+		port := &r.Ports[i]
+		p.Proxy[port.Number] = keep(&port.ProxyPort, p.Proxy[port.Number])
+		if r.Gateway == "" {
+			p.App[port.Number] = keep(&port.AppPort, p.App[port.Number])
+		}
+	}
+	if err != nil {
+		return r, err
+	}
+	if data, err = json.Marshal(p); err != nil {
+		return r, err
+	}
+	return r, files.Write(portsFile, data)
+}
+
+func freePort(taken map[uint32]bool) (uint32, error) {
+	for range portTries {
+		port := uint32(firstPort + rand.N(lastPort-firstPort))
+		if taken[port] {
+			continue
+		}
+		listener, err := net.Listen("tcp", ":"+strconv.Itoa(int(port)))
+		if err != nil {
+			continue
+		}
+		taken[port] = true
+		return port, listener.Close()
+	}
+	return 0, fmt.Errorf("no free port was found between %d and %d in %d tries", firstPort, lastPort, portTries)
+}

@@ -1,0 +1,58 @@
+package agent
+
+import (
+	"strconv"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"weft.dev/identity"
+	"weft.dev/model"
+)
+
+// Names of the secrets that every proxy of the mesh asks its agent for.
+const (
+	secretWorkload = "workload" // certificate chain and key
+	secretRoots    = "roots"    // what the mesh trusts
+)
+
+// Field numbers of Envoy's messages, which are not linked in for their size:
+// Secret, TlsCertificate, CertificateValidationContext, DataSource.
+const (
+	secretName           = 1
+	secretCertificate    = 2
+	secretValidation     = 4
+	certificateChain     = 1
+	certificateKey       = 2
+	validationTrustedCA  = 1
+	dataSourceInlineData = 2
+)
+
+// secrets are the credential as Envoy takes it.
+func secrets(c *identity.Credential) ([]*discoveryv3.Resource, error) {
+	key, err := c.KeyPEM()
+	if err != nil {
+		return nil, err
+	}
+	certificate := append(message(certificateChain, inline(c.ChainPEM())), message(certificateKey, inline(key))...)
+	return []*discoveryv3.Resource{
+		secret(secretWorkload, message(secretCertificate, certificate)),
+		secret(secretRoots, message(secretValidation, message(validationTrustedCA, inline(c.RootsPEM())))),
+	}, nil
+}
+
+func secret(name string, content []byte) *discoveryv3.Resource {
+	body := append(message(secretName, []byte(name)), content...)
+	return &discoveryv3.Resource{
+		Name: name, Version: strconv.FormatUint(model.HashBody(body), 16),
+		Resource: &anypb.Any{TypeUrl: model.TypeSecret.TypeURL(), Value: body},
+	}
+}
+
+func inline(data []byte) []byte { return message(dataSourceInlineData, data) }
+
+// message is a field with a length: a message, bytes or a string.
+func message(field protowire.Number, content []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, field, protowire.BytesType), content)
+}
