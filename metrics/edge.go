@@ -180,19 +180,23 @@ func compareEnds(a, b End) int {
 }
 
 // Versions returns the running totals of all calls to a host, by version
-// (subset); calls that named no version are under "".
-func (c *Edges) Versions(host string) map[string]Counts {
+// (subset) and then by the app that called; calls that named no version are under "".
+func (c *Edges) Versions(host string) map[string]map[End]Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	totals := map[string]Counts{}
+	totals := map[string]map[End]Counts{}
 	for key, data := range c.edges {
 		clusterHost, _, subset, ok := model.ParseClusterName(key.cluster)
 		if !ok || clusterHost != host {
 			continue
 		}
-		sum := totals[subset]
+		if totals[subset] == nil {
+			totals[subset] = map[End]Counts{}
+		}
+		caller := End{Namespace: key.source.Namespace, App: key.source.App}
+		sum := totals[subset][caller]
 		sum.merge(data.total)
-		totals[subset] = sum
+		totals[subset][caller] = sum
 	}
 	return totals
 }

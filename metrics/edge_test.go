@@ -56,14 +56,16 @@ func TestRecentLooksBackOneWindow(t *testing.T) {
 	}
 }
 
-func TestVersionsAddUpOverSources(t *testing.T) {
+func TestVersionsAddUpByCaller(t *testing.T) {
 	edges, now := metrics.NewEdges(), time.Unix(1000, 0)
-	edges.Record(metrics.End{App: "a"}, report(reviewsV2, 10, 1), now)
+	edges.Record(metrics.End{App: "a", Version: "v1"}, report(reviewsV2, 10, 1), now)
+	edges.Record(metrics.End{App: "a", Version: "v2"}, report(reviewsV2, 3, 0), now)
 	edges.Record(metrics.End{App: "b"}, report(reviewsV2, 5, 2), now)
 	edges.Record(metrics.End{App: "b"}, report("ratings.shop.svc.cluster.local:9080", 7, 0), now)
 	got := edges.Versions("reviews.shop.svc.cluster.local")
-	if len(got) != 1 || got["v2"].Requests != 15 || got["v2"].Errors != 3 {
-		t.Errorf("totals %+v, want v2 with 15 requests and 3 errors", got)
+	a, b := got["v2"][metrics.End{App: "a"}], got["v2"][metrics.End{App: "b"}]
+	if len(got) != 1 || a.Requests != 13 || a.Errors != 1 || b.Requests != 5 || b.Errors != 2 {
+		t.Errorf("totals %+v, want v2 with 13 and 5 requests, 1 and 2 errors", got)
 	}
 }
 

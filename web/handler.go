@@ -32,7 +32,7 @@ type Mesh struct {
 	Edges    func(window time.Duration) []metrics.Edge
 	Problems func() []model.Problem
 	Proxies  func() []model.Proxy
-	Sent     func(proxy string) map[string]uint64 // resources sent since it connected, by type
+	Sent     func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain  func(proxy string, request explain.Request) (explain.Trace, error)
 	Token    func(TokenRequest) (TokenReply, error)
 }
@@ -66,7 +66,7 @@ type Proxy struct {
 	Envoy     string   `json:"envoy,omitempty"`
 	Refused   []string `json:"refused,omitempty"`
 	// Sent counts the resources pushed since it connected, by type.
-	Sent map[string]uint64 `json:"sent,omitempty"`
+	Sent map[string]int `json:"sent,omitempty"`
 }
 
 // TokenRequest asks for a one-time join token.
@@ -105,6 +105,9 @@ func Handler(mesh Mesh) http.Handler {
 // badRequest makes a 400.
 type badRequest struct{ error }
 
+// Invalid is the error of a request that cannot be meant.
+func Invalid(format string, args ...any) error { return badRequest{fmt.Errorf(format, args...)} }
+
 func reply(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (any, error)) {
 	value, err := serve(r)
 	w.Header().Set("Content-Type", "application/json")
@@ -127,7 +130,7 @@ func edges(mesh Mesh, r *http.Request) (any, error) {
 	if text := r.URL.Query().Get("window"); text != "" {
 		var err error
 		if window, err = time.ParseDuration(text); err != nil || window <= 0 || window > metrics.Window {
-			return nil, badRequest{fmt.Errorf("window %q: want a duration of at most %s, e.g. 10s", text, metrics.Window)}
+			return nil, Invalid("window %q: want a duration of at most %s, e.g. 10s", text, metrics.Window)
 		}
 	}
 	return orEmpty(mesh.Edges(window)), nil
@@ -160,7 +163,7 @@ func explained(mesh Mesh, r *http.Request) (any, error) {
 	for _, header := range query["header"] {
 		name, value, ok := strings.Cut(header, ":")
 		if !ok {
-			return nil, badRequest{fmt.Errorf("header %q: want NAME: VALUE", header)}
+			return nil, Invalid("header %q: want NAME: VALUE", header)
 		}
 		request.Headers[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
 	}
@@ -172,7 +175,7 @@ func token(mesh Mesh, r *http.Request) (any, error) {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&request); err != nil && !errors.Is(err, io.EOF) {
-		return nil, badRequest{fmt.Errorf("token request: %w", err)}
+		return nil, Invalid("token request: %w", err)
 	}
 	return mesh.Token(request)
 }

@@ -95,7 +95,7 @@ func newGetProxies() *cobra.Command {
 }
 
 // sentSummary is "Cluster 12, Listener 3", or "nothing".
-func sentSummary(sent map[string]uint64) string {
+func sentSummary(sent map[string]int) string {
 	var parts []string
 	for _, kind := range model.SortedKeys(sent) {
 		if sent[kind] > 0 {

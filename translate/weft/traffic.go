@@ -72,7 +72,7 @@ func Fallback(o *object.Object, spec *v1alpha1.FallbackSpec) []model.Fallback {
 	}
 	for i, status := range spec.Statuses {
 		if status < 400 || status > 599 || i >= object.MaxList {
-			o.Invalid(object.Spec.Dot("on").At(i), "%d is no status of a failure; write 400 to 599", status)
+			o.Invalid(object.Spec.Dot("statuses").At(i), "%d is no status of a failure; write 400 to 599", status)
 			return nil
 		}
 		f.On = append(f.On, uint32(status))

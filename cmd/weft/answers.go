@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"weft.dev/explain"
+	"weft.dev/identity"
+	"weft.dev/metrics"
+	"weft.dev/model"
+	"weft.dev/web"
+)
+
+// web are the answers to people's questions.
+func (m *mesh) web(meshAddress string) web.Mesh {
+	return web.Mesh{
+		Status:   func() web.Status { return m.status(meshAddress) },
+		Edges:    func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
+		Problems: m.problems.All,
+		Proxies:  m.proxies.All,
+		Sent:     m.sent,
+		Explain:  m.explain,
+		Token:    func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
+	}
+}
+
+func (m *mesh) status(meshAddress string) web.Status {
+	revision := m.graph.Revision()
+	current, total, _ := m.sessions.Applied(revision)
+	return web.Status{
+		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
+		Workloads: m.rows.Workloads.Len(), Problems: m.problems.Len(), MeshPort: meshAddress,
+	}
+}
+
+// maxTokenTTL bounds how long a token may lie around.
+const maxTokenTTL = 24 * time.Hour
+
+func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenReply, error) {
+	ttl := identity.TokenTTL
+	if request.TTL != "" {
+		var err error
+		if ttl, err = time.ParseDuration(request.TTL); err != nil || ttl <= 0 || ttl > maxTokenTTL {
+			return web.TokenReply{}, web.Invalid("ttl %q: want a duration of at most %s, e.g. 10m", request.TTL, maxTokenTTL)
+		}
+	}
+	namespaces := request.Namespaces
+	if len(namespaces) == 0 {
+		namespaces = []string{"default"}
+	}
+	expires := time.Now().Add(ttl)
+	token, err := m.authority.Tokens.Create(identity.Grant{Namespaces: namespaces}, ttl, m.authority.CA.Fingerprint())
+	return web.TokenReply{Token: token, Server: meshAddress, Expires: expires}, err
+}
+
+// explain says where a request of a proxy goes. The proxy is named by its id, or
+// by an application's name, which stands for one of its workloads.
+func (m *mesh) explain(name string, request explain.Request) (explain.Trace, error) {
+	workload, ok := m.rows.Workloads.Get(name)
+	if !ok {
+		all := m.rows.Workloads.All()
+		i := slices.IndexFunc(all, func(w model.Workload) bool { return w.App == name || w.Gateway == name })
+		if i < 0 {
+			return explain.Trace{}, fmt.Errorf("proxy %q: %w; the mesh has %s", name, web.ErrNotFound, workloadNames(all))
+		}
+		workload = all[i]
+	}
+	return explain.Explain(m.viewOf(workload.Key()), workload, request, m.viewOf)
+}
+
+const maxNames = 10
+
+func workloadNames(all []model.Workload) string {
+	var names []string
+	for _, w := range all[:min(len(all), maxNames)] {
+		names = append(names, w.Key())
+	}
+	if len(names) == 0 {
+		return "no workloads"
+	}
+	return strings.Join(names, ", ")
+}
+
+// viewOf is what a proxy receives; nil: no such proxy.
+func (m *mesh) viewOf(proxy string) *model.View {
+	assigned, ok := m.compiled.ScopeOf.Get(proxy)
+	if !ok {
+		return nil
+	}
+	view, _ := m.compiled.Views.Get(assigned.Scope)
+	return view
+}
+
+// sent counts what a proxy was sent, by Envoy's word for the type.
+func (m *mesh) sent(proxy string) map[string]int {
+	sent := map[string]int{}
+	for kind, count := range m.sessions.Sent(proxy) {
+		if count > 0 {
+			sent[kind.String()] = count
+		}
+	}
+	return sent
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"sync"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/metrics"
+	"weft.dev/model"
+	"weft.dev/release"
+)
+
+// arrivals remembers at which revision the mesh took in each generation of each
+// TrafficSplit, so that a release can ask whether its own has reached the proxies.
+type arrivals struct {
+	mu    sync.Mutex
+	since map[string]arrival // by key of the object
+}
+
+type arrival struct {
+	generation int64
+	revision   flow.Revision
+}
+
+func newArrivals(all *flow.Collection[api.Object]) *arrivals {
+	a := &arrivals{since: map[string]arrival{}}
+	all.Observe(func(revision flow.Revision, changes []flow.Change[api.Object]) {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, change := range changes {
+			switch {
+			case change.New == nil:
+				delete(a.since, change.Key)
+			case change.New.Kind == api.TrafficSplit:
+				a.since[change.Key] = arrival{change.New.Generation, revision}
+			}
+		}
+	})
+	return a
+}
+
+// at is the revision since which the mesh has this generation, or a later one.
+func (a *arrivals) at(namespace, name string, generation int64) (flow.Revision, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	found, ok := a.since[api.Object{Kind: api.TrafficSplit, Namespace: namespace, Name: name}.Key()]
+	return found.revision, ok && found.generation >= generation
+}
+
+// facts is what releases are told of the mesh.
+type facts struct {
+	arrivals *arrivals
+	edges    *metrics.Edges
+	applied  func(flow.Revision) (applied, total int, laggards []string)
+}
+
+// Applied implements the release provider's Mesh.
+func (f facts) Applied(namespace, name string, generation int64) release.Applied {
+	revision, known := f.arrivals.at(namespace, name, generation)
+	if !known {
+		return release.Applied{}
+	}
+	_, total, missing := f.applied(revision)
+	return release.Applied{Proxies: total, Missing: missing, Known: true}
+}
+
+// Traffic implements the release provider's Mesh: versions are compared only by
+// calls of the same caller.
+func (f facts) Traffic(namespace, service string) map[string]map[string]release.Counts {
+	traffic := map[string]map[string]release.Counts{}
+	for version, callers := range f.edges.Versions(model.HostOf(namespace, service)) {
+		traffic[version] = map[string]release.Counts{}
+		for caller, counts := range callers {
+			traffic[version][caller.Namespace+"/"+caller.App] = release.Counts{Requests: counts.Requests, Errors: counts.Errors}
+		}
+	}
+	return traffic
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+
+	"weft.dev/store"
+	"weft.dev/store/serve"
+	"weft.dev/web"
+)
+
+// serveFlags are what `weft serve` can be told.
+type serveFlags struct {
+	data        string
+	listen      string
+	mesh        string
+	trustDomain string
+	verbose     bool
+}
+
+// The process lives well with little: an idle server stays under 300 MB.
+const (
+	gcPercent   = 50
+	memoryLimit = 2 << 30 // soft; collection gets eager near it
+)
+
+func newServe() *cobra.Command {
+	var flags serveFlags
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the control plane: API server, certificate authority, xDS, releases",
+		Long: `Run the whole control plane in one process: a Kubernetes-style API server over an embedded etcd, the
+certificate authority, xDS for every Envoy, and the releases. Everything lives in the data directory;
+kill it at any time and start it again.
+
+When it is ready, DATA/admin.kubeconfig is written: kubectl and every command of weft use it.`,
+		Example: "  weft serve --data ~/.weft\n  KUBECONFIG=~/.weft/admin.kubeconfig kubectl get applications",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return runServer(c.Context(), flags)
+		},
+	}
+	c.Flags().StringVar(&flags.data, "data", dataDir(), "folder for all state")
+	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
+	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
+	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")
+	c.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log what is done, not only what is wrong")
+	return c
+}
+
+func runServer(ctx context.Context, flags serveFlags) error {
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
+	level := slog.LevelWarn
+	if flags.verbose {
+		level = slog.LevelInfo
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	authority, err := openAuthority(filepath.Join(flags.data, "ca"), flags.trustDomain)
+	if err != nil {
+		return err
+	}
+	var people http.Handler // set before the server runs
+	api, err := serve.New(ctx, serve.Options{
+		Dir: flags.data, Listen: flags.listen, Log: log,
+		Extra: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { people.ServeHTTP(w, r) }),
+	})
+	if err != nil {
+		return err
+	}
+	client, err := store.NewClient(api.Config())
+	if err != nil {
+		return err
+	}
+	m := newMesh(client, authority, flags.trustDomain, log)
+	people = web.Handler(m.web(flags.mesh))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return api.Run(ctx) })
+	group.Go(func() error {
+		select {
+		case <-api.Ready():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		fmt.Fprintf(os.Stderr, "weft serves at %s, agents join at %s; kubeconfig %s\n", api.URL(), flags.mesh, api.Kubeconfig())
+		return m.run(ctx, flags.mesh)
+	})
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// stopGrace is how long streams may take to end when the server stops.
+const stopGrace = time.Second
+
+// serveGRPC serves the mesh port until ctx ends.
+func serveGRPC(ctx context.Context, server *grpc.Server, address string) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("mesh port: %w; choose another with --mesh", err)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		timer := time.AfterFunc(stopGrace, server.Stop)
+		defer timer.Stop()
+		server.GracefulStop()
+	}()
+	if err := server.Serve(listener); err != nil {
+		return err
+	}
+	<-stopped
+	return nil
+}
