@@ -3,10 +3,12 @@ package compile
 import (
 	"slices"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	rbaccfgv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	rbacnetv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"weft.dev/model"
 )
@@ -48,6 +50,24 @@ func httpGuards(guards []model.Authorization, port uint32) map[string]*anypb.Any
 		return nil
 	}
 	return filters
+}
+
+// MetadataRules is where, by policy id, a table says which rule of which object
+// is meant.
+const MetadataRules = "rules"
+
+func ruleOrigins(guards []model.Authorization) *corev3.Metadata {
+	fields := map[string]*structpb.Value{}
+	for _, a := range guards {
+		for i, rule := range a.Rules {
+			fields[a.PolicyID(i)] = structpb.NewStringValue(rule.Origin.String())
+		}
+	}
+	if len(fields) == 0 {
+		return nil
+	}
+	rules := structpb.NewStructValue(&structpb.Struct{Fields: fields})
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{MetadataRules: rules}}}}
 }
 
 // networkGuards are those of a port whose bytes nobody reads.

@@ -83,6 +83,7 @@ func inboundTable(port uint32, guards []model.Authorization) table {
 	config.VirtualHosts = []*routev3.VirtualHost{{
 		Name: name, Domains: []string{"*"},
 		TypedPerFilterConfig: httpGuards(guards, port),
+		Metadata:             ruleOrigins(guards),
 		Routes: []*routev3.Route{{
 			Name:  name,
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},

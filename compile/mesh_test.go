@@ -125,7 +125,11 @@ func (r *rows) fill() {
 		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
 	}
 	for i := range r.Authorizations {
-		r.Authorizations[i].From = origins(r.Authorizations[i].From, r.Authorizations[i].Object)
+		a := &r.Authorizations[i]
+		a.From = origins(a.From, a.Object)
+		for j := range a.Rules {
+			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.rules[%d]", j), File: "guards.yaml", Line: 10 * (j + 1)}
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 
 	"weft.dev/model"
 )
@@ -20,6 +21,10 @@ type scope struct {
 	Guards             []string    // keys of the authorizations that select it
 	Callers            []condition // of mesh routes, that hold of it
 	Gateways           []string    // keys of the gateways that its proxy is
+
+	key      string // tells people whose scope it is, and scopes of one account apart
+	outbound string // of the layer that all share who call alike
+	inbound  string // of the layer that all share who are guarded alike
 }
 
 type servedPort struct {
@@ -28,35 +33,43 @@ type servedPort struct {
 	ModeFrom []model.Key // the object that says so
 }
 
-// Key tells people whose scope it is, and scopes of one account apart.
-func (s scope) Key() string {
-	return s.Namespace + "/" + s.Account + "#" + digest(s)
-}
-
+func (s scope) Key() string        { return s.key }
 func (s scope) Equal(o scope) bool { return reflect.DeepEqual(s, o) }
 
-// outboundKey names what scopes share that call alike.
-func (s scope) outboundKey() string {
-	if len(s.Callers) == 0 {
-		return "outbound/" + s.Namespace
+func (s scope) ownKey() string     { return "own/" + s.key }
+func (s scope) gatewayKey() string { return "gateway/" + s.key }
+
+// named sets the keys, once all else is known.
+func (s scope) named() scope {
+	whose := s.Namespace + "/" + s.Account
+	s.key = whose + "#" + digest(s)
+	if s.Outbound != 0 {
+		s.outbound = "outbound/" + s.Namespace
+		if len(s.Callers) > 0 {
+			s.outbound += "#" + digest(s.Callers)
+		}
 	}
-	return "outbound/" + s.Namespace + "#" + digest(s.Callers)
+	if s.Gateway == "" {
+		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards})
+	}
+	return s
 }
 
-// inboundKey names what scopes share that guard alike; where they run does not
-// matter.
-func (s scope) inboundKey() string {
-	var numbers []uint32
+func (s scope) httpPorts() (numbers []uint32) {
 	for _, p := range s.Ports {
 		if p.Protocol.IsHTTP() {
 			numbers = append(numbers, p.Number)
 		}
 	}
-	return "inbound/" + s.Namespace + "/" + s.Account + "#" + digest([]any{numbers, s.Guards})
+	return numbers
 }
 
-func (s scope) ownKey() string     { return "own/" + s.Key() }
-func (s scope) gatewayKey() string { return "gateway/" + s.Key() }
+// AccountOf is whose scope it is, by the scope's key.
+func AccountOf(scope string) (namespace, account string) {
+	whose, _, _ := strings.Cut(scope, "#")
+	namespace, account, _ = strings.Cut(whose, "/")
+	return namespace, account
+}
 
 func digest(v any) string {
 	body, err := json.Marshal(v)
@@ -110,7 +123,7 @@ func (s selectors) place(w model.Workload) placement {
 			out.Gateways = append(out.Gateways, g.Key())
 		}
 	}
-	return placement{Proxy: w.Key(), Scope: out}
+	return placement{Proxy: w.Key(), Scope: out.named()}
 }
 
 // mtlsMode is what the closest PeerAuthentication says of a port: that of the

@@ -38,25 +38,18 @@ func (c *compiler) layers(clusters, endpoints *flow.Collection[piece]) *layers {
 		compiler:  c,
 		clusters:  meshLayer(clusters, "clusters"),
 		endpoints: meshLayer(endpoints, "endpoints"),
-		outbound:  flow.Group(flow.NewIndex(c.scopes, outboundKeys), "compile/layers/outbound", c.outboundLayer),
-		inbound:   flow.Group(flow.NewIndex(c.scopes, inboundKeys), "compile/layers/inbound", c.inboundLayer),
+		outbound:  flow.Group(flow.NewIndex(c.scopes, func(s scope) []string { return keyOrNone(s.outbound) }), "compile/layers/outbound", c.outboundLayer),
+		inbound:   flow.Group(flow.NewIndex(c.scopes, func(s scope) []string { return keyOrNone(s.inbound) }), "compile/layers/inbound", c.inboundLayer),
 		gateway:   flow.Derive(c.scopes, "compile/layers/gateway", c.gatewayLayer),
 		own:       flow.Derive(c.scopes, "compile/layers/own", c.ownLayer),
 	}
 }
 
-func outboundKeys(s scope) []string {
-	if s.Outbound == 0 {
+func keyOrNone(key string) []string {
+	if key == "" {
 		return nil
 	}
-	return []string{s.outboundKey()}
-}
-
-func inboundKeys(s scope) []string {
-	if s.Gateway != "" {
-		return nil
-	}
-	return []string{s.inboundKey()}
+	return []string{key}
 }
 
 // meshLayer is one layer of all rows.
@@ -101,10 +94,8 @@ func (c *compiler) inboundLayer(x *flow.Ctx, key string, sharing []scope) *built
 	s := sharing[0]
 	guards := c.guards(x, s)
 	var resources []*model.Resource
-	for _, p := range s.Ports {
-		if p.Protocol.IsHTTP() {
-			resources = append(resources, c.table(inboundTable(p.Number, guards)))
-		}
+	for _, port := range s.httpPorts() {
+		resources = append(resources, c.table(inboundTable(port, guards)))
 	}
 	return &built{Layer: model.NewLayer(key, resources...)}
 }
@@ -215,14 +206,9 @@ func (l *layers) view(x *flow.Ctx, s scope) []*model.View {
 		}
 	}
 	add(l.own, s.ownKey())
-	if s.Gateway != "" {
-		add(l.gateway, s.gatewayKey())
-	} else {
-		add(l.inbound, s.inboundKey())
-	}
-	if s.Outbound != 0 {
-		add(l.outbound, s.outboundKey())
-	}
+	add(l.gateway, s.gatewayKey())
+	add(l.inbound, s.inbound)
+	add(l.outbound, s.outbound)
 	add(l.clusters, "clusters")
 	add(l.endpoints, "endpoints")
 	return []*model.View{v}
