@@ -142,7 +142,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	if o.Registration, err = assignPorts(a.files, o.Registration); err != nil {
 		return nil, nil, err
 	}
-	if o.Server, err = serverAddress(o.Server, o.HostDir); err != nil {
+	if o.Server, err = ServerAddress(o.Server, o.HostDir); err != nil {
 		return nil, nil, err
 	}
 	if a.sockets, err = socketDir(o.Dir); err != nil {

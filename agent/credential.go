@@ -170,8 +170,8 @@ func ask(ctx context.Context, server string, by *identity.Credential, wanted mod
 	return key.Certified(reply, by.Trust)
 }
 
-// serverAddress is what was named, or what Join wrote down.
-func serverAddress(named, hostDir string) (string, error) {
+// ServerAddress is what was named, or what Join wrote down.
+func ServerAddress(named, hostDir string) (string, error) {
 	if named != "" {
 		return named, nil
 	}

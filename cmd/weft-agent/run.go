@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"weft.dev/agent"
+	"weft.dev/model"
+)
+
+// protocols are what --protocol takes.
+var protocols = map[string]model.Protocol{
+	"http": model.HTTP, "http2": model.HTTP2, "grpc": model.HTTP2, "tcp": model.TCP,
+}
+
+// runFlags are the flags of run that need to be understood first.
+type runFlags struct {
+	options  agent.Options
+	name     string
+	ports    []string
+	protocol string
+	labels   map[string]string
+	dir      string
+	verbose  bool
+}
+
+func run(ctx context.Context, args []string) (int, error) {
+	flags := runFlags{labels: map[string]string{}}
+	f := flags.set()
+	if err := parse(f, args, true); err != nil {
+		return exitUsage, err
+	}
+	flags.options.Command = f.Args()
+	if err := flags.understand(); err != nil {
+		return exitUsage, err
+	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2)
+	defer signal.Stop(signals)
+	flags.options.Signals = signals
+	flags.options.Log = newLog(os.Stderr, flags.verbose)
+	return agent.Run(ctx, flags.options)
+}
+
+func (r *runFlags) set() *flag.FlagSet {
+	f := flag.NewFlagSet("weft run", flag.ContinueOnError)
+	o := &r.options
+	f.StringVar(&o.Registration.App, "app", "", "the application, which is also the workload's identity")
+	f.StringVar(&o.Registration.Version, "version", "", "its version")
+	f.StringVar(&o.Registration.Gateway, "gateway", "", "run a gateway of this name, instead of an application")
+	f.StringVar(&o.Registration.Namespace, "namespace", "default", "namespace of the workload")
+	f.StringVar(&r.name, "name", "", "name of this instance, unique in the namespace; default: APP-VERSION-HOST")
+	f.StringVar(&o.Registration.Address, "address", "", "IP at which others reach this machine; default: the one that it reaches the server from")
+	f.Func("port", "`PORT` of the service; PORT:NUMBER where the application listens on a fixed one, or the gateway has to; may be repeated", func(text string) error {
+		r.ports = append(r.ports, text)
+		return nil
+	})
+	f.StringVar(&r.protocol, "protocol", "http", "of the ports: http, http2, grpc or tcp")
+	f.Func("label", "`KEY=VALUE` on the workload; may be repeated", func(text string) error {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return errors.New("of the form KEY=VALUE")
+		}
+		r.labels[key] = value
+		return nil
+	})
+	f.StringVar(&o.HealthPath, "health", "", "HTTP path that answers when the application is well; default: that it takes connections")
+	f.StringVar(&o.Server, "server", "", "host:port that agents connect to; default: the one that was joined")
+	f.StringVar(&o.HostDir, "host-dir", hostDir(), "folder of the machine's credentials")
+	f.StringVar(&r.dir, "dir", "", "folder of this workload; default: one in weft's data directory")
+	f.StringVar(&o.Envoy, "envoy", os.Getenv("WEFT_ENVOY"), "path of a binary to use instead of the pinned one; default $WEFT_ENVOY")
+	f.IntVar(&o.Concurrency, "concurrency", 1, "threads of Envoy")
+	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
+	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the workload still answers after it was asked to stop")
+	f.BoolVar(&r.verbose, "verbose", false, "log what is done, not only what is wrong")
+	return f
+}
+
+// understand turns the flags into options.
+func (r *runFlags) understand() error {
+	o := &r.options
+	what := &o.Registration
+	switch {
+	case (what.App == "") == (what.Gateway == ""):
+		return errors.New("name either the application, with --app, or the gateway, with --gateway")
+	case what.Gateway != "" && len(o.Command) > 0:
+		return fmt.Errorf("a gateway runs no command, %q was given", o.Command[0])
+	}
+	var err error
+	if what.Ports, err = parsePorts(r.ports, r.protocol, what.Gateway != ""); err != nil {
+		return err
+	}
+	if what.Host, err = hostName(); err != nil {
+		return err
+	}
+	if what.Address == "" {
+		if what.Address, err = localAddress(o.Server, o.HostDir); err != nil {
+			return err
+		}
+	}
+	what.Labels = r.labels
+	if what.Name = r.name; what.Name == "" {
+		what.Name = defaultName(*what)
+	}
+	if o.Dir = r.dir; o.Dir == "" {
+		o.Dir = filepath.Join(dataDir(), "workloads", what.Namespace, what.Name)
+	}
+	return nil
+}
+
+func parsePorts(texts []string, protocol string, gateway bool) ([]model.WorkloadPort, error) {
+	known, ok := protocols[protocol]
+	if !ok {
+		return nil, fmt.Errorf("--protocol %q: use http, http2, grpc or tcp", protocol)
+	}
+	var ports []model.WorkloadPort
+	for _, text := range texts {
+		outer, inner, fixed := strings.Cut(text, ":")
+		number, err := strconv.ParseUint(outer, 10, 16)
+		var other uint64
+		if err == nil && fixed {
+			other, err = strconv.ParseUint(inner, 10, 16)
+		}
+		if err != nil || number == 0 || fixed && other == 0 {
+			return nil, fmt.Errorf("--port %q: use PORT or PORT:NUMBER, each from 1 to 65535", text)
+		}
+		port := model.WorkloadPort{Number: uint32(number), Protocol: known}
+		if gateway {
+			port.ProxyPort = uint32(other)
+		} else {
+			port.AppPort = uint32(other)
+		}
+		ports = append(ports, port)
+	}
+	return ports, nil
+}
+
+func hostName() (string, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("this machine has no name: %w", err)
+	}
+	return strings.ToLower(name), nil
+}
+
+func defaultName(r model.Registration) string {
+	parts := []string{r.App + r.Gateway}
+	if r.Version != "" {
+		parts = append(parts, strings.ToLower(r.Version))
+	}
+	return strings.Join(append(parts, r.Host), "-")
+}
+
+// localAddress is the IP from which this machine reaches the server. Nothing is sent.
+func localAddress(server, hostDir string) (string, error) {
+	server, err := agent.ServerAddress(server, hostDir)
+	if err != nil {
+		return "", err
+	}
+	conn, err := net.DialTimeout("udp", server, 5*time.Second)
+	if err != nil {
+		return "", fmt.Errorf("server %s: %w; say with --address where others reach this machine", server, err)
+	}
+	defer conn.Close()
+	host, _, err := net.SplitHostPort(conn.LocalAddr().String())
+	return host, err
+}
