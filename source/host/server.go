@@ -182,22 +182,3 @@ func refusal(err error) error {
 	}
 	return status.Error(codes.Internal, "the server has trouble of its own: its log says which; try again")
 }
-
-// Proxy says whether the caller on ctx may have the configuration of a
-// workload: one that its application has registered, in its own namespace.
-func (s *Server) Proxy(ctx context.Context, namespace, name string) error {
-	_, caller, err := s.caller(ctx)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	owner, held := s.leases.owner(id{namespace, name})
-	s.mu.Unlock()
-	if !held {
-		return status.Errorf(codes.Unavailable, "workload %.100s/%.100s is not registered yet", namespace, name)
-	}
-	if owner != (group{caller.Namespace, caller.Account}) {
-		return status.Errorf(codes.PermissionDenied, "%s may not have the configuration of workload %s/%s", caller, namespace, name)
-	}
-	return nil
-}
