@@ -13,11 +13,11 @@ import (
 	"weft.dev/model"
 )
 
-// The two guards of an inbound port, in this order: what is denied is denied,
-// and where anything is allowed, all else is not.
+// Filters of an inbound port, in this order: what is denied is denied, and
+// where anything is allowed, all else is not.
 const (
-	denyFilter  = "weft.deny"
-	allowFilter = "weft.allow"
+	DenyFilter  = "weft.deny"
+	AllowFilter = "weft.allow"
 	// dryRunPrefix is where a policy on trial leaves what it would have done.
 	dryRunPrefix = "weft_dry_run_"
 )
@@ -37,7 +37,7 @@ func guardsOf(all []model.Authorization, w model.Workload) []model.Authorization
 // httpGuards are the guards' configurations for one port.
 func httpGuards(guards []model.Authorization, port uint32) map[string]*anypb.Any {
 	filters := map[string]*anypb.Any{}
-	for name, action := range map[string]model.AuthzAction{denyFilter: model.Deny, allowFilter: model.Allow} {
+	for name, action := range map[string]model.AuthzAction{DenyFilter: model.Deny, AllowFilter: model.Allow} {
 		rules, shadow := rbac(guards, action, attributes{port: port, http: true})
 		if rules == nil && shadow == nil {
 			continue

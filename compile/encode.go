@@ -58,6 +58,15 @@ func provenance(origins ...model.Origin) *corev3.Metadata {
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: fields}}}
 }
 
+// MetadataIdentity is where a listener says whose proxy it belongs to.
+const MetadataIdentity = "identity"
+
+func identityOf(id string) *corev3.Metadata {
+	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{
+		MetadataIdentity: structpb.NewStringValue(id),
+	}}}}
+}
+
 func u32(v uint32) *wrapperspb.UInt32Value { return wrapperspb.UInt32(v) }
 func yes() *wrapperspb.BoolValue           { return wrapperspb.Bool(true) }
 

@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	fallbackFilter = "envoy.filters.http.custom_response"
+	// FallbackFilter replaces answers as the route says.
+	FallbackFilter = "envoy.filters.http.custom_response"
 	// FallbackDetails is what access records say of an answer that a fallback gave.
 	FallbackDetails = "weft_fallback"
 	// FallbackHeader tells the caller that the answer is a default one, and whose.

@@ -11,7 +11,8 @@ import (
 	"weft.dev/model"
 )
 
-const faultFilter = "envoy.filters.http.fault"
+// FaultFilter delays and aborts requests as the route says.
+const FaultFilter = "envoy.filters.http.fault"
 
 // fault is the filter's configuration for one route.
 func fault(f model.Fault) *faultv3.HTTPFault {

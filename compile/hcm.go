@@ -89,9 +89,9 @@ func edgeManager(stat, routes string) *hcmv3.HttpConnectionManager {
 // callerFilters do nothing but where a route has a configuration for them.
 func callerFilters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
-		httpFilter(fallbackFilter, &customv3.CustomResponse{}),
+		httpFilter(FallbackFilter, &customv3.CustomResponse{}),
 		httpFilter(corsFilter, &corsv3.Cors{}),
-		httpFilter(faultFilter, &faultv3.HTTPFault{}),
+		httpFilter(FaultFilter, &faultv3.HTTPFault{}),
 		routerFilter(),
 	}
 }
@@ -100,8 +100,8 @@ func callerFilters() []*hcmv3.HttpFilter {
 // replaces no listener and drains no connection.
 func guardFilters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
-		httpFilter(denyFilter, &rbacv3.RBAC{}),
-		httpFilter(allowFilter, &rbacv3.RBAC{}),
+		httpFilter(DenyFilter, &rbacv3.RBAC{}),
+		httpFilter(AllowFilter, &rbacv3.RBAC{}),
 		routerFilter(),
 	}
 }

@@ -79,11 +79,12 @@ func boundPort(p gatewayPort, mapped []model.WorkloadPort) (port uint32, problem
 	}
 }
 
-func gatewayListenerConfig(ip string, number, bound uint32) *listenerv3.Listener {
+func gatewayListenerConfig(ip string, number, bound uint32, identity string) *listenerv3.Listener {
 	name := GatewayName(number)
 	return &listenerv3.Listener{
 		Name:                          name,
 		StatPrefix:                    name,
+		Metadata:                      identityOf(identity),
 		Address:                       address(ip, bound),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,

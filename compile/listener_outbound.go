@@ -13,10 +13,11 @@ const OutboundListener = "outbound"
 
 // outboundListener is the HTTP proxy of the application beside it. Only the
 // port differs between workloads; all that it routes by comes by RDS.
-func outboundListener(port uint32) *listenerv3.Listener {
+func outboundListener(port uint32, identity string) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          OutboundListener,
 		StatPrefix:                    OutboundListener,
+		Metadata:                      identityOf(identity),
 		Address:                       address("127.0.0.1", port),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,

@@ -89,7 +89,7 @@ func routeName(r model.Rule) string {
 func routeFilters(r model.Rule) map[string]*anypb.Any {
 	filters := map[string]*anypb.Any{}
 	if r.Fault != nil {
-		filters[faultFilter] = pack(fault(*r.Fault))
+		filters[FaultFilter] = pack(fault(*r.Fault))
 	}
 	if r.CORS != nil {
 		filters[corsFilter] = pack(cors(*r.CORS))
@@ -186,7 +186,7 @@ func (r *router) withFallback(filters map[string]*anypb.Any, t target) map[strin
 	if filters == nil {
 		filters = map[string]*anypb.Any{}
 	}
-	filters[fallbackFilter] = pack(fallback(*f))
+	filters[FallbackFilter] = pack(fallback(*f))
 	return filters
 }
 

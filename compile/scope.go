@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
 
 	"weft.dev/model"
 )
@@ -62,13 +61,6 @@ func (s scope) httpPorts() (numbers []uint32) {
 		}
 	}
 	return numbers
-}
-
-// AccountOf is whose scope it is, by the scope's key.
-func AccountOf(scope string) (namespace, account string) {
-	whose, _, _ := strings.Cut(scope, "#")
-	namespace, account, _ = strings.Cut(whose, "/")
-	return namespace, account
 }
 
 func digest(v any) string {

@@ -155,14 +155,15 @@ func (s scope) mapped() []model.WorkloadPort {
 func (c *compiler) ownLayer(x *flow.Ctx, s scope) []built {
 	var resources []*model.Resource
 	add := func(r *model.Resource) { resources = append(resources, r) }
+	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
 	if s.Outbound != 0 {
-		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound), nil))
+		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity), nil))
 	}
 	if s.Gateway != "" {
 		ports, _ := gatewayPorts(c.gatewaysOf(x, s))
 		for _, p := range ports {
 			if bound, problem := boundPort(p, s.mapped()); problem == nil {
-				l := gatewayListenerConfig(s.Address, p.number, bound)
+				l := gatewayListenerConfig(s.Address, p.number, bound, identity)
 				add(c.intern.resource(model.TypeListener, l.Name, l, nil, gatewayKeys(p)...))
 			}
 		}

@@ -1,0 +1,111 @@
+package explain
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"weft.dev/model"
+)
+
+// Request is a call, as its caller makes it.
+type Request struct {
+	Method  string            `json:"method"` // "": GET
+	URL     string            `json:"url"`    // http://reviews:9080/path?query
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// Part is one thing that the request meets.
+type Part struct {
+	Name string   `json:"name,omitempty"`
+	Text string   `json:"text,omitempty"` // what it does, in words
+	From []string `json:"from,omitempty"` // objects that caused it, with file and line where known
+}
+
+// Trace is the way of a request.
+type Trace struct {
+	Proxy    string   `json:"proxy"`
+	Identity string   `json:"identity"` // that others see
+	Listener Part     `json:"listener"`
+	Host     Part     `json:"host"`
+	Route    Part     `json:"route"`
+	Policies []Part   `json:"policies,omitempty"` // timeout, retries, and what else the route does
+	Answers  []Answer `json:"answers,omitempty"`  // given by the proxy itself
+	Targets  []Target `json:"targets,omitempty"`
+}
+
+// Answer is a response without a backend.
+type Answer struct {
+	Percent float64  `json:"percent"`
+	Status  uint32   `json:"status"`
+	Text    string   `json:"text"`
+	From    []string `json:"from,omitempty"`
+}
+
+// Target is a cluster that gets a share of such requests.
+type Target struct {
+	Part
+	Percent   float64    `json:"percent"`
+	Breaker   string     `json:"breaker,omitempty"`
+	Fallback  string     `json:"fallback,omitempty"`
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+}
+
+// Endpoint is an instance that may get the request.
+type Endpoint struct {
+	Address  string `json:"address"`
+	Workload string `json:"workload,omitempty"`
+	Version  string `json:"version,omitempty"`
+	Health   string `json:"health"`
+	Guard    *Guard `json:"guard,omitempty"` // nil: it has no proxy, or its view is unknown
+}
+
+// Guard is what the proxy of an instance says to the request.
+type Guard struct {
+	Allowed bool     `json:"allowed"`
+	Policy  string   `json:"policy,omitempty"` // that decided; "" if none did
+	Text    string   `json:"text"`
+	DryRun  []string `json:"dryRun,omitempty"` // policies on trial that would have refused it
+	From    []string `json:"from,omitempty"`
+}
+
+// Explain follows a request that the workload makes; for a gateway, one that
+// arrives at it. view is what the workload's proxy holds, viewOf what that of
+// another workload does, nil if nobody knows.
+func Explain(view *model.View, workload model.Workload, r Request, viewOf func(workload string) *model.View) (Trace, error) {
+	if view == nil {
+		return Trace{}, fmt.Errorf("workload %s: no proxy of it is known; is it registered?", workload.Key())
+	}
+	m, err := r.message()
+	if err != nil {
+		return Trace{}, err
+	}
+	c := &call{view: view, viewOf: viewOf, trace: Trace{Proxy: workload.Key()}}
+	err = c.enter(m, workload.Gateway != "")
+	return c.trace, err
+}
+
+// message is what a client sends.
+func (r Request) message() (message, error) {
+	u, err := url.Parse(r.URL)
+	if err != nil || u.Host == "" {
+		return message{}, fmt.Errorf("url %q: want http://HOST[:PORT]/PATH", r.URL)
+	}
+	m := message{headers: map[string]string{}, port: u.Port()}
+	for k, v := range r.Headers {
+		m.headers[strings.ToLower(k)] = v
+	}
+	path := u.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
+	if u.RawQuery != "" {
+		path += "?" + u.RawQuery
+	}
+	method := strings.ToUpper(r.Method)
+	if method == "" {
+		method = "GET"
+	}
+	m.headers[":method"], m.headers[":path"], m.headers[":scheme"], m.headers[":authority"] = method, path, "http", u.Host
+	return m, nil
+}

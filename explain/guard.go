@@ -1,0 +1,183 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+
+	"weft.dev/compile"
+	"weft.dev/model"
+)
+
+// guardOf asks the proxy of an endpoint.
+func (c *call) guardOf(ep *endpointv3.LbEndpoint, workload string, m message) *Guard {
+	v := c.viewOf(workload)
+	if v == nil {
+		return nil
+	}
+	port := ep.GetEndpoint().GetAddress().GetSocketAddress().GetPortValue()
+	for r := range v.All(model.TypeListener) {
+		l, err := decoded[listenerv3.Listener](r)
+		if err == nil && l.GetAddress().GetSocketAddress().GetPortValue() == port && l.Name != compile.OutboundListener {
+			return guardAt(v, r, l, m)
+		}
+	}
+	return &Guard{Text: fmt.Sprintf("its proxy does not listen on port %d", port)}
+}
+
+func guardAt(v *model.View, r *model.Resource, l *listenerv3.Listener, m message) *Guard {
+	mode := transport(l)
+	if mode == "mTLS" && m.caller == "" {
+		return &Guard{Text: "refused: it takes mTLS only", From: texts(r.From)}
+	}
+	path, query, ok := normal(m.headers[":path"], true)
+	if !ok {
+		return &Guard{Text: "refused with 400: other readers would read the path differently", From: texts(r.From)}
+	}
+	m.path, m.query = path, query
+	table := v.Find(model.TypeRoute, l.Name)
+	if table == nil {
+		return &Guard{Allowed: true, Text: "TCP: by connection, " + mode, From: texts(r.From)}
+	}
+	config, err := decoded[routev3.RouteConfiguration](table)
+	if err != nil || len(config.VirtualHosts) == 0 {
+		return &Guard{Text: "its route table cannot be read"}
+	}
+	g := decide(config.VirtualHosts[0], m)
+	g.Text += ", " + mode
+	if len(g.From) == 0 {
+		g.From = texts(r.From)
+	}
+	return g
+}
+
+// transport says what the listener takes.
+func transport(l *listenerv3.Listener) string {
+	plain, mutual := false, false
+	for _, c := range l.FilterChains {
+		plain, mutual = plain || c.TransportSocket == nil, mutual || c.TransportSocket != nil
+	}
+	switch {
+	case plain && mutual:
+		return "mTLS or plain text"
+	case mutual:
+		return "mTLS"
+	}
+	return "plain text"
+}
+
+// decide asks the guards of an inbound port, in the order of its filters.
+func decide(host *routev3.VirtualHost, m message) *Guard {
+	origins := host.GetMetadata().GetFilterMetadata()[compile.MetadataKey].GetFields()[compile.MetadataRules].GetStructValue().GetFields()
+	from := func(policy string) []string {
+		if origin := origins[policy].GetStringValue(); origin != "" {
+			return []string{origin}
+		}
+		return nil
+	}
+	g := &Guard{Allowed: true, Text: "allowed: no policy selects it"}
+	for _, filter := range []string{compile.DenyFilter, compile.AllowFilter} {
+		config := &rbachttpv3.RBACPerRoute{}
+		if any, ok := host.TypedPerFilterConfig[filter]; !ok || any.UnmarshalTo(config) != nil {
+			continue
+		}
+		if shadow := config.GetRbac().GetShadowRules(); shadow != nil {
+			if policy, allowed := evaluate(shadow, m); !allowed {
+				g.DryRun = append(g.DryRun, orText(policy, "no ALLOW policy on trial"))
+			}
+		}
+		rules := config.GetRbac().GetRules()
+		if rules == nil {
+			continue
+		}
+		policy, allowed := evaluate(rules, m)
+		g.Policy, g.Allowed, g.From = policy, allowed, from(policy)
+		switch {
+		case !allowed && policy != "":
+			g.Text = "refused with 403 by " + policy
+		case !allowed:
+			g.Text = "refused with 403: none of its ALLOW rules holds (" + strings.Join(model.SortedKeys(rules.Policies), ", ") + ")"
+		case policy != "":
+			g.Text = "allowed by " + policy
+		default:
+			g.Text = "allowed: no DENY rule holds"
+		}
+		if !allowed {
+			return g
+		}
+	}
+	return g
+}
+
+// evaluate says whether a table lets the request through, and by which policy.
+func evaluate(rules *rbacv3.RBAC, m message) (policy string, allowed bool) {
+	for _, name := range model.SortedKeys(rules.Policies) {
+		if p := rules.Policies[name]; anyOf(p.Permissions, m, permitted) && anyOf(p.Principals, m, identified) {
+			return name, rules.Action == rbacv3.RBAC_ALLOW
+		}
+	}
+	return "", rules.Action == rbacv3.RBAC_DENY
+}
+
+func anyOf[T any](all []T, m message, holds func(T, message) bool) bool {
+	for _, one := range all {
+		if holds(one, m) {
+			return true
+		}
+	}
+	return false
+}
+
+func allOf[T any](all []T, m message, holds func(T, message) bool) bool {
+	return !anyOf(all, m, func(one T, m message) bool { return !holds(one, m) })
+}
+
+func permitted(p *rbacv3.Permission, m message) bool {
+	switch r := p.Rule.(type) {
+	case *rbacv3.Permission_Any:
+		return r.Any
+	case *rbacv3.Permission_AndRules:
+		return allOf(r.AndRules.Rules, m, permitted)
+	case *rbacv3.Permission_OrRules:
+		return anyOf(r.OrRules.Rules, m, permitted)
+	case *rbacv3.Permission_NotRule:
+		return !permitted(r.NotRule, m)
+	case *rbacv3.Permission_Header:
+		return headerMatches(r.Header, m.headers)
+	case *rbacv3.Permission_UrlPath:
+		return stringMatches(r.UrlPath.GetPath(), m.path)
+	}
+	return false
+}
+
+func identified(p *rbacv3.Principal, m message) bool {
+	switch id := p.Identifier.(type) {
+	case *rbacv3.Principal_Any:
+		return id.Any
+	case *rbacv3.Principal_AndIds:
+		return allOf(id.AndIds.Ids, m, identified)
+	case *rbacv3.Principal_OrIds:
+		return anyOf(id.OrIds.Ids, m, identified)
+	case *rbacv3.Principal_NotId:
+		return !identified(id.NotId, m)
+	case *rbacv3.Principal_Authenticated_:
+		return m.caller != "" && (id.Authenticated.PrincipalName == nil || stringMatches(id.Authenticated.PrincipalName, m.caller))
+	case *rbacv3.Principal_DirectRemoteIp:
+		return inRange(id.DirectRemoteIp, m.sourceIP)
+	case *rbacv3.Principal_RemoteIp:
+		return inRange(id.RemoteIp, m.sourceIP)
+	}
+	return false
+}
+
+func orText(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,210 @@
+package explain
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
+	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	localv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/custom_response/local_response_policy/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"weft.dev/compile"
+	"weft.dev/model"
+)
+
+// policies are what the route does beside forwarding.
+func policies(host *routev3.VirtualHost, r *routev3.Route, action *routev3.RouteAction, m message) []Part {
+	from := metadataFrom(r.Metadata)
+	all := []Part{{Name: "timeout", Text: timeoutText(action), From: from}, retryPart(host, action, from, m)}
+	add := func(name, text string) {
+		if text != "" {
+			all = append(all, Part{Name: name, Text: text, From: from})
+		}
+	}
+	if after := rewritten(r, action, m); after.headers[":authority"] != m.headers[":authority"] || after.path != m.path {
+		add("rewrite", after.headers[":authority"]+" "+after.headers[":path"])
+	}
+	for _, mirror := range action.RequestMirrorPolicies {
+		add("mirror", fmt.Sprintf("%s%% to %s", number(percentOf(mirror.GetRuntimeFraction().GetDefaultValue())), mirror.Cluster))
+	}
+	add("fault", faultText(r.TypedPerFilterConfig))
+	return all
+}
+
+func timeoutText(action *routev3.RouteAction) string {
+	if t := action.GetTimeout().AsDuration(); t > 0 {
+		return t.String()
+	}
+	return "none"
+}
+
+func retryPart(host *routev3.VirtualHost, action *routev3.RouteAction, from []string, m message) Part {
+	p := Part{Name: "retries", From: from}
+	policy := action.RetryPolicy
+	if policy == nil {
+		policy, p.From = host.RetryPolicy, []string{"default of the mesh"}
+	}
+	switch {
+	case policy == nil || policy.RetryOn == "":
+		p.Text = "none"
+		return p
+	case len(policy.RetriableRequestHeaders) > 0 && !repeatable(policy, m):
+		p.Text = fmt.Sprintf("none: a %s is not repeated without an Idempotency-Key", m.headers[":method"])
+		return p
+	}
+	p.Text = fmt.Sprintf("%d on %s", policy.NumRetries.GetValue(), strings.ReplaceAll(policy.RetryOn, ",", ", "))
+	for i, status := range policy.RetriableStatusCodes {
+		p.Text += []string{" ", ", "}[min(i, 1)] + fmt.Sprint(status)
+	}
+	if policy.PerTryTimeout != nil {
+		p.Text += ", " + policy.PerTryTimeout.AsDuration().String() + " each"
+	}
+	return p
+}
+
+func repeatable(policy *routev3.RetryPolicy, m message) bool {
+	for _, h := range policy.RetriableRequestHeaders {
+		if headerMatches(h, m.headers) {
+			return true
+		}
+	}
+	return false
+}
+
+func faultText(filters map[string]*anypb.Any) string {
+	f := &faultv3.HTTPFault{}
+	if any, ok := filters[compile.FaultFilter]; !ok || any.UnmarshalTo(f) != nil {
+		return ""
+	}
+	var all []string
+	if d := f.Delay; d != nil {
+		all = append(all, fmt.Sprintf("%s%% wait %s", number(percentOf(d.Percentage)), d.GetFixedDelay().AsDuration()))
+	}
+	if a := f.Abort; a != nil {
+		what := fmt.Sprint(a.GetHttpStatus())
+		if a.GetHttpStatus() == 0 {
+			what = fmt.Sprintf("gRPC status %d", a.GetGrpcStatus())
+		}
+		all = append(all, fmt.Sprintf("%s%% are answered with %s", number(percentOf(a.Percentage)), what))
+	}
+	return strings.Join(all, ", ")
+}
+
+// fallbackText is which statuses become which answer.
+func fallbackText(filters map[string]*anypb.Any) string {
+	f := &customv3.CustomResponse{}
+	if any, ok := filters[compile.FallbackFilter]; !ok || any.UnmarshalTo(f) != nil {
+		return ""
+	}
+	on := f.GetCustomResponseMatcher().GetMatcherTree().GetExactMatchMap().GetMap()
+	statuses := model.SortedKeys(on)
+	if len(statuses) == 0 {
+		return ""
+	}
+	answer := &localv3.LocalResponsePolicy{}
+	if on[statuses[0]].GetAction().GetTypedConfig().UnmarshalTo(answer) != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s become %d %s", strings.Join(statuses, ", "), answer.StatusCode.GetValue(), answer.Body.GetInlineString())
+}
+
+func clusterText(c *clusterv3.Cluster) string {
+	transport := "plain text"
+	switch {
+	case c.TransportSocket == nil:
+	case strings.Contains(string(c.TransportSocket.GetTypedConfig().GetValue()), compile.SecretWorkload):
+		transport = "mTLS"
+	default:
+		transport = "TLS"
+	}
+	return strings.ToLower(strings.ReplaceAll(c.LbPolicy.String(), "_", " ")) + ", " + transport
+}
+
+func breakerText(c *clusterv3.Cluster) string {
+	var all []string
+	for _, t := range c.GetCircuitBreakers().GetThresholds() {
+		all = append(all, fmt.Sprintf("%d connections, %d requests, %d waiting",
+			t.MaxConnections.GetValue(), t.MaxRequests.GetValue(), t.MaxPendingRequests.GetValue()))
+	}
+	o := c.OutlierDetection
+	if n := o.GetConsecutive_5Xx().GetValue(); n > 0 && o.GetEnforcingConsecutive_5Xx().GetValue() > 0 {
+		all = append(all, fmt.Sprintf("out after %d errors 5xx in a row", n))
+	}
+	if n := o.GetConsecutiveGatewayFailure().GetValue(); n > 0 && o.GetEnforcingConsecutiveGatewayFailure().GetValue() > 0 {
+		all = append(all, fmt.Sprintf("out after %d gateway errors in a row", n))
+	}
+	if n := o.GetConsecutiveLocalOriginFailure().GetValue(); n > 0 {
+		all = append(all, fmt.Sprintf("out after %d failed connections in a row", n))
+	}
+	return strings.Join(all, ", ")
+}
+
+func matchText(m *routev3.RouteMatch) string {
+	text := ""
+	switch p := m.PathSpecifier.(type) {
+	case *routev3.RouteMatch_Path:
+		text = "path " + p.Path
+	case *routev3.RouteMatch_Prefix:
+		text = "path " + p.Prefix + "*"
+	case *routev3.RouteMatch_PathSeparatedPrefix:
+		text = "path " + p.PathSeparatedPrefix + "/*"
+	case *routev3.RouteMatch_SafeRegex:
+		text = "path ~ " + p.SafeRegex.Regex
+	}
+	for _, h := range m.Headers {
+		text += ", header " + h.Name
+	}
+	for _, q := range m.QueryParameters {
+		text += ", query " + q.Name
+	}
+	return text
+}
+
+func bodyOf(d *routev3.DirectResponseAction, m message) string {
+	if format := d.GetBodyFormat().GetTextFormatSource().GetInlineString(); format != "" {
+		return strings.ReplaceAll(format, "%REQ(:AUTHORITY)%", m.headers[":authority"])
+	}
+	return d.GetBody().GetInlineString()
+}
+
+func redirectStatus(r *routev3.RedirectAction) uint32 {
+	switch r.ResponseCode {
+	case routev3.RedirectAction_FOUND:
+		return 302
+	case routev3.RedirectAction_SEE_OTHER:
+		return 303
+	case routev3.RedirectAction_TEMPORARY_REDIRECT:
+		return 307
+	case routev3.RedirectAction_PERMANENT_REDIRECT:
+		return 308
+	}
+	return 301
+}
+
+func redirectText(r *routev3.RedirectAction) string {
+	to := cmp.Or(r.GetSchemeRedirect(), "(same scheme)") + "://" + cmp.Or(r.HostRedirect, "(same host)")
+	if r.PortRedirect != 0 {
+		to += fmt.Sprintf(":%d", r.PortRedirect)
+	}
+	return "redirect to " + to + cmp.Or(r.GetPathRedirect(), r.GetPrefixRewrite(), r.GetRegexRewrite().GetSubstitution(), "(same path)")
+}
+
+func percentOf(f *typev3.FractionalPercent) float64 {
+	switch f.GetDenominator() {
+	case typev3.FractionalPercent_TEN_THOUSAND:
+		return float64(f.GetNumerator()) / 100
+	case typev3.FractionalPercent_MILLION:
+		return float64(f.GetNumerator()) / 10_000
+	}
+	return float64(f.GetNumerator())
+}
+
+// number writes a percentage without needless zeros.
+func number(f float64) string {
+	return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.2f", f), "0"), ".")
+}
