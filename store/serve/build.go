@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/apimachinery/pkg/util/sets"
+	"k8s.io/apimachinery/pkg/version"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
 	"k8s.io/apiserver/pkg/authentication/request/x509"
@@ -26,6 +28,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	basecompatibility "k8s.io/component-base/compatibility"
 	"k8s.io/component-base/tracing"
 	"k8s.io/kube-openapi/pkg/common"
 
@@ -41,7 +44,7 @@ func (s *Server) build(listener net.Listener) error {
 	scheme := newScheme()
 	codecs := serializer.NewCodecFactory(scheme)
 	cfg := genericapiserver.NewRecommendedConfig(crdserver.Codecs)
-	cfg.EffectiveVersion = compatibility.DefaultBuildEffectiveVersion()
+	cfg.EffectiveVersion = servedVersion{compatibility.DefaultBuildEffectiveVersion()}
 	setLimits(&cfg.Config)
 	setOpenAPI(&cfg.Config)
 	if err := s.setSecurity(&cfg.Config, listener); err != nil {
@@ -85,6 +88,18 @@ func (s *Server) build(listener net.Listener) error {
 	}
 	s.namespaces, err = newNamespaceController(s.config, cfg.SharedInformerFactory, s.options.Log)
 	return err
+}
+
+// servedVersion is the version of Kubernetes whose API this is, in the form that
+// clients parse. The libraries know only its first two numbers.
+type servedVersion struct {
+	basecompatibility.EffectiveVersion
+}
+
+func (v servedVersion) Info() *version.Info {
+	info := v.EffectiveVersion.Info()
+	info.GitVersion = fmt.Sprintf("v%s.%s.0+weft", info.Major, info.Minor)
+	return info
 }
 
 func setLimits(cfg *genericapiserver.Config) {

@@ -9,11 +9,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	crdserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"weft.dev/api"
 )
 
 // Options say what to serve, and where.
@@ -33,16 +36,21 @@ type Options struct {
 // Limits of the server. Requests above them are refused, with a status that
 // tells a client to come back where that helps.
 const (
-	maxBody          = 2 << 20 // a secret of 1 MiB in base64, and its metadata
-	maxReads         = 200     // requests at the same time; watches are not counted
-	maxWrites        = 100
-	maxStreams       = 250 // per connection
-	requestTimeout   = time.Minute
-	watchGrace       = time.Second // for watches to end at shutdown; 0 would mean 60 s
+	maxBody        = api.MaxBytes // what may be stored can be read
+	maxReads       = 200          // requests at the same time; watches are not counted
+	maxWrites      = 100
+	maxStreams     = 250 // per connection
+	requestTimeout = time.Minute
+	watchGrace     = time.Second // for watches to end at shutdown; 0 would mean 60 s
+)
+
+const (
 	readyInterval    = 20 * time.Millisecond
 	kubeconfigName   = "admin.kubeconfig"
 	extraPath        = "/weft/"
 	defaultNamespace = "default"
+	// istioNamespace is where Istio's mesh-wide policies are written.
+	istioNamespace = "istio-system"
 )
 
 // Server is an API server over a data directory.
@@ -137,8 +145,10 @@ func (s *Server) prepare(ctx context.Context) error {
 	if err := s.awaitHealthy(ctx); err != nil {
 		return err
 	}
-	if err := s.ensureNamespace(ctx, defaultNamespace); err != nil {
-		return err
+	for _, name := range []string{defaultNamespace, istioNamespace} {
+		if err := s.ensureNamespace(ctx, name); err != nil {
+			return err
+		}
 	}
 	if err := s.installCRDs(ctx); err != nil {
 		return fmt.Errorf("CRDs: %w", err)
@@ -207,6 +217,16 @@ type warnings struct{ slog.Handler }
 func (w warnings) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && w.Handler.Enabled(ctx, l)
 }
+
+// Handle drops what the libraries log as their own fault when an object with a
+// wrong type is refused; whoever sent it is told.
+func (w warnings) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "[SHOULD NOT HAPPEN] failed to update managedFields") {
+		return nil
+	}
+	return w.Handler.Handle(ctx, r)
+}
+
 func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return warnings{w.Handler.WithAttrs(attrs)}
 }
