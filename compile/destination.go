@@ -36,12 +36,16 @@ func destinations(s model.Service, p model.Policy, split *model.Split) []destina
 		return nil // a wildcard resolves to nothing; its routes are invalid and say so
 	}
 	from := keysOf(slices.Concat(s.From, p.From))
+	bySplit := from
+	if split != nil {
+		bySplit = keysOf(slices.Concat(s.From, p.From, split.From))
+	}
 	var all []destination
 	for _, port := range s.Ports {
 		d := destination{Service: s, Port: port, Traffic: trafficOf(p, port.Number), From: from}
 		all = append(all, d)
 		for _, subset := range subsets(p, split) {
-			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, from
+			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, bySplit
 			d.Traffic = overlay(trafficOf(p, port.Number), subset.Traffic)
 			all = append(all, d)
 		}

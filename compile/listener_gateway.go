@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -17,6 +18,10 @@ func GatewayName(port uint32) string { return "gateway." + strconv.Itoa(int(port
 // privilegedPorts need root to bind.
 const privilegedPorts = 1024
 
+// gatewayLabels are those by which Istio's own gateways are selected. A gateway
+// named ingressgateway has istio=ingressgateway without anybody writing it.
+var gatewayLabels = []string{"istio", "gateway"}
+
 // gatewayOf says whether the workload's proxy is the gateway.
 func gatewayOf(g model.Gateway, w model.Workload) bool {
 	switch {
@@ -25,7 +30,12 @@ func gatewayOf(g model.Gateway, w model.Workload) bool {
 	case g.Proxy != "":
 		return g.Proxy == w.Gateway && g.Object.Namespace == w.Namespace
 	}
-	return len(g.Selector) > 0 && model.Matches(g.Selector, w.Labels)
+	labels := map[string]string{}
+	for _, name := range gatewayLabels {
+		labels[name] = w.Gateway
+	}
+	maps.Copy(labels, w.Labels)
+	return len(g.Selector) > 0 && model.Matches(g.Selector, labels)
 }
 
 // gatewayPort is a port that some gateways share on one proxy.

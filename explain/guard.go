@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"strings"
 
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -74,11 +73,13 @@ func transport(l *listenerv3.Listener) string {
 // decide asks the guards of an inbound port, in the order of its filters.
 func decide(host *routev3.VirtualHost, m message) *Guard {
 	origins := host.GetMetadata().GetFilterMetadata()[compile.MetadataKey].GetFields()[compile.MetadataRules].GetStructValue().GetFields()
-	from := func(policy string) []string {
-		if origin := origins[policy].GetStringValue(); origin != "" {
-			return []string{origin}
+	from := func(policies ...string) (all []string) {
+		for _, policy := range policies {
+			if origin := origins[policy].GetStringValue(); origin != "" {
+				all = append(all, origin)
+			}
 		}
-		return nil
+		return all
 	}
 	g := &Guard{Allowed: true, Text: "allowed: no policy selects it"}
 	for _, filter := range []string{compile.DenyFilter, compile.AllowFilter} {
@@ -101,7 +102,8 @@ func decide(host *routev3.VirtualHost, m message) *Guard {
 		case !allowed && policy != "":
 			g.Text = "refused with 403 by " + policy
 		case !allowed:
-			g.Text = "refused with 403: none of its ALLOW rules holds (" + strings.Join(model.SortedKeys(rules.Policies), ", ") + ")"
+			all := model.SortedKeys(rules.Policies)
+			g.Text, g.From = "refused with 403: no ALLOW rule holds", from(all...)
 		case policy != "":
 			g.Text = "allowed by " + policy
 		default:
