@@ -14,6 +14,7 @@ func (sub *subscription) accept() {
 		if it == nil {
 			continue // unsubscribed meanwhile
 		}
+		it.untry(r.Version)
 		*it = item{version: r.Version, held: r, sent: true, force: it.force, absent: it.absent, tries: it.tries}
 		delete(sub.refused, r.Name)
 	}
@@ -21,45 +22,42 @@ func (sub *subscription) accept() {
 }
 
 // refuse ends the flight: the client holds what it held, or, of a response
-// with several resources, any of them; Envoy applies the good ones. Who alone is
-// refused is to blame. Of several it is those that the reason names, else
-// maybe any: they go alone, after the others.
-func (sub *subscription) refuse(t model.Type, reason string) {
+// with several resources, any of them; Envoy applies the good ones. What is
+// refused alone is to blame. Of several it is those that the reason names, else
+// maybe any: suspects go alone, after the others, and so does whatever is
+// refused in company twice.
+func (sub *subscription) refuse(reason string) {
 	fresh := sub.flight.fresh
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	suspects := slices.Clone(fresh)
-	if len(fresh) > 1 {
-		if named := slices.DeleteFunc(suspects, func(r *model.Resource) bool { return !mentions(reason, r.Name) }); len(named) > 0 {
-			suspects = named
-		} else {
-			suspects = fresh
-		}
-	}
+	named := slices.ContainsFunc(fresh, func(r *model.Resource) bool { return mentions(reason, r.Name) })
+	var last []string
 	for _, r := range fresh {
 		it := sub.items[r.Name]
 		if it == nil {
-			continue
+			continue // unsubscribed meanwhile
 		}
-		times := it.failed(r.Version)
-		suspect := slices.Contains(suspects, r)
-		it.alone = it.alone || suspect
+		times := it.failed(r.Version, reason)
 		if len(fresh) == 1 {
 			it.maybe = slices.DeleteFunc(it.maybe, func(m *model.Resource) bool { return m == r })
+			sub.blame(r, reason)
 		}
-		if len(fresh) == 1 || times > maxResends {
-			it.refused = &model.Refusal{Type: t.String(), Name: r.Name, Version: r.Version, Reason: reason}
-			sub.refused[r.Name] = struct{}{}
-		}
-		if !suspect {
+		if !named || times > 1 || mentions(reason, r.Name) {
+			it.alone = true
+			last = append(last, r.Name)
+		} else {
 			sub.enqueue(r.Name)
 		}
 	}
-	for _, r := range suspects {
-		if sub.items[r.Name] != nil {
-			sub.enqueue(r.Name)
-		}
+	for _, name := range last {
+		sub.enqueue(name)
 	}
 	sub.land()
+}
+
+// blame has people told why the client does not get a resource.
+func (sub *subscription) blame(r *model.Resource, reason string) {
+	sub.item(r.Name).refused = &model.Refusal{Type: r.Type.String(), Name: r.Name, Version: r.Version, Reason: reason}
+	sub.refused[r.Name] = struct{}{}
 }
 
 // land ends the flight, however it was answered. What it removed is gone: a

@@ -80,7 +80,7 @@ static_resources:
 type plane struct {
 	t      *testing.T
 	socket string
-	held   *Held
+	held   *held
 	*Server
 	g *grpc.Server
 
@@ -101,7 +101,7 @@ func (p *plane) start(layers ...*model.Layer) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.held = NewHeld()
+	p.held = newHeld()
 	p.held.Set("envoy-1", layers...)
 	p.Server = NewServer(Options{Views: p.held})
 	p.g = grpc.NewServer(append(ServerOptions(), grpc.StreamInterceptor(p.spy))...)

@@ -292,6 +292,28 @@ func TestARouteWaitsForItsRefusedCluster(t *testing.T) {
 	s.says("RouteConfiguration +r")
 }
 
+func TestARouteToNowhereIsNotSentAndSaysWhy(t *testing.T) {
+	s := newScript(t)
+	s.view("Cluster/a=1 RouteConfiguration/r=1<a,nowhere")
+	s.ask(Request{Type: cluster})
+	s.ask(Request{Type: route, Subscribe: []string{"r"}})
+	s.says("Cluster +a")
+	s.ack(cluster)
+	s.says()
+	refusals := s.s.Status().Refusals
+	if len(refusals) != 1 || refusals[0].Name != "r" || refusals[0].Reason != "not sent: it needs cluster nowhere, which the view lacks" {
+		t.Errorf("refusals %+v", refusals)
+	}
+	s.view("Cluster/a=1 Cluster/nowhere=1 RouteConfiguration/r=1<a,nowhere")
+	s.says("Cluster +nowhere")
+	s.ack(cluster)
+	s.says("RouteConfiguration +r")
+	s.ack(route)
+	if st := s.s.Status(); !st.Synced || st.Refusals != nil {
+		t.Errorf("status %+v", st)
+	}
+}
+
 // A client that comes back is sent what differs and told what is gone; a cluster
 // goes only once all that it still holds is known.
 func TestComingBack(t *testing.T) {

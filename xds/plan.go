@@ -155,18 +155,25 @@ func (s *Session) judge(t model.Type, name string, want *model.Resource) verdict
 	if it != nil {
 		if it.version == want.Version {
 			it.held = want // also if it is from an earlier stream
-			if len(it.maybe) == 0 && !it.force {
+			if !it.force && !it.mayHoldOther(want.Version) {
 				it.absent, it.refused = false, nil
 				delete(sub.refused, name)
 				return skip
 			}
 		}
-		if n := it.failures(want.Version); n > maxResends || it.refused != nil && it.refused.Version == want.Version && !it.retry {
+		if failed := it.failures(want.Version); failed.times > maxResends {
+			sub.blame(want, failed.reason)
+			return skip
+		}
+		if it.refused != nil && it.refused.Version == want.Version && !it.retry {
 			return skip
 		}
 	}
 	for _, cluster := range want.Needs {
 		if c := s.types[model.TypeCluster].items[cluster]; c == nil || c.version == 0 {
+			if s.view.Find(model.TypeCluster, cluster) == nil {
+				sub.blame(want, "not sent: it needs cluster "+cluster+", which the view lacks")
+			}
 			return block
 		}
 	}
@@ -175,7 +182,12 @@ func (s *Session) judge(t model.Type, name string, want *model.Resource) verdict
 
 func (s *Session) judgeAbsent(t model.Type, name string, it *item) verdict {
 	sub := &s.types[t]
-	if it == nil || !traits[t].removable {
+	if it == nil {
+		return skip
+	}
+	it.refused = nil
+	delete(sub.refused, name)
+	if !traits[t].removable {
 		return skip
 	}
 	holds := it.version != 0 || len(it.maybe) > 0

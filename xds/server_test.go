@@ -133,17 +133,17 @@ func eventually(t *testing.T, what string, holds func() bool) {
 func layer(name string, all ...*model.Resource) *model.Layer { return model.NewLayer(name, all...) }
 
 func TestDeltaStream(t *testing.T) {
-	held := NewHeld()
-	s, c := serve(t, Options{Views: held})
+	h := newHeld()
+	s, c := serve(t, Options{Views: h})
 	p := connect(t, c, "web-1")
 	p.send(cluster, &discoveryv3.DeltaDiscoveryRequest{})
-	held.Set("web-1", layer("all", res(cluster, "a", "1"), res(endpoint, "a", "1"), res(cluster, "b", "1")))
+	h.Set("web-1", layer("all", res(cluster, "a", "1"), res(endpoint, "a", "1"), res(cluster, "b", "1")))
 	m := p.hear("Cluster +a=1 +b=1")
 	p.send(endpoint, &discoveryv3.DeltaDiscoveryRequest{ResourceNamesSubscribe: []string{"a"}})
 	p.ack(p.hear("ClusterLoadAssignment +a=1"))
 	p.ack(m)
 	eventually(t, "in step", func() bool { applied, _, _ := s.Applied(1); return applied == 1 })
-	rev := held.Set("web-1", layer("all", res(cluster, "a", "1"), res(endpoint, "a", "2")))
+	rev := h.Set("web-1", layer("all", res(cluster, "a", "1"), res(endpoint, "a", "2")))
 	p.ack(p.hear("Cluster -b"))
 	p.ack(p.hear("ClusterLoadAssignment +a=2"))
 	eventually(t, "in step", func() bool { applied, total, _ := s.Applied(rev); return applied == 1 && total == 1 })
@@ -163,14 +163,14 @@ func TestDeltaStream(t *testing.T) {
 	})
 	p.ack(p.hear("Cluster"))
 	p.ack(p.hear("Cluster -old"))
-	held.Set("web-1", layer("all", res(cluster, "a", "1"), res(endpoint, "a", "3")))
+	h.Set("web-1", layer("all", res(cluster, "a", "1"), res(endpoint, "a", "3")))
 	p.ack(p.hear("ClusterLoadAssignment +a=3"))
 }
 
 func TestStateOfTheWorldStream(t *testing.T) {
-	held := NewHeld()
-	_, c := serve(t, Options{Views: held})
-	held.Set("web-1", layer("all", res(cluster, "a", "1"), res(cluster, "b", "1"), res(endpoint, "a", "1")))
+	h := newHeld()
+	_, c := serve(t, Options{Views: h})
+	h.Set("web-1", layer("all", res(cluster, "a", "1"), res(cluster, "b", "1"), res(endpoint, "a", "1")))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	stream, err := c.StreamAggregatedResources(ctx)
@@ -210,11 +210,11 @@ func TestStateOfTheWorldStream(t *testing.T) {
 	say(endpoint, "", "", "a")
 	m = hear("ClusterLoadAssignment 1")
 	say(endpoint, m.GetNonce(), m.GetVersionInfo(), "a")
-	held.Set("web-1", layer("all", res(cluster, "a", "2"), res(cluster, "b", "1"), res(endpoint, "a", "1")))
+	h.Set("web-1", layer("all", res(cluster, "a", "2"), res(cluster, "b", "1"), res(endpoint, "a", "1")))
 	m = hear("Cluster 2 1")
 	say(cluster, m.GetNonce(), "")
 	hear("ClusterLoadAssignment 1")
-	held.Set("web-1", layer("all", res(cluster, "a", "3"), res(endpoint, "a", "1")))
+	h.Set("web-1", layer("all", res(cluster, "a", "3"), res(endpoint, "a", "1")))
 	m = hear("Cluster 3 1") // what was refused goes alone
 	say(cluster, m.GetNonce(), m.GetVersionInfo())
 	hear("Cluster 3")
@@ -222,15 +222,15 @@ func TestStateOfTheWorldStream(t *testing.T) {
 
 // A client that never reads costs its own stream, and nobody else's.
 func TestNeverReadingClient(t *testing.T) {
-	held := NewHeld()
+	h := newHeld()
 	big := strings.Repeat("x", 900<<10)
 	var all []*model.Resource
 	for i := range 20 {
 		all = append(all, res(model.TypeSecret, fmt.Sprint(i), big))
 	}
-	s, c := serve(t, Options{Views: held, Limits: Limits{WriteStall: 300 * time.Millisecond}})
-	held.Set("deaf", layer("big", all...))
-	held.Set("web-1", layer("small", res(cluster, "a", "1")))
+	s, c := serve(t, Options{Views: h, Limits: Limits{WriteStall: 300 * time.Millisecond}})
+	h.Set("deaf", layer("big", all...))
+	h.Set("web-1", layer("small", res(cluster, "a", "1")))
 	deaf := connect(t, c, "deaf")
 	for typ := range model.NumTypes {
 		deaf.send(typ, &discoveryv3.DeltaDiscoveryRequest{ResourceNamesSubscribe: []string{"0", "1", "2"}})
@@ -250,9 +250,9 @@ func TestNeverReadingClient(t *testing.T) {
 }
 
 func TestHugeMessageIsRefused(t *testing.T) {
-	held := NewHeld()
-	held.Set("web-1", layer("small", res(cluster, "a", "1")))
-	_, c := serve(t, Options{Views: held})
+	h := newHeld()
+	h.Set("web-1", layer("small", res(cluster, "a", "1")))
+	_, c := serve(t, Options{Views: h})
 	huge := connect(t, c, "huge")
 	huge.send(cluster, &discoveryv3.DeltaDiscoveryRequest{ResourceNamesSubscribe: []string{strings.Repeat("x", 100<<20)}})
 	huge.ends(codes.ResourceExhausted, "larger than max")
@@ -262,8 +262,8 @@ func TestHugeMessageIsRefused(t *testing.T) {
 }
 
 func TestStreamsThatAreNotLetIn(t *testing.T) {
-	held := NewHeld()
-	_, c := serve(t, Options{Views: held, Limits: Limits{FirstRequest: 200 * time.Millisecond},
+	h := newHeld()
+	_, c := serve(t, Options{Views: h, Limits: Limits{FirstRequest: 200 * time.Millisecond},
 		Authenticate: func(_ context.Context, node string) (string, error) {
 			if node == "thief" {
 				return "", errors.New("certificate is of another workload")
@@ -282,16 +282,16 @@ func TestStreamsThatAreNotLetIn(t *testing.T) {
 	greedy.send(endpoint, &discoveryv3.DeltaDiscoveryRequest{ResourceNamesSubscribe: slices.Repeat([]string{"x"}, 20_001)})
 	greedy.ends(codes.InvalidArgument, "20001 names")
 
-	_, c = serve(t, Options{Views: held})
+	_, c = serve(t, Options{Views: h})
 	nobody := connect(t, c, "")
 	nobody.send(cluster, &discoveryv3.DeltaDiscoveryRequest{})
 	nobody.ends(codes.InvalidArgument, "no node id")
 }
 
 func TestOneStreamTooManyEndsTheOldest(t *testing.T) {
-	held := NewHeld()
-	held.Set("web-1", layer("small", res(cluster, "a", "1")))
-	s, c := serve(t, Options{Views: held, Limits: Limits{StreamsPerID: 2}})
+	h := newHeld()
+	h.Set("web-1", layer("small", res(cluster, "a", "1")))
+	s, c := serve(t, Options{Views: h, Limits: Limits{StreamsPerID: 2}})
 	var streams []*client
 	for range 3 {
 		p := connect(t, c, "web-1")
@@ -300,7 +300,7 @@ func TestOneStreamTooManyEndsTheOldest(t *testing.T) {
 		streams = append(streams, p)
 	}
 	streams[0].ends(codes.Aborted, "opened newer streams")
-	held.Set("web-1", layer("small", res(cluster, "a", "2")))
+	h.Set("web-1", layer("small", res(cluster, "a", "2")))
 	streams[1].hear("Cluster +a=2")
 	streams[2].hear("Cluster +a=2")
 	if _, total, _ := s.Applied(0); total != 1 {

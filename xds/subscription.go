@@ -54,12 +54,13 @@ type item struct {
 type try struct {
 	version uint64
 	times   int
+	reason  string // the last one
 }
 
 // failed counts one more refusal of a version, and returns how many there are.
-func (it *item) failed(version uint64) int {
-	last := try{version: version, times: 1 + it.failures(version)}
-	it.tries = slices.DeleteFunc(it.tries, func(t try) bool { return t.version == version })
+func (it *item) failed(version uint64, reason string) int {
+	last := try{version: version, times: 1 + it.failures(version).times, reason: reason}
+	it.untry(version)
 	if len(it.tries) == maxTries {
 		it.tries = slices.Delete(it.tries, 0, 1)
 	}
@@ -67,14 +68,25 @@ func (it *item) failed(version uint64) int {
 	return last.times
 }
 
-// failures is how often a version was refused.
-func (it *item) failures(version uint64) int {
+// failures of a version: none, if it was never refused.
+func (it *item) failures(version uint64) try {
 	for _, t := range it.tries {
 		if t.version == version {
-			return t.times
+			return t
 		}
 	}
-	return 0
+	return try{}
+}
+
+// untry forgets the refusals of a version: it was accepted.
+func (it *item) untry(version uint64) {
+	it.tries = slices.DeleteFunc(it.tries, func(t try) bool { return t.version == version })
+}
+
+// mayHoldOther says whether the client may hold another version than this one,
+// which it acknowledged once.
+func (it *item) mayHoldOther(version uint64) bool {
+	return slices.ContainsFunc(it.maybe, func(r *model.Resource) bool { return r.Version != version })
 }
 
 func (sub *subscription) init() {
@@ -127,7 +139,7 @@ func (s *Session) Request(r Request) error {
 	if sub.flight != nil && r.Nonce == sub.flight.nonce {
 		s.heard = true
 		if r.Refused {
-			sub.refuse(r.Type, r.Reason)
+			sub.refuse(r.Reason)
 		} else {
 			sub.accept()
 		}

@@ -1,8 +1,6 @@
 package xds
 
 import (
-	"sync"
-
 	"weft.dev/flow"
 	"weft.dev/model"
 )
@@ -54,52 +52,4 @@ func keysOf[V flow.Row[V]](changes []flow.Change[V]) []string {
 		keys[i] = c.Key
 	}
 	return keys
-}
-
-// Held are views that somebody sets: an agent that serves its proxy from what
-// it keeps, or a test. Each proxy is its own scope.
-type Held struct {
-	mu       sync.Mutex
-	rev      uint64
-	views    map[string]*model.View
-	onChange func(rev uint64, scopes, proxies []string)
-}
-
-// NewHeld has no view.
-func NewHeld() *Held { return &Held{views: map[string]*model.View{}} }
-
-// Set gives a proxy its view, and returns the revision of the change. The
-// view's Scope is the proxy.
-func (h *Held) Set(proxy string, layers ...*model.Layer) uint64 {
-	h.mu.Lock()
-	h.rev++
-	rev, f := h.rev, h.onChange
-	_, known := h.views[proxy]
-	h.views[proxy] = &model.View{Scope: proxy, Layers: layers}
-	h.mu.Unlock()
-	if f == nil {
-		return rev
-	}
-	if known {
-		f(rev, []string{proxy}, nil)
-	} else {
-		f(rev, nil, []string{proxy})
-	}
-	return rev
-}
-
-func (h *Held) View(proxy string) (scope string, v *model.View, rev uint64) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	v = h.views[proxy]
-	if v == nil {
-		return "", nil, h.rev
-	}
-	return proxy, v, h.rev
-}
-
-func (h *Held) OnChange(f func(rev uint64, scopes, proxies []string)) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.onChange = f
 }
