@@ -5,15 +5,14 @@
 
 .PHONY: build demo test quick generate
 
-GOFLAGS := -trimpath
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
 build:
 	@mkdir -p bin
-	go build $(GOFLAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/weft ./cmd/weft-agent
+	go build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/weft ./cmd/weft-agent
 
 demo: build
-	@go build $(GOFLAGS) -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
+	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
 	bin/demo $(if $(ONCE),--once)
 
 test: build

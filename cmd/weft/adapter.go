@@ -13,22 +13,6 @@ import (
 	"weft.dev/store"
 )
 
-// objects gives the release engine the stored objects of one kind.
-type objects[T any] struct{ store.Resource[T] }
-
-func (o objects[T]) List(ctx context.Context, namespace string) ([]T, error) {
-	found, err := o.Resource.List(ctx, namespace)
-	all := make([]T, 0, len(found))
-	for _, object := range found {
-		all = append(all, *object)
-	}
-	return all, err
-}
-
-func (o objects[T]) Watch(ctx context.Context, changed func(*T)) error {
-	return o.Resource.Watch(ctx, "", func(object *T, _ bool) { changed(object) })
-}
-
 // workloads gives source/host the stored Workloads.
 type workloads struct {
 	client *store.Client
@@ -41,7 +25,12 @@ func newWorkloads(client *store.Client) workloads {
 }
 
 func (w workloads) List(ctx context.Context) ([]v1alpha1.Workload, error) {
-	return objects[v1alpha1.Workload]{w.kind}.List(ctx, "")
+	found, err := w.kind.List(ctx, "")
+	all := make([]v1alpha1.Workload, 0, len(found))
+	for _, workload := range found {
+		all = append(all, *workload)
+	}
+	return all, err
 }
 
 // Apply writes the registration, and its health both where people and where

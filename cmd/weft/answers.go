@@ -28,7 +28,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 
 func (m *mesh) status(meshAddress string) web.Status {
 	revision := m.graph.Revision()
-	current, total, _ := m.sessions.Applied(revision)
+	current, total, _ := m.sessions.Applied(uint64(revision))
 	return web.Status{
 		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
 		Workloads: m.rows.Workloads.Len(), Problems: m.problems.Len(), MeshPort: meshAddress,

@@ -25,7 +25,7 @@ import (
 	"k8s.io/client-go/restmapper"
 	"sigs.k8s.io/yaml"
 
-	"weft.dev/translate"
+	"weft.dev/translate/object"
 )
 
 const fieldManager = "weft"
@@ -213,45 +213,45 @@ func (a *applier) all(ctx context.Context, documents []document, out io.Writer) 
 }
 
 func (a *applier) one(ctx context.Context, d document) (string, error) {
-	object := &unstructured.Unstructured{}
-	if err := yaml.Unmarshal(d.body, &object.Object); err != nil {
+	o := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal(d.body, &o.Object); err != nil {
 		return "", err
 	}
-	mapping, err := a.mapper.RESTMapping(object.GroupVersionKind().GroupKind(), object.GroupVersionKind().Version)
+	mapping, err := a.mapper.RESTMapping(o.GroupVersionKind().GroupKind(), o.GroupVersionKind().Version)
 	if err != nil {
-		return "", fmt.Errorf("kind %s of %s: %w", object.GetKind(), object.GetAPIVersion(), err)
+		return "", fmt.Errorf("kind %s of %s: %w", o.GetKind(), o.GetAPIVersion(), err)
 	}
-	if err := annotate(object, d); err != nil {
+	if err := annotate(o, d); err != nil {
 		return "", err
 	}
 	var client dynamic.ResourceInterface = a.client.Resource(mapping.Resource)
 	if mapping.Scope.Name() == meta.RESTScopeNameNamespace {
-		if object.GetNamespace() == "" {
-			object.SetNamespace(a.namespace)
+		if o.GetNamespace() == "" {
+			o.SetNamespace(a.namespace)
 		}
-		client = a.client.Resource(mapping.Resource).Namespace(object.GetNamespace())
+		client = a.client.Resource(mapping.Resource).Namespace(o.GetNamespace())
 	}
-	body, err := json.Marshal(object)
+	body, err := json.Marshal(o)
 	if err != nil {
 		return "", err
 	}
 	force := true
-	_, err = client.Patch(ctx, object.GetName(), types.ApplyPatchType, body,
+	_, err = client.Patch(ctx, o.GetName(), types.ApplyPatchType, body,
 		metav1.PatchOptions{FieldManager: fieldManager, Force: &force, FieldValidation: metav1.FieldValidationStrict})
-	return strings.ToLower(object.GetKind()) + "/" + object.GetName(), err
+	return strings.ToLower(o.GetKind()) + "/" + o.GetName(), err
 }
 
-func annotate(object *unstructured.Unstructured, d document) error {
+func annotate(o *unstructured.Unstructured, d document) error {
 	lines, err := json.Marshal(d.lines)
 	if err != nil {
 		return err
 	}
-	annotations := object.GetAnnotations()
+	annotations := o.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[translate.SourceAnnotation] = fmt.Sprintf("%s:%d", d.file, d.line)
-	annotations[translate.LinesAnnotation] = string(lines)
-	object.SetAnnotations(annotations)
+	annotations[object.SourceAnnotation] = fmt.Sprintf("%s:%d", d.file, d.line)
+	annotations[object.LinesAnnotation] = string(lines)
+	o.SetAnnotations(annotations)
 	return nil
 }

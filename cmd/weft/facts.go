@@ -51,7 +51,7 @@ func (a *arrivals) at(namespace, name string, generation int64) (flow.Revision, 
 type facts struct {
 	arrivals *arrivals
 	edges    *metrics.Edges
-	applied  func(flow.Revision) (applied, total int, laggards []string)
+	applied  func(revision uint64) (applied, total int, laggards []string)
 }
 
 // Applied implements the release provider's Mesh.
@@ -60,7 +60,7 @@ func (f facts) Applied(namespace, name string, generation int64) release.Applied
 	if !known {
 		return release.Applied{}
 	}
-	_, total, missing := f.applied(revision)
+	_, total, missing := f.applied(uint64(revision))
 	return release.Applied{Proxies: total, Missing: missing, Known: true}
 }
 

@@ -122,15 +122,15 @@ func (m *mesh) newReleases() *release.Engine {
 	known := facts{newArrivals(m.objects.Collection), m.edges, m.sessions.Applied}
 	errors := judge.ErrorRate{}
 	return release.NewEngine(release.Options{
-		Releases:     objects[v1alpha1.Release]{store.For[v1alpha1.Release](m.client, api.Release)},
-		Applications: objects[v1alpha1.Application]{store.For[v1alpha1.Application](m.client, api.Application)},
+		Releases:     store.For[v1alpha1.Release](m.client, api.Release),
+		Applications: store.For[v1alpha1.Application](m.client, api.Application),
 		Strategies: map[v1alpha1.StrategyType]release.Strategy{
 			v1alpha1.Canary:    strategy.Canary(errors),
 			v1alpha1.BlueGreen: strategy.BlueGreen(errors),
 		},
 		Provider: provider.New(
-			objects[v1alpha1.TrafficSplit]{store.For[v1alpha1.TrafficSplit](m.client, api.TrafficSplit)},
-			objects[v1alpha1.Workload]{store.For[v1alpha1.Workload](m.client, api.Workload)},
+			store.For[v1alpha1.TrafficSplit](m.client, api.TrafficSplit),
+			store.For[v1alpha1.Workload](m.client, api.Workload),
 			known),
 		Now: time.Now,
 		Log: m.log,

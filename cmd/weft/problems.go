@@ -19,13 +19,13 @@ func refusals(proxies *flow.Collection[model.Proxy], views *flow.Collection[*mod
 		}
 		var found []model.Problem
 		for _, refusal := range proxy.Refusals {
-			found = append(found, refused(proxy, view, refusal)...)
+			found = append(found, refusalProblems(proxy, view, refusal)...)
 		}
 		return found
 	})
 }
 
-func refused(proxy model.Proxy, view *model.View, refusal model.Refusal) []model.Problem {
+func refusalProblems(proxy model.Proxy, view *model.View, refusal model.Refusal) []model.Problem {
 	kind, ok := model.TypeOf(refusal.Type)
 	if !ok {
 		return nil

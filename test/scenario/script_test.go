@@ -65,7 +65,7 @@ func (s *script) join(tokenJSON []byte) error {
 	if err := json.Unmarshal(tokenJSON, &token); err != nil {
 		return err
 	}
-	out, err := shared.command("join", "--dir", s.host(), "--server", token.Server, "--token", token.Token).CombinedOutput()
+	out, err := shared.command("join", "--host-dir", s.host(), "--server", token.Server, "--token", token.Token).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("join: %w: %s", err, out)
 	}
@@ -147,7 +147,7 @@ func (s *script) run(args []string) {
 	port, err := freePort()
 	s.ts.Check(err)
 	command := []string{"run", "--dir", filepath.Join(shared.dir, s.namespace, app+"-"+version), "--host-dir", s.host(),
-		"-n", s.namespace, "--app", app, "--version", version,
+		"--namespace", s.namespace, "--name", app + "-" + version, "--app", app, "--version", version,
 		"--port", take(set, "port", "9080") + ":" + strconv.Itoa(port), "--protocol", take(set, "protocol", "http")}
 	for key, value := range set {
 		command = append(command, "--label", key+"="+value)
@@ -165,7 +165,7 @@ func (s *script) gateway(args []string) {
 	port, err := freePort()
 	s.ts.Check(err)
 	command := []string{"run", "--dir", filepath.Join(shared.dir, s.namespace, args[0]), "--host-dir", s.host(),
-		"-n", s.namespace, "--gateway", args[0], "--port", take(set, "port", "80") + ":" + strconv.Itoa(port)}
+		"--namespace", s.namespace, "--name", args[0], "--gateway", args[0], "--port", take(set, "port", "80") + ":" + strconv.Itoa(port)}
 	for key, value := range set {
 		command = append(command, "--label", key+"="+value)
 	}

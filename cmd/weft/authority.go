@@ -1,0 +1,18 @@
+package main
+
+import (
+	"time"
+
+	"weft.dev/identity"
+)
+
+// openAuthority reads the certificate authority and the join tokens, or founds them.
+func openAuthority(dir, trust string) (identity.Authority, error) {
+	files := identity.Dir(dir)
+	ca, err := identity.OpenCA(files, trust, time.Now)
+	if err != nil {
+		return identity.Authority{}, err
+	}
+	tokens, err := identity.OpenTokens(files, time.Now)
+	return identity.Authority{CA: ca, Tokens: tokens}, err
+}
