@@ -28,6 +28,8 @@ const maxBody = 1 << 20
 
 // Mesh is where the answers come from. Every field is set.
 type Mesh struct {
+	// Serving is closed once the mesh can answer; until then everything is 503.
+	Serving  <-chan struct{}
 	Status   func() Status
 	Edges    func(window time.Duration) []metrics.Edge
 	Problems func() []model.Problem
@@ -99,7 +101,18 @@ func Handler(mesh Mesh) http.Handler {
 	mux.HandleFunc("POST "+Prefix+"tokens", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, func(r *http.Request) (any, error) { return token(mesh, r) })
 	})
-	return mux
+	return whenServing(mesh.Serving, mux)
+}
+
+func whenServing(serving <-chan struct{}, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-serving:
+			next.ServeHTTP(w, r)
+		default:
+			http.Error(w, `{"error":"the server is starting: try again in a second"}`, http.StatusServiceUnavailable)
+		}
+	})
 }
 
 // badRequest makes a 400.

@@ -16,6 +16,7 @@ import (
 // web are the answers to people's questions.
 func (m *mesh) web(meshAddress string) web.Mesh {
 	return web.Mesh{
+		Serving:  m.serving,
 		Status:   func() web.Status { return m.status(meshAddress) },
 		Edges:    func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
 		Problems: m.problems.All,

@@ -120,5 +120,8 @@ func refused(response *http.Response, answer []byte) error {
 	if response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden {
 		return exitCode{exitDenied, errors.New(text)}
 	}
+	if response.StatusCode == http.StatusServiceUnavailable {
+		return exitCode{exitNoServer, errors.New(text)}
+	}
 	return errors.New(text)
 }

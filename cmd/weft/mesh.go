@@ -46,10 +46,11 @@ type mesh struct {
 	hosts     *host.Server
 	edges     *metrics.Edges
 	releases  *release.Engine
+	serving   chan struct{} // closed once agents can come
 }
 
 func newMesh(client *store.Client, authority identity.Authority, trustDomain string, log *slog.Logger) *mesh {
-	m := &mesh{log: log, client: client, authority: authority, edges: metrics.NewEdges()}
+	m := &mesh{log: log, client: client, authority: authority, edges: metrics.NewEdges(), serving: make(chan struct{})}
 	m.graph = flow.New(flow.Options{KeepLastGood: true})
 	m.objects = objectsource.New(client, m.graph, kinds()...)
 	m.rows = translate.New(m.objects.Collection, translate.Options{TrustDomain: trustDomain})
@@ -160,5 +161,5 @@ func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))...)
 	m.hosts.Register(server)
 	m.sessions.Register(server)
-	return serveGRPC(ctx, server, address)
+	return serveGRPC(ctx, server, address, func() { close(m.serving) })
 }

@@ -94,7 +94,10 @@ func runServer(ctx context.Context, flags serveFlags) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		fmt.Fprintf(os.Stderr, "weft serves at %s, agents join at %s; kubeconfig %s\n", api.URL(), flags.mesh, api.Kubeconfig())
+		go func() {
+			<-m.serving
+			fmt.Fprintf(os.Stderr, "weft serves at %s, agents join at %s; kubeconfig %s\n", api.URL(), flags.mesh, api.Kubeconfig())
+		}()
 		return m.run(ctx, flags.mesh)
 	})
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
@@ -106,12 +109,14 @@ func runServer(ctx context.Context, flags serveFlags) error {
 // stopGrace is how long streams may take to end when the server stops.
 const stopGrace = time.Second
 
-// serveGRPC serves the mesh port until ctx ends.
-func serveGRPC(ctx context.Context, server *grpc.Server, address string) error {
+// serveGRPC serves the mesh port until ctx ends; listening is called when
+// connections are taken.
+func serveGRPC(ctx context.Context, server *grpc.Server, address string, listening func()) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("mesh port: %w; choose another with --mesh", err)
 	}
+	listening()
 	stopped := make(chan struct{})
 	go func() {
 		defer close(stopped)
