@@ -15,6 +15,7 @@ import (
 const (
 	appLabel     = "app"
 	versionLabel = "version"
+	gatewayLabel = "gateway"
 )
 
 // HealthAnnotation is the workload's health, as the server last wrote it down.
@@ -36,7 +37,7 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 		return nil
 	}
 	maps.Copy(w.Labels, o.Labels)
-	for label, v := range map[string]string{appLabel: spec.App, versionLabel: spec.Version} {
+	for label, v := range map[string]string{appLabel: spec.App, versionLabel: spec.Version, gatewayLabel: spec.Gateway} {
 		if v != "" {
 			w.Labels[label] = v
 		}
@@ -48,7 +49,8 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats the port as tcp; write http, http2, grpc or tcp", p.Protocol)
 		}
 		port := model.WorkloadPort{Number: uint32(p.Number), Protocol: protocol, ProxyPort: uint32(p.ProxyPort), AppPort: uint32(p.AppPort)}
-		if o.CheckPort(at.Dot("number"), port.Number) && o.CheckPort(at.Dot("proxyPort"), port.ProxyPort) && o.CheckPort(at.Dot("appPort"), port.AppPort) {
+		behind := w.Gateway != "" || o.CheckPort(at.Dot("appPort"), port.AppPort) // a gateway has no application behind it
+		if behind && o.CheckPort(at.Dot("number"), port.Number) && o.CheckPort(at.Dot("proxyPort"), port.ProxyPort) {
 			w.Ports = append(w.Ports, port)
 		}
 	}
