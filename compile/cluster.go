@@ -25,6 +25,7 @@ const (
 	retryBudgetMinimum    = 3  // retries at once are always allowed
 	connectTimeout        = 5 * time.Second
 	idleTimeout           = time.Hour
+	localIdleTimeout      = 3 * time.Second // shorter than an application's own, or both close at once
 	connectionBuffer      = 32 << 10
 	streamWindow          = 256 << 10
 	connectionWindow      = 1 << 20
@@ -205,6 +206,7 @@ func explicitHTTP(http2 bool) *upstreamsv3.HttpProtocolOptions_ExplicitHttpConfi
 
 func http2Limits() *corev3.Http2ProtocolOptions {
 	return &corev3.Http2ProtocolOptions{
+		AllowConnect:                true, // WebSockets between proxies
 		MaxConcurrentStreams:        u32(maxConcurrentStreams),
 		InitialStreamWindowSize:     u32(streamWindow),
 		InitialConnectionWindowSize: u32(connectionWindow),
@@ -237,7 +239,8 @@ func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.
 	if protocol.IsHTTP() {
 		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{
 			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&upstreamsv3.HttpProtocolOptions{
-				UpstreamProtocolOptions: explicitHTTP(protocol == model.HTTP2),
+				CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(localIdleTimeout)},
+				UpstreamProtocolOptions:   explicitHTTP(protocol == model.HTTP2),
 			}),
 		}
 	}

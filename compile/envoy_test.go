@@ -61,7 +61,7 @@ func envoyBinary(t testing.TB) string {
 
 func validate(t testing.TB, binary string, v *model.View) {
 	t.Helper()
-	config := staticBootstrap(t, v)
+	config := encodeJSON(t, staticBootstrapOf(t, v, newTestCA(t).secrets(t, "web")))
 	path := filepath.Join(t.TempDir(), "envoy.json")
 	if err := os.WriteFile(path, config, 0o600); err != nil {
 		t.Fatal(err)
@@ -75,10 +75,10 @@ func validate(t testing.TB, binary string, v *model.View) {
 	}
 }
 
-// staticBootstrap is a view with nothing left to be delivered.
-func staticBootstrap(t testing.TB, v *model.View) []byte {
+// staticBootstrapOf is a view with nothing left to be delivered.
+func staticBootstrapOf(t testing.TB, v *model.View, secrets []any) map[string]any {
 	t.Helper()
-	static := map[string]any{"secrets": testSecrets(t)}
+	static := map[string]any{"secrets": secrets}
 	var clusters, listeners []any
 	for r := range v.All(model.TypeCluster) {
 		clusters = append(clusters, inlined(t, v, jsonOf(t, r)))
@@ -87,14 +87,19 @@ func staticBootstrap(t testing.TB, v *model.View) []byte {
 		listeners = append(listeners, inlined(t, v, jsonOf(t, r)))
 	}
 	static["clusters"], static["listeners"] = clusters, listeners
-	body, err := json.Marshal(map[string]any{
+	return map[string]any{
 		"node":             map[string]any{"id": "test", "cluster": "test"},
 		"static_resources": static,
 		"bootstrap_extensions": []any{map[string]any{
 			"name":         "envoy.bootstrap.internal_listener",
 			"typed_config": map[string]any{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
 		}},
-	})
+	}
+}
+
+func encodeJSON(t testing.TB, v any) []byte {
+	t.Helper()
+	body, err := json.Marshal(v)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,20 +140,49 @@ func must(t testing.TB, v *model.View, kind model.Type, name string) *model.Reso
 	return r
 }
 
-// testSecrets are a certificate of the mesh and the roots that trust it.
-func testSecrets(t testing.TB) []any {
+// testCA signs what a test's proxies show each other.
+type testCA struct {
+	key  *ecdsa.PrivateKey
+	cert *x509.Certificate
+}
+
+func newTestCA(t testing.TB) testCA {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, _ := url.Parse(model.SPIFFE(testTrust, "shop", "web"))
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, URIs: []*url.URL{id},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return testCA{key, cert}
+}
+
+// secrets are a certificate of an account, and the roots that trust it.
+func (ca testCA) secrets(t testing.TB, account string) []any {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := url.Parse(model.SPIFFE(testTrust, "shop", account))
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(2), URIs: []*url.URL{id}, KeyUsage: x509.KeyUsageDigitalSignature,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,11 +193,12 @@ func testSecrets(t testing.TB) []any {
 	inline := func(kind string, der []byte) map[string]any {
 		return map[string]any{"inline_string": string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))}
 	}
+	roots := map[string]any{"trusted_ca": inline("CERTIFICATE", ca.cert.Raw)}
 	return []any{
 		map[string]any{"name": SecretWorkload, "tls_certificate": map[string]any{
 			"certificate_chain": inline("CERTIFICATE", der), "private_key": inline("PRIVATE KEY", pkcs8),
 		}},
-		map[string]any{"name": SecretRoots, "validation_context": map[string]any{"trusted_ca": inline("CERTIFICATE", der)}},
-		map[string]any{"name": SecretSystemRoots, "validation_context": map[string]any{"trusted_ca": inline("CERTIFICATE", der)}},
+		map[string]any{"name": SecretRoots, "validation_context": roots},
+		map[string]any{"name": SecretSystemRoots, "validation_context": roots},
 	}
 }

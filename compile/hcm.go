@@ -19,7 +19,7 @@ import (
 // Limits of what one client may hold open (Envoy's list for proxies at the edge).
 const (
 	headersTimeout   = 10 * time.Second
-	streamIdle       = 5 * time.Minute
+	streamIdle       = 5 * time.Minute // at a gateway, without a byte either way
 	requestTimeout   = 5 * time.Minute // at a gateway, to receive the whole request
 	edgeStreams      = 100
 	edgeStreamWindow = 64 << 10
@@ -37,7 +37,7 @@ func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3
 		}},
 		HttpFilters:                filters,
 		NormalizePath:              yes(),
-		StreamIdleTimeout:          durationpb.New(streamIdle),
+		StreamIdleTimeout:          noTimeout(), // a stream or a tunnel may be silent for long
 		RequestHeadersTimeout:      durationpb.New(headersTimeout),
 		DrainTimeout:               durationpb.New(drainTimeout),
 		CommonHttpProtocolOptions:  &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idleTimeout)},
@@ -54,7 +54,6 @@ func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3
 // outboundManager routes what an application calls.
 func outboundManager(stat string) *hcmv3.HttpConnectionManager {
 	m := connectionManager(stat, OutboundRoutes, callerFilters()...)
-	m.Http2ProtocolOptions.AllowConnect = true
 	m.UpgradeConfigs = append(m.UpgradeConfigs, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: yes()}
 	return m
@@ -79,8 +78,10 @@ func edgeManager(stat, routes string) *hcmv3.HttpConnectionManager {
 	m.UseRemoteAddress = yes()
 	m.GenerateRequestId = yes()
 	m.RequestTimeout = durationpb.New(requestTimeout)
+	m.StreamIdleTimeout = durationpb.New(streamIdle)
 	m.StripTrailingHostDot = true
 	m.CommonHttpProtocolOptions.HeadersWithUnderscoresAction = corev3.HttpProtocolOptions_REJECT_REQUEST
+	m.Http2ProtocolOptions.AllowConnect = false
 	m.Http2ProtocolOptions.MaxConcurrentStreams = u32(edgeStreams)
 	m.Http2ProtocolOptions.InitialStreamWindowSize = u32(edgeStreamWindow)
 	return m

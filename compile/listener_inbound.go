@@ -37,7 +37,7 @@ func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, gu
 }
 
 func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {
-	if mode != model.MTLSPermissive {
+	if mode == model.MTLSStrict {
 		return nil
 	}
 	return []*listenerv3.ListenerFilter{{
@@ -47,15 +47,14 @@ func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {
 }
 
 // inboundChains tell callers of the mesh from others. TLS that the application
-// itself speaks is told by what the mesh's own callers announce.
+// itself speaks is told by what the mesh's own callers announce. A port whose
+// mTLS is off takes plain text and, because callers of the mesh use nothing
+// else, mTLS too.
 func inboundChains(mode model.MTLSMode, protocol model.Protocol, filters []*listenerv3.Filter, alpn []string) []*listenerv3.FilterChain {
 	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: filters, TransportSocket: serverSocket(alpn...)}
 	plain := &listenerv3.FilterChain{Name: "plain", Filters: filters}
-	switch mode {
-	case model.MTLSStrict:
+	if mode == model.MTLSStrict {
 		return []*listenerv3.FilterChain{mutual}
-	case model.MTLSOff:
-		return []*listenerv3.FilterChain{plain}
 	}
 	mutual.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
 	if !protocol.IsHTTP() {
@@ -89,6 +88,8 @@ func inboundTable(port uint32, guards []model.Authorization) table {
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
 			Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 				ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name}, Timeout: noTimeout(),
+				// An application may close a connection just when it is used again.
+				RetryPolicy: &routev3.RetryPolicy{RetryOn: "reset-before-request", NumRetries: u32(defaultAttempts)},
 			}},
 		}},
 	}}

@@ -1,0 +1,230 @@
+package compile
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Two real Envoys, one beside the caller and one beside each instance, do what
+// the rows say.
+func TestTraffic(t *testing.T) {
+	var attempts atomic.Int32
+	v1 := application(t, func(w http.ResponseWriter, r *http.Request) {
+		attempts.Add(1)
+		if r.Header.Get("Upgrade") == "websocket" {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nfrom a socket")
+			return
+		}
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(503)
+		}
+		fmt.Fprintf(w, "v1 %s %s", r.URL.Path, r.Header.Get("x-forwarded-client-cert"))
+	})
+	v2 := application(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "v2") })
+	outbound, in1, in2, dead := freePort(t), freePort(t), freePort(t), freePort(t)
+	rows := fmt.Sprintf(`
+services:
+- {namespace: shop, name: reviews, ports: [{number: 9080, protocol: http}]}
+- {namespace: shop, name: dead, ports: [{number: 9080, protocol: http}]}
+- {namespace: shop, name: plain.example.com, host: plain.example.com, external: true, resolution: static, ports: [{number: 7, protocol: tcp}, {number: 80, name: http, protocol: http}], addresses: [{host: 127.0.0.1, ports: {http: %[3]d, "": %[3]d}}]}
+workloads:
+- {namespace: shop, name: web-1, app: web, address: 127.0.0.1, outbound: %[1]d}
+- {namespace: shop, name: reviews-1, app: reviews, version: v1, address: 127.0.0.1, ports: [{number: 9080, protocol: http, proxyPort: %[2]d, appPort: %[3]d}]}
+- {namespace: shop, name: reviews-2, app: reviews, version: v2, address: 127.0.0.1, ports: [{number: 9080, protocol: http, proxyPort: %[4]d, appPort: %[5]d}]}
+- {namespace: shop, name: dead-1, app: dead, address: 127.0.0.1, ports: [{number: 9080, protocol: http, proxyPort: %[6]d, appPort: 1}]}
+splits:
+- {host: reviews.shop.svc.cluster.local, service: reviews, versions: [{version: v1, weight: 100}, {version: v2, weight: 0}]}
+fallbacks:
+- {host: dead.shop.svc.cluster.local, service: dead, status: 200, body: "instead"}
+peerAuths:
+- {object: {kind: PeerAuthentication, namespace: shop, name: default}, namespace: shop, mode: strict}
+authorizations:
+- {object: {kind: AuthorizationPolicy, namespace: shop, name: r}, namespace: shop, selector: {app: reviews}, action: allow, rules: [{from: [{principals: ["mesh.test/ns/shop/sa/web"]}], to: [{notPaths: ["/secret"]}]}]}
+`, outbound, in1, v1, in2, v2, dead)
+	m := newMesh()
+	m.set(parseRows(t, []byte(rows)))
+	ca := newTestCA(t)
+	for _, proxy := range []string{"web-1", "reviews-1", "reviews-2"} {
+		account, _, _ := strings.Cut(proxy, "-")
+		runEnvoy(t, staticBootstrapOf(t, m.viewOf(t, "shop/"+proxy), ca.secrets(t, account)))
+	}
+	proxy := &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(outbound)}
+	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}, Timeout: 10 * time.Second}
+
+	for _, c := range []struct {
+		name, method, url, header string
+		status                    int
+		body                      string
+	}{
+		{"by its short name, with its caller's identity", "GET", "http://reviews:9080/x", "", 200, "v1 /x By=spiffe://mesh.test/ns/shop/sa/reviews"},
+		{"by its name without a port", "GET", "http://reviews.shop/", "", 200, "URI=spiffe://mesh.test/ns/shop/sa/web"},
+		{"a version without weight, by its private address", "GET", "http://reviews:9080/", "other=v9, reviews=v2", 200, "v2"},
+		{"an unknown host", "GET", "http://nowhere/", "", 502, "no service of the mesh has the host nowhere"},
+		{"a path that is not allowed", "GET", "http://reviews:9080/secret", "", 403, "RBAC"},
+		{"the same in disguise", "GET", "http://reviews:9080//x/..//%73ecret", "", 403, "RBAC"},
+		{"a path that two would read differently", "GET", "http://reviews:9080/x%2fsecret", "", 400, ""},
+		{"a dead service", "GET", "http://dead:9080/", "", 200, "instead"},
+		{"an outside service", "GET", "http://plain.example.com/y", "", 200, "v1 /y"},
+	} {
+		status, body := call(t, client, c.method, c.url, c.header)
+		if status != c.status || !strings.Contains(body, c.body) {
+			t.Errorf("%s: %d %q, want %d %q", c.name, status, body, c.status, c.body)
+		}
+	}
+	for method, want := range map[string]int32{"GET": 3, "POST": 1} {
+		attempts.Store(0)
+		if status, _ := call(t, client, method, "http://reviews:9080/fails", ""); status != 503 || attempts.Load() != want {
+			t.Errorf("%s that fails: %d after %d attempts, want 503 after %d", method, status, attempts.Load(), want)
+		}
+	}
+	for target, want := range map[string]string{"reviews:9080": "v1 /tunnel", "plain.example.com:7": "v1 /tunnel"} {
+		if got := tunnel(t, outbound, target); !strings.Contains(got, want) {
+			t.Errorf("CONNECT %s: %q, want %q", target, got, want)
+		}
+	}
+	if got := websocket(t, outbound, "reviews:9080"); got != "from a socket" {
+		t.Errorf("WebSocket: %q", got)
+	}
+	plain := &http.Client{Timeout: 5 * time.Second}
+	if r, err := plain.Get(fmt.Sprintf("http://127.0.0.1:%d/", in1)); err == nil {
+		t.Errorf("plain text to a strict port: %s, want a closed connection", r.Status)
+	}
+}
+
+func application(t *testing.T, f http.HandlerFunc) int {
+	s := httptest.NewServer(f)
+	t.Cleanup(s.Close)
+	return s.Listener.Addr().(*net.TCPAddr).Port
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func call(t *testing.T, client *http.Client, method, url, version string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequest(method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if version != "" {
+		request.Header.Set("x-weft-version", version)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+// websocket upgrades a connection through the proxy and reads what comes.
+func websocket(t *testing.T, port int, host string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "GET http://%s/socket HTTP/1.1\r\nHost: %s\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n", host, host)
+	in := bufio.NewReader(conn)
+	response, err := http.ReadResponse(in, nil)
+	if err != nil || response.StatusCode != 101 {
+		t.Fatalf("WebSocket: %v %v", response, err)
+	}
+	body, _ := io.ReadAll(in)
+	return string(body)
+}
+
+// tunnel sends a request inside of a CONNECT.
+func tunnel(t *testing.T, port int, target string) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	in := bufio.NewReader(conn)
+	fmt.Fprintf(conn, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n", target, target)
+	if response, err := http.ReadResponse(in, nil); err != nil || response.StatusCode != 200 {
+		t.Fatalf("CONNECT %s: %v %v", target, response, err)
+	}
+	fmt.Fprintf(conn, "GET /tunnel HTTP/1.1\r\nHost: %s\r\n\r\n", target)
+	response, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatalf("in CONNECT %s: %v", target, err)
+	}
+	body, _ := io.ReadAll(response.Body)
+	return string(body)
+}
+
+// runEnvoy returns when the process is ready.
+func runEnvoy(t *testing.T, bootstrap map[string]any) {
+	t.Helper()
+	folder := t.TempDir()
+	addressFile := filepath.Join(folder, "admin")
+	bootstrap["admin"] = map[string]any{"address": map[string]any{"socket_address": map[string]any{"address": "127.0.0.1", "port_value": 0}}}
+	config := filepath.Join(folder, "envoy.json")
+	if err := os.WriteFile(config, encodeJSON(t, bootstrap), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var log strings.Builder
+	process := exec.CommandContext(ctx, envoyBinary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error", "--admin-address-path", addressFile)
+	process.Stdout, process.Stderr = &log, &log
+	if err := process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		process.Wait()
+		if t.Failed() {
+			t.Logf("envoy:\n%s", log.String())
+		}
+	})
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		admin, _ := os.ReadFile(addressFile)
+		if len(admin) > 0 {
+			if r, err := http.Get("http://" + string(admin) + "/ready"); err == nil {
+				r.Body.Close()
+				if r.StatusCode == 200 {
+					return
+				}
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("envoy is not ready:\n%s", log.String())
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
