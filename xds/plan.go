@@ -115,6 +115,7 @@ func (s *Session) pick(t model.Type) (fresh []*model.Resource, removed []string,
 		}
 		taken++
 		delete(sub.queued, name)
+		delete(sub.blocked, name) // what it waited for may be over
 		switch {
 		case v == send:
 			fresh, bytes = append(fresh, want), bytes+len(want.Body)
