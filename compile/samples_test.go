@@ -1,6 +1,7 @@
 package compile_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/compile"
 	"weft.dev/flow"
+	"weft.dev/model"
 	"weft.dev/translate"
 )
 
@@ -38,6 +40,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 		t.Fatalf("../../shared/samples/bookinfo: %d files (%v)", len(files), err)
 	}
 	files = append(files, "../examples/shop/*.yaml")
+	accepted := map[string]bool{} // many files say nothing to most proxies
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			g := flow.New(flow.Options{})
@@ -55,7 +58,10 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 				}
 			})
 			for _, v := range compiled.Views.All() {
-				compile.Validate(t, binary, v)
+				if content := contentOf(v); !accepted[content] {
+					compile.Validate(t, binary, v)
+					accepted[content] = true
+				}
 			}
 			for _, p := range compiled.Problems.All() {
 				for _, q := range rows.Problems.All() {
@@ -66,6 +72,17 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 			}
 		})
 	}
+}
+
+// contentOf is all that Envoy sees of a view.
+func contentOf(v *model.View) string {
+	var b strings.Builder
+	for kind := range model.NumTypes {
+		for r := range v.All(kind) {
+			fmt.Fprintf(&b, "%v %s %x\n", r.Type, r.Name, r.Version)
+		}
+	}
+	return b.String()
 }
 
 func read(t *testing.T, pattern string) []string {

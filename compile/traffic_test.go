@@ -19,29 +19,8 @@ import (
 	"time"
 )
 
-// Two real Envoys, one beside the caller and one beside each instance, do what
-// the rows say.
-func TestTraffic(t *testing.T) {
-	var attempts atomic.Int32
-	v1 := application(t, func(w http.ResponseWriter, r *http.Request) {
-		attempts.Add(1)
-		if r.Header.Get("Upgrade") == "websocket" {
-			conn, _, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				return
-			}
-			defer conn.Close()
-			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nfrom a socket")
-			return
-		}
-		if r.URL.Path == "/fails" {
-			w.WriteHeader(503)
-		}
-		fmt.Fprintf(w, "v1 %s %s", r.URL.Path, r.Header.Get("x-forwarded-client-cert"))
-	})
-	v2 := application(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "v2") })
-	outbound, in1, in2, dead := freePort(t), freePort(t), freePort(t), freePort(t)
-	rows := fmt.Sprintf(`
+// trafficRows are a caller, two versions of what it calls, and a dead service.
+const trafficRows = `
 services:
 - {namespace: shop, name: reviews, ports: [{number: 9080, protocol: http}]}
 - {namespace: shop, name: dead, ports: [{number: 9080, protocol: http}]}
@@ -59,53 +38,97 @@ peerAuths:
 - {object: {kind: PeerAuthentication, namespace: shop, name: default}, namespace: shop, mode: strict}
 authorizations:
 - {object: {kind: AuthorizationPolicy, namespace: shop, name: r}, namespace: shop, selector: {app: reviews}, action: allow, rules: [{from: [{principals: ["mesh.test/ns/shop/sa/web"]}], to: [{notPaths: ["/secret"]}]}]}
-`, outbound, in1, v1, in2, v2, dead)
+`
+
+// traffic is that mesh with a real Envoy beside each instance.
+type traffic struct {
+	attempts          atomic.Int32 // that v1 of reviews saw
+	outbound, inbound int
+	client            *http.Client
+}
+
+func newTraffic(t *testing.T) *traffic {
+	x := &traffic{outbound: freePort(t), inbound: freePort(t)}
+	v1 := application(t, x.reviews)
+	v2 := application(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "v2") })
 	m := newMesh()
-	m.set(parseRows(t, []byte(rows)))
+	m.set(parseRows(t, fmt.Appendf(nil, trafficRows, x.outbound, x.inbound, v1, freePort(t), v2, freePort(t))))
 	ca := newTestCA(t)
 	for _, proxy := range []string{"web-1", "reviews-1", "reviews-2"} {
 		account, _, _ := strings.Cut(proxy, "-")
 		runEnvoy(t, staticBootstrapOf(t, m.viewOf(t, "shop/"+proxy), ca.secrets(t, account)))
 	}
-	proxy := &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(outbound)}
-	client := &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}, Timeout: 10 * time.Second}
+	proxy := &url.URL{Scheme: "http", Host: "127.0.0.1:" + strconv.Itoa(x.outbound)}
+	x.client = &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(proxy)}, Timeout: 10 * time.Second}
+	return x
+}
 
+func (x *traffic) reviews(w http.ResponseWriter, r *http.Request) {
+	x.attempts.Add(1)
+	if r.Header.Get("Upgrade") == "websocket" {
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			defer conn.Close()
+			fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nfrom a socket")
+		}
+		return
+	}
+	if r.URL.Path == "/fails" {
+		w.WriteHeader(503)
+	}
+	fmt.Fprintf(w, "v1 %s %s", r.URL.Path, r.Header.Get("x-forwarded-client-cert"))
+}
+
+// Real Envoys do what the rows say.
+func TestTraffic(t *testing.T) {
+	x := newTraffic(t)
+	t.Run("requests", x.requests)
+	t.Run("retries", x.retries)
+	t.Run("connections", x.connections)
+}
+
+func (x *traffic) requests(t *testing.T) {
 	for _, c := range []struct {
-		name, method, url, header string
-		status                    int
-		body                      string
+		name, url, version string
+		status             int
+		body               string
 	}{
-		{"by its short name, with its caller's identity", "GET", "http://reviews:9080/x", "", 200, "v1 /x By=spiffe://mesh.test/ns/shop/sa/reviews"},
-		{"by its name without a port", "GET", "http://reviews.shop/", "", 200, "URI=spiffe://mesh.test/ns/shop/sa/web"},
-		{"a version without weight, by its private address", "GET", "http://reviews:9080/", "other=v9, reviews=v2", 200, "v2"},
-		{"an unknown host", "GET", "http://nowhere/", "", 502, "no service of the mesh has the host nowhere"},
-		{"a path that is not allowed", "GET", "http://reviews:9080/secret", "", 403, "RBAC"},
-		{"the same in disguise", "GET", "http://reviews:9080//x/..//%73ecret", "", 403, "RBAC"},
-		{"a path that two would read differently", "GET", "http://reviews:9080/x%2fsecret", "", 400, ""},
-		{"a dead service", "GET", "http://dead:9080/", "", 200, "instead"},
-		{"an outside service", "GET", "http://plain.example.com/y", "", 200, "v1 /y"},
+		{"by its short name", "http://reviews:9080/x", "", 200, "v1 /x By=spiffe://mesh.test/ns/shop/sa/reviews"},
+		{"with its caller's identity", "http://reviews.shop/", "", 200, "URI=spiffe://mesh.test/ns/shop/sa/web"},
+		{"a version without weight, by its private address", "http://reviews:9080/", "other=v9, reviews=v2", 200, "v2"},
+		{"an unknown host", "http://nowhere/", "", 502, "no service of the mesh has the host nowhere"},
+		{"a path that is not allowed", "http://reviews:9080/secret", "", 403, "RBAC"},
+		{"the same in disguise", "http://reviews:9080//x/..//%73ecret", "", 403, "RBAC"},
+		{"a path that two would read differently", "http://reviews:9080/x%2fsecret", "", 400, ""},
+		{"a dead service", "http://dead:9080/", "", 200, "instead"},
+		{"an outside service", "http://plain.example.com/y", "", 200, "v1 /y"},
 	} {
-		status, body := call(t, client, c.method, c.url, c.header)
+		status, body := call(t, x.client, "GET", c.url, c.version)
 		if status != c.status || !strings.Contains(body, c.body) {
 			t.Errorf("%s: %d %q, want %d %q", c.name, status, body, c.status, c.body)
 		}
 	}
+}
+
+func (x *traffic) retries(t *testing.T) {
 	for method, want := range map[string]int32{"GET": 3, "POST": 1} {
-		attempts.Store(0)
-		if status, _ := call(t, client, method, "http://reviews:9080/fails", ""); status != 503 || attempts.Load() != want {
-			t.Errorf("%s that fails: %d after %d attempts, want 503 after %d", method, status, attempts.Load(), want)
+		x.attempts.Store(0)
+		if status, _ := call(t, x.client, method, "http://reviews:9080/fails", ""); status != 503 || x.attempts.Load() != want {
+			t.Errorf("%s that fails: %d after %d attempts, want 503 after %d", method, status, x.attempts.Load(), want)
 		}
 	}
+}
+
+func (x *traffic) connections(t *testing.T) {
 	for target, want := range map[string]string{"reviews:9080": "v1 /tunnel", "plain.example.com:7": "v1 /tunnel"} {
-		if got := tunnel(t, outbound, target); !strings.Contains(got, want) {
+		if got := tunnel(t, x.outbound, target); !strings.Contains(got, want) {
 			t.Errorf("CONNECT %s: %q, want %q", target, got, want)
 		}
 	}
-	if got := websocket(t, outbound, "reviews:9080"); got != "from a socket" {
+	if got := websocket(t, x.outbound, "reviews:9080"); got != "from a socket" {
 		t.Errorf("WebSocket: %q", got)
 	}
 	plain := &http.Client{Timeout: 5 * time.Second}
-	if r, err := plain.Get(fmt.Sprintf("http://127.0.0.1:%d/", in1)); err == nil {
+	if r, err := plain.Get(fmt.Sprintf("http://127.0.0.1:%d/", x.inbound)); err == nil {
 		t.Errorf("plain text to a strict port: %s, want a closed connection", r.Status)
 	}
 }
