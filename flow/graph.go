@@ -45,6 +45,7 @@ type Graph struct {
 	draining atomic.Bool
 	runs     atomic.Uint64
 	faulty   atomic.Uint64
+	told     atomic.Uint64 // newest revision that all observers have heard of
 }
 
 // node is a collection without its row type.
@@ -103,6 +104,7 @@ func (g *Graph) Commit(stage func(*Tx)) Revision {
 	for _, n := range g.nodes {
 		n.publish(g.rev)
 	}
+	g.told.Store(uint64(g.rev))
 	return g.rev
 }
 
@@ -182,6 +184,10 @@ func (g *Graph) Revision() Revision {
 	defer g.mu.RUnlock()
 	return g.rev
 }
+
+// Published is the newest revision that all observers have heard of: until it
+// has come, what one observer learned of a revision another may not know.
+func (g *Graph) Published() Revision { return Revision(g.told.Load()) }
 
 // Stats counts since the graph was made.
 type Stats struct {

@@ -67,6 +67,9 @@ func conforms(t *testing.T, make func(*Source[num]) *Collection[num]) {
 		if rev := g.Commit(step.do); rev != step.rev {
 			t.Fatalf("step %d: revision %d, want %d", i, rev, step.rev)
 		}
+		if g.Published() != step.rev {
+			t.Fatalf("step %d: published %d, want %d", i, g.Published(), step.rev)
+		}
 		if rows := c.All(); !reflect.DeepEqual(rows, step.rows) || c.Len() != len(step.rows) {
 			t.Fatalf("step %d: rows %v (%d), want %v", i, rows, c.Len(), step.rows)
 		}

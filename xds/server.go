@@ -77,8 +77,10 @@ func (s *Server) StreamAggregatedResources(st discoveryv3.AggregatedDiscoverySer
 
 // Applied says how many of the connected proxies hold everything of a
 // revision, and which do not. A proxy whose view did not change up to the
-// revision since it was in step holds it. Ask after the commit that made rev.
+// revision since it was in step holds it. While the commit of the revision is
+// still being told, nobody does.
 func (s *Server) Applied(rev uint64) (applied, total int, laggards []string) {
+	told := s.opts.Graph == nil || uint64(s.opts.Graph.Published()) >= rev
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, p := range s.proxies {
@@ -86,7 +88,7 @@ func (s *Server) Applied(rev uint64) (applied, total int, laggards []string) {
 			continue
 		}
 		total++
-		if missing := p.newest().missing; missing == 0 || missing > rev {
+		if missing := p.newest().missing; told && (missing == 0 || missing > rev) {
 			applied++
 		} else {
 			laggards = append(laggards, id)

@@ -375,6 +375,7 @@ func TestProxiesAreRows(t *testing.T) {
 	api.send(cluster, &discoveryv3.DeltaDiscoveryRequest{})
 	api.ack(api.hear("Cluster +a=1"))
 	applied(first, "2 2 []")
+	applied(first+1000, "0 2 [api-1 web-1]") // not told yet
 
 	// Only the scope that changed is woken, and who is not concerned counts at once.
 	looks := l.looks.looks.Load()
