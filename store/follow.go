@@ -26,7 +26,8 @@ type Follower interface {
 // Follow tells f of every object of a kind and of each change, until ctx ends.
 // Errors are retried, ever slower, for as long as it takes. An object that cannot
 // be read is told of too, with its Err. A kind that the server does not have is
-// one without objects.
+// one without objects; but if it had the kind once, the objects stay until it has
+// it again: taking a CRD away is no order to stop all traffic.
 func (c *Client) Follow(ctx context.Context, kind api.Kind, f Follower) error {
 	info, ok := kind.Info()
 	if !ok {
@@ -43,16 +44,20 @@ type follower interface {
 }
 
 func follow(ctx context.Context, r dynamic.ResourceInterface, info api.Info, f follower) error {
+	had := false
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			list, err := r.List(ctx, o)
-			if apierrors.IsNotFound(err) {
+			if apierrors.IsNotFound(err) && !had {
 				return &unstructured.UnstructuredList{Object: map[string]any{"metadata": map[string]any{"resourceVersion": "0"}}}, nil
 			}
+			had = had || err == nil
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
-			return r.Watch(ctx, o)
+			w, err := r.Watch(ctx, o)
+			had = had || err == nil
+			return w, err
 		},
 	}
 	reflector := cache.NewReflectorWithOptions(source, &unstructured.Unstructured{}, reflectorStore{f}, cache.ReflectorOptions{

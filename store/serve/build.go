@@ -18,12 +18,14 @@ import (
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
 	"k8s.io/apiserver/pkg/authentication/request/x509"
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	genericfilters "k8s.io/apiserver/pkg/endpoints/filters"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	apirequest "k8s.io/apiserver/pkg/endpoints/request"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	serveroptions "k8s.io/apiserver/pkg/server/options"
 	"k8s.io/apiserver/pkg/util/compatibility"
+	"k8s.io/apiserver/pkg/util/notfoundhandler"
 	"k8s.io/apiserver/pkg/util/webhook"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
@@ -71,7 +73,9 @@ func (s *Server) build(listener net.Listener) error {
 	}
 	completed := config.Complete()
 	completed.GenericConfig.EnableDiscovery = true // Complete turns it off, counting on an aggregator
-	api, err := completed.New(genericapiserver.NewEmptyDelegate())
+	// Until all CRDs are known, "no such kind" is "ask again": watchers would take it for "no objects".
+	unknown := notfoundhandler.New(crdserver.Codecs, genericfilters.NoMuxAndDiscoveryIncompleteKey)
+	api, err := completed.New(genericapiserver.NewEmptyDelegateWithCustomHandler(unknown))
 	if err != nil {
 		return err
 	}
