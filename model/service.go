@@ -147,10 +147,10 @@ type Workload struct {
 
 // WorkloadPort is a port of the service that the workload serves.
 type WorkloadPort struct {
-	Number    uint32 // the service's port, the one that callers name
-	Protocol  Protocol
-	ProxyPort uint32 // where its Envoy accepts calls for this port
-	AppPort   uint32 // where the application listens, on loopback
+	Number    uint32   `json:"number"` // the service's port, the one that callers name
+	Protocol  Protocol `json:"protocol"`
+	ProxyPort uint32   `json:"proxyPort"`         // where its Envoy accepts calls for this port
+	AppPort   uint32   `json:"appPort,omitempty"` // where the application listens, on loopback
 }
 
 func (w Workload) Key() string           { return w.Namespace + "/" + w.Name }
