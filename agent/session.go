@@ -14,7 +14,7 @@ import (
 
 const (
 	minReconnect = 200 * time.Millisecond
-	maxReconnect = 5 * time.Second // less than a lease
+	maxReconnect = 4 * time.Second // with jitter, half of a lease
 )
 
 // session keeps the workload's lease: it registers, says how it is, and hands
@@ -119,7 +119,8 @@ func (s *session) once(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	description := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
-	stream, err := s.conn.NewStream(ctx, description, model.AgentSession, grpc.ForceCodec(model.AgentCodec{}))
+	stream, err := s.conn.NewStream(ctx, description, model.AgentSession,
+		grpc.ForceCodec(model.AgentCodec{}), grpc.WaitForReady(true))
 	if err != nil {
 		return err
 	}

@@ -15,8 +15,8 @@ import (
 
 const (
 	saveInterval = 200 * time.Millisecond // changes within it are written together
-	minBackoff   = 500 * time.Millisecond
-	maxBackoff   = 15 * time.Second
+	minBackoff   = 200 * time.Millisecond
+	maxBackoff   = 5 * time.Second
 )
 
 // Service runs a Relay: a gRPC server for one Envoy, and a client of the server.
@@ -173,7 +173,7 @@ func (s *Service) upstream(ctx context.Context, client discoveryv3.AggregatedDis
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stream, err := client.DeltaAggregatedResources(ctx)
+	stream, err := client.DeltaAggregatedResources(ctx, grpc.WaitForReady(true))
 	if err != nil {
 		return err
 	}
