@@ -1,15 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weft.dev/api"
 	"weft.dev/explain"
 	"weft.dev/identity"
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/store"
 	"weft.dev/web"
 )
 
@@ -51,9 +57,32 @@ func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenRep
 	if len(namespaces) == 0 {
 		namespaces = []string{"default"}
 	}
+	if err := m.ensureNamespaces(namespaces); err != nil {
+		return web.TokenReply{}, err
+	}
 	expires := time.Now().Add(ttl)
 	token, err := m.authority.Tokens.Create(identity.Grant{Namespaces: namespaces}, ttl, m.authority.CA.Fingerprint())
 	return web.TokenReply{Token: token, Server: meshAddress, Expires: expires}, err
+}
+
+// storeTimeout bounds what a question may wait for the store.
+const storeTimeout = 10 * time.Second
+
+// ensureNamespaces makes the namespaces that a machine will put workloads in.
+func (m *mesh) ensureNamespaces(names []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	namespaces := store.For[corev1.Namespace](m.client, api.Namespace)
+	for _, name := range names {
+		_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		if store.IsInvalid(err) {
+			return web.Invalid("namespace %q: %w", name, err)
+		}
+		if err != nil && !store.IsExists(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // explain says where a request of a proxy goes. The proxy is named by its id, or
