@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -127,8 +126,8 @@ const noBackend = "weft: no backend of this route can be reached; `weft get prob
 // send makes the route forward to the targets.
 func (r *router) send(route *routev3.Route, c candidate, targets []target) {
 	action := &routev3.RouteAction{
+		// A max_stream_duration beside it, even an empty one, would switch it off.
 		Timeout:               durationpb.New(max(c.rule.Timeout, 0)),
-		MaxStreamDuration:     &routev3.RouteAction_MaxStreamDuration{GrpcTimeoutHeaderMax: durationpb.New(time.Duration(0))},
 		RequestMirrorPolicies: r.mirrors(c.rule.Mirrors),
 		HashPolicy:            hashPolicy(targets[0].traffic.Hash),
 	}

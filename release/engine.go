@@ -57,13 +57,15 @@ type Engine struct {
 	wake  map[key]chan struct{} // one for each loop
 	turn  map[key]key           // application to the release whose turn it is
 	loops sync.WaitGroup
+
+	adopting map[key]bool // applications that wait for their first version
 }
 
 type key struct{ namespace, name string }
 
 // NewEngine wires an engine; Run works.
 func NewEngine(o Options) *Engine {
-	return &Engine{Options: o, wake: map[key]chan struct{}{}, turn: map[key]key{}}
+	return &Engine{Options: o, wake: map[key]chan struct{}{}, turn: map[key]key{}, adopting: map[key]bool{}}
 }
 
 // Run works until ctx ends, and then returns after the last step has.
@@ -71,6 +73,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer e.loops.Wait()
 	defer cancel()
+	e.loops.Go(func() {
+		if err := e.adoptAll(ctx); err != nil && ctx.Err() == nil {
+			e.Log.Error("applications are not watched", "error", err)
+		}
+	})
 	return e.Releases.Watch(ctx, "", func(rel *v1alpha1.Release, _ bool) {
 		if !Final(rel.Status.Phase) || begun(rel) {
 			e.poke(ctx, key{rel.Namespace, rel.Name})

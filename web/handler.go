@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +35,7 @@ type Mesh struct {
 	Edges    func(window time.Duration) []metrics.Edge
 	Problems func() []model.Problem
 	Proxies  func() []model.Proxy
+	Behind   func() []string                   // ids of the connected proxies that lack something of the newest revision
 	Sent     func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain  func(proxy string, request explain.Request) (explain.Trace, error)
 	Token    func(TokenRequest) (TokenReply, error)
@@ -64,6 +66,7 @@ type Problem struct {
 type Proxy struct {
 	ID        string   `json:"id"`
 	Connected bool     `json:"connected"`
+	Current   bool     `json:"current"` // it holds all of the newest configuration
 	Revision  uint64   `json:"revision"`
 	Envoy     string   `json:"envoy,omitempty"`
 	Refused   []string `json:"refused,omitempty"`
@@ -158,10 +161,11 @@ func problems(rows []model.Problem) []Problem {
 }
 
 func proxies(mesh Mesh) []Proxy {
-	rows := mesh.Proxies()
+	rows, behind := mesh.Proxies(), mesh.Behind()
 	list := make([]Proxy, 0, len(rows))
 	for _, p := range rows {
 		proxy := Proxy{ID: p.ID, Connected: p.Connected, Revision: p.Revision, Envoy: p.Version, Sent: mesh.Sent(p.ID)}
+		proxy.Current = p.Connected && !slices.Contains(behind, p.ID)
 		for _, refusal := range p.Refusals {
 			proxy.Refused = append(proxy.Refused, refusal.Type+" "+refusal.Name+": "+refusal.Reason)
 		}

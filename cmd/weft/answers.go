@@ -27,6 +27,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Edges:    func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
 		Problems: m.problems.All,
 		Proxies:  m.proxies.All,
+		Behind:   m.behind,
 		Sent:     m.sent,
 		Explain:  m.explain,
 		Token:    func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
@@ -40,6 +41,11 @@ func (m *mesh) status(meshAddress string) web.Status {
 		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
 		Workloads: m.rows.Workloads.Len(), Problems: m.problems.Len(), MeshPort: meshAddress,
 	}
+}
+
+func (m *mesh) behind() []string {
+	_, _, laggards := m.sessions.Applied(uint64(m.graph.Revision()))
+	return laggards
 }
 
 // maxTokenTTL bounds how long a token may lie around.

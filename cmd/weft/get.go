@@ -81,10 +81,10 @@ func newGetProxies() *cobra.Command {
 			if err := server.get(c.Context(), "proxies", nil, &proxies); err != nil {
 				return err
 			}
-			t := table{header: []string{"PROXY", "CONNECTED", "REVISION", "ENVOY", "SENT", "REFUSED"}, value: proxies, empty: "no proxies"}
+			t := table{header: []string{"PROXY", "CONNECTED", "CURRENT", "REVISION", "ENVOY", "SENT", "REFUSED"}, value: proxies, empty: "no proxies"}
 			for _, p := range proxies {
 				t.rows = append(t.rows, []string{
-					p.ID, strconv.FormatBool(p.Connected), strconv.FormatUint(p.Revision, 10), p.Envoy, sentSummary(p.Sent), strings.Join(p.Refused, "; "),
+					p.ID, yesNo(p.Connected), yesNo(p.Current), strconv.FormatUint(p.Revision, 10), p.Envoy, sentSummary(p.Sent), strings.Join(p.Refused, "; "),
 				})
 			}
 			return t.print(c, *output)
@@ -92,6 +92,13 @@ func newGetProxies() *cobra.Command {
 	}
 	output = outputFlag(c)
 	return c
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
 }
 
 // sentSummary is "Cluster 12, Listener 3", or "nothing".

@@ -222,34 +222,27 @@ func output[T any](args ...string) (T, error) {
 }
 
 type proxyRow struct {
-	ID        string
-	Connected bool
-	Revision  uint64
-	Refused   []string
-	Sent      map[string]int
+	ID      string
+	Current bool
+	Refused []string
+	Sent    map[string]int
 }
 
+// settle waits until the script's own proxies hold the newest configuration.
 func (s *script) settle([]string) {
 	s.until(func() error {
-		status, err := output[struct{ Proxies, Current int }]("status")
-		if err != nil {
-			return err
-		}
 		rows, err := output[[]proxyRow]("get", "proxies")
 		if err != nil {
 			return err
 		}
-		return s.settled(rows, status.Current, status.Proxies)
+		return s.settled(rows)
 	})
 }
 
-func (s *script) settled(rows []proxyRow, current, proxies int) error {
-	connected := map[string]bool{}
+func (s *script) settled(rows []proxyRow) error {
+	current := map[string]bool{}
 	for _, row := range rows {
-		if len(row.Refused) > 0 {
-			return fmt.Errorf("proxy %s refused: %v", row.ID, row.Refused)
-		}
-		connected[row.ID] = row.Connected
+		current[row.ID] = row.Current && len(row.Refused) == 0
 	}
 	for name, w := range s.workloads {
 		select {
@@ -257,12 +250,9 @@ func (s *script) settled(rows []proxyRow, current, proxies int) error {
 			continue
 		default:
 		}
-		if !connected[w.id] {
-			return fmt.Errorf("workload %s (%s) is not connected", name, w.id)
+		if !current[w.id] {
+			return fmt.Errorf("workload %s: proxy %s does not hold the newest configuration: %+v", name, w.id, rows)
 		}
-	}
-	if current != proxies {
-		return fmt.Errorf("%d of %d proxies hold the newest configuration", current, proxies)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ func (m *Mesh) wirePolicies() {
 		return &p
 	})
 	m.policiesOf = flow.NewIndex(m.Policies, func(p model.Policy) []string { return []string{p.Host} })
-	m.Splits = oldestOf(items(m.parts, "split claims", func(_ *flow.Ctx, p Part) []model.Split { return p.Splits }, model.Split.Key), "splits")
+	m.wireSplits()
 	m.Fallbacks = oldestOf(items(m.parts, "fallback claims", func(_ *flow.Ctx, p Part) []model.Fallback { return p.Fallbacks }, model.Fallback.Key), "fallbacks")
 }
 

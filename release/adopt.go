@@ -1,0 +1,93 @@
+package release
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// adoptAgain is how often an application without a serving version is looked at.
+const adoptAgain = time.Second
+
+// adoptAll gives every application that no release has touched the version
+// that runs as its serving one. From then on a new version gets traffic only by a release.
+func (e *Engine) adoptAll(ctx context.Context) error {
+	return e.Applications.Watch(ctx, "", func(app *v1alpha1.Application, deleted bool) {
+		k := key{app.Namespace, app.Name}
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if deleted || app.Status.Version != "" || e.adopting[k] {
+			return
+		}
+		e.adopting[k] = true
+		e.loops.Go(func() {
+			e.adoption(ctx, k)
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.adopting, k)
+		})
+	})
+}
+
+// adoption tries until the application has a serving version or is gone.
+func (e *Engine) adoption(ctx context.Context, k key) {
+	said := ""
+	for {
+		done, err := e.adopt(ctx, k)
+		if done {
+			return
+		}
+		if err != nil && err.Error() != said && !apierrors.IsConflict(err) {
+			said = err.Error()
+			e.Log.Info("application waits for its first version", "application", k.namespace+"/"+k.name, "why", said)
+		}
+		timer := time.NewTimer(adoptAgain)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// adopt writes the split that holds later versions back, if exactly one version
+// runs and nobody has written one, and then notes the version.
+func (e *Engine) adopt(ctx context.Context, k key) (done bool, err error) {
+	app, err := e.Applications.Get(ctx, k.namespace, k.name)
+	if apierrors.IsNotFound(err) || err == nil && app.Status.Version != "" {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	service := cmp.Or(app.Spec.Service, app.Name)
+	facts, err := e.Provider.Observe(ctx, Target{k.namespace, k.name, service})
+	if err != nil {
+		return false, err
+	}
+	if facts.Split != nil {
+		return true, nil // a release or a person decides
+	}
+	if len(facts.Healthy) != 1 {
+		return false, fmt.Errorf("%d versions run, want one: stop the others, or write a TrafficSplit for service %s", len(facts.Healthy), service)
+	}
+	for version := range facts.Healthy {
+		err = e.Provider.Do(ctx, Action{
+			Release: "application-" + string(app.UID), Seq: 1,
+			Namespace: k.namespace, Application: k.name, Service: service,
+			Versions: []v1alpha1.VersionWeight{{Version: version, Weight: 100}},
+		})
+		app.Status.Version = version
+	}
+	if err != nil {
+		return false, err
+	}
+	_, err = e.Applications.UpdateStatus(ctx, app)
+	return err == nil, err
+}
