@@ -133,7 +133,7 @@ func (r *Relay) FromEnvoy(q *request) {
 		delete(k.names, name)
 		delete(k.owed, name)
 	}
-	r.tellServer(q.TypeUrl, k, q.ResourceNamesUnsubscribe)
+	r.tellServer(q.TypeUrl, k, q.ResourceNamesSubscribe, q.ResourceNamesUnsubscribe)
 	r.forget(k, q.ResourceNamesUnsubscribe)
 }
 
@@ -224,19 +224,19 @@ func (r *Relay) ServerConnected() {
 		k := r.kinds[url]
 		k.told, k.toldAll, k.waiting = false, false, nil
 		k.upNames = map[string]bool{}
-		r.tellServer(url, k, nil)
+		r.tellServer(url, k, slices.Collect(maps.Keys(k.names)), nil)
 	}
 }
 
 // tellServer brings the server's idea of the subscription up to Envoy's. The
 // first request of a stream says what is held, so that nothing is sent twice.
-func (r *Relay) tellServer(url string, k *kind, unsubscribed []string) {
+func (r *Relay) tellServer(url string, k *kind, subscribed, unsubscribed []string) {
 	if r.upstream == 0 || !k.asked {
 		return
 	}
 	q := &request{TypeUrl: url}
-	for name := range k.names {
-		if k.local[name] == nil && (!k.upNames[name] || k.held[name] == nil && k.owed[name]) {
+	for _, name := range subscribed {
+		if name != wildcard && k.local[name] == nil && (!k.upNames[name] || k.held[name] == nil) {
 			q.ResourceNamesSubscribe = append(q.ResourceNamesSubscribe, name)
 			k.upNames[name] = true
 		}
