@@ -6,6 +6,11 @@
 // directory holds is enough to start again, after kill -9 too. Only holders of
 // a certificate of the directory's own authority are let in.
 //
+// Memory: with every kind followed by a client the live heap is about 110 MB,
+// most of it compiled validation rules, and nearly as much of the binary is in
+// memory. A garbage collection target of 50 % (for the caller to set) keeps the
+// whole process below 300 MB.
+//
 // Input: a directory and an address. Output: an API that kubectl, client-go and
 // GitOps tools take for a cluster's, and the client configuration of it. The
 // package must not know what any resource means.
