@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"os"
 	"strconv"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -13,8 +14,9 @@ import (
 
 // Names of the secrets that every proxy of the mesh asks its agent for.
 const (
-	secretWorkload = "workload" // certificate chain and key
-	secretRoots    = "roots"    // what the mesh trusts
+	secretWorkload    = "workload"     // certificate chain and key
+	secretRoots       = "roots"        // what the mesh trusts
+	secretSystemRoots = "system-roots" // what the machine trusts, for TLS to the outside
 )
 
 // Field numbers of Envoy's messages, which are not linked in for their size:
@@ -26,6 +28,7 @@ const (
 	certificateChain     = 1
 	certificateKey       = 2
 	validationTrustedCA  = 1
+	dataSourceFilename   = 1
 	dataSourceInlineData = 2
 )
 
@@ -39,7 +42,27 @@ func secrets(c *identity.Credential) ([]*discoveryv3.Resource, error) {
 	return []*discoveryv3.Resource{
 		secret(secretWorkload, message(secretCertificate, certificate)),
 		secret(secretRoots, message(secretValidation, message(validationTrustedCA, inline(c.RootsPEM())))),
+		secret(secretSystemRoots, message(secretValidation, message(validationTrustedCA, systemRoots(c)))),
 	}, nil
+}
+
+// bundles are where systems keep the roots that they trust.
+var bundles = []string{
+	"/etc/ssl/certs/ca-certificates.crt", // Debian, Alpine
+	"/etc/pki/tls/certs/ca-bundle.crt",   // Fedora, RHEL
+	"/etc/ssl/ca-bundle.pem",             // SUSE
+	"/etc/ssl/cert.pem",
+}
+
+// systemRoots is the machine's bundle. Without one only the mesh is trusted:
+// a call to the outside then fails, rather than reach whoever answers.
+func systemRoots(c *identity.Credential) []byte {
+	for _, path := range bundles {
+		if _, err := os.Stat(path); err == nil {
+			return message(dataSourceFilename, []byte(path))
+		}
+	}
+	return inline(c.RootsPEM())
 }
 
 func secret(name string, content []byte) *discoveryv3.Resource {

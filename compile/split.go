@@ -100,12 +100,12 @@ func (r *router) target(b model.Backend) (target, bool) {
 		r.problem(b.Origin, model.ProblemMissingService, fmt.Sprintf("no service has the host %q; its share is answered with 500", b.Host))
 		return target{}, false
 	}
-	port, why := backendPort(s, b.Port, r.port)
+	policy := r.policy(b.Host)
+	port, why := backendPort(s, policy, b.Port, r.port)
 	if why != "" {
 		r.problem(b.Origin, model.ProblemMissingPort, why+"; its share is answered with 500")
 		return target{}, false
 	}
-	policy := r.policy(b.Host)
 	for _, d := range destinations(s, policy, r.split(b.Host)) {
 		if d.Port.Number == port.Number && d.Subset == b.Subset {
 			r.from = append(r.from, d.From...)
@@ -130,8 +130,8 @@ func subsetNames(p model.Policy) string {
 
 // backendPort is the port that a backend means: what it names, else the
 // service's only one, else the one that the caller named.
-func backendPort(s model.Service, named, called uint32) (port model.Port, why string) {
-	http := slices.DeleteFunc(slices.Clone(s.Ports), func(p model.Port) bool { return !p.Protocol.IsHTTP() })
+func backendPort(s model.Service, policy model.Policy, named, called uint32) (port model.Port, why string) {
+	http := slices.DeleteFunc(slices.Clone(s.Ports), func(p model.Port) bool { return !takesRequests(p, policy) })
 	switch {
 	case named != 0:
 		if p, ok := s.Port(named); !ok {
@@ -145,10 +145,17 @@ func backendPort(s model.Service, named, called uint32) (port model.Port, why st
 	switch {
 	case !ok:
 		return p, fmt.Sprintf("service %s has several ports (%s); name one", s.Host, portNames(s.Ports))
-	case !p.Protocol.IsHTTP():
+	case !takesRequests(p, policy):
 		return p, fmt.Sprintf("port %d of service %s is %s, not HTTP", p.Number, s.Host, p.Protocol)
 	}
 	return p, ""
+}
+
+// takesRequests says whether a proxy can send single requests to the port: it is
+// HTTP, or HTTPS and the proxy originates the TLS.
+func takesRequests(p model.Port, policy model.Policy) bool {
+	tls := trafficOf(policy, p.Number).TLS
+	return p.Protocol.IsHTTP() || p.Protocol == model.TLS && tls != nil && tls.Mode == model.TLSSimple
 }
 
 func portNames(ports []model.Port) string {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -150,12 +151,16 @@ func (m *mesh) run(ctx context.Context, meshAddress string) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		time.AfterFunc(settleTime, debug.FreeOSMemory) // what starting took and serving does not need
 		group.Go(func() error { return m.hosts.Run(ctx) })
 		group.Go(func() error { return m.releases.Run(ctx) })
 		return m.serveAgents(ctx, meshAddress)
 	})
 	return group.Wait()
 }
+
+// settleTime is how long the store's own start-up work goes on.
+const settleTime = 8 * time.Second
 
 func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))...)

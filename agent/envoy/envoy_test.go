@@ -1,0 +1,183 @@
+package envoy
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weft.dev/model"
+)
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+// text is what Envoy 1.40.0 printed for 3 good and 1 bad request, of which one
+// was tried again, and one to a dead backend, tried three times.
+const text = `cluster.dead.shop.svc.cluster.local_80/v1.upstream_cx_connect_fail: 3
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_5xx: 1
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_completed: 1
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_retry: 2
+cluster.up_80.internal.upstream_rq_5xx: 1
+cluster.up_80.retry.upstream_rq_5xx: 1
+cluster.up_80.retry.upstream_rq_completed: 1
+cluster.up_80.upstream_rq_5xx: 1
+cluster.up_80.upstream_rq_completed: 4
+cluster.up_80.upstream_rq_retry: 1
+cluster.up_80.upstream_rq_total: 5
+cluster.up_80.upstream_rq_time: B0.5(1,1) B1(0,1) B2(0,1) B5(3,4) B3.6e+06(3,6)
+`
+
+func TestEdges(t *testing.T) {
+	all := parseStats([]byte(text))
+	dead := all[statName("dead.shop.svc.cluster.local:80/v1")].edge("dead")
+	if dead.Requests != 3 || dead.Errors != 3 || dead.Retries != 2 || dead.Latency != nil {
+		t.Errorf("dead: %+v", dead)
+	}
+	up := all[statName("up:80")].edge("up")
+	if up.Requests != 5 || up.Errors != 2 || up.Retries != 1 {
+		t.Errorf("up: %+v", up)
+	}
+	last := len(model.LatencyBounds)
+	if five := slices.Index(model.LatencyBounds, 5); up.Latency[0] != 1 || up.Latency[five] != 3 || up.Latency[last] != 2 {
+		t.Errorf("latency %v", up.Latency)
+	}
+}
+
+func TestDeltasSurviveARestart(t *testing.T) {
+	first, second := parseStats([]byte(text))["up_80"], parseStats([]byte(text))["up_80"]
+	second.counters[rqCompleted], second.counters[rqTotal] = 6, 7
+	if e := second.since(first).edge("up"); e.Requests != 2 || e.Errors != 0 || e.Latency != nil {
+		t.Errorf("two more: %+v", e)
+	}
+	fresh := totals{counters: map[string]uint64{rqTotal: 1, rqCompleted: 1}}
+	if e := fresh.since(first).edge("up"); e.Requests != 1 {
+		t.Errorf("after a restart of Envoy: %+v", e)
+	}
+}
+
+func FuzzParseStats(f *testing.F) {
+	f.Add([]byte(text))
+	f.Add([]byte("cluster.x.upstream_rq_time: B1(2,3) B0.5(1,1)\n"))
+	f.Fuzz(func(_ *testing.T, body []byte) {
+		for _, one := range parseStats(body) {
+			one.since(totals{}).edge("x")
+		}
+	})
+}
+
+// The hardened bootstrap starts without a warning, and Envoy comes back when killed.
+func TestProcess(t *testing.T) {
+	binary := find(t)
+	dir := t.TempDir()
+	data, err := Bootstrap{
+		ID: "shop/a", Cluster: "a", AgentSocket: filepath.Join(dir, "ads.sock"), AdminSocket: filepath.Join(dir, "admin.sock"),
+	}.JSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "bootstrap.json")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	p := Process{Binary: binary, Bootstrap: path, LogFile: filepath.Join(dir, "envoy.log"), Concurrency: 1, Log: quiet}
+	go func() { done <- p.Run(ctx) }()
+	admin := NewAdmin(filepath.Join(dir, "admin.sock"))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := admin.get(ctx, "/server_info"); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("Envoy's admin interface does not answer")
+		}
+	}
+	info, err := os.Stat(filepath.Join(dir, "admin.sock"))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("admin socket: %v, %v", info.Mode(), err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	log, err := os.ReadFile(p.LogFile)
+	if err != nil || len(log) == 0 {
+		t.Fatalf("log: %v", err)
+	}
+	for line := range strings.Lines(string(log)) {
+		expected := strings.Contains(line, "DeltaAggregatedResources gRPC config stream") || // there is no agent in this test
+			strings.Contains(line, "caught ENVOY_SIGTERM")
+		if !expected && (strings.Contains(line, "[warning]") || strings.Contains(line, "[error]") || strings.Contains(line, "[critical]")) {
+			t.Errorf("Envoy warns: %s", line)
+		}
+	}
+}
+
+// find is WEFT_ENVOY, else what Find finds without fetching.
+func find(t *testing.T) string {
+	t.Helper()
+	if path := os.Getenv("WEFT_ENVOY"); path != "" {
+		return path
+	}
+	path, err := cachePath()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("no Envoy: %v; set WEFT_ENVOY, or run `weft envoy`, which fetches it", err)
+	}
+	return path
+}
+
+func fake(t *testing.T, dir, version string) string {
+	t.Helper()
+	path := filepath.Join(dir, "envoy")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	script := "#!/bin/sh\necho \"envoy  version: abc/" + version + "/Clean/RELEASE/BoringSSL\"\n"
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFind(t *testing.T) {
+	real := find(t)
+	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", cache)
+	t.Setenv("PATH", "/bin:/usr/bin")
+
+	other := fake(t, filepath.Join(t.TempDir(), "other"), "1.40.3")
+	if path, err := Find(t.Context(), other, quiet); err != nil || path != other {
+		t.Errorf("a named 1.40.3: %s, %v", path, err)
+	}
+	old := fake(t, filepath.Join(t.TempDir(), "old"), "1.39.1")
+	if _, err := Find(t.Context(), old, quiet); err == nil || !strings.Contains(err.Error(), "1.40.") {
+		t.Errorf("a named 1.39.1: %v", err)
+	}
+	if _, err := Find(t.Context(), "/nowhere/envoy", quiet); err == nil {
+		t.Error("a named one that is missing")
+	}
+
+	home := filepath.Join(cache, "weft", "envoy", Version)
+	forged := fake(t, home, Version)
+	if _, err := Find(t.Context(), "", quiet); err == nil || !strings.Contains(err.Error(), "sha256") {
+		t.Errorf("a forged one in the cache: %v", err)
+	}
+	if err := os.Remove(forged); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(real, forged); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", filepath.Dir(other)+":/bin:/usr/bin") // not the pinned one: passed over
+	if path, err := Find(t.Context(), "", quiet); err != nil || path != forged {
+		t.Errorf("from the cache: %s, %v", path, err)
+	}
+}
