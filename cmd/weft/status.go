@@ -13,13 +13,14 @@ import (
 func newStatus() *cobra.Command {
 	var output *string
 	var wait time.Duration
+	var workloads int
 	c := &cobra.Command{
 		Use:     "status",
 		Short:   "Say in one line how the mesh is",
 		Example: "  weft status\n  weft status --wait 30s",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			status, err := awaitStatus(c, wait)
+			status, err := awaitStatus(c, wait, workloads)
 			if err != nil {
 				return err
 			}
@@ -33,17 +34,22 @@ func newStatus() *cobra.Command {
 	}
 	output = outputFlag(c)
 	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a server that does not answer yet")
+	c.Flags().IntVar(&workloads, "workloads", 0, "with --wait: wait also until so many workloads are up and every proxy is current")
 	return c
 }
 
-// awaitStatus asks the server until it answers, or the time is up.
-func awaitStatus(c *cobra.Command, wait time.Duration) (status web.Status, err error) {
+// awaitStatus asks the server until it answers and has its workloads, or the
+// time is up.
+func awaitStatus(c *cobra.Command, wait time.Duration, workloads int) (status web.Status, err error) {
 	ctx, cancel := context.WithTimeout(c.Context(), wait)
 	defer cancel()
 	for {
 		server, err := connect(c)
 		if err == nil {
 			err = server.get(c.Context(), "status", nil, &status)
+		}
+		if err == nil && (status.Workloads < workloads || workloads > 0 && status.Current < status.Workloads) {
+			err = fmt.Errorf("%d of %d workloads are up, %d of their proxies are current", status.Workloads, workloads, status.Current)
 		}
 		if err == nil {
 			return status, nil
