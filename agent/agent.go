@@ -102,7 +102,10 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 		Binary: binary, Bootstrap: a.path("bootstrap.json"), LogFile: a.path("envoy.log"),
 		Concurrency: o.Concurrency, Log: o.Log,
 	}
-	running.Go(func() { broken <- process.Run(background) })
+	envoying, stopEnvoy := context.WithCancel(background)
+	stopped := make(chan struct{})
+	running.Go(func() { broken <- process.Run(envoying); close(stopped) })
+	defer func() { stopEnvoy(); <-stopped }() // before the streams that it lives on
 	running.Go(func() { a.relay.RunUpstream(background, conn) })
 	running.Go(func() { a.relay.RunCache(background) })
 	running.Go(func() { a.keeper.run(background) })
@@ -149,7 +152,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 		return nil, nil, err
 	}
 	a.Options = *o
-	a.relay = relay.Open(relay.Cache{Dir: a.files}, o.Log)
+	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
 	r := o.Registration
 	a.keeper = &keeper{

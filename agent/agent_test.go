@@ -195,6 +195,11 @@ func TestLife(t *testing.T) {
 		s, err := agent.ReadStatus(dir)
 		return err == nil && s.Health == model.Healthy && s.Connected && s.EnvoyReady
 	})
+	until(t, "the configuration has settled", func() bool {
+		newest, err := os.ReadFile(filepath.Join(dir, "config"))
+		settled, err2 := os.ReadFile(filepath.Join(dir, "config.previous"))
+		return err == nil && err2 == nil && bytes.Equal(newest, settled)
+	})
 	filesAreSecret(t, dir)
 	ports := m.workload("shop/app-1").Spec
 
@@ -290,9 +295,11 @@ func noWarnings(t *testing.T, path string) {
 	if err != nil || len(log) == 0 {
 		t.Fatalf("Envoy's log: %d bytes, %v", len(log), err)
 	}
+	stopping := false // by us: its own streams end with it, and it says so
 	for line := range strings.Lines(string(log)) {
-		if strings.Contains(line, "caught ENVOY_SIGTERM") {
-			continue // that was us
+		stopping = strings.Contains(line, "caught ENVOY_SIGTERM") || stopping && !strings.Contains(line, "initializing epoch")
+		if stopping {
+			continue
 		}
 		for _, level := range []string{"[warning]", "[error]", "[critical]"} {
 			if strings.Contains(line, level) {

@@ -57,7 +57,7 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 			continue
 		}
 		name := statName(cluster)
-		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Errors > 0 {
+		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Latency != nil { // Envoy tells latencies one reading later
 			report.Edges = append(report.Edges, edge)
 		}
 	}

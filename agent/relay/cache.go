@@ -9,66 +9,63 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protodelim"
-
-	"weft.dev/identity"
 )
 
 const (
 	cacheFile    = "config"
 	previousFile = "config.previous"
-	damagedFile  = "config.damaged"
 	cacheHeader  = "weft config 1 "
 )
 
-// Cache keeps what Envoy accepted in a folder, in two generations: a damaged
-// newer one is set aside for the older one. It is never taken for an empty one.
-type Cache struct{ Dir identity.Dir }
+// Cache keeps what Envoy accepted in a folder, in two files: the newest, and the
+// last one that was in use for a while. The second one is whole even where the
+// first one was written in the middle of a start. A damaged file is never taken
+// for an empty one.
+type Cache struct{ Files }
 
-// Load reads what Save wrote last. Nothing saved yet is no error; the warning
-// says what was damaged.
+// Files keeps small files. Write replaces the whole file or leaves it as it was.
+type Files interface {
+	Read(name string) ([]byte, error)
+	Write(name string, data []byte) error
+}
+
+// Load reads what Save wrote last, or what Settle did. Nothing saved yet is no
+// error; the warning says what was damaged.
 func (c Cache) Load() (held map[string]map[string]*resource, warning error) {
 	held, err := c.read(cacheFile)
 	if err == nil {
 		return held, nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	} else {
-		// Out of the way, or the next Save would make it the previous generation.
-		err = errors.Join(err, os.Rename(c.path(cacheFile), c.path(damagedFile)))
+	settled, err2 := c.read(previousFile)
+	for _, one := range []error{err, err2} {
+		if !errors.Is(one, fs.ErrNotExist) {
+			warning = errors.Join(warning, one)
+		}
 	}
-	held, older := c.read(previousFile)
-	if older != nil && !errors.Is(older, fs.ErrNotExist) {
-		err = errors.Join(err, older)
-	}
-	return held, err
+	return settled, warning
 }
 
-func (c Cache) path(name string) string { return filepath.Join(string(c.Dir), name) }
-
 func (c Cache) read(name string) (map[string]map[string]*resource, error) {
-	data, err := c.Dir.Read(name)
+	data, err := c.Read(name)
 	if err != nil {
 		return nil, err
 	}
 	head, body, _ := bytes.Cut(data, []byte("\n"))
 	if string(head) != header(body) {
-		return nil, fmt.Errorf("%s: damaged (its checksum does not fit its %d bytes)", c.path(name), len(data))
+		return nil, fmt.Errorf("%s: damaged (its checksum does not fit its %d bytes)", name, len(data))
 	}
 	held := map[string]map[string]*resource{}
 	for in := bytes.NewReader(body); ; {
 		var p response
-		err := protodelim.UnmarshalFrom(in, &p)
+		err := protodelim.UnmarshalOptions{MaxSize: -1}.UnmarshalFrom(in, &p)
 		if errors.Is(err, io.EOF) {
 			return held, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.path(name), err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		held[p.TypeUrl] = map[string]*resource{}
 		for _, one := range p.Resources {
@@ -82,13 +79,9 @@ func header(body []byte) string {
 	return cacheHeader + hex.EncodeToString(sum[:])
 }
 
-// Save writes a new generation; the one before it becomes the previous one.
-func (c Cache) Save(data []byte) error {
-	if err := os.Rename(c.path(cacheFile), c.path(previousFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return c.Dir.Write(cacheFile, data)
-}
+// Save writes what is in use now. Settle says that it has been for a while.
+func (c Cache) Save(data []byte) error   { return c.Write(cacheFile, data) }
+func (c Cache) Settle(data []byte) error { return c.Write(previousFile, data) }
 
 // encode is what Save writes for the relay.
 func (r *Relay) encode() ([]byte, error) {

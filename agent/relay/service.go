@@ -15,6 +15,7 @@ import (
 
 const (
 	saveInterval = 200 * time.Millisecond // changes within it are written together
+	settleTime   = 2 * time.Second        // without change, after which a configuration is a good one
 	minBackoff   = 200 * time.Millisecond
 	maxBackoff   = 5 * time.Second
 )
@@ -37,7 +38,7 @@ type Service struct {
 func Open(cache Cache, log *slog.Logger) *Service {
 	held, err := cache.Load()
 	if err != nil {
-		log.Error("the configuration on disk is damaged; the generation before it is used", "why", err)
+		log.Error("the configuration on disk is damaged; the last settled one is used", "why", err)
 	}
 	return &Service{
 		cache: cache, log: log, relay: New(held),
@@ -216,21 +217,32 @@ func (s *Service) receive(stream discoveryv3.AggregatedDiscoveryService_DeltaAgg
 
 // RunCache writes what Envoy accepts to disk until ctx ends, and once more then.
 func (s *Service) RunCache(ctx context.Context) {
+	var data []byte // written, and not settled yet
 	for ctx.Err() == nil {
+		var settled <-chan time.Time
+		if data != nil {
+			settled = time.After(settleTime)
+		}
 		select {
 		case <-ctx.Done():
 		case <-s.disk:
+			data = s.save(data)
+		case <-settled:
+			if err := s.cache.Settle(data); err != nil {
+				s.log.Error("the configuration has no second copy on disk", "why", err)
+			}
+			data = nil
 		}
-		s.save()
 		select {
 		case <-ctx.Done():
 		case <-time.After(saveInterval):
 		}
 	}
-	s.save()
+	s.save(data)
 }
 
-func (s *Service) save() {
+// save writes what changed and returns it; old if nothing did.
+func (s *Service) save(old []byte) []byte {
 	s.mu.Lock()
 	changes := s.relay.changes
 	dirty := changes != s.saved
@@ -241,7 +253,7 @@ func (s *Service) save() {
 	}
 	s.mu.Unlock()
 	if !dirty {
-		return
+		return old
 	}
 	if err == nil {
 		err = s.cache.Save(data)
@@ -249,9 +261,10 @@ func (s *Service) save() {
 	if err != nil {
 		s.log.Error("the configuration is not on disk: Envoy could not start without the server", "why", err)
 		wake(s.disk)
-		return
+		return old
 	}
 	s.mu.Lock()
 	s.saved = changes
 	s.mu.Unlock()
+	return data
 }
