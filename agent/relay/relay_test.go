@@ -167,13 +167,14 @@ func TestServerThatDoesNotWaitIsCutOff(t *testing.T) {
 // world is a server that answers as xDS asks, an Envoy that refuses versions
 // that end in 3, and the wires between them.
 type world struct {
-	r     *Relay
-	truth map[string]string // the server's clusters
-	sent  map[string]string // what the server knows the relay holds or was sent
-	nonce int
-	under map[string]map[string]string // nonce -> what the server sent with it
-	envoy map[string]string
-	up    bool
+	r       *Relay
+	truth   map[string]string // the server's clusters
+	sent    map[string]string // what the server knows the relay holds or was sent
+	nonce   int
+	under   map[string]map[string]string // nonce -> what the server sent with it
+	envoy   map[string]string
+	pending *response // that Envoy has not answered
+	up      bool
 }
 
 // Whatever dies and comes back in whatever order: once all is quiet, Envoy holds
@@ -236,7 +237,7 @@ func (w *world) held() map[string]string {
 }
 
 func (w *world) startEnvoy() {
-	w.envoy = map[string]string{}
+	w.envoy, w.pending = map[string]string{}, nil
 	w.r.EnvoyConnected()
 	w.r.FromEnvoy(&request{TypeUrl: clusters, Node: &corev3.Node{Id: "x"}})
 }
@@ -302,10 +303,12 @@ func (w *world) serve() {
 // step moves one message at Envoy; it is false when nothing is left to move.
 func (w *world) step(t *rapid.T) bool {
 	moved := w.toServer(t)
-	p := w.r.ToEnvoy()
-	if p == nil {
-		return moved
+	if w.pending == nil {
+		w.pending = w.r.ToEnvoy()
+		return moved || w.pending != nil
 	}
+	p := w.pending
+	w.pending = nil
 	answer := &request{TypeUrl: clusters, ResponseNonce: p.Nonce}
 	for _, one := range p.Resources {
 		if one.Version[len(one.Version)-1] == '3' {
