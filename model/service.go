@@ -2,6 +2,7 @@ package model
 
 import (
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -15,13 +16,15 @@ const Domain = "svc.cluster.local"
 // HostOf is the canonical host of a service of the mesh.
 func HostOf(namespace, name string) string { return name + "." + namespace + "." + Domain }
 
-// SplitHost is the inverse of HostOf; false for a host outside of the mesh.
+// SplitHost is the inverse of HostOf; false for a host outside of the mesh. A
+// host below that of a service (db-0.db.shop) is of the same namespace.
 func SplitHost(host string) (name, namespace string, ok bool) {
 	rest, ok := strings.CutSuffix(host, "."+Domain)
-	if !ok {
+	i := strings.LastIndexByte(rest, '.')
+	if !ok || i <= 0 || i == len(rest)-1 {
 		return "", "", false
 	}
-	return strings.Cut(rest, ".")
+	return rest[:i], rest[i+1:], true
 }
 
 // Protocol of a port.
@@ -75,6 +78,14 @@ type Address struct {
 	Weight uint32 // 0 means 1
 }
 
+// Callable says whether a proxy can call the text: an IP address of one machine.
+// One with a zone (fe80::1%eth0) means something on that machine only, and Envoy
+// refuses all endpoints of the service for it.
+func Callable(address string) bool {
+	ip, err := netip.ParseAddr(address)
+	return err == nil && ip.Zone() == "" && !ip.IsUnspecified() && !ip.IsMulticast()
+}
+
 // Key is the host.
 func (s Service) Key() string          { return s.Host }
 func (s Service) Equal(o Service) bool { return reflect.DeepEqual(s, o) }
@@ -112,7 +123,7 @@ func ClusterName(host string, port uint32, subset string) string {
 	return name
 }
 
-// ParseClusterName is the inverse of ClusterName.
+// ParseClusterName is the inverse of ClusterName: only what that writes is one.
 func ParseClusterName(name string) (host string, port uint32, subset string, ok bool) {
 	rest, subset, _ := strings.Cut(name, "/")
 	i := strings.LastIndexByte(rest, ':')
@@ -120,7 +131,8 @@ func ParseClusterName(name string) (host string, port uint32, subset string, ok 
 		return "", 0, "", false
 	}
 	n, err := strconv.ParseUint(rest[i+1:], 10, 16)
-	return rest[:i], uint32(n), subset, err == nil
+	host, port = rest[:i], uint32(n)
+	return host, port, subset, err == nil && ClusterName(host, port, subset) == name
 }
 
 // Health of a workload.

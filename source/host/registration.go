@@ -2,10 +2,9 @@ package host
 
 import (
 	"fmt"
-	"net/netip"
-	"regexp"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/identity"
@@ -15,18 +14,16 @@ import (
 const (
 	maxPorts  = 32
 	maxLabels = 64
-	maxText   = 253 // of a name, a version, a label's value
 
 	// HealthAnnotation is the workload's health on its object, where what is
 	// derived from objects can read it.
 	HealthAnnotation = "weft.dev/health"
 )
 
-var (
-	nameForm  = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
-	labelForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
-	valueForm = regexp.MustCompile(`^([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?$`)
-)
+// What the store refuses is refused here, where the agent learns why.
+func isName(s string) bool  { return len(validation.IsDNS1123Subdomain(s)) == 0 }
+func isLabel(s string) bool { return len(validation.IsQualifiedName(s)) == 0 }
+func isValue(s string) bool { return len(validation.IsValidLabelValue(s)) == 0 }
 
 // account is the name that the workload's certificate must have.
 func account(r model.Registration) string {
@@ -49,13 +46,15 @@ func allowed(caller identity.Name, r model.Registration) error {
 func check(r model.Registration, health model.Health) error {
 	at := fmt.Sprintf("workload %.100s/%.100s: ", r.Namespace, r.Name)
 	switch {
-	case !nameForm.MatchString(r.Name):
-		return fmt.Errorf("%sname: use lower case letters, digits, '-' and '.', at most %d", at, maxText)
+	case !isName(r.Name):
+		return fmt.Errorf("%sname: use lower case letters, digits, '-' and '.' between them, at most 253", at)
 	case r.App != "" && r.Gateway != "":
 		return fmt.Errorf("%sapp and gateway: a proxy is one of them", at)
-	case !valueForm.MatchString(r.Version):
+	case !isValue(account(r)):
+		return fmt.Errorf("%sapp or gateway %.100q: its name is a label, so use at most 63 characters", at, account(r))
+	case !isValue(r.Version):
 		return fmt.Errorf("%sversion %.100q: use letters, digits, '-', '_' and '.', at most 63", at, r.Version)
-	case r.Host != "" && !nameForm.MatchString(r.Host):
+	case r.Host != "" && !isName(r.Host):
 		return fmt.Errorf("%shost %.100q: use lower case letters, digits, '-' and '.'", at, r.Host)
 	case len(r.Ports) > maxPorts || len(r.Labels) > maxLabels:
 		return fmt.Errorf("%smore than %d ports or %d labels", at, maxPorts, maxLabels)
@@ -64,17 +63,20 @@ func check(r model.Registration, health model.Health) error {
 	case r.OutboundPort > 65535:
 		return fmt.Errorf("%soutboundPort %d: above 65535", at, r.OutboundPort)
 	}
-	if _, err := netip.ParseAddr(r.Address); err != nil {
-		return fmt.Errorf("%saddress %.100q: not an IP address", at, r.Address)
+	if !model.Callable(r.Address) {
+		return fmt.Errorf("%saddress %.100q: not an IP address that others can call", at, r.Address)
 	}
 	for k, v := range r.Labels {
-		if !labelForm.MatchString(k) || !valueForm.MatchString(v) {
+		if !isLabel(k) || !isValue(v) {
 			return fmt.Errorf("%slabel %.100q: not of the form that Kubernetes gives labels", at, k)
 		}
 	}
 	for i, p := range r.Ports {
 		if badPort(p.Number) || badPort(p.ProxyPort) || p.AppPort > 65535 {
 			return fmt.Errorf("%sports[%d]: a port is between 1 and 65535", at, i)
+		}
+		if !isValue(string(p.Protocol)) {
+			return fmt.Errorf("%sports[%d]: protocol %.100q: use http, http2 or tcp", at, i, p.Protocol)
 		}
 	}
 	return nil

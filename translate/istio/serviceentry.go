@@ -96,9 +96,9 @@ func WorkloadEntry(o *object.Object, spec *networking.WorkloadEntry) (model.Addr
 
 func address(o *object.Object, at object.Path, e *networking.WorkloadEntry, ip bool) (model.Address, bool) {
 	a := model.Address{Host: e.GetAddress(), Ports: e.GetPorts(), Labels: e.GetLabels(), Weight: e.GetWeight()}
-	if _, err := netip.ParseAddr(a.Host); err != nil {
-		if ip {
-			o.Invalid(at.Dot("address"), "%q is no IP address", a.Host)
+	if !model.Callable(a.Host) {
+		if _, err := netip.ParseAddr(a.Host); ip || err == nil {
+			o.Invalid(at.Dot("address"), "%q is no IP address that a proxy can call", a.Host)
 			return a, false
 		}
 		if !o.CheckHost(at.Dot("address"), strings.ToLower(a.Host)) || strings.Contains(a.Host, "*") {

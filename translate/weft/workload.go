@@ -3,7 +3,6 @@ package weft
 import (
 	"cmp"
 	"maps"
-	"net/netip"
 	"slices"
 
 	"weft.dev/api/v1alpha1"
@@ -28,8 +27,8 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 		Labels: map[string]string{}, Address: spec.Address, Outbound: uint32(max(0, spec.OutboundPort)),
 		Health: health(o),
 	}
-	if _, err := netip.ParseAddr(spec.Address); err != nil {
-		o.Invalid(object.Spec.Dot("address"), "%q is no IP address; the agent that registered it is of another version", spec.Address)
+	if !model.Callable(spec.Address) {
+		o.Invalid(object.Spec.Dot("address"), "%q is no IP address that others can call; the agent that registered it is of another version", spec.Address)
 		return nil
 	}
 	if len(spec.Ports) > object.MaxList || len(o.Labels) > object.MaxList {
