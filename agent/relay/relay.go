@@ -57,7 +57,9 @@ type kind struct {
 	blank bool            // an empty answer is owed
 	under *flight
 
-	// Of the server's stream.
+	// Of the server's stream. It is late while Envoy has not answered what an
+	// earlier stream sent: only then is known what is held.
+	late    bool
 	told    bool
 	toldAll bool
 	upNames map[string]bool
@@ -97,6 +99,7 @@ func (k *kind) reset(upstream int) {
 	if k.under != nil && k.under.from != nil && k.under.stream == upstream {
 		k.waiting = append([]*response{k.under.from}, k.waiting...)
 	}
+	k.late = false
 	k.asked, k.all, k.blank, k.under, k.gone = false, false, false, nil, nil
 	k.names, k.owed = map[string]bool{}, map[string]bool{}
 }
@@ -202,6 +205,10 @@ func (r *Relay) answered(url string, k *kind, refused *status.Status) {
 	if done.stream == r.upstream {
 		r.send(&request{TypeUrl: url, ResponseNonce: done.from.Nonce, ErrorDetail: refused})
 	}
+	if k.late {
+		k.late = false
+		r.tellAll(url, k)
+	}
 }
 
 func (r *Relay) keep(k *kind, accepted *response) {
@@ -223,15 +230,20 @@ func (r *Relay) ServerConnected() {
 	for _, url := range r.urls() {
 		k := r.kinds[url]
 		k.told, k.toldAll, k.waiting = false, false, nil
+		k.late = k.under != nil && k.under.from != nil
 		k.upNames = map[string]bool{}
-		r.tellServer(url, k, slices.Collect(maps.Keys(k.names)), nil)
+		r.tellAll(url, k)
 	}
+}
+
+func (r *Relay) tellAll(url string, k *kind) {
+	r.tellServer(url, k, slices.Collect(maps.Keys(k.names)), nil)
 }
 
 // tellServer brings the server's idea of the subscription up to Envoy's. The
 // first request of a stream says what is held, so that nothing is sent twice.
 func (r *Relay) tellServer(url string, k *kind, subscribed, unsubscribed []string) {
-	if r.upstream == 0 || !k.asked {
+	if r.upstream == 0 || !k.asked || k.late {
 		return
 	}
 	q := &request{TypeUrl: url}
