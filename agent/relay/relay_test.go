@@ -122,6 +122,36 @@ func TestFreshEnvoy(t *testing.T) {
 	}
 }
 
+// What an earlier stream of the server sent is settled before the new stream
+// hears what is held.
+func TestServerComesBackWhileEnvoyThinks(t *testing.T) {
+	underWay := func() (*Relay, *response) {
+		r := begun(nil)
+		r.ToServer()
+		r.FromServer(&response{TypeUrl: clusters, Nonce: "s1", Resources: []*resource{named("a", "1")}})
+		p := r.ToEnvoy()
+		r.ServerConnected()
+		if q := r.ToServer(); q != nil {
+			t.Fatalf("the server hears %v too early", q)
+		}
+		return r, p
+	}
+	r, p := underWay()
+	r.FromEnvoy(&request{TypeUrl: clusters, ResponseNonce: p.Nonce})
+	if q := r.ToServer(); q == nil || q.ResponseNonce != "" || q.InitialResourceVersions["a"] != "1" {
+		t.Errorf("first request of the new stream: %v", q)
+	}
+	r, _ = underWay()
+	r.EnvoyConnected()
+	r.FromEnvoy(&request{TypeUrl: clusters, Node: &corev3.Node{Id: "shop/a"}})
+	if q := r.ToServer(); q == nil || len(q.InitialResourceVersions) > 0 {
+		t.Errorf("first request of the new stream: %v", q)
+	}
+	if p := r.ToEnvoy(); p != nil {
+		t.Errorf("a fresh Envoy is sent what a dead stream had under way: %v", names(p))
+	}
+}
+
 func TestEnvoyThatStayedIsSentOnlyDifferences(t *testing.T) {
 	r := New(map[string]map[string]*resource{clusters: {"a": named("a", "1"), "b": named("b", "2")}})
 	r.EnvoyConnected()
