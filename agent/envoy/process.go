@@ -66,8 +66,9 @@ func (p Process) once(ctx context.Context) error {
 	// The thread that starts Envoy must live as long as Envoy: see ChildAttributes.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	// Component misc only says, again and again, that an extension of weft's choice is young.
 	cmd := exec.Command(p.Binary, "-c", p.Bootstrap, "--disable-hot-restart",
-		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info")
+		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info", "--component-log-level", "misc:error")
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = ChildAttributes()
 	if err := cmd.Start(); err != nil {
