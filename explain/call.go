@@ -68,6 +68,13 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 	if err != nil {
 		return err
 	}
+	if gateway {
+		m.headers[":authority"] = withoutDot(m.headers[":authority"])
+		if name := withUnderscore(m.headers); name != "" {
+			c.answer(100, 400, "the header "+name+" has an underscore, which other readers would take for a dash")
+			return nil
+		}
+	}
 	var ok bool
 	if m.path, m.query, ok = normal(m.headers[":path"], gateway); !ok {
 		c.answer(100, 400, "other readers would read the path differently")
@@ -97,6 +104,15 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		c.answer(left, 404, "no route of the host matches")
 	}
 	return nil
+}
+
+func withUnderscore(headers map[string]string) string {
+	for _, name := range model.SortedKeys(headers) {
+		if strings.Contains(name, "_") {
+			return name
+		}
+	}
+	return ""
 }
 
 func (c *call) answer(percent float64, status uint32, text string, from ...string) {
@@ -223,7 +239,7 @@ func rewritten(r *routev3.Route, action *routev3.RouteAction, m message) message
 func rewrittenPath(match *routev3.RouteMatch, action *routev3.RouteAction, path string) string {
 	if rx := action.RegexRewrite; rx != nil {
 		if re, err := regexp.Compile(rx.GetPattern().GetRegex()); err == nil {
-			return re.ReplaceAllString(path, groups.ReplaceAllString(rx.Substitution, `$${$1}`))
+			return cmp.Or(re.ReplaceAllString(path, template(rx.Substitution)), path) // Envoy sends no empty path
 		}
 	}
 	if action.PrefixRewrite == "" {
@@ -238,8 +254,21 @@ func rewrittenPath(match *routev3.RouteMatch, action *routev3.RouteAction, path 
 	return action.PrefixRewrite
 }
 
-// groups are RE2's \1 in a substitution, which Go writes ${1}.
-var groups = regexp.MustCompile(`\\(\d)`)
+// template is RE2's substitution in Go's words: \1 is ${1}, \\ one backslash, and
+// a dollar nothing special.
+func template(substitution string) string {
+	return escapes.ReplaceAllStringFunc(substitution, func(s string) string {
+		switch {
+		case s == "$":
+			return "$$"
+		case s[1] == '\\':
+			return `\`
+		}
+		return "${" + s[1:] + "}"
+	})
+}
+
+var escapes = regexp.MustCompile(`\\[\d\\]|\$`)
 
 func metadataFrom(m *corev3.Metadata) []string {
 	var all []string

@@ -85,22 +85,23 @@ func Explain(view *model.View, workload model.Workload, r Request, viewOf func(w
 	return c.trace, err
 }
 
-// message is what a client sends.
+// message is what a client sends: the path byte for byte, because how a proxy
+// reads an odd one is worth a question.
 func (r Request) message() (message, error) {
-	u, err := url.Parse(r.URL)
-	if err != nil || u.Host == "" {
-		return message{}, fmt.Errorf("url %q: want http://HOST[:PORT]/PATH", r.URL)
+	fault := fmt.Errorf("url %q: want http://HOST[:PORT]/PATH", r.URL)
+	scheme, rest, ok := strings.Cut(r.URL, "://")
+	i := strings.IndexAny(rest+"/", "/?#")
+	u, err := url.Parse(scheme + "://" + rest[:i])
+	if !ok || err != nil || u.Host == "" || strings.ContainsFunc(r.URL, invisible) {
+		return message{}, fault
 	}
 	m := message{headers: map[string]string{}, port: u.Port()}
 	for k, v := range r.Headers {
 		m.headers[strings.ToLower(k)] = v
 	}
-	path := u.EscapedPath()
-	if path == "" {
-		path = "/"
-	}
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
+	path, _, _ := strings.Cut(rest[i:], "#")
+	if !strings.HasPrefix(path, "/") {
+		path = "/" + path
 	}
 	method := strings.ToUpper(r.Method)
 	if method == "" {
@@ -109,3 +110,5 @@ func (r Request) message() (message, error) {
 	m.headers[":method"], m.headers[":path"], m.headers[":scheme"], m.headers[":authority"] = method, path, "http", u.Host
 	return m, nil
 }
+
+func invisible(c rune) bool { return c <= ' ' || c > '~' }

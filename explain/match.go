@@ -2,7 +2,6 @@ package explain
 
 import (
 	"net/netip"
-	"net/url"
 	"regexp"
 	"strings"
 
@@ -46,6 +45,12 @@ func withoutPort(authority string) string {
 	return authority
 }
 
+// withoutDot is what a gateway makes of a.test. and a.test.:80 before all else.
+func withoutDot(authority string) string {
+	host := withoutPort(authority)
+	return strings.TrimSuffix(host, ".") + authority[len(host):]
+}
+
 // domainRank orders what matches; -1 does not.
 func domainRank(domain, authority string) int {
 	const exact, suffix, prefix = 3 << 16, 2 << 16, 1 << 16
@@ -73,14 +78,24 @@ func routeMatches(m *routev3.RouteMatch, r message) bool {
 			return false
 		}
 	}
-	values, _ := url.ParseQuery(r.query)
 	for _, q := range m.QueryParameters {
-		value, there := values[q.Name]
-		if !there || q.GetStringMatch() != nil && !stringMatches(q.GetStringMatch(), value[0]) {
+		value, there := parameter(r.query, q.Name)
+		if !there || q.GetStringMatch() != nil && !stringMatches(q.GetStringMatch(), value) {
 			return false
 		}
 	}
 	return true
+}
+
+// parameter is the first one of that name in a query, as Envoy reads it: nothing
+// is decoded.
+func parameter(query, name string) (value string, ok bool) {
+	for pair := range strings.SplitSeq(query, "&") {
+		if n, value, _ := strings.Cut(pair, "="); n == name {
+			return value, true
+		}
+	}
+	return "", false
 }
 
 func pathMatches(m *routev3.RouteMatch, path string) bool {
