@@ -135,9 +135,16 @@ func freePort() (int, error) {
 
 func addressOf(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-func TestScenarios(t *testing.T) {
+// TestScenarios runs the scripts side by side: they are also each other's noise.
+func TestScenarios(t *testing.T) { runScripts(t, "testdata") }
+
+// TestAlone runs those that count what is pushed.
+func TestAlone(t *testing.T) { runScripts(t, "testdata/alone") }
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
+		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"run":       with((*script).run),
