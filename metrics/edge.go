@@ -52,11 +52,13 @@ type Counts struct {
 	Latency   []uint64 `json:"-"` // by model.LatencyBounds
 }
 
-func (c *Counts) add(e model.EdgeCounters) {
+func (c *Counts) add(e model.EdgeCounters, hidden []uint32) {
 	c.Requests += e.Requests
 	c.Errors += e.Errors
 	c.Retries += e.Retries
-	c.Fallbacks += e.Fallback
+	for _, status := range hidden {
+		c.Fallbacks += e.Statuses[status]
+	}
 	c.addLatency(e.Latency)
 }
 
@@ -97,13 +99,17 @@ type second struct {
 
 // Edges collects the reports of all proxies. Safe for concurrent use.
 type Edges struct {
-	mu    sync.Mutex
-	edges map[edgeKey]*edgeData
-	lost  uint64
+	hidden func(host string) []uint32
+	mu     sync.Mutex
+	edges  map[edgeKey]*edgeData
+	lost   uint64
 }
 
-// NewEdges returns an empty collection.
-func NewEdges() *Edges { return &Edges{edges: map[edgeKey]*edgeData{}} }
+// NewEdges returns an empty collection. hidden says which statuses of a host
+// callers never see, because a fallback answers instead.
+func NewEdges(hidden func(host string) []uint32) *Edges {
+	return &Edges{hidden: hidden, edges: map[edgeKey]*edgeData{}}
+}
 
 // Record adds what the proxy of source counted until now.
 func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
@@ -120,19 +126,22 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 			data = &edgeData{}
 			c.edges[key] = data
 		}
-		data.total.add(counted)
-		data.record(counted, now.Unix())
+		host, _, _, _ := model.ParseClusterName(counted.Cluster)
+		hidden := c.hidden(host)
+		data.total.add(counted, hidden)
+		data.current(now.Unix()).add(counted, hidden)
 	}
 }
 
-func (d *edgeData) record(counted model.EdgeCounters, at int64) {
+// current is the counts of the second at.
+func (d *edgeData) current(at int64) *Counts {
 	if n := len(d.ring); n == 0 || d.ring[n-1].at != at {
 		d.ring = append(d.ring, second{at: at})
 	}
-	d.ring[len(d.ring)-1].add(counted)
 	if len(d.ring) > slots {
 		d.ring = slices.Delete(d.ring, 0, len(d.ring)-slots)
 	}
+	return &d.ring[len(d.ring)-1].Counts
 }
 
 // Dropped is the number of edge reports that found no room.

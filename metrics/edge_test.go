@@ -29,8 +29,20 @@ func report(cluster string, requests, errors uint64) model.TrafficReport {
 	}}
 }
 
+func none(string) []uint32 { return nil }
+
+func TestFallbacksAreErrorsThatCallersDoNotSee(t *testing.T) {
+	edges, now := metrics.NewEdges(func(string) []uint32 { return []uint32{502, 503} }), time.Unix(1000, 0)
+	edges.Record(metrics.End{App: "a"}, model.TrafficReport{Edges: []model.EdgeCounters{{
+		Cluster: reviewsV2, Requests: 10, Errors: 9, Statuses: map[uint32]uint64{500: 4, 503: 5},
+	}}}, now)
+	if got := edges.Recent(time.Second, now)[0]; got.Errors != 9 || got.Fallbacks != 5 {
+		t.Errorf("%d errors, %d of them fallbacks; want 9 and 5", got.Errors, got.Fallbacks)
+	}
+}
+
 func TestRecentLooksBackOneWindow(t *testing.T) {
-	edges, start := metrics.NewEdges(), time.Unix(1000, 0)
+	edges, start := metrics.NewEdges(none), time.Unix(1000, 0)
 	frontend := metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}
 	edges.Record(frontend, report(reviewsV2, 1000, 1000), start)
 	for i := range 10 {
@@ -57,7 +69,7 @@ func TestRecentLooksBackOneWindow(t *testing.T) {
 }
 
 func TestVersionsAddUpByCaller(t *testing.T) {
-	edges, now := metrics.NewEdges(), time.Unix(1000, 0)
+	edges, now := metrics.NewEdges(none), time.Unix(1000, 0)
 	edges.Record(metrics.End{App: "a", Version: "v1"}, report(reviewsV2, 10, 1), now)
 	edges.Record(metrics.End{App: "a", Version: "v2"}, report(reviewsV2, 3, 0), now)
 	edges.Record(metrics.End{App: "b"}, report(reviewsV2, 5, 2), now)

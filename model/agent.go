@@ -111,7 +111,8 @@ type EdgeCounters struct {
 	Requests uint64 `json:"requests,omitempty"` // attempts that were answered or failed
 	Errors   uint64 `json:"errors,omitempty"`   // of them 5xx, resets, timeouts, connection failures
 	Retries  uint64 `json:"retries,omitempty"`
-	Fallback uint64 `json:"fallback,omitempty"` // answered by a default response
+	// Statuses counts the errors by status. The server knows which of them a default response hid.
+	Statuses map[uint32]uint64 `json:"statuses,omitempty"`
 	// Latency counts requests by bucket: [i] are those of at most LatencyBounds[i] milliseconds, the
 	// last one those above all bounds.
 	Latency []uint64 `json:"latency,omitempty"`

@@ -77,6 +77,7 @@ func (b Bootstrap) agent() object {
 // kept are the counters that somebody reads. All 107 of a cluster cost 55 KB.
 var kept = []string{
 	"." + rqTotal, "." + rqCompleted, "." + rq5xx, "." + rqRetry, "." + rqTime,
+	".upstream_rq_500", ".upstream_rq_502", ".upstream_rq_503", ".upstream_rq_504",
 	".membership_healthy", ".membership_total",
 	".downstream_rq_total", ".downstream_rq_5xx", ".downstream_rq_active", ".downstream_cx_active", ".downstream_cx_total",
 	"server.live", "server.state", "server.memory_allocated",

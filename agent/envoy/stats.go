@@ -19,6 +19,7 @@ const (
 	rq5xx       = "upstream_rq_5xx"
 	rqRetry     = "upstream_rq_retry"
 	rqTime      = "upstream_rq_time"
+	rqStatus    = "upstream_rq_" // and a status, of errors
 )
 
 // beyond is a bound of Envoy's histograms that stands for all above LatencyBounds, milliseconds.
@@ -96,6 +97,15 @@ func (t totals) edge(cluster string) model.EdgeCounters {
 		Errors:   t.counters[rq5xx] + t.counters[rqRetry],
 		Retries:  t.counters[rqRetry],
 	}
+	for name, n := range t.counters {
+		status, err := strconv.ParseUint(strings.TrimPrefix(name, rqStatus), 10, 32)
+		if err == nil && n > 0 {
+			if e.Statuses == nil {
+				e.Statuses = map[uint32]uint64{}
+			}
+			e.Statuses[uint32(status)] = n
+		}
+	}
 	for _, n := range t.latency {
 		if n > 0 {
 			e.Latency = t.latency
@@ -131,25 +141,19 @@ func parseStats(body []byte) map[string]totals {
 	return all
 }
 
+// statForm is all that is read of a cluster.
+var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_rq_(?:total|completed|5xx|retry|time|[0-9]{3}))$`)
+
+// scoped counters are counted without the scope, too.
+var scoped = regexp.MustCompile(`\.(internal|external|canary|zone|retry)$`)
+
 // splitStat takes "cluster.NAME.COUNTER" apart; NAME may have dots.
 func splitStat(stat string) (cluster, counter string, ok bool) {
-	rest, ok := strings.CutPrefix(stat, "cluster.")
-	if !ok {
+	m := statForm.FindStringSubmatch(stat)
+	if m == nil || scoped.MatchString(m[1]) {
 		return "", "", false
 	}
-	for _, counter := range []string{rqTotal, rqCompleted, rq5xx, rqRetry, rqTime} {
-		name, ok := strings.CutSuffix(rest, "."+counter)
-		if !ok {
-			continue
-		}
-		for _, scope := range []string{"internal", "external", "canary", "zone", "retry"} {
-			if strings.HasSuffix(name, "."+scope) {
-				return "", "", false // counted without the scope, too
-			}
-		}
-		return name, counter, true
-	}
-	return "", "", false
+	return m[1], m[2], true
 }
 
 var bucketForm = regexp.MustCompile(`B([0-9.e+]+)\([0-9]+,([0-9]+)\)`)

@@ -51,7 +51,7 @@ type mesh struct {
 }
 
 func newMesh(client *store.Client, authority identity.Authority, trustDomain string, log *slog.Logger) *mesh {
-	m := &mesh{log: log, client: client, authority: authority, edges: metrics.NewEdges(), serving: make(chan struct{})}
+	m := &mesh{log: log, client: client, authority: authority, serving: make(chan struct{})}
 	m.graph = flow.New(flow.Options{KeepLastGood: true})
 	m.objects = objectsource.New(client, m.graph, kinds()...)
 	m.rows = translate.New(m.objects.Collection, translate.Options{TrustDomain: trustDomain})
@@ -60,6 +60,7 @@ func newMesh(client *store.Client, authority identity.Authority, trustDomain str
 		Policies: m.rows.Policies, Splits: m.rows.Splits, Fallbacks: m.rows.Fallbacks,
 		Gateways: m.rows.Gateways, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
 	}, compile.Options{TrustDomain: trustDomain})
+	m.edges = metrics.NewEdges(m.hidden)
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
 	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection, m.compiled.Views))
 	m.statuses = store.NewStatusWriter(client, time.Now, log)
@@ -118,6 +119,12 @@ func (m *mesh) newHosts() *host.Server {
 		Now: time.Now,
 		Log: m.log,
 	})
+}
+
+// hidden are the statuses that a fallback of the host keeps from its callers.
+func (m *mesh) hidden(host string) []uint32 {
+	fallback, _ := m.rows.Fallbacks.Get(host)
+	return fallback.On
 }
 
 func (m *mesh) newReleases() *release.Engine {
