@@ -1,0 +1,219 @@
+package peer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"weft.dev/identity"
+	"weft.dev/model"
+)
+
+const (
+	// reconnectTime between two tries to reach the server.
+	reconnectTime = 100 * time.Millisecond
+	// OutboundRoutes is the name of the routes of a workload's own calls.
+	OutboundRoutes = "outbound"
+)
+
+// Proxy is a workload's agent and Envoy in one. It holds what was sent over lost
+// connections, and says so when it comes back.
+type Proxy struct {
+	what    model.Registration
+	conn    *grpc.ClientConn
+	traffic chan model.TrafficReport
+
+	mu   sync.Mutex
+	held [model.NumTypes]map[string]*discoveryv3.Resource
+}
+
+// NewProxy prepares the proxy of a workload; Run connects it.
+func NewProxy(server string, as *identity.Credential, what model.Registration) (*Proxy, error) {
+	conn, err := DialAs(server, as)
+	p := &Proxy{what: what, conn: conn, traffic: make(chan model.TrafficReport)}
+	for t := range p.held {
+		p.held[t] = map[string]*discoveryv3.Resource{}
+	}
+	return p, err
+}
+
+// ID is the name by which the server knows the proxy.
+func (p *Proxy) ID() string { return p.what.Namespace + "/" + p.what.Name }
+
+// Resource is what the proxy holds under a name, as Envoy's protobuf; nil: nothing.
+func (p *Proxy) Resource(t model.Type, name string) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.held[t][name].GetResource().GetValue()
+}
+
+// Report hands a report to the server, once it is connected.
+func (p *Proxy) Report(ctx context.Context, r model.TrafficReport) {
+	select {
+	case p.traffic <- r:
+	case <-ctx.Done():
+	}
+}
+
+// Run keeps the proxy connected until ctx ends.
+func (p *Proxy) Run(ctx context.Context) {
+	defer p.conn.Close()
+	for ctx.Err() == nil {
+		p.once(ctx)
+		select {
+		case <-ctx.Done():
+		case <-time.After(reconnectTime):
+		}
+	}
+}
+
+// once registers, and takes configuration for as long as the session lasts.
+func (p *Proxy) once(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stream, err := Session(ctx, p.conn, p.what)
+	if err != nil {
+		return
+	}
+	var working sync.WaitGroup
+	defer working.Wait()
+	defer cancel()
+	working.Go(func() {
+		defer cancel()
+		for {
+			if stream.RecvMsg(&model.ServerMessage{}) != nil {
+				return
+			}
+		}
+	})
+	working.Go(func() {
+		defer cancel()
+		_ = p.take(ctx)
+	})
+	p.speak(ctx, stream)
+}
+
+// Session opens the session of a workload and waits until it is registered.
+func Session(ctx context.Context, conn *grpc.ClientConn, what model.Registration) (grpc.ClientStream, error) {
+	kind := &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
+	stream, err := conn.NewStream(ctx, kind, model.AgentSession, grpc.ForceCodec(model.AgentCodec{}), grpc.WaitForReady(true))
+	if err != nil {
+		return nil, err
+	}
+	// Where sending fails, receiving says why.
+	_ = stream.SendMsg(&model.AgentMessage{Register: &what, Health: model.Healthy})
+	return stream, stream.RecvMsg(&model.ServerMessage{})
+}
+
+// speak keeps the lease and hands reports on.
+func (p *Proxy) speak(ctx context.Context, stream grpc.ClientStream) {
+	heartbeat := time.NewTicker(model.LeaseInterval / 2)
+	defer heartbeat.Stop()
+	for {
+		var m model.AgentMessage
+		select {
+		case <-ctx.Done():
+			return
+		case <-heartbeat.C:
+		case r := <-p.traffic:
+			m.Traffic = &r
+		}
+		if stream.SendMsg(&m) != nil {
+			return
+		}
+	}
+}
+
+// take subscribes as an Envoy does, and acknowledges everything.
+func (p *Proxy) take(ctx context.Context) error {
+	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(p.conn).DeltaAggregatedResources(ctx)
+	if err != nil {
+		return err
+	}
+	node := &corev3.Node{Id: p.ID()}
+	wanted := map[model.Type][]string{
+		model.TypeCluster: {"*"}, model.TypeListener: {"*"}, model.TypeRoute: {OutboundRoutes}, model.TypeEndpoint: p.endpoints(nil),
+	}
+	for _, t := range []model.Type{model.TypeCluster, model.TypeEndpoint, model.TypeListener, model.TypeRoute} {
+		if len(wanted[t]) == 0 {
+			continue // no name would mean all
+		}
+		first := &discoveryv3.DeltaDiscoveryRequest{
+			Node: node, TypeUrl: t.TypeURL(), ResourceNamesSubscribe: wanted[t], InitialResourceVersions: p.versions(t),
+		}
+		if err := stream.Send(first); err != nil {
+			return err
+		}
+	}
+	for {
+		response, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		p.keep(response)
+		ack := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()}
+		if err := stream.Send(ack); err != nil {
+			return err
+		}
+		if response.GetTypeUrl() != model.TypeCluster.TypeURL() || len(response.GetResources()) == 0 {
+			continue
+		}
+		more := &discoveryv3.DeltaDiscoveryRequest{
+			TypeUrl: model.TypeEndpoint.TypeURL(), ResourceNamesSubscribe: p.endpoints(response.GetResources()),
+		}
+		if err := stream.Send(more); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *Proxy) versions(t model.Type) map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	versions := map[string]string{}
+	for name, resource := range p.held[t] {
+		versions[name] = resource.GetVersion()
+	}
+	return versions
+}
+
+func (p *Proxy) keep(response *discoveryv3.DeltaDiscoveryResponse) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for t := range model.NumTypes {
+		if t.TypeURL() != response.GetTypeUrl() {
+			continue
+		}
+		for _, resource := range response.GetResources() {
+			p.held[t][resource.GetName()] = resource
+		}
+		for _, name := range response.GetRemovedResources() {
+			delete(p.held[t], name)
+		}
+	}
+}
+
+// endpoints are the names that clusters ask endpoints for; nil: those of all that are held.
+func (p *Proxy) endpoints(of []*discoveryv3.Resource) []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if of == nil {
+		for _, resource := range p.held[model.TypeCluster] {
+			of = append(of, resource)
+		}
+	}
+	var names []string
+	for _, resource := range of {
+		var cluster clusterv3.Cluster
+		if proto.Unmarshal(resource.GetResource().GetValue(), &cluster) == nil && cluster.GetType() == clusterv3.Cluster_EDS {
+			names = append(names, cluster.GetName())
+		}
+	}
+	return names
+}
