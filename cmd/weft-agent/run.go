@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"net"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/spf13/pflag"
 
 	"weft.dev/agent"
 	"weft.dev/model"
@@ -35,7 +36,7 @@ type runFlags struct {
 }
 
 func run(ctx context.Context, args []string) (int, error) {
-	flags := runFlags{labels: map[string]string{}}
+	var flags runFlags
 	f := flags.set()
 	if err := parse(f, args, true); err != nil {
 		return exitUsage, err
@@ -52,28 +53,21 @@ func run(ctx context.Context, args []string) (int, error) {
 	return agent.Run(ctx, flags.options)
 }
 
-func (r *runFlags) set() *flag.FlagSet {
-	f := flag.NewFlagSet("weft run", flag.ContinueOnError)
+func (r *runFlags) set() *pflag.FlagSet {
+	f := newFlags(`Run an application, or a gateway, beside its own Envoy. The application starts when its proxy is ready. It is
+told its own port by $PORT, and reaches others by name through $HTTP_PROXY. On SIGTERM it leaves the mesh, drains,
+and stops. The exit code is the application's.`,
+		"  weft run --app reviews --version v1 --port 9080 -- ./reviews\n  weft run --gateway ingressgateway --port 80:8080")
 	o := &r.options
 	f.StringVar(&o.Registration.App, "app", "", "the application, which is also the workload's identity")
 	f.StringVar(&o.Registration.Version, "version", "", "its version")
 	f.StringVar(&o.Registration.Gateway, "gateway", "", "run a gateway of this name, instead of an application")
-	f.StringVar(&o.Registration.Namespace, "namespace", "default", "namespace of the workload")
+	f.StringVarP(&o.Registration.Namespace, "namespace", "n", "default", "namespace of the workload")
 	f.StringVar(&r.name, "name", "", "name of this instance, unique in the namespace; default: APP-VERSION-HOST")
 	f.StringVar(&o.Registration.Address, "address", "", "IP at which others reach this machine; default: the one that it reaches the server from")
-	f.Func("port", "`PORT` of the service; PORT:NUMBER where the application listens on a fixed one, or the gateway has to; may be repeated", func(text string) error {
-		r.ports = append(r.ports, text)
-		return nil
-	})
+	f.StringArrayVar(&r.ports, "port", nil, "`PORT` of the service; PORT:NUMBER where the application listens on a fixed one, or the gateway has to; may be repeated")
 	f.StringVar(&r.protocol, "protocol", "http", "of the ports: http, http2, grpc or tcp")
-	f.Func("label", "`KEY=VALUE` on the workload; may be repeated", func(text string) error {
-		key, value, ok := strings.Cut(text, "=")
-		if !ok {
-			return errors.New("of the form KEY=VALUE")
-		}
-		r.labels[key] = value
-		return nil
-	})
+	f.StringToStringVar(&r.labels, "label", nil, "`KEY=VALUE` on the workload; may be repeated")
 	f.StringVar(&o.HealthPath, "health", "", "HTTP path that answers when the application is well; default: that it takes connections")
 	f.StringVar(&o.Server, "server", "", "host:port that agents connect to; default: the one that was joined")
 	f.StringVar(&o.HostDir, "host-dir", hostDir(), "folder of the machine's credentials")
@@ -82,7 +76,7 @@ func (r *runFlags) set() *flag.FlagSet {
 	f.IntVar(&o.Concurrency, "concurrency", 1, "threads of Envoy")
 	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
 	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the workload still answers after it was asked to stop")
-	f.BoolVar(&r.verbose, "verbose", false, "log what is done, not only what is wrong")
+	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done, not only what is wrong")
 	return f
 }
 

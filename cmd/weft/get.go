@@ -50,7 +50,7 @@ func newGetProblems() *cobra.Command {
 			if err := t.print(c, *output); err != nil || len(problems) == 0 {
 				return err
 			}
-			return exitCode{exitFindings, fmt.Errorf("%d problems", len(problems))}
+			return exitCode{exitFindings, fmt.Errorf("%d objects or parts of objects have no effect", len(problems))}
 		},
 	}
 	output = outputFlag(c)

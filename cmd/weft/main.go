@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ func run(ctx context.Context, args []string) int {
 		return exitOK
 	}
 	code := exitError
+	if strings.HasPrefix(err.Error(), "unknown command") { // cobra has no type for it
+		code = exitUsage
+	}
 	if coded := (exitCode{}); errors.As(err, &coded) {
 		code = coded.code
 	}

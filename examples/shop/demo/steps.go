@@ -59,7 +59,10 @@ func residentMB(pid int) int {
 	return 0
 }
 
-func fetchEnvoy(d *demo) { d.show(0, "envoy") }
+func fetchEnvoy(d *demo) {
+	d.show(0, "envoy")
+	fmt.Println("    version and sha256 are pinned in weft; another binary is refused unless you name it")
+}
 
 // instance is one process of the shop.
 type instance struct {
