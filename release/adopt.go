@@ -71,23 +71,23 @@ func (e *Engine) adopt(ctx context.Context, k key) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if facts.Split != nil {
+	first := Action{Release: "application-" + string(app.UID), Seq: 1, Namespace: k.namespace, Application: k.name, Service: service}
+	switch {
+	case facts.Split != nil && facts.Split.Action == first.ID(): // written before a crash
+		first.Versions = facts.Split.Versions
+	case facts.Split != nil:
 		return true, nil // a release or a person decides
-	}
-	if len(facts.Healthy) != 1 {
+	case len(facts.Healthy) != 1:
 		return false, fmt.Errorf("%d versions run, want one: stop the others, or write a TrafficSplit for service %s", len(facts.Healthy), service)
+	default:
+		for version := range facts.Healthy {
+			first.Versions = []v1alpha1.VersionWeight{{Version: version, Weight: 100}}
+		}
+		if err := e.Provider.Do(ctx, first); err != nil {
+			return false, err
+		}
 	}
-	for version := range facts.Healthy {
-		err = e.Provider.Do(ctx, Action{
-			Release: "application-" + string(app.UID), Seq: 1,
-			Namespace: k.namespace, Application: k.name, Service: service,
-			Versions: []v1alpha1.VersionWeight{{Version: version, Weight: 100}},
-		})
-		app.Status.Version = version
-	}
-	if err != nil {
-		return false, err
-	}
+	app.Status.Version = first.Versions[0].Version
 	_, err = e.Applications.UpdateStatus(ctx, app)
 	return err == nil, err
 }
