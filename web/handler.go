@@ -34,11 +34,13 @@ type Mesh struct {
 	Status   func() Status
 	Edges    func(window time.Duration) []metrics.Edge
 	Problems func() []model.Problem
-	Proxies  func() []model.Proxy
-	Behind   func() []string                   // ids of the connected proxies that lack something of the newest revision
-	Sent     func(proxy string) map[string]int // resources sent since it connected, by type
-	Explain  func(proxy string, request explain.Request) (explain.Trace, error)
-	Token    func(TokenRequest) (TokenReply, error)
+	// Workloads are the instances that are registered.
+	Workloads func() []model.Workload
+	Proxies   func() []model.Proxy
+	Behind    func() []string                   // ids of the connected proxies that lack something of the newest revision
+	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
+	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
+	Token     func(TokenRequest) (TokenReply, error)
 }
 
 // Status is the state of the server in one look.
@@ -74,6 +76,16 @@ type Proxy struct {
 	Sent map[string]int `json:"sent,omitempty"`
 }
 
+// Workload is model.Workload as JSON.
+type Workload struct {
+	ID      string `json:"id"`
+	App     string `json:"app,omitempty"`
+	Version string `json:"version,omitempty"`
+	Gateway string `json:"gateway,omitempty"`
+	Address string `json:"address"`
+	Health  string `json:"health"`
+}
+
 // TokenRequest asks for a one-time join token.
 type TokenRequest struct {
 	TTL        string   `json:"ttl,omitempty"`        // a duration; default and maximum are the server's
@@ -99,6 +111,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("status", func(*http.Request) (any, error) { return mesh.Status(), nil })
 	get("edges", func(r *http.Request) (any, error) { return edges(mesh, r) })
 	get("problems", func(*http.Request) (any, error) { return problems(mesh.Problems()), nil })
+	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
 	mux.HandleFunc("POST "+Prefix+"tokens", func(w http.ResponseWriter, r *http.Request) {
@@ -156,6 +169,14 @@ func problems(rows []model.Problem) []Problem {
 	list := make([]Problem, 0, len(rows))
 	for _, p := range rows {
 		list = append(list, Problem{p.Object.Kind, p.Object.Namespace, p.Object.Name, p.Code, p.Path, p.Message})
+	}
+	return list
+}
+
+func workloads(rows []model.Workload) []Workload {
+	list := make([]Workload, 0, len(rows))
+	for _, w := range rows {
+		list = append(list, Workload{w.Key(), w.App, w.Version, w.Gateway, w.Address, string(w.Health)})
 	}
 	return list
 }

@@ -22,15 +22,16 @@ import (
 // web are the answers to people's questions.
 func (m *mesh) web(meshAddress string) web.Mesh {
 	return web.Mesh{
-		Serving:  m.serving,
-		Status:   func() web.Status { return m.status(meshAddress) },
-		Edges:    func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
-		Problems: m.problems.All,
-		Proxies:  m.proxies.All,
-		Behind:   m.behind,
-		Sent:     m.sent,
-		Explain:  m.explain,
-		Token:    func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
+		Serving:   m.serving,
+		Status:    func() web.Status { return m.status(meshAddress) },
+		Edges:     func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
+		Problems:  m.problems.All,
+		Workloads: m.rows.Workloads.All,
+		Proxies:   m.proxies.All,
+		Behind:    m.behind,
+		Sent:      m.sent,
+		Explain:   m.explain,
+		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 	}
 }
 

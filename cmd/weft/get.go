@@ -17,11 +17,11 @@ import (
 func newGet() *cobra.Command {
 	get := &cobra.Command{
 		Use:     "get",
-		Short:   "Show what the mesh knows: problems, proxies",
+		Short:   "Show what the mesh knows: problems, workloads, proxies",
 		Long:    "Show what the mesh knows beside its resources. Resources themselves are read with kubectl.",
 		Example: "  weft get problems\n  weft get proxies -o json",
 	}
-	get.AddCommand(newGetProblems(), newGetProxies())
+	get.AddCommand(newGetProblems(), newGetWorkloads(), newGetProxies())
 	return get
 }
 
@@ -62,6 +62,34 @@ func objectName(p web.Problem) string {
 		return p.Kind + " " + p.Name
 	}
 	return p.Kind + " " + p.Namespace + "/" + p.Name
+}
+
+func newGetWorkloads() *cobra.Command {
+	var output *string
+	c := &cobra.Command{
+		Use:     "workloads",
+		Aliases: []string{"workload"},
+		Short:   "List the running instances and gateways, and how they are",
+		Example: "  weft get workloads",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			server, err := connect(c)
+			if err != nil {
+				return err
+			}
+			var workloads []web.Workload
+			if err := server.get(c.Context(), "workloads", nil, &workloads); err != nil {
+				return err
+			}
+			t := table{header: []string{"WORKLOAD", "APP", "VERSION", "ADDRESS", "HEALTH"}, value: workloads, empty: "no workloads"}
+			for _, w := range workloads {
+				t.rows = append(t.rows, []string{w.ID, w.App + w.Gateway, w.Version, w.Address, w.Health})
+			}
+			return t.print(c, *output)
+		},
+	}
+	output = outputFlag(c)
+	return c
 }
 
 func newGetProxies() *cobra.Command {

@@ -3,7 +3,7 @@
 // is no other oracle.
 //
 // Commands beside testscript's own (a command that asks for a state tries again
-// until it holds, for at most 20 s):
+// until it holds, for at most 30 s):
 //
 //	run NAME [version=V] [port=9080] [protocol=http] [label...]   a workload: app NAME beside its Envoy
 //	gateway NAME port=LISTENER [label=value...]                    a gateway's Envoy; `call gateway:NAME` enters there
@@ -16,6 +16,9 @@
 //	noproblem [OBJECT]
 //	received NAME/VERSION METHOD PATH COUNT
 //	sent NAME/VERSION RouteConfiguration=1 ...  resources pushed since the last `mark`
+//	stop NAME/VERSION           SIGTERM, and wait for the end
+//	kill NAME/VERSION           the workload's agent, Envoy and application are gone at once
+//	gone NAME/VERSION           the mesh no longer knows the workload
 //	mark                        remembers what was pushed until now
 package scenario
 
@@ -33,7 +36,7 @@ import (
 )
 
 // patience is how long a state may take to come about.
-const patience = 20 * time.Second
+const patience = 30 * time.Second
 
 // mesh is one weft for all scripts, each of which has a namespace of its own.
 type mesh struct {
@@ -159,6 +162,8 @@ func runScripts(t *testing.T, dir string) {
 			"mark":      with((*script).mark),
 			"sent":      with((*script).sent),
 			"stop":      with((*script).stop),
+			"kill":      with((*script).kill),
+			"gone":      with((*script).gone),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

@@ -203,6 +203,29 @@ func (s *script) stop(args []string) {
 	<-w.done
 }
 
+// kill ends one workload as a power cut does: its agent first, so that nobody
+// says goodbye, then what it had started.
+func (s *script) kill(args []string) {
+	w := s.workload(args[0])
+	_ = w.cmd.Process.Kill()
+	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
+	<-w.done
+}
+
+// gone waits until the mesh no longer knows a workload.
+func (s *script) gone(args []string) {
+	id := s.workload(args[0]).id
+	s.until(func() error {
+		all, err := output[[]struct{ ID, Health string }]("get", "workloads")
+		for _, w := range all {
+			if w.ID == id {
+				return fmt.Errorf("workload %s is still there: %s", id, w.Health)
+			}
+		}
+		return err
+	})
+}
+
 func (s *script) apply(args []string) {
 	for _, path := range args {
 		out, err := shared.command("apply", "-n", s.namespace, "-f", s.ts.MkAbs(path)).CombinedOutput()

@@ -196,15 +196,15 @@ func releases(d *demo) {
 	d.run(instance{app: "reviews", version: "v2", port: "9080", extra: []string{"--error-rate", "5"}})
 	d.untilCurrent(len(shop) + 2)
 	d.show(2, "release", "start", "reviews", "v2", "--wait")
-	fmt.Println("  v3 is well. Its private address is a header, whatever the weights:")
+	fmt.Println("  v3 is well. Deployed, not released, it has a private address at once:")
 	d.run(instance{app: "reviews", version: "v3", port: "9080"})
 	d.untilCurrent(len(shop) + 3)
+	d.privateAddress("v3")
 	d.show(0, "release", "start", "reviews", "v3", "--wait")
 	fmt.Println("  v4 goes blue/green: all at once, v3 kept ready:")
 	d.run(instance{app: "reviews", version: "v4", port: "9080"})
 	d.untilCurrent(len(shop) + 4)
 	d.show(0, "release", "start", "reviews", "v4", "--strategy", "blueGreen", "--wait")
-	d.privateAddress("v3")
 }
 
 func (d *demo) privateAddress(version string) {
