@@ -91,12 +91,12 @@ func DialAs(server string, held *identity.Credential) (*grpc.ClientConn, error) 
 	return Dial(server, identity.ClientTLS(func() *identity.Credential { return held }))
 }
 
-// Dial connects to a mesh port.
+// Dial connects to a mesh port; more options override those of an agent.
 func Dial(server string, config *tls.Config, more ...grpc.DialOption) (*grpc.ClientConn, error) {
-	conn, err := grpc.NewClient(server, append(more,
+	conn, err := grpc.NewClient(server, append([]grpc.DialOption{
 		grpc.WithTransportCredentials(credentials.NewTLS(config)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: model.LeaseInterval}),
-	)...)
+	}, more...)...)
 	if err != nil {
 		return nil, fmt.Errorf("mesh port %s: %w", server, err)
 	}
