@@ -23,7 +23,7 @@ const OutboundRoutes = "outbound"
 const RouteUnknownHost = "unknown-host"
 
 const unknownHostBody = "weft: no service of the mesh has the host %REQ(:AUTHORITY)%. " +
-	"A ServiceEntry with that host and port makes an outside service known; `weft get services` lists those that are.\n"
+	"A ServiceEntry with that host and port makes an outside service known; `kubectl get services,serviceentries` lists those that are.\n"
 
 // table is a RouteConfiguration, and what it needs and came from.
 type table struct {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api"
@@ -39,7 +42,64 @@ func (w workloads) Apply(ctx context.Context, workload v1alpha1.Workload) error 
 	if _, err := w.kind.Apply(ctx, fieldManager, &workload); err != nil {
 		return err
 	}
+	if err := w.ensureService(ctx, workload); err != nil {
+		return err
+	}
 	return w.status(ctx, workload.Namespace, workload.Name, model.Health(workload.Annotations[host.HealthAnnotation]))
+}
+
+// ensureService gives an application without a Service one, so that its name
+// outlives its last instance: then callers get a 503 or its fallback, not an
+// unknown host. A Service that somebody wrote is theirs.
+func (w workloads) ensureService(ctx context.Context, workload v1alpha1.Workload) error {
+	if workload.Spec.App == "" || len(workload.Spec.Ports) == 0 {
+		return nil
+	}
+	services := store.For[corev1.Service](w.client, api.Service)
+	return store.RetryOnConflict(func() error {
+		service, err := services.Get(ctx, workload.Namespace, workload.Spec.App)
+		if store.IsNotFound(err) {
+			if _, err = services.Create(ctx, serviceOf(workload)); store.IsExists(err) {
+				return w.ensureService(ctx, workload) // another instance was quicker: it may lack a port
+			}
+			return err
+		}
+		if err != nil || service.Labels[managedBy] != fieldManager || !addPorts(service, workload) {
+			return err
+		}
+		_, err = services.Update(ctx, service)
+		return err
+	})
+}
+
+// managedBy is Kubernetes' label for who made an object.
+const managedBy = "app.kubernetes.io/managed-by"
+
+func serviceOf(workload v1alpha1.Workload) *corev1.Service {
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: workload.Namespace, Name: workload.Spec.App, Labels: map[string]string{managedBy: fieldManager},
+		},
+		Spec: corev1.ServiceSpec{Selector: map[string]string{"app": workload.Spec.App}},
+	}
+	addPorts(service, workload)
+	return service
+}
+
+// addPorts adds the ports that the service lacks, and says whether there were any.
+func addPorts(service *corev1.Service, workload v1alpha1.Workload) bool {
+	added := false
+	for _, port := range workload.Spec.Ports {
+		has := func(p corev1.ServicePort) bool { return p.Port == port.Number }
+		if slices.ContainsFunc(service.Spec.Ports, has) {
+			continue
+		}
+		added = true
+		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{
+			Name: fmt.Sprintf("%s-%d", port.Protocol, port.Number), Port: port.Number, Protocol: corev1.ProtocolTCP,
+		})
+	}
+	return added
 }
 
 func (w workloads) SetHealth(ctx context.Context, namespace, name string, health model.Health) error {

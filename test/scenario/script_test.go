@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"weft.dev/test/process"
 )
 
 // script is the state of one running script.
@@ -44,28 +46,23 @@ func setup(env *testscript.Env) error {
 	s := &script{namespace: name, workloads: map[string]*workload{}}
 	env.Values[scriptKey{}] = s
 	env.Setenv("NAMESPACE", name)
-	env.Setenv("WEFT", shared.weft)
-	env.Setenv("WEFT_DATA", shared.data())
+	env.Setenv("WEFT", shared.server.Weft)
+	env.Setenv("WEFT_DATA", shared.server.Data)
 	samples, err := filepath.Abs("../../../shared/samples")
 	if err != nil {
 		return err
 	}
 	env.Setenv("SAMPLES", samples)
 	env.Defer(s.end)
-	if out, err := shared.command("token", "create", "-n", name, "-o", "json").Output(); err != nil {
-		return fmt.Errorf("token: %w: %s", err, out)
-	} else if err := s.join(out); err != nil {
-		return err
-	}
-	return nil
+	return s.join()
 }
 
-func (s *script) join(tokenJSON []byte) error {
-	var token struct{ Token, Server string }
-	if err := json.Unmarshal(tokenJSON, &token); err != nil {
+func (s *script) join() error {
+	token, err := shared.server.Token("", s.namespace)
+	if err != nil {
 		return err
 	}
-	out, err := shared.command("join", "--host-dir", s.host(), "--server", token.Server, "--token", token.Token).CombinedOutput()
+	out, err := shared.command("join", "--host-dir", s.host(), "--server", shared.server.Mesh, "--token", token).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("join: %w: %s", err, out)
 	}
@@ -103,16 +100,8 @@ func with(command func(*script, []string)) func(*testscript.TestScript, bool, []
 
 // until tries until check holds.
 func (s *script) until(check func() error) {
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			s.ts.Fatalf("%v", err)
-		}
-		time.Sleep(50 * time.Millisecond) // a poll, bounded by patience
+	if err := process.Until(patience, check); err != nil {
+		s.ts.Fatalf("%v", err)
 	}
 }
 
@@ -144,7 +133,7 @@ func (s *script) run(args []string) {
 	if len(names) > 0 {
 		s.ts.Fatalf("run: unknown word %s", names[0])
 	}
-	port, err := freePort()
+	port, err := process.FreePort()
 	s.ts.Check(err)
 	command := []string{"run", "--dir", filepath.Join(shared.dir, s.namespace, app+"-"+version), "--host-dir", s.host(),
 		"--namespace", s.namespace, "--name", app + "-" + version, "--app", app, "--version", version,
@@ -162,7 +151,7 @@ func (s *script) run(args []string) {
 
 func (s *script) gateway(args []string) {
 	set, _ := settings(args[1:])
-	port, err := freePort()
+	port, err := process.FreePort()
 	s.ts.Check(err)
 	command := []string{"run", "--dir", filepath.Join(shared.dir, s.namespace, args[0]), "--host-dir", s.host(),
 		"--namespace", s.namespace, "--name", args[0], "--gateway", args[0], "--port", take(set, "port", "80") + ":" + strconv.Itoa(port)}
@@ -196,16 +185,16 @@ func (s *script) workload(name string) *workload {
 	return w
 }
 
-// stop ends one workload by SIGTERM, and waits for it.
-func (s *script) stop(args []string) {
+// leave ends one workload by SIGTERM, and waits for it.
+func (s *script) leave(args []string) {
 	w := s.workload(args[0])
 	_ = w.cmd.Process.Signal(syscall.SIGTERM)
 	<-w.done
 }
 
-// kill ends one workload as a power cut does: its agent first, so that nobody
+// crash ends one workload as a power cut does: its agent first, so that nobody
 // says goodbye, then what it had started.
-func (s *script) kill(args []string) {
+func (s *script) crash(args []string) {
 	w := s.workload(args[0])
 	_ = w.cmd.Process.Kill()
 	_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
@@ -303,7 +292,7 @@ func (s *script) request(from, method, url string, headers map[string]string, co
 	if err != nil {
 		return nil, err
 	}
-	response, err := http.Post(fmt.Sprintf("http://%s/_call", addressOf(w.appPort)), "application/json", bytes.NewReader(body))
+	response, err := http.Post(fmt.Sprintf("http://%s/_call", process.Loopback(w.appPort)), "application/json", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -324,7 +313,7 @@ func (s *script) enter(w *workload, method, url string, headers map[string]strin
 		if err != nil {
 			return nil, err
 		}
-		request.Host, request.URL.Host = request.URL.Host, addressOf(w.appPort)
+		request.Host, request.URL.Host = request.URL.Host, process.Loopback(w.appPort)
 		for name, value := range headers {
 			request.Header.Set(name, value)
 		}
@@ -491,7 +480,7 @@ func (s *script) noProblem(args []string) {
 func (s *script) received(args []string) {
 	w := s.workload(args[0])
 	s.until(func() error {
-		response, err := http.Get(fmt.Sprintf("http://%s/_received", addressOf(w.appPort)))
+		response, err := http.Get(fmt.Sprintf("http://%s/_received", process.Loopback(w.appPort)))
 		if err != nil {
 			return err
 		}
