@@ -136,7 +136,11 @@ func callerNamespace(v string) expression {
 	case strings.HasSuffix(v, "*"):
 		name = regexp.QuoteMeta(v[:len(v)-1]) + `[!-.0-~]*`
 	}
-	return authenticated(regexMatcher(spiffeScheme + slashlessRun + "/ns/" + name + "/sa/" + slashlessRun))
+	pattern := spiffeScheme + slashlessRun + "/ns/" + name + "/sa/" + slashlessRun
+	if checkRegex(pattern) != nil {
+		return expression{unknown: true}
+	}
+	return authenticated(regexMatcher(pattern))
 }
 
 func authenticated(name *matcherv3.StringMatcher) expression {

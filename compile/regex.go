@@ -2,7 +2,9 @@ package compile
 
 import (
 	"fmt"
+	"regexp"
 	"regexp/syntax"
+	"unicode"
 )
 
 // What a proxy accepts: Envoy refuses a whole route table for one pattern whose
@@ -10,20 +12,23 @@ import (
 const (
 	maxRegexLength  = 1024
 	maxRegexProgram = 100
-	// wideRuneCost is about what RE2 needs for a class of characters beyond
-	// ASCII, which it compiles to bytes of UTF-8.
-	wideRuneCost = 11
+	maxByte         = 0xff
+	// programFrame is what RE2 puts around a program beside what Go does, and some more.
+	programFrame = 14
 )
 
 // checkRegex says why Envoy would refuse the pattern. Go and RE2 share the
-// syntax; the size is an estimate on the safe side.
+// syntax, and Envoy reads patterns as bytes; the size is an estimate on the safe side.
 func checkRegex(pattern string) error {
 	if len(pattern) > maxRegexLength {
 		return fmt.Errorf("regex of %d characters; at most %d are allowed", len(pattern), maxRegexLength)
 	}
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	parsed, err := syntax.Parse(Bytes(pattern), syntax.Perl)
 	if err != nil {
 		return fmt.Errorf("regex %q: %w", pattern, err)
+	}
+	if foreign := foreignClass(pattern); foreign != "" {
+		return fmt.Errorf("regex %q: proxies know no %s; write out which characters are meant", pattern, foreign)
 	}
 	program, err := syntax.Compile(parsed.Simplify())
 	if err != nil {
@@ -36,18 +41,41 @@ func checkRegex(pattern string) error {
 	return nil
 }
 
+// Bytes has a character for each byte of s: what a pattern of Envoy and the text
+// that it matches are made of.
+func Bytes(s string) string {
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
+// classes are the ways to write a character that Go knows more of than RE2: by
+// a number above a byte, or by a name.
+var classes = regexp.MustCompile(`\\x\{0*[0-9A-Fa-f]{3,}\}|\\[pP]\{\^?([^}]*)\}`)
+
+func foreignClass(pattern string) string {
+	for _, m := range classes.FindAllStringSubmatch(pattern, -1) {
+		known := unicode.Categories[m[1]] != nil || unicode.Scripts[m[1]] != nil || m[1] == "Any"
+		if !known || m[1] == "Cn" || m[1] == "LC" {
+			return m[0]
+		}
+	}
+	return ""
+}
+
 func programSize(p *syntax.Prog) int {
-	size := 0
+	size := programFrame
 	for _, inst := range p.Inst {
 		size++
 		switch inst.Op {
-		case syntax.InstRuneAny, syntax.InstRuneAnyNotNL:
-			size += wideRuneCost
+		case syntax.InstRuneAnyNotNL:
+			size++
 		case syntax.InstRune:
-			if last := len(inst.Rune) - 1; last > 0 && inst.Rune[last] > 0x7f {
-				size += wideRuneCost
+			for low := 2; low < len(inst.Rune) && inst.Rune[low] <= maxByte; low += 2 {
+				size++
 			}
-			size += len(inst.Rune)/2 - 1
 		}
 	}
 	return size

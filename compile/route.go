@@ -2,11 +2,13 @@ package compile
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -69,11 +71,28 @@ func (r *router) routes(c candidate) []conditional {
 		all = r.forward(base, c)
 	}
 	when := conditionOf(c.match)
-	out := make([]conditional, len(all))
-	for i, route := range all {
-		out[i] = conditional{route: route, when: when}
+	out := make([]conditional, 0, len(all))
+	for _, route := range all {
+		if err := refusal(route); err != nil {
+			r.problem(c.rule.Origin, model.ProblemInvalid, "no proxy would accept this: "+err.Error()+"; this match is left out")
+			continue
+		}
+		out = append(out, conditional{route: route, when: when})
 	}
 	return out
+}
+
+// refusal says why Envoy would refuse a route, and with it its whole table.
+func refusal(route *routev3.Route) error {
+	for _, rewrite := range []*matcherv3.RegexMatchAndSubstitute{route.GetRoute().GetRegexRewrite(), route.GetRedirect().GetRegexRewrite()} {
+		if rewrite == nil {
+			continue
+		}
+		if err := checkRegex(rewrite.Pattern.Regex); err != nil {
+			return fmt.Errorf("rewrite: %w", err)
+		}
+	}
+	return route.Validate()
 }
 
 // routeName is how access records and people name the rule.

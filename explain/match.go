@@ -8,6 +8,8 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+
+	"weft.dev/compile"
 )
 
 // message is a request as a filter or a route sees it.
@@ -155,8 +157,8 @@ func stringMatches(m *matcherv3.StringMatcher, s string) bool {
 // fullMatch is what Envoy does with a pattern. One that does not compile is in
 // no view: compile leaves it out.
 func fullMatch(pattern, s string) bool {
-	re, err := regexp.Compile(`^(?:` + pattern + `)$`)
-	return err == nil && re.MatchString(s)
+	re, err := regexp.Compile(`^(?:` + compile.Bytes(pattern) + `)$`)
+	return err == nil && re.MatchString(compile.Bytes(s))
 }
 
 func inRange(c *corev3.CidrRange, ip string) bool {
