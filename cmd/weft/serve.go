@@ -32,7 +32,7 @@ type serveFlags struct {
 
 // The process lives well with little: an idle server stays under 300 MB.
 const (
-	gcPercent   = 50
+	gcPercent   = 40
 	memoryLimit = 2 << 30 // soft; collection gets eager near it
 )
 
