@@ -16,6 +16,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/store"
+	"weft.dev/translate/object"
 	"weft.dev/web"
 )
 
@@ -104,7 +105,42 @@ func (m *mesh) explain(name string, request explain.Request) (explain.Trace, err
 		}
 		workload = all[i]
 	}
-	return explain.Explain(m.viewOf(workload.Key()), workload, request, m.viewOf)
+	trace, err := explain.Explain(m.viewOf(workload.Key()), workload, request, m.viewOf)
+	m.locateAll(&trace)
+	return trace, err
+}
+
+// locateAll adds file and line to the causes that a proxy's resources know by
+// name only.
+func (m *mesh) locateAll(trace *explain.Trace) {
+	for _, part := range append([]explain.Part{trace.Listener, trace.Host, trace.Route}, trace.Policies...) {
+		m.locate(part.From)
+	}
+	for _, answer := range trace.Answers {
+		m.locate(answer.From)
+	}
+	for _, target := range trace.Targets {
+		m.locate(target.From)
+		for _, endpoint := range target.Endpoints {
+			if endpoint.Guard != nil {
+				m.locate(endpoint.Guard.From)
+			}
+		}
+	}
+}
+
+// locate completes "Kind namespace/name" with where the object was written down.
+func (m *mesh) locate(causes []string) {
+	for i, cause := range causes {
+		words := strings.Fields(cause)
+		if len(words) < 2 || strings.HasSuffix(cause, ")") {
+			continue
+		}
+		written, _ := m.objects.Get(words[0] + "/" + words[1])
+		if source := written.Annotations[object.SourceAnnotation]; source != "" {
+			causes[i] += " (" + source + ")"
+		}
+	}
 }
 
 const maxNames = 10
