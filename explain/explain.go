@@ -85,6 +85,12 @@ func Explain(view *model.View, workload model.Workload, r Request, viewOf func(w
 	return c.trace, err
 }
 
+// Check says what is wrong with a request that no client could make.
+func (r Request) Check() error {
+	_, err := r.message()
+	return err
+}
+
 // message is what a client sends: the path byte for byte, because how a proxy
 // reads an odd one is worth a question.
 func (r Request) message() (message, error) {

@@ -21,6 +21,10 @@ const (
 	// maxEdges bounds memory: an edge costs about 100 KiB when busy all the window.
 	maxEdges = 20_000
 	slots    = int(Window / time.Second)
+	// What no proxy can have counted between two reports is not believed: sums
+	// stay sums, and one agent cannot fill the memory with names.
+	maxCount   = 1 << 32
+	maxCluster = 512
 )
 
 // End is one side of an edge.
@@ -54,7 +58,7 @@ type Counts struct {
 
 func (c *Counts) add(e model.EdgeCounters, hidden []uint32) {
 	c.Requests += e.Requests
-	c.Errors += e.Errors
+	c.Errors += min(e.Errors, e.Requests) // a proxy reads its counters one after the other
 	c.Retries += e.Retries
 	for _, status := range hidden {
 		c.Fallbacks += e.Statuses[status]
@@ -116,6 +120,10 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, counted := range report.Edges {
+		if !credible(counted) {
+			c.lost++
+			continue
+		}
 		key := edgeKey{source, counted.Cluster}
 		data := c.edges[key]
 		if data == nil {
@@ -133,6 +141,18 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 	}
 }
 
+func credible(e model.EdgeCounters) bool {
+	_, _, _, ok := model.ParseClusterName(e.Cluster)
+	most := max(e.Requests, e.Errors, e.Retries)
+	for _, n := range e.Latency {
+		most = max(most, n)
+	}
+	for _, n := range e.Statuses {
+		most = max(most, n)
+	}
+	return ok && len(e.Cluster) <= maxCluster && most <= maxCount
+}
+
 // current is the counts of the second at.
 func (d *edgeData) current(at int64) *Counts {
 	if n := len(d.ring); n == 0 || d.ring[n-1].at != at {
@@ -144,7 +164,7 @@ func (d *edgeData) current(at int64) *Counts {
 	return &d.ring[len(d.ring)-1].Counts
 }
 
-// Dropped is the number of edge reports that found no room.
+// Dropped is the number of edge reports that found no room or no belief.
 func (c *Edges) Dropped() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -50,6 +50,7 @@ type Status struct {
 	Proxies   int    `json:"proxies"`   // connected
 	Current   int    `json:"current"`   // of them, those that hold the whole revision
 	Workloads int    `json:"workloads"` // registered
+	Healthy   int    `json:"healthy"`   // of them, those that take calls
 	Problems  int    `json:"problems"`
 	MeshPort  string `json:"meshPort"` // where agents connect, host:port
 }
@@ -204,6 +205,9 @@ func explained(mesh Mesh, r *http.Request) (any, error) {
 			return nil, Invalid("header %q: want NAME: VALUE", header)
 		}
 		request.Headers[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
+	}
+	if err := request.Check(); err != nil {
+		return nil, Invalid("%w", err)
 	}
 	return mesh.Explain(query.Get("proxy"), request)
 }

@@ -144,8 +144,11 @@ func split(file string, text []byte) ([]document, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", file, err)
 		}
-		if len(node.Content) == 0 || node.Content[0].Kind != yamlv3.MappingNode {
+		if len(node.Content) == 0 || node.Content[0].Tag == "!!null" {
 			continue // only comments
+		}
+		if node.Content[0].Kind != yamlv3.MappingNode {
+			return nil, fmt.Errorf("%s:%d: want an object, with apiVersion and kind", file, node.Content[0].Line)
 		}
 		body, err := yamlv3.Marshal(&node)
 		if err != nil {
