@@ -39,9 +39,15 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 func (m *mesh) status(meshAddress string) web.Status {
 	revision := m.graph.Revision()
 	current, total, _ := m.sessions.Applied(uint64(revision))
+	healthy := 0
+	for _, w := range m.rows.Workloads.All() {
+		if w.Health == model.Healthy {
+			healthy++
+		}
+	}
 	return web.Status{
 		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
-		Workloads: m.rows.Workloads.Len(), Problems: m.problems.Len(), MeshPort: meshAddress,
+		Workloads: m.rows.Workloads.Len(), Healthy: healthy, Problems: m.problems.Len(), MeshPort: meshAddress,
 	}
 }
 

@@ -27,14 +27,14 @@ func newStatus() *cobra.Command {
 			if *output == "json" {
 				return printJSON(c.OutOrStdout(), status)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "revision %d: %d workloads, %d of %d proxies current, %d problems\n",
-				status.Revision, status.Workloads, status.Current, status.Proxies, status.Problems)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "revision %d: %d of %d workloads healthy, %d of %d proxies current, %d problems\n",
+				status.Revision, status.Healthy, status.Workloads, status.Current, status.Proxies, status.Problems)
 			return err
 		},
 	}
 	output = outputFlag(c)
 	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a server that does not answer yet")
-	c.Flags().IntVar(&workloads, "workloads", 0, "with --wait: wait also until so many workloads are up and every proxy is current")
+	c.Flags().IntVar(&workloads, "workloads", 0, "with --wait: wait also until so many workloads are healthy and every proxy is current")
 	return c
 }
 
@@ -48,8 +48,8 @@ func awaitStatus(c *cobra.Command, wait time.Duration, workloads int) (status we
 		if err == nil {
 			err = server.get(c.Context(), "status", nil, &status)
 		}
-		if err == nil && (status.Workloads < workloads || workloads > 0 && status.Current < status.Workloads) {
-			err = fmt.Errorf("%d of %d workloads are up, %d of their proxies are current", status.Workloads, workloads, status.Current)
+		if err == nil && (status.Healthy < workloads || workloads > 0 && status.Current < status.Proxies) {
+			err = fmt.Errorf("%d of %d workloads are healthy, %d of %d proxies current", status.Healthy, workloads, status.Current, status.Proxies)
 		}
 		if err == nil {
 			return status, nil

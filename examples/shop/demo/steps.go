@@ -112,7 +112,7 @@ func (d *demo) run(i instance) *process {
 }
 
 // status is `weft status -o json`.
-type status struct{ Proxies, Current, Workloads, Problems int }
+type status struct{ Proxies, Current, Healthy, Problems int }
 
 func (d *demo) status() status {
 	var s status
@@ -136,9 +136,9 @@ func (d *demo) untilCurrent(workloads int) {
 			}
 		}
 		s := d.status()
-		return s.Workloads >= workloads && s.Proxies >= workloads && s.Current == s.Proxies, fmt.Sprintf("%+v", s)
+		return s.Healthy >= workloads && s.Proxies >= workloads && s.Current == s.Proxies, fmt.Sprintf("%+v", s)
 	})
-	fmt.Printf("    %d workloads up and current after %.1f s\n", workloads, time.Since(began).Seconds())
+	fmt.Printf("    %d workloads healthy and current after %.1f s\n", workloads, time.Since(began).Seconds())
 }
 
 func applyResources(d *demo) {
