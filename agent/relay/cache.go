@@ -60,7 +60,7 @@ func (c Cache) read(name string) (map[string]map[string]*resource, error) {
 	held := map[string]map[string]*resource{}
 	for in := bytes.NewReader(body); ; {
 		var p response
-		err := protodelim.UnmarshalOptions{MaxSize: -1}.UnmarshalFrom(in, &p)
+		err := protodelim.UnmarshalOptions{MaxSize: int64(len(body))}.UnmarshalFrom(in, &p)
 		if errors.Is(err, io.EOF) {
 			return held, nil
 		}
