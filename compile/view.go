@@ -80,11 +80,12 @@ func (c *compiler) table(t table) *model.Resource {
 	return c.intern.resource(model.TypeRoute, t.config.Name, t.config, t.needs, t.from...)
 }
 
-func (c *compiler) guards(x *flow.Ctx, s scope) []model.Authorization {
-	var all []model.Authorization
-	for _, key := range s.Guards {
-		if a, ok := flow.Get(x, c.Authorizations, key); ok {
-			all = append(all, a)
+// allFound are the rows of these keys, those that are still there.
+func allFound[V flow.Row[V]](x *flow.Ctx, rows *flow.Collection[V], keys []string) []V {
+	var all []V
+	for _, key := range keys {
+		if row, ok := flow.Get(x, rows, key); ok {
+			all = append(all, row)
 		}
 	}
 	return all
@@ -92,7 +93,7 @@ func (c *compiler) guards(x *flow.Ctx, s scope) []model.Authorization {
 
 func (c *compiler) inboundLayer(x *flow.Ctx, key string, sharing []scope) *built {
 	s := sharing[0]
-	guards := c.guards(x, s)
+	guards := allFound(x, c.Authorizations, s.Guards)
 	var resources []*model.Resource
 	for _, port := range s.httpPorts() {
 		resources = append(resources, c.table(inboundTable(port, guards)))
@@ -104,7 +105,7 @@ func (c *compiler) gatewayLayer(x *flow.Ctx, s scope) []built {
 	if s.Gateway == "" {
 		return nil
 	}
-	gateways := c.gatewaysOf(x, s)
+	gateways := allFound(x, c.Gateways, s.Gateways)
 	ports, problems := gatewayPorts(gateways)
 	tables := c.gatewayTables(x, gateways)
 	var resources []*model.Resource
@@ -117,16 +118,6 @@ func (c *compiler) gatewayLayer(x *flow.Ctx, s scope) []built {
 		}
 	}
 	return []built{{Layer: model.NewLayer(s.gatewayKey(), resources...), problems: problems}}
-}
-
-func (c *compiler) gatewaysOf(x *flow.Ctx, s scope) []model.Gateway {
-	var all []model.Gateway
-	for _, key := range s.Gateways {
-		if g, ok := flow.Get(x, c.Gateways, key); ok {
-			all = append(all, g)
-		}
-	}
-	return all
 }
 
 // gatewayTables are the route tables that name one of the gateways, each once.
@@ -160,7 +151,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, s scope) []built {
 		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity), nil))
 	}
 	if s.Gateway != "" {
-		ports, _ := gatewayPorts(c.gatewaysOf(x, s))
+		ports, _ := gatewayPorts(allFound(x, c.Gateways, s.Gateways))
 		for _, p := range ports {
 			if bound, problem := boundPort(p, s.mapped()); problem == nil {
 				l := gatewayListenerConfig(s.Address, p.number, bound, identity)
@@ -175,7 +166,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, s scope) []built {
 		var guards []model.Authorization
 		var needs []string
 		if !p.Protocol.IsHTTP() {
-			guards, needs = c.guards(x, s), []string{name}
+			guards, needs = allFound(x, c.Authorizations, s.Guards), []string{name}
 		}
 		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards), needs, append(guardKeys(guards), p.ModeFrom...)...))
 	}

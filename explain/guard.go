@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
@@ -89,7 +90,7 @@ func decide(host *routev3.VirtualHost, m message) *Guard {
 		}
 		if shadow := config.GetRbac().GetShadowRules(); shadow != nil {
 			if policy, allowed := evaluate(shadow, m); !allowed {
-				g.DryRun = append(g.DryRun, orText(policy, "no ALLOW policy on trial"))
+				g.DryRun = append(g.DryRun, cmp.Or(policy, "no ALLOW policy on trial"))
 			}
 		}
 		rules := config.GetRbac().GetRules()
@@ -175,11 +176,4 @@ func identified(p *rbacv3.Principal, m message) bool {
 		return inRange(id.RemoteIp, m.sourceIP)
 	}
 	return false
-}
-
-func orText(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

@@ -50,3 +50,19 @@ func syncDir(path string) error {
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }
+
+// DataDir is where weft keeps its state on this machine unless it is told
+// otherwise: $WEFT_DATA, or weft in the user's data directory.
+func DataDir() string {
+	if dir := os.Getenv("WEFT_DATA"); dir != "" {
+		return dir
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "weft")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "weft-data"
+	}
+	return filepath.Join(home, ".local", "share", "weft")
+}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"reflect"
@@ -169,12 +170,7 @@ func (w Workload) Key() string           { return w.Namespace + "/" + w.Name }
 func (w Workload) Equal(o Workload) bool { return reflect.DeepEqual(w, o) }
 
 // Account is the name in the workload's identity.
-func (w Workload) Account() string {
-	if w.Gateway != "" {
-		return w.Gateway
-	}
-	return w.App
-}
+func (w Workload) Account() string { return cmp.Or(w.Gateway, w.App) }
 
 // Port finds a port by the service's number.
 func (w Workload) Port(number uint32) (WorkloadPort, bool) {

@@ -18,6 +18,7 @@ import (
 
 	"weft.dev/agent"
 	"weft.dev/agent/envoy"
+	"weft.dev/identity"
 )
 
 // The memory of an agent is at most 30 MB, its code and stacks included.
@@ -131,19 +132,4 @@ func newLog(to io.Writer, verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 }
 
-// dataDir is where weft keeps its state on this machine.
-func dataDir() string {
-	if dir := os.Getenv("WEFT_DATA"); dir != "" {
-		return dir
-	}
-	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
-		return filepath.Join(dir, "weft")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "weft-data"
-	}
-	return filepath.Join(home, ".local", "share", "weft")
-}
-
-func hostDir() string { return filepath.Join(dataDir(), "host") }
+func hostDir() string { return filepath.Join(identity.DataDir(), "host") }

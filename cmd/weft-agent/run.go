@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"weft.dev/agent"
+	"weft.dev/identity"
 	"weft.dev/model"
 )
 
@@ -107,7 +108,7 @@ func (r *runFlags) understand() error {
 		what.Name = defaultName(*what)
 	}
 	if o.Dir = r.dir; o.Dir == "" {
-		o.Dir = filepath.Join(dataDir(), "workloads", what.Namespace, what.Name)
+		o.Dir = filepath.Join(identity.DataDir(), "workloads", what.Namespace, what.Name)
 	}
 	return nil
 }

@@ -16,24 +16,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"weft.dev/identity"
 	"weft.dev/web"
 )
-
-// dataDir is where a server keeps its state unless it is told otherwise:
-// $WEFT_DATA, or weft in the user's data directory.
-func dataDir() string {
-	if dir := os.Getenv("WEFT_DATA"); dir != "" {
-		return dir
-	}
-	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
-		return filepath.Join(dir, "weft")
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "weft-data"
-	}
-	return filepath.Join(home, ".local", "share", "weft")
-}
 
 // restConfig finds the server: --kubeconfig, $WEFT_KUBECONFIG, else the admin's
 // in the data directory.
@@ -43,7 +28,7 @@ func restConfig(c *cobra.Command) (*rest.Config, error) {
 		path = os.Getenv("WEFT_KUBECONFIG")
 	}
 	if path == "" {
-		path = filepath.Join(dataDir(), "admin.kubeconfig")
+		path = filepath.Join(identity.DataDir(), "admin.kubeconfig")
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {

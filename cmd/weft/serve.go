@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"weft.dev/identity"
 	"weft.dev/store"
 	"weft.dev/store/serve"
 	"weft.dev/web"
@@ -52,7 +53,7 @@ When it is ready, DATA/admin.kubeconfig is written: kubectl and every command of
 			return runServer(c.Context(), flags)
 		},
 	}
-	c.Flags().StringVar(&flags.data, "data", dataDir(), "folder for all state")
+	c.Flags().StringVar(&flags.data, "data", identity.DataDir(), "folder for all state")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")

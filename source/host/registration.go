@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -27,10 +28,7 @@ func isValue(s string) bool { return len(validation.IsValidLabelValue(s)) == 0 }
 
 // account is the name that the workload's certificate must have.
 func account(r model.Registration) string {
-	if r.Gateway != "" {
-		return r.Gateway
-	}
-	return r.App
+	return cmp.Or(r.Gateway, r.App)
 }
 
 // allowed says whether a caller may register this: its own application, in its own namespace.
