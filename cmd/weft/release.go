@@ -142,24 +142,23 @@ const pollInterval = 200 * time.Millisecond
 func follow(ctx context.Context, releases *releases, name string, out io.Writer) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	var printed metav1.MicroTime
+	printed := map[string]bool{} // two may be of one moment, and the oldest ones go
 	for {
 		release, err := releases.get(ctx, name)
 		if err != nil {
 			return err
 		}
 		for _, event := range release.Status.Events {
-			if printed.Before(&event.Time) {
-				fmt.Fprintf(out, "%s  %s\n", event.Time.Local().Format("15:04:05.000"), event.Text)
-				printed = event.Time
+			line := fmt.Sprintf("%s  %s", event.Time.Local().Format("15:04:05.000"), event.Text)
+			if !printed[line] {
+				printed[line] = true
+				fmt.Fprintln(out, line)
 			}
 		}
 		switch release.Status.Phase {
 		case v1alpha1.ReleaseSucceeded:
-			fmt.Fprintf(out, "%s: %s\n", release.Status.Phase, release.Status.Why)
 			return nil
 		case v1alpha1.ReleaseRolledBack, v1alpha1.ReleaseFailed, v1alpha1.ReleaseInconclusive:
-			fmt.Fprintf(out, "%s: %s\n", release.Status.Phase, release.Status.Why)
 			return exitCode{exitFindings, fmt.Errorf("release %s: %s", name, release.Status.Phase)}
 		}
 		select {
