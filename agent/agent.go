@@ -141,8 +141,11 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 			unlock()
 		}
 	}()
+	var held claims
+	unlockDir := unlock
+	unlock = func() { held.close(); unlockDir() }
 	a = &agent{files: identity.Dir(o.Dir)}
-	if o.Registration, err = assignPorts(a.files, o.Registration); err != nil {
+	if o.Registration, err = assignPorts(a.files, o.Registration, &held); err != nil {
 		return nil, nil, err
 	}
 	if o.Server, err = ServerAddress(o.Server, o.HostDir); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"strconv"
 
 	"weft.dev/identity"
@@ -27,8 +28,31 @@ type ports struct {
 	App      map[uint32]uint32 `json:"app"`
 }
 
+// claims keep ports for one agent from when it picks them until it ends: what
+// is to listen on them starts only later. They are sockets without a file, of
+// the machine's network, that end with the process.
+type claims []net.Listener
+
+func (c *claims) take(port uint32) bool {
+	if runtime.GOOS != "linux" {
+		return true // nothing of the kind: a port may then be picked twice in the same second
+	}
+	listener, err := net.Listen("unix", "@weft-port-"+strconv.Itoa(int(port)))
+	if err != nil {
+		return false
+	}
+	*c = append(*c, listener)
+	return true
+}
+
+func (c claims) close() {
+	for _, listener := range c {
+		listener.Close()
+	}
+}
+
 // assignPorts fills in the ports that the registration leaves open.
-func assignPorts(files identity.Dir, r model.Registration) (model.Registration, error) {
+func assignPorts(files identity.Dir, r model.Registration, held *claims) (model.Registration, error) {
 	p := ports{Proxy: map[uint32]uint32{}, App: map[uint32]uint32{}}
 	data, err := files.Read(portsFile)
 	if err == nil {
@@ -37,18 +61,16 @@ func assignPorts(files identity.Dir, r model.Registration) (model.Registration, 
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return r, fmt.Errorf("ports of the workload: %s: %w; remove it to have new ones picked", portsFile, err)
 	}
-	taken := map[uint32]bool{p.Outbound: true}
-	for _, m := range []map[uint32]uint32{p.Proxy, p.App} {
-		for _, port := range m {
-			taken[port] = true
-		}
+	if p.Proxy == nil || p.App == nil { // somebody wrote null
+		p = ports{Outbound: p.Outbound, Proxy: map[uint32]uint32{}, App: map[uint32]uint32{}}
 	}
 	keep := func(port *uint32, kept uint32) uint32 {
 		if *port == 0 && kept != 0 {
 			*port = kept
+			held.take(kept) // it is ours, whoever else thinks so
 		}
 		if *port == 0 && err == nil {
-			*port, err = freePort(taken)
+			*port, err = freePort(held)
 		}
 		return *port
 	}
@@ -73,17 +95,16 @@ func assignPorts(files identity.Dir, r model.Registration) (model.Registration, 
 	return r, files.Write(portsFile, data)
 }
 
-func freePort(taken map[uint32]bool) (uint32, error) {
+func freePort(held *claims) (uint32, error) {
 	for range portTries {
 		port := uint32(firstPort + rand.N(lastPort-firstPort))
-		if taken[port] {
+		if !held.take(port) {
 			continue
 		}
 		listener, err := net.Listen("tcp", ":"+strconv.Itoa(int(port)))
 		if err != nil {
 			continue
 		}
-		taken[port] = true
 		return port, listener.Close()
 	}
 	return 0, fmt.Errorf("no free port was found between %d and %d in %d tries", firstPort, lastPort, portTries)
