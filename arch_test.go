@@ -38,7 +38,7 @@ var rules = map[string]rule{
 	"explain":            {[]string{"model", "compile"}, "reads what was compiled"},
 	"xds":                {[]string{"flow", "model"}, "sessions know bytes, not features"},
 	"identity":           {[]string{"flow", "model", "api/*", "store"}, "certificates and tokens"},
-	"agent":              {[]string{"model", "identity", "xds", "agent/*"}, "every workload pays for its memory"},
+	"agent":              {[]string{"model", "identity", "agent/*"}, "every workload pays for its memory"},
 	"agent/*":            {[]string{"model", "agent/*"}, "every workload pays for its memory"},
 	"release":            {[]string{"api/*", "store"}, "a release never talks to Envoy or to xds"},
 	"release/*":          {[]string{"api/*", "release"}, "pure, or acting behind release's interfaces"},
