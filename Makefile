@@ -15,12 +15,13 @@ demo: build
 	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
 	bin/demo $(if $(ONCE),--once)
 
-# The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself.
+# The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself,
+# and is never taken from the cache, which does not see the binaries.
 test: build
 	bin/weft envoy
 	go vet ./...
 	go test $$(go list ./... | grep -v /test/)
-	go test -p 1 -timeout 20m $$(go list ./... | grep /test/)
+	go test -count=1 -p 1 -timeout 20m $$(go list ./... | grep /test/)
 
 quick:
 	go test -short $$(go list ./... | grep -v /test/)
