@@ -12,13 +12,6 @@ import (
 	"weft.dev/model"
 )
 
-// Names of the secrets that every proxy of the mesh asks its agent for.
-const (
-	secretWorkload    = "workload"     // certificate chain and key
-	secretRoots       = "roots"        // what the mesh trusts
-	secretSystemRoots = "system-roots" // what the machine trusts, for TLS to the outside
-)
-
 // Field numbers of Envoy's messages, which are not linked in for their size:
 // Secret, TlsCertificate, CertificateValidationContext, DataSource.
 const (
@@ -40,9 +33,9 @@ func secrets(c *identity.Credential) ([]*discoveryv3.Resource, error) {
 	}
 	certificate := append(message(certificateChain, inline(c.ChainPEM())), message(certificateKey, inline(key))...)
 	return []*discoveryv3.Resource{
-		secret(secretWorkload, message(secretCertificate, certificate)),
-		secret(secretRoots, message(secretValidation, message(validationTrustedCA, inline(c.RootsPEM())))),
-		secret(secretSystemRoots, message(secretValidation, message(validationTrustedCA, systemRoots(c)))),
+		secret(model.SecretWorkload, message(secretCertificate, certificate)),
+		secret(model.SecretRoots, message(secretValidation, message(validationTrustedCA, inline(c.RootsPEM())))),
+		secret(model.SecretSystemRoots, message(secretValidation, message(validationTrustedCA, systemRoots(c)))),
 	}, nil
 }
 

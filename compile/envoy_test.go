@@ -195,10 +195,10 @@ func (ca testCA) secrets(t testing.TB, account string) []any {
 	}
 	roots := map[string]any{"trusted_ca": inline("CERTIFICATE", ca.cert.Raw)}
 	return []any{
-		map[string]any{"name": SecretWorkload, "tls_certificate": map[string]any{
+		map[string]any{"name": model.SecretWorkload, "tls_certificate": map[string]any{
 			"certificate_chain": inline("CERTIFICATE", der), "private_key": inline("PRIVATE KEY", pkcs8),
 		}},
-		map[string]any{"name": SecretRoots, "validation_context": roots},
-		map[string]any{"name": SecretSystemRoots, "validation_context": roots},
+		map[string]any{"name": model.SecretRoots, "validation_context": roots},
+		map[string]any{"name": model.SecretSystemRoots, "validation_context": roots},
 	}
 }

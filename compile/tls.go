@@ -13,13 +13,6 @@ import (
 	"weft.dev/model"
 )
 
-// Names of the secrets that every proxy of the mesh gets from its agent.
-const (
-	SecretWorkload    = "workload"     // its certificate and key
-	SecretRoots       = "roots"        // the roots that the mesh trusts
-	SecretSystemRoots = "system-roots" // the roots that the machine trusts
-)
-
 const (
 	tlsSocket = "envoy.transport_sockets.tls"
 	// alpnTCP marks bytes that a proxy of the mesh sends, so that a permissive
@@ -84,8 +77,8 @@ func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 func meshTLS(sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext {
 	return &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_3, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
-		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: SecretWorkload, SdsConfig: ads()}},
-		ValidationContextType:          validation(SecretRoots, sans),
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{Name: model.SecretWorkload, SdsConfig: ads()}},
+		ValidationContextType:          validation(model.SecretRoots, sans),
 	}
 }
 
@@ -110,7 +103,7 @@ func simpleSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket
 		if len(sans) == 0 {
 			sans = []string{name}
 		}
-		common.ValidationContextType = validation(SecretSystemRoots, sanMatchers(sans))
+		common.ValidationContextType = validation(model.SecretSystemRoots, sanMatchers(sans))
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
 		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: name}),

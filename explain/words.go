@@ -117,7 +117,7 @@ func clusterText(c *clusterv3.Cluster) string {
 	transport := "plain text"
 	switch {
 	case c.TransportSocket == nil:
-	case strings.Contains(string(c.TransportSocket.GetTypedConfig().GetValue()), compile.SecretWorkload):
+	case strings.Contains(string(c.TransportSocket.GetTypedConfig().GetValue()), model.SecretWorkload):
 		transport = "mTLS"
 	default:
 		transport = "TLS"

@@ -23,3 +23,11 @@ type Refusal struct {
 
 func (p Proxy) Key() string        { return p.ID }
 func (p Proxy) Equal(o Proxy) bool { return reflect.DeepEqual(p, o) }
+
+// Names of the secrets that an agent gives its Envoy, and that Envoy's
+// configuration refers to.
+const (
+	SecretWorkload    = "workload"     // certificate chain and key
+	SecretRoots       = "roots"        // what the mesh trusts
+	SecretSystemRoots = "system-roots" // what the machine trusts, for TLS to the outside
+)

@@ -72,3 +72,7 @@ type WorkloadList struct {
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []Workload `json:"items"`
 }
+
+// HealthAnnotation is the workload's health where what is derived from objects
+// can read it: a status is no part of an object's content.
+const HealthAnnotation = "weft.dev/health"

@@ -12,7 +12,6 @@ import (
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
-	"weft.dev/source/host"
 	"weft.dev/store"
 )
 
@@ -45,7 +44,7 @@ func (w workloads) Apply(ctx context.Context, workload v1alpha1.Workload) error 
 	if err := w.ensureService(ctx, workload); err != nil {
 		return err
 	}
-	return w.status(ctx, workload.Namespace, workload.Name, model.Health(workload.Annotations[host.HealthAnnotation]))
+	return w.status(ctx, workload.Namespace, workload.Name, model.Health(workload.Annotations[v1alpha1.HealthAnnotation]))
 }
 
 // ensureService gives an application without a Service one, so that its name
@@ -111,10 +110,10 @@ func (w workloads) SetHealth(ctx context.Context, namespace, name string, health
 		if workload.Annotations == nil {
 			workload.Annotations = map[string]string{}
 		}
-		if workload.Annotations[host.HealthAnnotation] == string(health) {
+		if workload.Annotations[v1alpha1.HealthAnnotation] == string(health) {
 			return nil
 		}
-		workload.Annotations[host.HealthAnnotation] = string(health)
+		workload.Annotations[v1alpha1.HealthAnnotation] = string(health)
 		_, err = w.kind.Update(ctx, workload)
 		return err
 	})

@@ -15,10 +15,6 @@ import (
 const (
 	maxPorts  = 32
 	maxLabels = 64
-
-	// HealthAnnotation is the workload's health on its object, where what is
-	// derived from objects can read it.
-	HealthAnnotation = "weft.dev/health"
 )
 
 // What the store refuses is refused here, where the agent learns why.
@@ -94,7 +90,7 @@ func workload(r model.Registration, health model.Health, now metav1.Time) v1alph
 		TypeMeta: metav1.TypeMeta{APIVersion: "weft.dev/v1alpha1", Kind: "Workload"},
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: r.Namespace, Name: r.Name, Labels: map[string]string{},
-			Annotations: map[string]string{HealthAnnotation: string(health)},
+			Annotations: map[string]string{v1alpha1.HealthAnnotation: string(health)},
 		},
 		Spec: v1alpha1.WorkloadSpec{
 			App: r.App, Version: r.Version, Gateway: r.Gateway, Address: r.Address, Host: r.Host,

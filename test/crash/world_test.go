@@ -13,7 +13,6 @@ import (
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
-	"weft.dev/source/host"
 	"weft.dev/store"
 	"weft.dev/test/peer"
 	"weft.dev/test/process"
@@ -164,7 +163,7 @@ func (w *world) run(i int, s subject, version string) error {
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: s.namespace, Name: s.name + "-" + version,
 			Labels:      map[string]string{"app": s.name, "version": version},
-			Annotations: map[string]string{host.HealthAnnotation: string(model.Healthy)},
+			Annotations: map[string]string{v1alpha1.HealthAnnotation: string(model.Healthy)},
 		},
 		Spec: v1alpha1.WorkloadSpec{
 			App: s.name, Version: version, Address: "127.0.0.1",

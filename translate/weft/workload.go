@@ -17,9 +17,6 @@ const (
 	gatewayLabel = "gateway"
 )
 
-// HealthAnnotation is the workload's health, as the server last wrote it down.
-const HealthAnnotation = "weft.dev/health"
-
 // Workload gives one workload, or none where it cannot be reached.
 func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 	w := model.Workload{
@@ -59,7 +56,7 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 }
 
 func health(o *object.Object) model.Health {
-	switch h := model.Health(o.Annotations[HealthAnnotation]); h {
+	switch h := model.Health(o.Annotations[v1alpha1.HealthAnnotation]); h {
 	case model.Unhealthy, model.Draining, model.Lost:
 		return h
 	}
