@@ -2,100 +2,11 @@ package model
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"iter"
 	"slices"
-	"strconv"
 )
-
-// Type is a kind of Envoy resource that xDS delivers. The order is the one in
-// which they are sent, so that nothing refers to what the proxy lacks.
-type Type uint8
-
-const (
-	TypeSecret Type = iota
-	TypeCluster
-	TypeEndpoint
-	TypeListener
-	TypeScopedRoute
-	TypeRoute
-	TypeVirtualHost
-	NumTypes
-)
-
-var typeMessages = [NumTypes]struct{ name, pkg string }{
-	TypeSecret:      {"Secret", "envoy.extensions.transport_sockets.tls.v3"},
-	TypeCluster:     {"Cluster", "envoy.config.cluster.v3"},
-	TypeEndpoint:    {"ClusterLoadAssignment", "envoy.config.endpoint.v3"},
-	TypeListener:    {"Listener", "envoy.config.listener.v3"},
-	TypeScopedRoute: {"ScopedRouteConfiguration", "envoy.config.route.v3"},
-	TypeRoute:       {"RouteConfiguration", "envoy.config.route.v3"},
-	TypeVirtualHost: {"VirtualHost", "envoy.config.route.v3"},
-}
-
-// String is Envoy's word for the type, such as ClusterLoadAssignment.
-func (t Type) String() string {
-	if t >= NumTypes {
-		return "Type(" + strconv.Itoa(int(t)) + ")"
-	}
-	return typeMessages[t].name
-}
-
-// TypeURL is how xDS names the type.
-func (t Type) TypeURL() string {
-	return "type.googleapis.com/" + typeMessages[t].pkg + "." + typeMessages[t].name
-}
-
-// TypeOf is the inverse of String.
-func TypeOf(name string) (Type, bool) {
-	for t := range NumTypes {
-		if typeMessages[t].name == name {
-			return t, true
-		}
-	}
-	return 0, false
-}
-
-// Resource is one Envoy resource, encoded once and shared by all views that
-// have it. Nothing here knows what its bytes say.
-type Resource struct {
-	Type Type
-	// Name is unique within the type and view. A ClusterLoadAssignment has the
-	// name of its Cluster.
-	Name string
-	// Version is HashBody(Body): equal bytes are one version on every server.
-	Version uint64
-	// Body is the serialised message: the value of a google.protobuf.Any.
-	Body []byte
-	// Needs are the Clusters that it sends requests to, sorted: a proxy gets the
-	// resource only after it has acknowledged each of them, and keeps a
-	// cluster for as long as it may have a resource that needs it.
-	Needs []string
-	// From are the objects that caused it, sorted: provenance for people.
-	From []Key
-}
-
-// NewResource hashes body, which belongs to the resource from then on. Needs are
-// the caller's to set before anybody else has the resource.
-func NewResource(t Type, name string, body []byte, from ...Key) *Resource {
-	from = slices.Clone(from)
-	slices.SortFunc(from, Key.Compare)
-	return &Resource{Type: t, Name: name, Version: HashBody(body), Body: body, From: slices.Compact(from)}
-}
-
-// HashBody is the version of a resource with these bytes. It is never 0.
-func HashBody(body []byte) uint64 {
-	sum := sha256.Sum256(body)
-	return max(binary.BigEndian.Uint64(sum[:8]), 1)
-}
-
-// Equal compares all but the bytes, for which Version stands.
-func (r *Resource) Equal(o *Resource) bool {
-	return r == o || r.Type == o.Type && r.Name == o.Name && r.Version == o.Version &&
-		slices.Equal(r.Needs, o.Needs) && slices.Equal(r.From, o.From)
-}
 
 // Layer is a part of a view that several views may share. Key: Name.
 type Layer struct {
@@ -149,18 +60,85 @@ func (l *Layer) Find(t Type, name string) *Resource {
 	return all[i]
 }
 
-// View is all that the proxies of one scope receive. Where two layers have a
-// resource of one type and name, the earlier layer's counts. Key: Scope.
-type View struct {
-	Scope  string // key of the scope
-	Layers []*Layer
+// Outline says of which layers the view of a scope is made. It changes when
+// what the scope may receive does, and not when a layer's content changes: one
+// change of a layer that a thousand views share touches none of them. Key: Scope.
+type Outline struct {
+	Scope string // key of the scope
+	// Layers are few: what is the scope's own, and the services that it knows.
+	Layers []string
+	// Shelves are for scopes that know everything: each is ShelfSize layers,
+	// named by ShelfLayer, and holds a resource in the layer of its name.
+	Shelves []string
 }
 
-func (v *View) Key() string { return v.Scope }
+func (o *Outline) Key() string { return o.Scope }
 
-// Equal says whether both have equal layers.
-func (v *View) Equal(o *View) bool {
-	return v == o || v.Scope == o.Scope && slices.EqualFunc(v.Layers, o.Layers, (*Layer).Equal)
+// Equal compares names, not what the layers hold.
+func (o *Outline) Equal(p *Outline) bool {
+	return o == p || o.Scope == p.Scope && slices.Equal(o.Layers, p.Layers) && slices.Equal(o.Shelves, p.Shelves)
+}
+
+// LayerNames are those of all layers.
+func (o *Outline) LayerNames() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, name := range o.Layers {
+			if !yield(name) {
+				return
+			}
+		}
+		for _, shelf := range o.Shelves {
+			for i := range ShelfSize {
+				if !yield(ShelfLayer(shelf, i)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// View is the outline with its layers, as find knows them; those that it does
+// not know are empty.
+func (o *Outline) View(find func(layer string) *Layer) *View {
+	v := &View{Scope: o.Scope}
+	for _, name := range o.Layers {
+		if l := find(name); l != nil {
+			v.Layers = append(v.Layers, l)
+		}
+	}
+	for _, shelf := range o.Shelves {
+		layers := make([]*Layer, ShelfSize)
+		for i := range layers {
+			name := ShelfLayer(shelf, i)
+			if layers[i] = find(name); layers[i] == nil {
+				layers[i] = &Layer{Name: name}
+			}
+		}
+		v.Shelves = append(v.Shelves, layers)
+	}
+	return v
+}
+
+// ShelfSize is how many layers share the resources of a whole mesh, so that a
+// change rebuilds and compares a small part of them.
+const ShelfSize = 64
+
+// ShelfIndex is the layer of a shelf that holds the resources of a name.
+func ShelfIndex(name string) int {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return int(h.Sum32() % ShelfSize)
+}
+
+// ShelfLayer names a layer of a shelf.
+func ShelfLayer(shelf string, i int) string { return fmt.Sprintf("%s/%02x", shelf, i) }
+
+// View is all that the proxies of one scope receive, at one revision. No two
+// layers of it have a resource of one type and name.
+type View struct {
+	Scope   string // key of the scope
+	Layers  []*Layer
+	Shelves [][]*Layer // ShelfSize layers each
 }
 
 // Find returns the resource of a name, or nil.
@@ -170,19 +148,42 @@ func (v *View) Find(t Type, name string) *Resource {
 			return r
 		}
 	}
+	if len(v.Shelves) == 0 {
+		return nil
+	}
+	i := ShelfIndex(name)
+	for _, shelf := range v.Shelves {
+		if r := shelf[i].Find(t, name); r != nil {
+			return r
+		}
+	}
 	return nil
 }
 
-// All yields every resource of a type once, layer by layer, by name.
+// All yields every resource of a type, layer by layer, by name.
 func (v *View) All(t Type) iter.Seq[*Resource] {
 	return func(yield func(*Resource) bool) {
-		for i, l := range v.Layers {
-			earlier := View{Layers: v.Layers[:i]}
+		for l := range v.EachLayer() {
 			for _, r := range l.Resources[t] {
-				if i > 0 && earlier.Find(t, r.Name) != nil {
-					continue
-				}
 				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// EachLayer yields the layers, those of shelves last.
+func (v *View) EachLayer() iter.Seq[*Layer] {
+	return func(yield func(*Layer) bool) {
+		for _, l := range v.Layers {
+			if !yield(l) {
+				return
+			}
+		}
+		for _, shelf := range v.Shelves {
+			for _, l := range shelf {
+				if !yield(l) {
 					return
 				}
 			}

@@ -1,0 +1,31 @@
+package model
+
+import "slices"
+
+// Known is which services a workload's proxy is told of. Key: Workload.
+type Known struct {
+	Workload string // its key
+	// All: every service of the mesh, now and later. Hosts and Asked are empty then.
+	All   bool
+	Hosts []string // of services, sorted; some may not exist (yet)
+	// Asked are the authorities (host or host:port, lower case) that callers of the workload's account
+	// named and that a proxy did not know. Each gets an answer, if only that there is no such service. Sorted.
+	Asked []string
+}
+
+func (k Known) Key() string { return k.Workload }
+func (k Known) Equal(o Known) bool {
+	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts) && slices.Equal(k.Asked, o.Asked)
+}
+
+// Ask is a resource that a connected proxy asked for by name, on behalf of a
+// request that waits for it, and that its view lacked. It stays for as long as
+// the proxy is connected and does not unsubscribe. Key: Proxy, Type, Name.
+type Ask struct {
+	Proxy string // key of its workload
+	Type  Type
+	Name  string // as it was asked for
+}
+
+func (a Ask) Key() string      { return a.Proxy + "|" + a.Type.String() + "|" + a.Name }
+func (a Ask) Equal(o Ask) bool { return a == o }
