@@ -45,3 +45,9 @@ func withoutLastApplied(annotations map[string]string) map[string]string {
 	maps.DeleteFunc(annotations, func(k, _ string) bool { return k == lastApplied })
 	return annotations
 }
+
+// Annotations by which who reads an object's text says where it was written down.
+const (
+	SourceAnnotation = "weft.dev/source" // "routes.yaml:12": file and line of the object
+	LinesAnnotation  = "weft.dev/lines"  // {"spec.http[0]":14}: lines of its parts in that file
+)

@@ -16,7 +16,6 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/store"
-	"weft.dev/translate/object"
 	"weft.dev/web"
 )
 
@@ -143,7 +142,7 @@ func (m *mesh) locate(causes []string) {
 			continue
 		}
 		written, _ := m.objects.Get(words[0] + "/" + words[1])
-		if source := written.Annotations[object.SourceAnnotation]; source != "" {
+		if source := written.Annotations[api.SourceAnnotation]; source != "" {
 			causes[i] += " (" + source + ")"
 		}
 	}

@@ -10,12 +10,6 @@ import (
 	"weft.dev/model"
 )
 
-// Annotations by which `weft apply` says where an object was written down.
-const (
-	SourceAnnotation = "weft.dev/source" // "routes.yaml:12": file and line of the object
-	LinesAnnotation  = "weft.dev/lines"  // {"spec.http[0]":14}: lines of its parts in that file
-)
-
 // IdempotentAnnotation set to "true" on a route says that all its requests may
 // be repeated, also those with a method that is not idempotent.
 const IdempotentAnnotation = "weft.dev/idempotent"
@@ -47,13 +41,13 @@ func From(row api.Object) *Object {
 	if !row.Created.IsZero() {
 		o.Rank = row.Created.Unix()
 	}
-	o.file = row.Annotations[SourceAnnotation]
+	o.file = row.Annotations[api.SourceAnnotation]
 	if i := strings.LastIndexByte(o.file, ':'); i >= 0 {
 		if n, err := strconv.Atoi(o.file[i+1:]); err == nil && n > 0 {
 			o.file, o.line = o.file[:i], n
 		}
 	}
-	if text := row.Annotations[LinesAnnotation]; text != "" {
+	if text := row.Annotations[api.LinesAnnotation]; text != "" {
 		// Lines only help people to find a place: without them the object's own line is shown.
 		_ = json.Unmarshal([]byte(text), &o.lines)
 	}
