@@ -108,6 +108,11 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	defer func() { stopEnvoy(); <-stopped }() // before the streams that it lives on
 	running.Go(func() { a.relay.RunUpstream(background, conn) })
 	running.Go(func() { a.relay.RunCache(background) })
+	running.Go(func() {
+		ticker := time.NewTicker(relay.AskBound / 2)
+		defer ticker.Stop()
+		a.relay.RunTicks(background, ticker.C)
+	})
 	running.Go(func() { a.keeper.run(background) })
 	running.Go(func() { a.count(background) })
 	running.Go(func() { a.report(background) })

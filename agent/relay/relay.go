@@ -29,8 +29,11 @@ type Relay struct {
 	node     *corev3.Node // that Envoy last sent
 	kinds    map[string]*kind
 	nonces   int
-	upstream int  // number of the stream to the server; 0: there is none
-	greeted  bool // the stream has had its node
+	stream   int  // number of the stream to the server, the newest
+	up       bool // it has not ended
+	away     int  // ticks since it did
+	greeted  bool // it has had its node
+	stale    bool // it was told of what turned out not to be held
 	toServer []*request
 	changes  int // grows when what is held changes
 	refusals []Refusal
@@ -42,43 +45,15 @@ type Refusal struct {
 	FromMemory      bool // Envoy accepted these resources before
 }
 
-// kind is what is known of one type of resources.
-type kind struct {
-	held  map[string]*resource // accepted by Envoy
-	known bool                 // held is an answer, even when it is empty
-	local map[string]*resource // ours: the server is not asked for them
-
-	// Of Envoy's stream.
-	asked bool
-	all   bool
-	names map[string]bool
-	owed  map[string]bool // to be answered from memory
-	gone  []string        // Envoy has it from before, and we do not
-	blank bool            // an empty answer is owed
-	under *flight
-
-	// Of the server's stream. It is late while Envoy has not answered what an
-	// earlier stream sent: only then is known what is held.
-	late    bool
-	told    bool
-	toldAll bool
-	upNames map[string]bool
-	waiting []*response
-}
-
-// flight is a response that Envoy has not answered yet.
-type flight struct {
-	nonce  string
-	from   *response // the server's; nil: from memory
-	stream int       // of the server
-}
-
 // New makes a relay that remembers these resources, by type URL.
 func New(held map[string]map[string]*resource) *Relay {
 	r := &Relay{kinds: map[string]*kind{}}
 	for url, resources := range held {
 		k := r.kind(url)
-		k.held, k.known = resources, true
+		k.known = true
+		for _, one := range resources {
+			k.set(one)
+		}
 	}
 	return r
 }
@@ -86,22 +61,10 @@ func New(held map[string]map[string]*resource) *Relay {
 func (r *Relay) kind(url string) *kind {
 	k := r.kinds[url]
 	if k == nil {
-		k = &kind{held: map[string]*resource{}, local: map[string]*resource{}, upNames: map[string]bool{}}
-		k.reset(0)
+		k = newKind(url)
 		r.kinds[url] = k
 	}
 	return k
-}
-
-// reset forgets Envoy's stream. What the server's present stream has under way
-// waits for the next one.
-func (k *kind) reset(upstream int) {
-	if k.under != nil && k.under.from != nil && k.under.stream == upstream {
-		k.waiting = append([]*response{k.under.from}, k.waiting...)
-	}
-	k.late = false
-	k.asked, k.all, k.blank, k.under, k.gone = false, false, false, nil, nil
-	k.names, k.owed = map[string]bool{}, map[string]bool{}
 }
 
 // urls are the types in the order in which they are sent.
@@ -116,7 +79,7 @@ func (r *Relay) urls() []string {
 // EnvoyConnected begins a stream of Envoy.
 func (r *Relay) EnvoyConnected() {
 	for _, k := range r.kinds {
-		k.reset(r.upstream)
+		k.reset(r.stream)
 	}
 }
 
@@ -131,61 +94,36 @@ func (r *Relay) FromEnvoy(q *request) {
 	}
 	first := !k.asked
 	k.asked = true
-	k.subscribe(q, first)
-	for _, name := range q.ResourceNamesUnsubscribe {
-		delete(k.names, name)
-		delete(k.owed, name)
+	subscribed := q.ResourceNamesSubscribe
+	if first && len(subscribed) == 0 {
+		subscribed = []string{wildcard}
 	}
-	r.tellServer(q.TypeUrl, k, q.ResourceNamesSubscribe, q.ResourceNamesUnsubscribe)
-	r.forget(k, q.ResourceNamesUnsubscribe)
+	k.subscribe(subscribed, r.patience())
+	if first {
+		k.compare(q.InitialResourceVersions)
+	}
+	k.unsubscribe(q.ResourceNamesUnsubscribe)
+	r.tellServer(q.TypeUrl, k, subscribed, q.ResourceNamesUnsubscribe)
+	if k.forget(q.ResourceNamesUnsubscribe) {
+		r.changes++
+	}
 }
 
-func (k *kind) subscribe(q *request, first bool) {
-	for _, name := range q.ResourceNamesSubscribe {
-		if name == wildcard {
-			k.all = true
-			continue
-		}
-		k.names[name], k.owed[name] = true, true
+// patience is how many ticks a request may wait for the server's word.
+func (r *Relay) patience() int {
+	if !r.up && r.away >= askTicks {
+		return 0
 	}
-	if !first {
-		return
-	}
-	k.all = k.all || len(q.ResourceNamesSubscribe) == 0
-	if k.all {
-		k.blank = k.known
-		for name := range k.held {
-			k.owed[name] = true
-		}
-	}
-	for name, version := range q.InitialResourceVersions {
-		switch one := k.find(name); {
-		case one != nil && one.Version == version:
-			delete(k.owed, name)
-		case one == nil && k.known:
-			k.gone = append(k.gone, name)
-		}
-	}
-	slices.Sort(k.gone)
+	return askTicks
 }
 
-func (k *kind) find(name string) *resource {
-	if one := k.local[name]; one != nil {
-		return one
+// Tick says that half of the time has passed for which a request may wait.
+func (r *Relay) Tick() {
+	if !r.up {
+		r.away = min(r.away+1, askTicks)
 	}
-	return k.held[name]
-}
-
-// forget drops what Envoy no longer wants.
-func (r *Relay) forget(k *kind, names []string) {
-	if k.all {
-		return
-	}
-	for _, name := range names {
-		if _, ok := k.held[name]; ok {
-			delete(k.held, name)
-			r.changes++
-		}
+	for _, k := range r.kinds {
+		k.tick()
 	}
 }
 
@@ -195,14 +133,21 @@ func (r *Relay) answered(url string, k *kind, refused *status.Status) {
 	k.under = nil
 	if refused != nil {
 		r.refusals = append(r.refusals, Refusal{url, refused.Message, done.from == nil})
+	} else {
+		k.settle(done.sent)
 	}
 	if done.from == nil {
+		if refused != nil && k.apart(done.sent) {
+			r.changes++
+			r.stale = r.stale || k.told
+		}
 		return
 	}
 	if refused == nil {
-		r.keep(k, done.from)
+		k.keep(done.from)
+		r.changes++
 	}
-	if done.stream == r.upstream {
+	if done.stream == r.stream && r.up {
 		r.send(&request{TypeUrl: url, ResponseNonce: done.from.Nonce, ErrorDetail: refused})
 	}
 	if k.late {
@@ -211,30 +156,29 @@ func (r *Relay) answered(url string, k *kind, refused *status.Status) {
 	}
 }
 
-func (r *Relay) keep(k *kind, accepted *response) {
-	for _, one := range accepted.Resources {
-		k.held[one.Name] = one
-	}
-	for _, name := range accepted.RemovedResources {
-		delete(k.held, name)
-	}
-	k.known = true
-	r.changes++
-}
-
 // ServerConnected begins a stream to the server.
 func (r *Relay) ServerConnected() {
-	r.upstream++
-	r.greeted = false
+	r.stream++
+	r.up, r.away, r.greeted, r.stale = true, 0, false, false
 	r.toServer = nil
 	for _, url := range r.urls() {
 		k := r.kinds[url]
-		k.told, k.toldAll, k.waiting = false, false, nil
+		k.told, k.waiting = false, nil
 		k.late = k.under != nil && k.under.from != nil
 		k.upNames = map[string]bool{}
 		r.tellAll(url, k)
 	}
 }
+
+// ServerGone ends the stream to the server. What it still has under way is
+// brought to Envoy.
+func (r *Relay) ServerGone() {
+	r.up, r.stale, r.toServer = false, false, nil
+}
+
+// Stale says that the server thinks of something as held that Envoy refused to
+// take from memory: only a new stream can say so.
+func (r *Relay) Stale() bool { return r.stale }
 
 func (r *Relay) tellAll(url string, k *kind) {
 	r.tellServer(url, k, slices.Collect(maps.Keys(k.names)), nil)
@@ -243,12 +187,12 @@ func (r *Relay) tellAll(url string, k *kind) {
 // tellServer brings the server's idea of the subscription up to Envoy's. The
 // first request of a stream says what is held, so that nothing is sent twice.
 func (r *Relay) tellServer(url string, k *kind, subscribed, unsubscribed []string) {
-	if r.upstream == 0 || !k.asked || k.late {
+	if !r.up || !k.asked || k.late {
 		return
 	}
 	q := &request{TypeUrl: url}
 	for _, name := range subscribed {
-		if name != wildcard && k.local[name] == nil && (!k.upNames[name] || k.held[name] == nil) {
+		if k.names[name] && k.local[name] == nil && (!k.upNames[name] || name != wildcard && k.find(name) == nil) {
 			q.ResourceNamesSubscribe = append(q.ResourceNamesSubscribe, name)
 			k.upNames[name] = true
 		}
@@ -260,10 +204,6 @@ func (r *Relay) tellServer(url string, k *kind, subscribed, unsubscribed []strin
 			delete(k.upNames, name)
 		}
 	}
-	if k.all && !k.toldAll {
-		k.toldAll = true
-		q.ResourceNamesSubscribe = append([]string{wildcard}, q.ResourceNamesSubscribe...)
-	}
 	if len(q.ResourceNamesSubscribe)+len(q.ResourceNamesUnsubscribe) == 0 {
 		return
 	}
@@ -272,16 +212,6 @@ func (r *Relay) tellServer(url string, k *kind, subscribed, unsubscribed []strin
 		q.InitialResourceVersions = k.versions()
 	}
 	r.send(q)
-}
-
-func (k *kind) versions() map[string]string {
-	versions := map[string]string{}
-	for name, one := range k.held {
-		if k.all || k.names[name] {
-			versions[name] = one.Version
-		}
-	}
-	return versions
 }
 
 func (r *Relay) send(q *request) {
@@ -323,47 +253,30 @@ func (r *Relay) ToServer() *request {
 }
 
 // ToEnvoy is the next response to Envoy, or nil. One of each type is under way.
+// Nothing that sends requests to clusters leaves memory before the clusters
+// there have been accepted; the server has an order of its own.
 func (r *Relay) ToEnvoy() *response {
 	for _, url := range r.urls() {
 		k := r.kinds[url]
 		if !k.asked || k.under != nil {
 			continue
 		}
-		if p := k.fromMemory(); p != nil {
+		if p := k.fromMemory(k.needsClusters && r.kind(clusterURL).recalling()); p != nil {
 			return r.launch(url, k, p, nil)
 		}
 		if len(k.waiting) > 0 {
 			from := k.waiting[0]
 			k.waiting = k.waiting[1:]
-			return r.launch(url, k, &response{Resources: from.Resources, RemovedResources: from.RemovedResources}, from)
+			return r.launch(url, k, k.passOn(from), from)
 		}
 	}
 	return nil
 }
 
-func (r *Relay) launch(url string, k *kind, p *response, from *response) *response {
+func (r *Relay) launch(url string, k *kind, p, from *response) *response {
 	r.nonces++
 	p.TypeUrl, p.Nonce = url, strconv.Itoa(r.nonces)
-	k.under = &flight{nonce: p.Nonce, from: from, stream: r.upstream}
-	return p
-}
-
-// fromMemory is what is owed of what is held, nil for nothing.
-func (k *kind) fromMemory() *response {
-	p := &response{RemovedResources: k.gone}
-	for _, name := range slices.Sorted(maps.Keys(k.owed)) {
-		if len(p.Resources) == chunk {
-			break
-		}
-		delete(k.owed, name)
-		if one := k.find(name); one != nil {
-			p.Resources = append(p.Resources, one)
-		}
-	}
-	if len(p.Resources)+len(p.RemovedResources) == 0 && !k.blank {
-		return nil
-	}
-	k.gone, k.blank = nil, false
+	k.under = &flight{nonce: p.Nonce, sent: p, from: from, stream: r.stream}
 	return p
 }
 

@@ -7,6 +7,7 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/protobuf/types/known/anypb"
 	"pgregory.net/rapid"
 
 	"weft.dev/model"
@@ -18,7 +19,9 @@ var (
 	secretURL = model.TypeSecret.TypeURL()
 )
 
-func named(name, version string) *resource { return &resource{Name: name, Version: version} }
+func named(name, version string, aliases ...string) *resource {
+	return &resource{Name: name, Version: version, Aliases: aliases, Resource: &anypb.Any{Value: []byte(version)}}
+}
 
 // names are "name=version" of the resources, and "-name" of those removed.
 func names(p *response) []string {
@@ -225,7 +228,7 @@ func TestRelayProperty(t *testing.T) {
 				delete(w.truth, rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name"))
 				w.serve()
 			},
-			"server dies":   func(*rapid.T) { w.up = false },
+			"server dies":   func(*rapid.T) { w.up = false; w.r.ServerGone() },
 			"server starts": func(t *rapid.T) { w.connect(t) },
 			"envoy dies":    func(*rapid.T) { w.startEnvoy() },
 			"deliver":       func(t *rapid.T) { w.step(t) },

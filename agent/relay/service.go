@@ -18,7 +18,12 @@ const (
 	settleTime   = 2 * time.Second        // without change, after which a configuration is a good one
 	minBackoff   = 200 * time.Millisecond
 	maxBackoff   = 5 * time.Second
+
+	// AskBound is how long a request waits at Envoy for a host that nobody told it of.
+	AskBound = 2 * time.Second
 )
+
+var errStale = errors.New("Envoy refused what was remembered for it, and the server is to know")
 
 // Service runs a Relay: a gRPC server for one Envoy, and a client of the server.
 type Service struct {
@@ -136,6 +141,22 @@ func (s *Service) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscover
 	}
 }
 
+// RunTicks lets requests that wait be answered in time, until ctx ends. The
+// ticks are half of AskBound apart.
+func (s *Service) RunTicks(ctx context.Context, ticks <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticks:
+			s.mu.Lock()
+			s.relay.Tick()
+			s.mu.Unlock()
+			wake(s.envoy)
+		}
+	}
+}
+
 // RunUpstream keeps a stream to the server for as long as ctx lives.
 func (s *Service) RunUpstream(ctx context.Context, conn grpc.ClientConnInterface) {
 	client := discoveryv3.NewAggregatedDiscoveryServiceClient(conn)
@@ -178,7 +199,8 @@ func (s *Service) upstream(ctx context.Context, client discoveryv3.AggregatedDis
 	if err != nil {
 		return err
 	}
-	s.with(func(r *Relay) { r.ServerConnected() })
+	s.with((*Relay).ServerConnected)
+	defer s.with((*Relay).ServerGone)
 	ended := make(chan error, 1)
 	go func() { ended <- s.receive(stream) }()
 	for {
@@ -187,7 +209,12 @@ func (s *Service) upstream(ctx context.Context, client discoveryv3.AggregatedDis
 			return err
 		case <-s.server:
 		}
-		for q := s.toServer(); q != nil; q = s.toServer() {
+		for q, stale := s.toServer(); q != nil || stale; q, stale = s.toServer() {
+			if stale {
+				cancel()
+				<-ended // nothing of this stream is to be taken for the next one's
+				return errStale
+			}
 			if err := stream.Send(q); err != nil {
 				return <-ended
 			}
@@ -195,10 +222,10 @@ func (s *Service) upstream(ctx context.Context, client discoveryv3.AggregatedDis
 	}
 }
 
-func (s *Service) toServer() *request {
+func (s *Service) toServer() (q *request, stale bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.relay.ToServer()
+	return s.relay.ToServer(), s.relay.Stale()
 }
 
 func (s *Service) receive(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient) error {
