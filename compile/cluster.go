@@ -221,7 +221,7 @@ func (d destination) hasProxy() bool {
 // http2 says how the destination is spoken to. Where instances without a proxy
 // stand beside those with one, it is what the application speaks.
 func (d destination) http2() bool {
-	return d.Port.Protocol == model.HTTP2 || d.hasProxy() && len(d.Service.Addresses) == 0
+	return d.Port.Protocol == model.HTTP2 || d.hasProxy() && !d.Mixed
 }
 
 // localCluster leads from a proxy to the application beside it.

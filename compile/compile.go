@@ -19,6 +19,9 @@ type Inputs struct {
 	Gateways       *flow.Collection[model.Gateway]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
+	// Known says what workloads know. Who is not in it, or everybody if it is
+	// nil, knows every service.
+	Known *flow.Collection[model.Known]
 }
 
 // Options hold for the whole mesh.
@@ -28,9 +31,13 @@ type Options struct {
 
 // Compiled is what follows from the inputs.
 type Compiled struct {
-	Views    *flow.Collection[*model.View]      // by scope
+	Outlines *flow.Collection[*model.Outline]   // of views, by scope
+	Layers   *flow.Collection[*model.Layer]     // of which views are made, by name
 	ScopeOf  *flow.Collection[model.Assignment] // by workload
 	Problems *flow.Collection[model.Problem]
+
+	graph  *flow.Graph
+	layers *layers
 }
 
 // compiler holds what the derivations share. Its fields stand in the order in
@@ -47,39 +54,94 @@ type compiler struct {
 	guardsByScope    *flow.Index[model.Authorization] // by namespace
 	peersByScope     *flow.Index[model.PeerAuth]      // by namespace
 
+	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
 	destinations *flow.Collection[destination]
+
 	hosts        *flow.Collection[virtualHost]
-	callers      *flow.Collection[caller]
-	placements   *flow.Collection[placement]
-	scopes       *flow.Collection[scope]
+	hostsOf      *flow.Index[virtualHost] // by service
+	hostsOnShelf *flow.Index[virtualHost] // by place on a shelf
+	claims       *flow.Index[virtualHost] // by domain, those for all callers
+	shortNames   *flow.Index[virtualHost] // by domain, those for callers of one namespace
+	contests     *flow.Collection[contest]
+	hostsFor     [2]*flow.Collection[piece] // by whether the caller is at home in the service's namespace
+	facts        *flow.Collection[facts]
+
+	callers    *flow.Collection[caller]
+	placements *flow.Collection[placement]
+	scopes     *flow.Collection[scope]
+	callerSets *flow.Collection[callerSet]
 }
 
 // New wires the derivations of the inputs' graph.
-func New(in Inputs, o Options) *Compiled {
+func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c := &compiler{Inputs: in, Options: o, intern: newInterner()}
 	c.index()
+	c.shapes = flow.Derive(in.Services, "compile/shapes", shapeOf)
 	c.accounts = flow.Derive(in.Services, "compile/accounts", c.serviceAccounts)
-	c.destinations = flow.Derive(in.Services, "compile/destinations", c.serviceDestinations)
-	clusters := flow.Derive(c.destinations, "compile/clusters", c.clusterOf)
-	endpoints := flow.Derive(c.destinations, "compile/endpoints", c.endpointsOf)
-	c.hosts = flow.Derive(in.Services, "compile/hosts", c.serviceHosts)
-	c.callers = flow.Group(flow.NewIndex(in.RouteTables, conditionKeys), "compile/callers", callerOf)
-	c.placements = flow.Derive(in.Workloads, "compile/placements", c.placeWorkload)
-	c.scopes = flow.Group(flow.NewIndex(c.placements, func(p placement) []string { return []string{p.Scope.Key()} }),
-		"compile/scopes", func(_ *flow.Ctx, _ string, all []placement) *scope { return &all[0].Scope })
-	layers := c.layers(clusters, endpoints)
+	c.destinations = flow.Derive(c.shapes, "compile/destinations", c.serviceDestinations)
+	c.wireHosts()
+	c.wireScopes()
+	layers := c.layers()
 	return &Compiled{
-		Views: flow.Derive(c.scopes, "compile/views", layers.view),
+		Outlines: flow.Derive(c.scopes, "compile/outlines", layers.outline),
+		Layers:   layers.all,
 		ScopeOf: flow.Derive(c.placements, "compile/scopeof", func(_ *flow.Ctx, p placement) []model.Assignment {
 			return []model.Assignment{{Proxy: p.Proxy, Scope: p.Scope.Key()}}
 		}),
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
-			flow.Derive(layers.outbound, "compile/reports/outbound", reportLayer),
-			flow.Derive(layers.gateway, "compile/reports/gateway", reportLayer),
+			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
+			flow.Derive(layers.gateways, "compile/reports/gateways", func(_ *flow.Ctx, g gatewayPart) []report { return reportOf(g.Key(), g.problems) }),
 		),
+		graph: g, layers: layers,
 	}
+}
+
+// wireHosts is the way from services and routes to virtual hosts.
+func (c *compiler) wireHosts() {
+	c.hosts = flow.Derive(c.shapes, "compile/hosts", c.serviceHosts)
+	c.hostsOf = flow.NewIndex(c.hosts, func(v virtualHost) []string { return []string{v.Service.Host} })
+	c.hostsOnShelf = flow.NewIndex(c.hosts, func(v virtualHost) []string { return []string{shelfPlace(model.ShelfIndex(v.resourceName()))} })
+	c.claims = flow.NewIndex(c.hosts, virtualHost.everywhere)
+	c.shortNames = flow.NewIndex(c.hosts, virtualHost.withinNamespace)
+	c.contests = flow.Group(c.claims, "compile/contests", c.decide)
+	c.hostsFor = [2]*flow.Collection[piece]{
+		everywhere: flow.Derive(c.hosts, "compile/hosts everywhere", func(x *flow.Ctx, v virtualHost) []piece {
+			return c.pieceOf(c.hostResource(x, v, false, nil))
+		}),
+		atHome: flow.Derive(c.hosts, "compile/hosts at home", func(x *flow.Ctx, v virtualHost) []piece {
+			if !v.Service.hasShortName() {
+				return nil
+			}
+			return c.pieceOf(c.hostResource(x, v, true, nil))
+		}),
+	}
+	c.facts = flow.Derive(c.shapes, "compile/facts", c.factsOf)
+}
+
+// wireScopes is the way from workloads to scopes.
+func (c *compiler) wireScopes() {
+	c.callers = flow.Group(flow.NewIndex(c.RouteTables, conditionKeys), "compile/callers", callerOf)
+	c.placements = flow.Derive(c.Workloads, "compile/placements", c.placeWorkload)
+	c.scopes = flow.Group(flow.NewIndex(c.placements, func(p placement) []string { return []string{p.Scope.Key()} }),
+		"compile/scopes", func(_ *flow.Ctx, _ string, all []placement) *scope { return &all[0].Scope })
+	alike := flow.NewIndex(c.scopes, func(s scope) []string {
+		if len(s.Callers) == 0 {
+			return nil
+		}
+		return []string{digest(s.Callers)}
+	})
+	c.callerSets = flow.Group(alike, "compile/caller sets", func(_ *flow.Ctx, key string, sharing []scope) *callerSet {
+		return &callerSet{key: key, Holding: sharing[0].Callers}
+	})
+}
+
+func (c *compiler) pieceOf(r *model.Resource) []piece {
+	if r == nil {
+		return nil
+	}
+	return []piece{{r}}
 }
 
 func (c *compiler) index() {
@@ -119,7 +181,7 @@ func (c *compiler) candidatesFor(x *flow.Ctx, s model.Service) []model.Workload 
 // world is what routes may ask, each answer being a recorded read.
 func (c *compiler) world(x *flow.Ctx) world {
 	return world{
-		service: func(host string) (model.Service, bool) { return flow.Get(x, c.Services, host) },
+		service: func(host string) (shape, bool) { return flow.Get(x, c.shapes, host) },
 		policy:  func(host string) model.Policy { return c.policyOf(x, host) },
 		split:   func(host string) *model.Split { return found(flow.Get(x, c.Splits, host)) },
 		fallback: func(host string) *model.Fallback {
@@ -167,7 +229,7 @@ func (c *compiler) serviceAccounts(x *flow.Ctx, s model.Service) []accounts {
 	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, c.candidatesFor(x, s))}}
 }
 
-func (c *compiler) serviceDestinations(x *flow.Ctx, s model.Service) []destination {
+func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 	return destinations(s, c.policyOf(x, s.Host), found(flow.Get(x, c.Splits, s.Host)))
 }
 
@@ -180,11 +242,27 @@ func (c *compiler) endpointsOf(x *flow.Ctx, d destination) []piece {
 	if d.Service.Resolution == model.ByDNS {
 		return nil
 	}
-	return []piece{{c.intern.resource(model.TypeEndpoint, d.Key(), endpoints(d, c.candidatesFor(x, d.Service)), nil, d.From...)}}
+	s, _ := flow.Get(x, c.Services, d.Service.Host)
+	return []piece{{c.intern.resource(model.TypeEndpoint, d.Key(), endpoints(d, s.Addresses, c.candidatesFor(x, d.Service)), nil, d.From...)}}
 }
 
-func (c *compiler) serviceHosts(x *flow.Ctx, s model.Service) []virtualHost {
+func (c *compiler) serviceHosts(x *flow.Ctx, s shape) []virtualHost {
 	return virtualHosts(c.world(x), s, c.meshTables(x, s.Host))
+}
+
+func (c *compiler) factsOf(x *flow.Ctx, s shape) []facts {
+	f := facts{Host: s.Host, Namespace: s.Namespace, Short: s.hasShortName()}
+	var clusters []string
+	for _, v := range flow.Lookup(x, c.hostsOf, s.Host) {
+		clusters = append(clusters, v.Needs...)
+		for _, when := range v.when() {
+			if !slices.Contains(f.When, when) {
+				f.When = append(f.When, when)
+			}
+		}
+	}
+	f.Needs = servicesOf(clusters...)
+	return []facts{f}
 }
 
 // caller is a condition that some mesh route has. Key: its content.
@@ -229,5 +307,11 @@ func (c *compiler) placeWorkload(x *flow.Ctx, w model.Workload) []placement {
 	if w.Gateway != "" {
 		s.gateways = flow.All(x, c.Gateways)
 	}
-	return []placement{s.place(w)}
+	known := model.Known{All: true}
+	if c.Known != nil && !w.InlineRoutes {
+		if k, ok := flow.Get(x, c.Known, w.Key()); ok {
+			known = k
+		}
+	}
+	return []placement{s.place(w, known)}
 }

@@ -21,6 +21,7 @@ type destination struct {
 	Subset  string            // "": all endpoints
 	Labels  map[string]string // that endpoints of the subset have
 	Traffic model.TrafficPolicy
+	Mixed   bool // some instances have no proxy
 	From    []model.Key
 }
 
@@ -31,7 +32,8 @@ func (d destination) Key() string {
 func (d destination) Equal(o destination) bool { return reflect.DeepEqual(d, o) }
 
 // destinations are all clusters of a service.
-func destinations(s model.Service, p model.Policy, split *model.Split) []destination {
+func destinations(sh shape, p model.Policy, split *model.Split) []destination {
+	s := sh.Service
 	if s.Resolution == model.ByDNS && strings.HasPrefix(s.Host, "*") && len(s.Addresses) == 0 {
 		return nil // a wildcard resolves to nothing; its routes are invalid and say so
 	}
@@ -42,7 +44,7 @@ func destinations(s model.Service, p model.Policy, split *model.Split) []destina
 	}
 	var all []destination
 	for _, port := range s.Ports {
-		d := destination{Service: s, Port: port, Traffic: trafficOf(p, port.Number), From: from}
+		d := destination{Service: s, Port: port, Traffic: trafficOf(p, port.Number), Mixed: sh.Mixed, From: from}
 		all = append(all, d)
 		for _, subset := range subsets(p, split) {
 			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, bySplit

@@ -13,10 +13,11 @@ import (
 )
 
 // endpoints is the ClusterLoadAssignment of a destination whose endpoints are
-// discovered. workloads may hold more than those of the service.
-func endpoints(d destination, workloads []model.Workload) *endpointv3.ClusterLoadAssignment {
+// discovered: the addresses of its service, and workloads, which may be more
+// than those of the service.
+func endpoints(d destination, addresses []model.Address, workloads []model.Workload) *endpointv3.ClusterLoadAssignment {
 	if d.Service.Resolution == model.Static {
-		return assignment(d.Key(), fixedEndpoints(d, d.Service.Addresses))
+		return assignment(d.Key(), fixedEndpoints(d, addresses))
 	}
 	var all []*endpointv3.LbEndpoint
 	for _, w := range workloads {
@@ -24,7 +25,7 @@ func endpoints(d destination, workloads []model.Workload) *endpointv3.ClusterLoa
 			all = append(all, ep)
 		}
 	}
-	for _, ep := range fixedEndpoints(d, d.Service.Addresses) {
+	for _, ep := range fixedEndpoints(d, addresses) {
 		ep.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy.transport_socket_match": withoutProxy()}}
 		all = append(all, ep)
 	}

@@ -108,7 +108,7 @@ func routesAcceptable(t *testing.T, rule model.Rule) {
 	t.Helper()
 	s := model.Service{Host: "a", Name: "a", Namespace: "shop", External: true, Ports: []model.Port{{Number: 80, Protocol: model.HTTP}}}
 	r := newRouter(world{
-		service:  func(string) (model.Service, bool) { return s, true },
+		service:  func(string) (shape, bool) { return shape{Service: s}, true },
 		policy:   func(string) model.Policy { return model.Policy{} },
 		split:    func(string) *model.Split { return nil },
 		fallback: func(string) *model.Fallback { return nil },

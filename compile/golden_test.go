@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,11 +74,12 @@ func answer(t *testing.T, m *mesh, question string) string {
 	}
 	v, kind := m.viewOf(t, words[0]), typeNamed(t, words[1])
 	if len(words) == 2 {
-		var b strings.Builder
+		var names []string
 		for r := range v.All(kind) {
-			fmt.Fprintln(&b, r.Name)
+			names = append(names, r.Name)
 		}
-		return b.String()
+		slices.Sort(names)
+		return strings.Join(append(names, ""), "\n")
 	}
 	r := v.Find(kind, words[2])
 	if r == nil {

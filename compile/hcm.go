@@ -8,6 +8,7 @@ import (
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
 	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	demandv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/on_demand/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -25,6 +26,9 @@ const (
 	edgeStreamWindow = 64 << 10
 	drainTimeout     = 5 * time.Second
 )
+
+// onDemandFilter stands before all that has effects: it starts the request anew.
+const onDemandFilter = "envoy.filters.http.on_demand"
 
 const hcmFilter = "envoy.filters.network.http_connection_manager"
 
@@ -51,9 +55,15 @@ func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3
 	}
 }
 
-// outboundManager routes what an application calls.
-func outboundManager(stat string) *hcmv3.HttpConnectionManager {
-	m := connectionManager(stat, OutboundRoutes, callerFilters()...)
+// outboundManager routes what an application calls. Where it learns, a call to a
+// host that it does not know waits until it does.
+func outboundManager(stat string, learns bool) *hcmv3.HttpConnectionManager {
+	filters := callerFilters()
+	if learns {
+		filters = append([]*hcmv3.HttpFilter{httpFilter(onDemandFilter, &demandv3.OnDemand{})}, filters...)
+	}
+	m := connectionManager(stat, OutboundRoutes, filters...)
+	m.LocalReplyConfig = unknownHosts()
 	m.UpgradeConfigs = append(m.UpgradeConfigs, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: yes()}
 	return m

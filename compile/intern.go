@@ -2,6 +2,7 @@ package compile
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"weak"
@@ -33,9 +34,12 @@ func newInterner() *interner {
 
 // resource encodes m and returns the one resource of that content.
 func (in *interner) resource(t model.Type, name string, m proto.Message, needs []string, from ...model.Key) *model.Resource {
-	r := model.NewResource(t, name, encode(m), from...)
-	r.Needs = needs
-	id := identity{kind: t, name: name, version: r.Version, from: keyList(r.From)}
+	return in.share(model.NewResource(model.Resource{Type: t, Name: name, Body: encode(m), Needs: needs, From: slices.Clone(from)}))
+}
+
+// share returns the one resource that r is.
+func (in *interner) share(r *model.Resource) *model.Resource {
+	id := identity{kind: r.Type, name: r.Name, version: r.Version, from: keyList(r.From)}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	if known, ok := in.known[id]; ok {

@@ -25,6 +25,7 @@ type rows struct {
 	Gateways       []model.Gateway
 	PeerAuths      []model.PeerAuth
 	Authorizations []model.Authorization
+	Known          []model.Known // nil: everybody knows everything
 }
 
 // durations are the fields that tests write as "2s".
@@ -152,6 +153,7 @@ type mesh struct {
 	gateways       *flow.Source[model.Gateway]
 	peerAuths      *flow.Source[model.PeerAuth]
 	authorizations *flow.Source[model.Authorization]
+	known          *flow.Source[model.Known]
 	*Compiled
 }
 
@@ -170,11 +172,13 @@ func newMesh() *mesh {
 		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
+		known:          flow.NewSource[model.Known](g, "known"),
 	}
-	m.Compiled = New(Inputs{
+	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Workloads: m.workloads.Collection, RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
 		Gateways: m.gateways.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
+		Known: m.known.Collection,
 	}, Options{TrustDomain: testTrust})
 	return m
 }
@@ -191,18 +195,26 @@ func (m *mesh) set(r rows) {
 		m.gateways.Replace(tx, "", r.Gateways)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
 		m.authorizations.Replace(tx, "", r.Authorizations)
+		m.known.Replace(tx, "", r.Known)
 	})
 }
 
 func (m *mesh) viewOf(t testing.TB, proxy string) *model.View {
 	t.Helper()
-	a, ok := m.ScopeOf.Get(proxy)
-	if !ok {
+	v := m.View(proxy)
+	if v == nil {
 		t.Fatalf("no workload %s", proxy)
 	}
-	v, ok := m.Views.Get(a.Scope)
-	if !ok {
-		t.Fatalf("no view of scope %s", a.Scope)
-	}
 	return v
+}
+
+// views are those of all scopes.
+func (m *mesh) views() (all []*model.View) {
+	for _, o := range m.Outlines.All() {
+		all = append(all, o.View(func(name string) *model.Layer {
+			l, _ := m.Layers.Get(name)
+			return l
+		}))
+	}
+	return all
 }

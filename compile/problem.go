@@ -24,8 +24,6 @@ func reportOf(by string, all []model.Problem) []report {
 	return []report{{by: by, Problems: all}}
 }
 
-func reportLayer(_ *flow.Ctx, b built) []report { return reportOf(b.Key(), b.problems) }
-
 // problems are those of all reports, each once.
 func problems(reports ...*flow.Collection[report]) *flow.Collection[model.Problem] {
 	all := flow.Union("compile/reports", reports...)

@@ -58,6 +58,16 @@ func randomRows(t *rapid.T) rows {
 			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}}}}
 	}
 	r.fill()
+	for _, w := range r.Workloads {
+		switch rapid.IntRange(0, 3).Draw(t, "knows") {
+		case 0:
+			r.Known = append(r.Known, model.Known{Workload: w.Key(), All: true})
+		case 1, 2:
+			known := rapid.SliceOfDistinct(rapid.SampledFrom(append(hosts, "x.a", "gone.example.com")), rapid.ID[string]).Draw(t, "knows")
+			slices.Sort(known)
+			r.Known = append(r.Known, model.Known{Workload: w.Key(), Hosts: slices.Compact(known)})
+		}
+	}
 	return r
 }
 
@@ -71,7 +81,7 @@ func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
 	for i := range rapid.IntRange(1, 5).Draw(t, "workloads") {
 		w := model.Workload{
 			Namespace: rapid.SampledFrom(namespaces).Draw(t, "namespace"), Name: fmt.Sprintf("w%d", i), App: rapid.SampledFrom([]string{"x", "y"}).Draw(t, "app"),
-			Version: rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "version"), Address: "127.0.0.1", Outbound: uint32(15000 + i),
+			Version: rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "version"), Address: "127.0.0.1", Outbound: uint32(15000 + i), InlineRoutes: rapid.IntRange(0, 5).Draw(t, "inline") == 0,
 			Health: rapid.SampledFrom([]model.Health{model.Healthy, model.Unhealthy, model.Draining, model.Lost}).Draw(t, "health"),
 		}
 		for _, number := range []uint32{80, 81, 82} {
@@ -127,10 +137,9 @@ func TestViewsAreClosed(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newMesh()
 		m.set(randomRows(rt))
-		for _, v := range m.Views.All() {
-			for r := range v.All(model.TypeRoute) {
-				checkTable(t, rt, v, r)
-			}
+		for _, v := range m.views() {
+			checkUnique(rt, v)
+			checkTables(t, rt, v)
 			for r := range v.All(model.TypeListener) {
 				checkNeeds(rt, v, r)
 			}
@@ -151,23 +160,54 @@ func checkNeeds(t *rapid.T, v *model.View, r *model.Resource) {
 	}
 }
 
-func checkTable(t *testing.T, rt *rapid.T, v *model.View, r *model.Resource) {
-	checkNeeds(rt, v, r)
-	config := decode(t, r).(*routev3.RouteConfiguration)
-	domains := map[string]bool{}
-	for _, host := range config.VirtualHosts {
-		if host.Name == "" || len(host.Domains) == 0 {
-			rt.Fatalf("%s: virtual host without name or domain: %v", r.Name, host)
-		}
-		for _, d := range host.Domains {
-			if domains[d] {
-				rt.Fatalf("%s: domain %s twice", r.Name, d)
+// checkUnique: no name of a type stands in two layers.
+func checkUnique(t *rapid.T, v *model.View) {
+	for kind := range model.NumTypes {
+		seen := map[string]bool{}
+		for r := range v.All(kind) {
+			if seen[r.Name] || v.Find(kind, r.Name) != r {
+				t.Fatalf("%s: %v %s twice, or not found", v.Scope, kind, r.Name)
 			}
-			domains[d] = true
+			seen[r.Name] = true
 		}
-		for _, route := range host.Routes {
-			checkRoute(rt, v, r, route)
+	}
+}
+
+// checkTables looks at every table with the virtual hosts that it discovers.
+func checkTables(t *testing.T, rt *rapid.T, v *model.View) {
+	for r := range v.All(model.TypeRoute) {
+		checkNeeds(rt, v, r)
+		config := decode(t, r).(*routev3.RouteConfiguration)
+		domains := map[string]bool{}
+		for _, host := range config.VirtualHosts {
+			checkHost(rt, v, r, host, domains)
 		}
+		if config.Vhds == nil {
+			continue
+		}
+		for piece := range v.All(model.TypeVirtualHost) {
+			checkNeeds(rt, v, piece)
+			host := decode(t, piece).(*routev3.VirtualHost)
+			if host.Name != piece.Name {
+				rt.Fatalf("virtual host %s has the name %s: Envoy could not remove it", piece.Name, host.Name)
+			}
+			checkHost(rt, v, piece, host, domains)
+		}
+	}
+}
+
+func checkHost(t *rapid.T, v *model.View, r *model.Resource, host *routev3.VirtualHost, domains map[string]bool) {
+	if host.Name == "" || len(host.Domains) == 0 {
+		t.Fatalf("%s: virtual host without name or domain: %v", r.Name, host)
+	}
+	for _, d := range host.Domains {
+		if domains[d] {
+			t.Fatalf("%s: domain %s twice", r.Name, d)
+		}
+		domains[d] = true
+	}
+	for _, route := range host.Routes {
+		checkRoute(t, v, r, route)
 	}
 }
 
@@ -206,8 +246,11 @@ func TestIncrementalEqualsFromScratch(t *testing.T) {
 		}
 		fresh := newMesh()
 		fresh.set(last)
-		if !slices.EqualFunc(m.Views.All(), fresh.Views.All(), (*model.View).Equal) {
-			rt.Fatal("views differ")
+		if !slices.EqualFunc(m.Outlines.All(), fresh.Outlines.All(), (*model.Outline).Equal) {
+			rt.Fatal("outlines differ")
+		}
+		if !slices.EqualFunc(m.Layers.All(), fresh.Layers.All(), (*model.Layer).Equal) {
+			rt.Fatal("layers differ")
 		}
 		if !slices.Equal(m.ScopeOf.All(), fresh.ScopeOf.All()) {
 			rt.Fatal("scopes differ")
@@ -246,8 +289,8 @@ func TestEndpointChangeIsOneResource(t *testing.T) {
 	if want := []string{"ClusterLoadAssignment s7.shop.svc.cluster.local:80"}; !slices.Equal(changed, want) {
 		t.Errorf("changed: %v, want %v", changed, want)
 	}
-	// accounts, endpoints, placement, the layer of endpoints, and the views that hold it.
-	if got, most := m.g.Stats().Runs-runs, uint64(4+m.Views.Len()); got > most {
+	// accounts, endpoints, placement; two layers have the endpoints.
+	if got, most := m.g.Stats().Runs-runs, uint64(10); got > most {
 		t.Errorf("%d derivations ran, at most %d expected", got, most)
 	}
 }
@@ -257,9 +300,10 @@ func TestWorkloadsShareLayers(t *testing.T) {
 	m := newMesh()
 	m.set(largeMesh(10))
 	a, b := m.viewOf(t, "shop/s1-1"), m.viewOf(t, "shop/s2-1")
-	find := func(v *model.View) *model.Resource { return v.Find(model.TypeRoute, OutboundRoutes) }
+	name := OutboundRoutes + "/s3.shop.svc.cluster.local:80"
+	find := func(v *model.View) *model.Resource { return v.Find(model.TypeVirtualHost, name) }
 	if find(a) == nil || find(a) != find(b) {
-		t.Errorf("two callers of one namespace have two tables: %p and %p", find(a), find(b))
+		t.Errorf("two callers of one namespace have two virtual hosts: %p and %p", find(a), find(b))
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 // world is what routes look up by host.
 type world struct {
-	service  func(host string) (model.Service, bool)
+	service  func(host string) (shape, bool)
 	policy   func(host string) model.Policy
 	split    func(host string) *model.Split
 	fallback func(host string) *model.Fallback

@@ -46,7 +46,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 			g := flow.New(flow.Options{})
 			objects := flow.NewSource[api.Object](g, "objects")
 			rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
-			compiled := compile.New(compile.Inputs{
+			compiled := compile.New(g, compile.Inputs{
 				Services: rows.Services, Workloads: rows.Workloads, RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
 				Fallbacks: rows.Fallbacks, Gateways: rows.Gateways, PeerAuths: rows.PeerAuths, Authorizations: rows.Authorizations,
 			}, compile.Options{TrustDomain: "mesh.test"})
@@ -57,7 +57,8 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 					}
 				}
 			})
-			for _, v := range compiled.Views.All() {
+			for _, w := range rows.Workloads.All() {
+				v := compiled.View(w.Key())
 				if content := contentOf(v); !accepted[content] {
 					compile.Validate(t, binary, v)
 					accepted[content] = true

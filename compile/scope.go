@@ -20,10 +20,17 @@ type scope struct {
 	Guards             []string    // keys of the authorizations that select it
 	Callers            []condition // of mesh routes, that hold of it
 	Gateways           []string    // keys of the gateways that its proxy is
+	Inline             bool        // its proxy cannot have routes in pieces
+	All                bool        // it knows every service
+	Hosts              []string    // else: those that it knows
 
-	key      string // tells people whose scope it is, and scopes of one account apart
-	outbound string // of the layer that all share who call alike
-	inbound  string // of the layer that all share who are guarded alike
+	// Names of layers; "": it has none.
+	own     string // what its address and ports are in
+	inbound string // that all share who are guarded alike
+	shelf   string // of everything that is called, shared by all who call alike
+	table   string // the same in one piece
+
+	key string // tells people whose scope it is, and scopes of one account apart
 }
 
 type servedPort struct {
@@ -35,21 +42,44 @@ type servedPort struct {
 func (s scope) Key() string        { return s.key }
 func (s scope) Equal(o scope) bool { return reflect.DeepEqual(s, o) }
 
-func (s scope) ownKey() string     { return "own/" + s.key }
 func (s scope) gatewayKey() string { return "gateway/" + s.key }
+
+// learns says whether what it calls and does not know is found out for it.
+func (s scope) learns() bool { return !s.All && !s.Inline }
+
+// base is the layer that all share who know services in one way.
+func (s scope) base() string {
+	switch {
+	case s.Outbound == 0:
+		return ""
+	case s.Inline:
+		return "base/inline"
+	case s.All:
+		return "base/all"
+	}
+	return "base/learn"
+}
 
 // named sets the keys, once all else is known.
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	if s.Outbound != 0 {
-		s.outbound = "outbound/" + s.Namespace
-		if len(s.Callers) > 0 {
-			s.outbound += "#" + digest(s.Callers)
-		}
-	}
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns()})
 	if s.Gateway == "" {
 		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards})
+	}
+	if s.Outbound == 0 {
+		return s
+	}
+	alike := s.Namespace
+	if len(s.Callers) > 0 {
+		alike += "#" + digest(s.Callers)
+	}
+	switch {
+	case s.Inline:
+		s.table = "table/" + alike
+	case s.All:
+		s.shelf = "hosts/" + alike
 	}
 	return s
 }
@@ -90,8 +120,11 @@ type selectors struct {
 }
 
 // place finds the scope of a workload.
-func (s selectors) place(w model.Workload) placement {
-	out := scope{Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound}
+func (s selectors) place(w model.Workload, known model.Known) placement {
+	out := scope{
+		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
+		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts,
+	}
 	for _, p := range w.Ports {
 		if w.Gateway == "" && p.ProxyPort != 0 && p.AppPort != 0 {
 			mode, from := mtlsMode(s.peers, w, p.Number)

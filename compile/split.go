@@ -101,7 +101,7 @@ func (r *router) target(b model.Backend) (target, bool) {
 		return target{}, false
 	}
 	policy := r.policy(b.Host)
-	port, why := backendPort(s, policy, b.Port, r.port)
+	port, why := backendPort(s.Service, policy, b.Port, r.port)
 	if why != "" {
 		r.problem(b.Origin, model.ProblemMissingPort, why+"; its share is answered with 500")
 		return target{}, false

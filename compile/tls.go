@@ -47,7 +47,7 @@ func alpnHTTP(http2 bool) string {
 
 // plainEndpoints speaks plain text to instances that have no proxy.
 func plainEndpoints(d destination) []*clusterv3.Cluster_TransportSocketMatch {
-	if !d.hasProxy() || len(d.Service.Addresses) == 0 {
+	if !d.hasProxy() || !d.Mixed {
 		return nil
 	}
 	return []*clusterv3.Cluster_TransportSocketMatch{{

@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strconv"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/proto"
 
+	"weft.dev/flow"
 	"weft.dev/model"
 )
 
@@ -14,7 +17,7 @@ import (
 // What depends on the caller, short names and conditions, is applied when a
 // route table is put together.
 type virtualHost struct {
-	Service  model.Service
+	Service  shape
 	Port     uint32
 	Bare     bool // it answers for the names without a port, too
 	Routes   []conditional
@@ -26,23 +29,28 @@ type virtualHost struct {
 
 func (v virtualHost) Key() string { return v.Service.Host + ":" + strconv.Itoa(int(v.Port)) }
 
+func (v virtualHost) resourceName() string { return OutboundRoutes + "/" + v.Key() }
+
 func (v virtualHost) Equal(o virtualHost) bool {
 	return v.sum == o.sum && v.Bare == o.Bare && v.Service.Equal(o.Service) &&
 		slices.Equal(v.Needs, o.Needs) && slices.Equal(v.From, o.From) && slices.Equal(v.Problems, o.Problems)
 }
 
 // virtualHosts are those of a service, tables being what is said of its host.
-func virtualHosts(w world, s model.Service, tables []model.RouteTable) []virtualHost {
-	bare := barePort(s)
+func virtualHosts(w world, s shape, tables []model.RouteTable) []virtualHost {
+	bare := barePort(s.Service)
 	all := make([]virtualHost, 0, len(s.Ports))
 	for _, port := range s.Ports {
 		r := newRouter(w, port.Number)
 		r.from = keysOf(s.From)
 		v := virtualHost{Service: s, Port: port.Number, Bare: port.Number == bare}
 		if port.Protocol.IsHTTP() {
-			v.Routes = r.serviceRoutes(s, port, tables)
+			v.Routes = r.serviceRoutes(s.Service, port, tables)
 		} else {
 			v.Routes = r.tunnel(s, port)
+		}
+		if len(v.Routes) > 0 {
+			v.Routes = withRest(v.Routes)
 		}
 		v.Needs, v.From, v.Problems = r.needed(), compactKeys(r.from), r.problems
 		v.sum = fingerprint(v.Routes)
@@ -92,7 +100,7 @@ func defaultCandidate(s model.Service, port model.Port) candidate {
 
 // tunnel routes CONNECT to a port whose protocol is not HTTP: the bytes go to
 // its endpoints as they are.
-func (r *router) tunnel(s model.Service, port model.Port) []conditional {
+func (r *router) tunnel(s shape, port model.Port) []conditional {
 	name := model.ClusterName(s.Host, port.Number, "")
 	for _, d := range destinations(s, r.policy(s.Host), nil) {
 		if d.Key() == name {
@@ -133,6 +141,72 @@ func fingerprint(routes []conditional) uint64 {
 		all = append(all, body...)
 	}
 	return model.HashBody(all)
+}
+
+// when are the conditions of the routes, each once.
+func (v virtualHost) when() (all []condition) {
+	for _, c := range v.Routes {
+		if !c.when.isZero() && !slices.Contains(all, c.when) {
+			all = append(all, c.when)
+		}
+	}
+	return all
+}
+
+// RouteNone is the route of requests to a known host that no other of its routes takes.
+const RouteNone = "no-route"
+
+const noRouteBody = "weft: no route of the host %REQ(:AUTHORITY)% takes this request\n"
+
+// withRest has the routes leave nothing over: a request that a host's routes do not take must
+// not look like one to a host that nobody has.
+func withRest(routes []conditional) []conditional {
+	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+	for _, c := range routes {
+		if c.when.isZero() && proto.Equal(c.route.Match, everything) {
+			return routes
+		}
+	}
+	return append(routes, conditional{route: &routev3.Route{Name: RouteNone, Match: everything, Action: said(404, noRouteBody)}})
+}
+
+// said answers with a text of ours.
+func said(status uint32, text string) *routev3.Route_DirectResponse {
+	return &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{
+		Status: status,
+		BodyFormat: &corev3.SubstitutionFormatString{Format: &corev3.SubstitutionFormatString_TextFormatSource{
+			TextFormatSource: inline(text),
+		}},
+	}}
+}
+
+// Where callers of a service are.
+const (
+	everywhere = 0
+	atHome     = 1 // in its namespace
+)
+
+// hostResource is a virtual host for callers at home or elsewhere for whom
+// conditions hold; nil: they do not see it.
+func (c *compiler) hostResource(x *flow.Ctx, v virtualHost, local bool, holding []condition) *model.Resource {
+	domains, routes := c.domainsOf(x, v, local), visible(v.Routes, holding)
+	if len(domains) == 0 || len(routes) == 0 {
+		return nil
+	}
+	aliases := make([]string, len(domains))
+	for i, domain := range domains {
+		aliases[i] = OutboundRoutes + "/" + domain
+	}
+	slices.Sort(aliases)
+	return c.intern.share(model.NewResource(model.Resource{
+		Type: model.TypeVirtualHost, Name: v.resourceName(), Aliases: aliases,
+		Body: encode(hostConfig(v, domains, routes)), Needs: v.Needs, From: slices.Clone(v.From),
+	}))
+}
+
+// hostConfig has its resource's name: Envoy could not remove it by another.
+func hostConfig(v virtualHost, domains []string, routes []*routev3.Route) *routev3.VirtualHost {
+	return &routev3.VirtualHost{Name: v.resourceName(), Domains: domains, Routes: routes, RetryPolicy: retry(nil)}
 }
 
 func compactKeys(keys []model.Key) []model.Key {

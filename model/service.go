@@ -154,6 +154,7 @@ type Workload struct {
 	Labels          map[string]string // app and version included
 	Address         string            // IP at which its proxy is reached
 	Ports           []WorkloadPort    // by number, ascending
+	InlineRoutes    bool              // its proxy speaks state of the world, which has no virtual hosts apart
 	Outbound        uint32            // where its Envoy takes the application's own calls, on loopback; 0: nowhere
 	Health          Health
 }

@@ -1,0 +1,77 @@
+package compile
+
+import (
+	"slices"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// outline names the layers of a scope. It reads what services are called and
+// lead to, not what their layers hold.
+func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
+	o := &model.Outline{Scope: s.Key(), Layers: []string{s.own}}
+	var needed []string // hosts
+	if s.Gateway != "" {
+		o.Layers = append(o.Layers, s.gatewayKey())
+		if part, ok := flow.Get(x, l.gateways, s.gatewayKey()); ok {
+			needed = servicesOf(part.needs()...)
+		}
+	} else {
+		o.Layers = append(o.Layers, s.inbound)
+	}
+	if s.Outbound != 0 {
+		o.Layers = append(o.Layers, s.base())
+		switch {
+		case s.Inline:
+			o.Layers, o.Shelves = append(o.Layers, s.table), []string{meshShelf}
+		case s.All:
+			o.Shelves = []string{meshShelf, s.shelf}
+		default:
+			hosts, leadTo := l.known(x, s)
+			o.Layers, needed = append(o.Layers, hosts...), append(needed, leadTo...)
+		}
+	}
+	if len(o.Shelves) == 0 {
+		slices.Sort(needed)
+		for _, host := range slices.Compact(needed) {
+			o.Layers = append(o.Layers, serviceLayer(host))
+		}
+	}
+	return []*model.Outline{o}
+}
+
+// known are the layers of virtual hosts for a scope that knows some services,
+// and the hosts to which their routes lead.
+func (c *compiler) known(x *flow.Ctx, s scope) (layers, needed []string) {
+	for _, host := range s.Hosts {
+		if f, ok := flow.Get(x, c.facts, host); ok {
+			layers, needed = append(layers, f.layer(s.Namespace, s.Callers)), append(needed, f.Needs...)
+		}
+	}
+	return layers, needed
+}
+
+// View is what the proxy of a workload receives at the last commit, or nil.
+func (c *Compiled) View(workload string) *model.View { return c.ViewWith(workload, "") }
+
+// ViewWith is what the proxy would receive if it knew one service more: what a
+// first call to it would make of the view. "" stands for no service.
+func (c *Compiled) ViewWith(workload, host string) (v *model.View) {
+	c.graph.View(func(x *flow.Ctx) {
+		assigned, ok := flow.Get(x, c.ScopeOf, workload)
+		if !ok {
+			return
+		}
+		s, _ := flow.Get(x, c.layers.scopes, assigned.Scope)
+		if !s.All && !s.Inline && s.Outbound != 0 && host != "" && !slices.Contains(s.Hosts, host) {
+			s.Hosts = append(slices.Clone(s.Hosts), host)
+			slices.Sort(s.Hosts)
+		}
+		v = c.layers.outline(x, s)[0].View(func(name string) *model.Layer {
+			layer, _ := flow.Get(x, c.Layers, name)
+			return layer
+		})
+	})
+	return v
+}
