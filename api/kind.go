@@ -49,6 +49,7 @@ const (
 	TrafficSplit Kind = "TrafficSplit"
 	Fallback     Kind = "Fallback"
 	Workload     Kind = "Workload"
+	Scope        Kind = "Scope"
 )
 
 // StatusForm is how the problems of an object are written into its status.

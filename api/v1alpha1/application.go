@@ -29,6 +29,15 @@ type ApplicationSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Service string `json:"service,omitempty"`
+	// Dependencies are the services that the application calls, named as it names them: ratings,
+	// ratings.shop, or a host outside such as api.example.com. Its proxies know them before the
+	// first call; what else it calls is learned, unless a Scope or Sidecar says otherwise.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=500
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Dependencies []string `json:"dependencies,omitempty"`
 	// Strategy is how a release moves traffic to a new version.
 	// +optional
 	Strategy Strategy `json:"strategy,omitempty"`
