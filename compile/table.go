@@ -3,6 +3,7 @@ package compile
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -66,6 +67,11 @@ func shelfPlace(i int) string { return strconv.Itoa(i) }
 
 // UnknownHostStatus is what a call to a host is answered with that no service has.
 const UnknownHostStatus = 502
+
+// UnknownHost is the text of that answer.
+func UnknownHost(authority string) string {
+	return strings.TrimSpace(strings.ReplaceAll(unknownHostBody, "%REQ(:AUTHORITY)%", authority))
+}
 
 const unknownHostBody = "weft: no service of the mesh has the host %REQ(:AUTHORITY)%. " +
 	"A ServiceEntry with that host and port makes an outside service known; `kubectl get services,serviceentries` lists those that are.\n"

@@ -81,11 +81,20 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		return nil
 	}
 	host, domain := virtualHost(config, m.headers[":authority"])
-	if host == nil {
+	if config.Vhds != nil {
+		if host, domain, err = discovered(c.view, config.Name, m.headers[":authority"]); err != nil {
+			return err
+		}
+	}
+	switch {
+	case host == nil && gateway:
 		c.answer(100, 404, "no host of this port matches "+m.headers[":authority"])
 		return nil
+	case host == nil:
+		c.answer(100, compile.UnknownHostStatus, compile.UnknownHost(m.headers[":authority"]))
+		return nil
 	}
-	c.trace.Host = Part{Name: host.Name, Text: "by the name " + domain}
+	c.trace.Host = Part{Name: strings.TrimPrefix(host.Name, config.Name+"/"), Text: "by the name " + domain}
 	left := 100.0
 	for _, r := range host.Routes {
 		if left <= 0 || !routeMatches(r.Match, m) {

@@ -181,6 +181,12 @@ func static(t *testing.T, view *model.View) *bootstrapv3.Bootstrap {
 				t.Fatal(err)
 			}
 			table := unpack(t, view.Find(model.TypeRoute, m.GetRds().RouteConfigName), &routev3.RouteConfiguration{})
+			if table.Vhds != nil {
+				table.Vhds = nil
+				for r := range view.All(model.TypeVirtualHost) {
+					table.VirtualHosts = append(table.VirtualHosts, unpack(t, r, &routev3.VirtualHost{}))
+				}
+			}
 			for name, value := range map[string]string{"x-cluster": "%UPSTREAM_CLUSTER%", "x-route": "%ROUTE_NAME%"} {
 				table.ResponseHeadersToAdd = append(table.ResponseHeadersToAdd, &corev3.HeaderValueOption{Header: &corev3.HeaderValue{Key: name, Value: value}})
 			}

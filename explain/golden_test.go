@@ -33,7 +33,7 @@ func newMesh(t testing.TB, text string) mesh {
 	g := flow.New(flow.Options{})
 	objects := flow.NewSource[api.Object](g, "objects")
 	rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
-	compiled := compile.New(compile.Inputs{
+	compiled := compile.New(g, compile.Inputs{
 		Services: rows.Services, Workloads: rows.Workloads, RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
 		Fallbacks: rows.Fallbacks, Gateways: rows.Gateways, PeerAuths: rows.PeerAuths, Authorizations: rows.Authorizations,
 	}, compile.Options{TrustDomain: "mesh.test"})
@@ -68,12 +68,7 @@ func parse(t testing.TB, text string) []api.Object {
 }
 
 func (m mesh) viewOf(proxy string) *model.View {
-	assigned, ok := m.compiled.ScopeOf.Get(proxy)
-	if !ok {
-		return nil
-	}
-	v, _ := m.compiled.Views.Get(assigned.Scope)
-	return v
+	return m.compiled.View(proxy)
 }
 
 // The name of an expectation is the question: WORKLOAD METHOD URL [NAME:VALUE]...

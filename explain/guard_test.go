@@ -19,7 +19,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 	g := flow.New(flow.Options{})
 	workloads := flow.NewSource[model.Workload](g, "workloads")
 	authorizations := flow.NewSource[model.Authorization](g, "authorizations")
-	c := compile.New(compile.Inputs{
+	c := compile.New(g, compile.Inputs{
 		Services: flow.NewSource[model.Service](g, "1").Collection, Workloads: workloads.Collection,
 		RouteTables: flow.NewSource[model.RouteTable](g, "2").Collection, Policies: flow.NewSource[model.Policy](g, "3").Collection,
 		Splits: flow.NewSource[model.Split](g, "4").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "5").Collection,
@@ -32,8 +32,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 			authorizations.Set(tx, a)
 		}
 	})
-	assigned, _ := c.ScopeOf.Get("a/w")
-	v, _ := c.Views.Get(assigned.Scope)
+	v := c.View("a/w")
 	config, err := decoded[routev3.RouteConfiguration](v.Find(model.TypeRoute, compile.InboundName(80)))
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"weft.dev/compile"
+	"weft.dev/model"
 )
 
 // message is a request as a filter or a route sees it.
@@ -38,6 +39,26 @@ func virtualHost(config *routev3.RouteConfiguration, authority string) (host *ro
 		}
 	}
 	return host, domain
+}
+
+// discovered chooses of the virtual hosts that come one by one. Their resources
+// tell the domains, so that one of a thousand is decoded.
+func discovered(view *model.View, table, authority string) (host *routev3.VirtualHost, domain string, err error) {
+	var chosen *model.Resource
+	best := -1
+	for r := range view.All(model.TypeVirtualHost) {
+		for _, alias := range r.Aliases {
+			d, ours := strings.CutPrefix(alias, table+"/")
+			if rank := domainRank(d, strings.ToLower(authority)); ours && rank > best {
+				best, chosen, domain = rank, r, d
+			}
+		}
+	}
+	if chosen == nil {
+		return nil, "", nil
+	}
+	host, err = decoded[routev3.VirtualHost](chosen)
+	return host, domain, err
 }
 
 func withoutPort(authority string) string {

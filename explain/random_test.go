@@ -77,7 +77,7 @@ func (all randomRows) compile() func(proxy string) *model.View {
 	tables, policies := flow.NewSource[model.RouteTable](g, "tables"), flow.NewSource[model.Policy](g, "policies")
 	services, workloads := flow.NewSource[model.Service](g, "services"), flow.NewSource[model.Workload](g, "workloads")
 	splits, gateways := flow.NewSource[model.Split](g, "splits"), flow.NewSource[model.Gateway](g, "gateways")
-	c := compile.New(compile.Inputs{
+	c := compile.New(g, compile.Inputs{
 		Services: services.Collection, Workloads: workloads.Collection, RouteTables: tables.Collection, Policies: policies.Collection,
 		Splits: splits.Collection, Gateways: gateways.Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
@@ -91,11 +91,7 @@ func (all randomRows) compile() func(proxy string) *model.View {
 		splits.Replace(tx, "", all.splits)
 		gateways.Set(tx, all.gateway)
 	})
-	return func(proxy string) *model.View {
-		assigned, _ := c.ScopeOf.Get(proxy)
-		v, _ := c.Views.Get(assigned.Scope)
-		return v
-	}
+	return c.View
 }
 
 func one[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }
