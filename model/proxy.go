@@ -18,6 +18,7 @@ type Proxy struct {
 type Refusal struct {
 	Type, Name string
 	Version    uint64
+	From       []Key // that caused the resource
 	Reason     string
 }
 

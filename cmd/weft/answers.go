@@ -110,7 +110,7 @@ func (m *mesh) explain(name string, request explain.Request) (explain.Trace, err
 		}
 		workload = all[i]
 	}
-	trace, err := explain.Explain(m.viewOf(workload.Key()), workload, request, m.viewOf)
+	trace, err := explain.Explain(m.compiled.View(workload.Key()), workload, request, m.compiled.View)
 	m.locateAll(&trace)
 	return trace, err
 }
@@ -159,16 +159,6 @@ func workloadNames(all []model.Workload) string {
 		return "no workloads"
 	}
 	return strings.Join(names, ", ")
-}
-
-// viewOf is what a proxy receives; nil: no such proxy.
-func (m *mesh) viewOf(proxy string) *model.View {
-	assigned, ok := m.compiled.ScopeOf.Get(proxy)
-	if !ok {
-		return nil
-	}
-	view, _ := m.compiled.Views.Get(assigned.Scope)
-	return view
 }
 
 // sent counts what a proxy was sent, by Envoy's word for the type.

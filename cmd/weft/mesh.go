@@ -55,14 +55,14 @@ func newMesh(client *store.Client, authority identity.Authority, trustDomain str
 	m.graph = flow.New(flow.Options{KeepLastGood: true})
 	m.objects = objectsource.New(client, m.graph, kinds()...)
 	m.rows = translate.New(m.objects.Collection, translate.Options{TrustDomain: trustDomain})
-	m.compiled = compile.New(compile.Inputs{
+	m.compiled = compile.New(m.graph, compile.Inputs{
 		Services: m.rows.Services, Workloads: m.rows.Workloads, RouteTables: m.rows.Routes,
 		Policies: m.rows.Policies, Splits: m.rows.Splits, Fallbacks: m.rows.Fallbacks,
 		Gateways: m.rows.Gateways, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
 	}, compile.Options{TrustDomain: trustDomain})
 	m.edges = metrics.NewEdges(m.hidden)
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
-	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection, m.compiled.Views))
+	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection))
 	m.statuses = store.NewStatusWriter(client, time.Now, log)
 	writeProblems(m.problems, m.statuses)
 	m.sessions = m.newSessions()
@@ -86,7 +86,7 @@ func kinds() []api.Kind {
 
 func (m *mesh) newSessions() *xds.Server {
 	return xds.NewServer(xds.Options{
-		Views:        xds.GraphViews(m.graph, m.compiled.Views, m.compiled.ScopeOf),
+		Views:        xds.GraphViews(m.graph, m.compiled.Outlines, m.compiled.Layers, m.compiled.ScopeOf),
 		Authenticate: m.authenticate,
 		Graph:        m.graph,
 		Proxies:      m.proxies,

@@ -11,37 +11,19 @@ import (
 )
 
 // refusals are the problems of the objects that caused what a proxy refused.
-func refusals(proxies *flow.Collection[model.Proxy], views *flow.Collection[*model.View]) *flow.Collection[model.Problem] {
-	return flow.Derive(proxies, "problems of proxies", func(x *flow.Ctx, proxy model.Proxy) []model.Problem {
-		view, ok := flow.Get(x, views, proxy.Scope)
-		if !ok {
-			return nil
-		}
+func refusals(proxies *flow.Collection[model.Proxy]) *flow.Collection[model.Problem] {
+	return flow.Derive(proxies, "problems of proxies", func(_ *flow.Ctx, proxy model.Proxy) []model.Problem {
 		var found []model.Problem
 		for _, refusal := range proxy.Refusals {
-			found = append(found, refusalProblems(proxy, view, refusal)...)
+			for _, object := range refusal.From {
+				found = append(found, model.Problem{
+					Object: object, Code: model.ProblemRefused,
+					Message: fmt.Sprintf("proxy %s refused %s %s and keeps what it had: %s", proxy.ID, refusal.Type, refusal.Name, refusal.Reason),
+				})
+			}
 		}
 		return found
 	})
-}
-
-func refusalProblems(proxy model.Proxy, view *model.View, refusal model.Refusal) []model.Problem {
-	kind, ok := model.TypeOf(refusal.Type)
-	if !ok {
-		return nil
-	}
-	resource := view.Find(kind, refusal.Name)
-	if resource == nil {
-		return nil
-	}
-	var found []model.Problem
-	for _, object := range resource.From {
-		found = append(found, model.Problem{
-			Object: object, Code: model.ProblemRefused,
-			Message: fmt.Sprintf("proxy %s refused %s %s and keeps what it had: %s", proxy.ID, refusal.Type, refusal.Name, refusal.Reason),
-		})
-	}
-	return found
 }
 
 // objectProblems is all that is wrong with one object. Key: the object's.
