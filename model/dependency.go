@@ -22,10 +22,13 @@ func (e Egress) Equal(o Egress) bool { return reflect.DeepEqual(e, o) }
 
 // HostPattern are the services of a namespace whose hosts fit.
 type HostPattern struct {
-	Namespace string // "": any
+	Namespace string // "": any; CallerNamespace
 	Host      string // a host, "*.suffix", or "*" for all
 	Origin    Origin
 }
+
+// CallerNamespace in a default of the whole mesh is the namespace of each workload.
+const CallerNamespace = "."
 
 // Declared is what somebody wrote that an account calls. Key: object.
 type Declared struct {

@@ -142,6 +142,10 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.PeerAuths)
 	case "authorizations":
 		return rowsText(t, m.Authorizations)
+	case "egresses":
+		return rowsText(t, m.Egresses)
+	case "declared":
+		return rowsText(t, m.Declared)
 	case "origins":
 		var out strings.Builder
 		for _, table := range m.Routes.All() {

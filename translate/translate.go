@@ -69,6 +69,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		if address, ok := istio.WorkloadEntry(o, spec); ok {
 			p.Entries = []model.Address{address}
 		}
+	case *networking.Sidecar:
+		p.Egresses = istio.Sidecar(o, spec)
 	case *security.PeerAuthentication:
 		p.PeerAuths = istio.PeerAuthentication(o, spec)
 	case *security.AuthorizationPolicy:
@@ -108,6 +110,9 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 		p.Fallbacks = weft.Fallback(o, spec)
 	case *v1alpha1.ApplicationSpec:
 		p.Needs = weft.Application(o, spec)
+		p.Declared = weft.Dependencies(o, spec)
+	case *v1alpha1.ScopeSpec:
+		p.Declared = weft.Scope(o, spec)
 	default:
 		return false
 	}
@@ -118,7 +123,6 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 // what to do instead.
 var notHonoured = map[api.Kind]string{
 	api.WorkloadGroup:         "hosts join by `weft run`, which registers their workloads",
-	api.Sidecar:               "every proxy may call every service; use an AuthorizationPolicy to keep callers out",
 	api.ProxyConfig:           "set options of a proxy where it is started",
 	api.EnvoyFilter:           "use the field of a VirtualService, DestinationRule or HTTPRoute that does the same",
 	api.RequestAuthentication: "verify tokens in the application; do not rely on policies about request principals",

@@ -17,11 +17,14 @@ type Mesh struct {
 	Routes         *flow.Collection[model.RouteTable]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
+	Egresses       *flow.Collection[model.Egress]
+	Declared       *flow.Collection[model.Declared]
 	Problems       *flow.Collection[model.Problem]
 
 	parts      *flow.Collection[Part]
 	policiesOf *flow.Index[model.Policy]         // by host
 	peersOf    *flow.Index[item[model.PeerAuth]] // by namespace, those of whole namespaces
+	defaultsOf *flow.Index[model.Egress]         // by namespace, those of whole namespaces
 	gatewaysOf *flow.Index[model.Gateway]        // by name
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
@@ -37,6 +40,7 @@ func New(parts *flow.Collection[Part]) *Mesh {
 	m.wireServices()
 	m.wirePolicies()
 	m.wirePeers()
+	m.wireScopes()
 	gates := m.wireGateways()
 	routed := m.wireRoutes()
 	m.Problems = flow.Union("problems",
@@ -55,5 +59,6 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkPolicies(x, p)
 	m.checkTraffic(x, p)
 	m.checkPeers(x, p)
+	m.checkScopes(x, p)
 	return p.all
 }

@@ -29,6 +29,8 @@ type Part struct {
 	Grants         []gateway.Grant
 	PeerAuths      []model.PeerAuth
 	Authorizations []model.Authorization
+	Egresses       []model.Egress
+	Declared       []model.Declared
 
 	Labels map[string]string // of a Namespace
 	Secret string            // "namespace/name" of a Secret
