@@ -2,6 +2,7 @@ package flow
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -12,6 +13,15 @@ type Change[V Row[V]] struct {
 	Old, New *V
 }
 
+// entry is a row with its key, which costs to make, and with what it came from:
+// the origin in a source, the input in a derivation. It is never changed.
+type entry[V any] struct {
+	key, from string
+	row       V
+}
+
+func (e *entry[V]) compare(o *entry[V]) int { return cmp.Compare(e.key, o.key) }
+
 // Collection is a set of rows by key. Its methods are for use outside of
 // commits and may be called by any number of goroutines; in a derivation they
 // would wait for the very commit that runs it: read through the Ctx there.
@@ -19,7 +29,7 @@ type Collection[V Row[V]] struct {
 	g       *Graph
 	name    string
 	order   int
-	rows    map[string]V
+	rows    map[string]*entry[V]
 	changes []Change[V]
 
 	byKey     readers // of Get
@@ -33,7 +43,7 @@ type Collection[V Row[V]] struct {
 type toucher interface{ touch(key string) }
 
 func newCollection[V Row[V]](g *Graph, name string, n node) *Collection[V] {
-	c := &Collection[V]{g: g, name: name, rows: map[string]V{}}
+	c := &Collection[V]{g: g, name: name, rows: map[string]*entry[V]{}}
 	c.order = g.add(name, n)
 	c.byKey = readers{collection: name, how: ReadRow, order: c.order}
 	c.scans = readers{collection: name, how: ReadAll, order: c.order}
@@ -47,8 +57,7 @@ func (c *Collection[V]) Name() string { return c.name }
 func (c *Collection[V]) Get(key string) (V, bool) {
 	c.g.mu.RLock()
 	defer c.g.mu.RUnlock()
-	v, ok := c.rows[key]
-	return v, ok
+	return c.row(key)
 }
 
 // All returns the rows of the last commit, sorted by key.
@@ -76,29 +85,43 @@ func (c *Collection[V]) Observe(f func(Revision, []Change[V])) {
 	c.observers = append(c.observers, f)
 }
 
+func (c *Collection[V]) row(key string) (v V, ok bool) {
+	e := c.rows[key]
+	if e == nil {
+		return v, false
+	}
+	return e.row, true
+}
+
 func (c *Collection[V]) sorted() []V {
 	all := make([]V, 0, len(c.rows))
-	for _, key := range sortedKeys(c.rows) {
-		all = append(all, c.rows[key])
+	for _, e := range slices.SortedFunc(maps.Values(c.rows), (*entry[V]).compare) {
+		all = append(all, e.row)
 	}
 	return all
 }
 
-// apply makes v the row of key, nil deletes it, and touches all who depend on
+// apply makes e the row of key, nil deletes it, and touches all who depend on
 // it; an equal row changes nothing. At most once a key and commit.
-func (c *Collection[V]) apply(key string, v *V) {
-	old, had := c.rows[key]
+func (c *Collection[V]) apply(key string, e *entry[V]) {
+	old := c.rows[key]
+	change := Change[V]{Key: key}
 	switch {
-	case v == nil && !had, v != nil && had && old.Equal(*v):
+	case e == old:
 		return
-	case v == nil:
+	case e == nil:
 		delete(c.rows, key)
+	case old != nil && old.row.Equal(e.row):
+		if old.from != e.from { // no news, but it belongs to another now
+			c.rows[key] = &entry[V]{key: key, from: e.from, row: old.row}
+		}
+		return
 	default:
-		c.rows[key] = *v
+		c.rows[key] = e
+		change.New = &e.row
 	}
-	change := Change[V]{Key: key, New: v}
-	if had {
-		change.Old = &old
+	if old != nil {
+		change.Old = &old.row
 	}
 	c.changes = append(c.changes, change)
 	c.byKey.touch(key)
@@ -106,7 +129,7 @@ func (c *Collection[V]) apply(key string, v *V) {
 		d.touch(key)
 	}
 	for _, ix := range c.indexes {
-		ix.apply(change)
+		ix.apply(old, e)
 	}
 }
 

@@ -1,7 +1,6 @@
 package flow
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 )
@@ -15,7 +14,7 @@ func Derive[I Row[I], O Row[O]](in *Collection[I], name string, fn func(*Ctx, I)
 		return Ref{Collection: in.name, Key: input, How: ReadRow}
 	})
 	d.run = func(x *Ctx, key string) ([]O, bool) {
-		row, ok := in.rows[key]
+		row, ok := in.row(key)
 		if !ok {
 			return nil, false
 		}
@@ -55,7 +54,7 @@ func Union[V Row[V]](name string, all ...*Collection[V]) *Collection[V] {
 	})
 	d.run = func(_ *Ctx, input string) ([]V, bool) {
 		c, key := split(input)
-		row, ok := c.rows[key]
+		row, ok := c.row(key)
 		return []V{row}, ok
 	}
 	for i, c := range all {
@@ -79,24 +78,24 @@ type derivation[O Row[O]] struct {
 	run   func(*Ctx, string) (rows []O, exists bool)
 	input func(string) Ref // how people see an input
 
-	dirty map[string]struct{} // inputs to run
-	made  map[string]product[O]
-	owner map[string]string   // key of a row -> the input that it comes from
-	also  map[string][]string // key of a row -> other inputs that gave it, sorted
+	dirty  map[string]struct{}   // inputs to run
+	made   map[string]product[O] // of inputs that gave or read something: most give nothing to most derivations
+	also   map[string][]string   // key of a row -> other inputs that gave it, sorted
+	next   map[string]*entry[O]  // within a commit: keys whose row may be another now
+	broken map[string]string     // input -> why its last run gave nothing new, or not all
 }
 
 // product is what one input gave.
 type product[O Row[O]] struct {
-	rows  []O // sorted by key
-	deps  []dep
-	fault string // why the last run gave nothing new, or not all
+	rows []*entry[O] // sorted by key
+	deps []dep
 }
 
 func newDerivation[O Row[O]](g *Graph, name string, input func(string) Ref) *derivation[O] {
 	d := &derivation[O]{
 		input: input,
 		dirty: map[string]struct{}{}, made: map[string]product[O]{},
-		owner: map[string]string{}, also: map[string][]string{},
+		also: map[string][]string{}, broken: map[string]string{},
 	}
 	d.Collection = newCollection[O](g, name, d)
 	return d
@@ -108,88 +107,105 @@ func (d *derivation[O]) settle() bool {
 	if len(d.dirty) == 0 {
 		return false
 	}
-	stale := map[string]struct{}{} // keys whose row may be another now
 	dirty := d.dirty
-	d.dirty = map[string]struct{}{} // not cleared: that would cost what its largest commit did
+	// Not cleared: that would cost what the largest commit did.
+	d.dirty, d.next = map[string]struct{}{}, map[string]*entry[O]{}
 	for _, input := range sortedKeys(dirty) {
-		d.remake(input, stale)
+		d.remake(input)
 	}
-	for _, key := range sortedKeys(stale) {
-		d.apply(key, d.find(key))
+	for _, key := range sortedKeys(d.next) {
+		d.apply(key, d.next[key])
 	}
+	d.next = nil
 	return d.settled()
 }
 
-// remake runs one input and takes note of the keys that it gives now.
-func (d *derivation[O]) remake(input string, stale map[string]struct{}) {
+// remake runs one input and takes note of the rows that it gives now. A row
+// that equals the one before is the one before, so that it is held once.
+func (d *derivation[O]) remake(input string) {
 	old := d.made[input]
-	now, exists := d.call(input, old)
+	now := d.call(input, old)
 	d.depend(input, old.deps, now.deps)
-	if exists {
+	i, j := 0, 0
+	for i < len(old.rows) || j < len(now.rows) {
+		switch order := compareFirst(old.rows[i:], now.rows[j:]); {
+		case order < 0:
+			d.release(old.rows[i])
+			i++
+		case order > 0:
+			d.claim(now.rows[j])
+			j++
+		default:
+			if old.rows[i].row.Equal(now.rows[j].row) {
+				now.rows[j] = old.rows[i]
+			} else if d.owner(now.rows[j].key).from == input {
+				d.next[now.rows[j].key] = now.rows[j]
+			}
+			i, j = i+1, j+1
+		}
+	}
+	if len(now.rows)+len(now.deps) > 0 {
 		d.made[input] = now
 	} else {
 		delete(d.made, input)
 	}
-	i, j := 0, 0
-	for i < len(old.rows) || j < len(now.rows) {
-		switch order := d.compare(old.rows[i:], now.rows[j:]); {
-		case order < 0:
-			key := old.rows[i].Key()
-			d.release(key, input)
-			stale[key] = struct{}{}
-			i++
-		case order > 0:
-			key := now.rows[j].Key()
-			d.claim(key, input)
-			stale[key] = struct{}{}
-			j++
-		default:
-			stale[now.rows[j].Key()] = struct{}{}
-			i, j = i+1, j+1
-		}
-	}
 }
 
-// compare orders the first rows of two lists by key; an empty list comes last.
-func (d *derivation[O]) compare(a, b []O) int {
+// compareFirst orders the first rows of two lists by key; an empty list comes last.
+func compareFirst[V any](a, b []*entry[V]) int {
 	switch {
 	case len(a) == 0:
 		return 1
 	case len(b) == 0:
 		return -1
 	}
-	return cmp.Compare(a[0].Key(), b[0].Key())
+	return a[0].compare(b[0])
 }
 
 // call runs the function of one input. Where it panics and the graph keeps the
 // last good, that is the product, with the reads of both runs.
-func (d *derivation[O]) call(input string, old product[O]) (now product[O], exists bool) {
+func (d *derivation[O]) call(input string, old product[O]) (now product[O]) {
 	x := &Ctx{g: d.g, order: d.order}
 	defer func() {
 		if !d.g.opts.KeepLastGood {
 			return
 		}
 		if p := recover(); p != nil {
-			d.g.faulty.Add(1)
 			for _, dep := range old.deps {
 				x.read(d.g, dep)
 			}
-			now, exists = product[O]{rows: old.rows, deps: x.deps, fault: fmt.Sprintf("panic: %v", p)}, true
+			now = product[O]{rows: slices.Clone(old.rows), deps: x.deps}
+			d.fault(input, fmt.Sprintf("panic: %v", p))
 		}
 	}()
+	delete(d.broken, input)
 	rows, exists := d.run(x, input)
 	if !exists {
-		return product[O]{}, false
+		return product[O]{}
 	}
 	d.g.runs.Add(1)
-	now = product[O]{deps: x.deps}
-	slices.SortStableFunc(rows, func(a, b O) int { return cmp.Compare(a.Key(), b.Key()) })
-	now.rows = slices.CompactFunc(rows, func(a, b O) bool { return a.Key() == b.Key() })
-	if len(now.rows) < len(rows) {
-		now.fault = "gave several rows of one key; the first one is taken"
-		d.g.faulty.Add(1)
+	return product[O]{rows: d.entries(input, rows), deps: x.deps}
+}
+
+func (d *derivation[O]) entries(input string, rows []O) []*entry[O] {
+	if len(rows) == 0 {
+		return nil
 	}
-	return now, true
+	all := make([]*entry[O], len(rows))
+	for i, row := range rows {
+		all[i] = &entry[O]{key: row.Key(), from: input, row: row}
+	}
+	slices.SortStableFunc(all, (*entry[O]).compare)
+	distinct := slices.CompactFunc(all, func(a, b *entry[O]) bool { return a.key == b.key })
+	if len(distinct) < len(all) {
+		d.fault(input, "gave several rows of one key; the first one is taken")
+	}
+	return distinct
+}
+
+func (d *derivation[O]) fault(input, text string) {
+	d.g.faulty.Add(1)
+	d.broken[input] = text
 }
 
 func (d *derivation[O]) depend(input string, old, now []dep) {
@@ -205,45 +221,50 @@ func (d *derivation[O]) depend(input string, old, now []dep) {
 	}
 }
 
-func (d *derivation[O]) claim(key, input string) {
-	first, taken := d.owner[key]
-	if !taken {
-		d.owner[key] = input
+// owner is the row that a key has as far as the commit has come; nil: none.
+func (d *derivation[O]) owner(key string) *entry[O] {
+	if e, changed := d.next[key]; changed {
+		return e
+	}
+	return d.rows[key]
+}
+
+func (d *derivation[O]) claim(e *entry[O]) {
+	first := d.owner(e.key)
+	if first == nil {
+		d.next[e.key] = e
 		return
 	}
 	d.g.faulty.Add(1)
-	d.owner[key] = min(first, input)
-	later := max(first, input)
-	i, _ := slices.BinarySearch(d.also[key], later)
-	d.also[key] = slices.Insert(d.also[key], i, later)
+	if e.from < first.from {
+		d.next[e.key] = e
+	}
+	later := max(first.from, e.from)
+	i, _ := slices.BinarySearch(d.also[e.key], later)
+	d.also[e.key] = slices.Insert(d.also[e.key], i, later)
 }
 
-func (d *derivation[O]) release(key, input string) {
-	rest := d.also[key]
-	switch i, found := slices.BinarySearch(rest, input); {
+func (d *derivation[O]) release(e *entry[O]) {
+	rest := d.also[e.key]
+	switch i, found := slices.BinarySearch(rest, e.from); {
 	case found:
 		rest = slices.Delete(rest, i, i+1)
 	case len(rest) > 0:
-		d.owner[key], rest = rest[0], rest[1:]
+		d.next[e.key], rest = d.made[rest[0]].row(e.key), rest[1:]
 	default:
-		delete(d.owner, key)
+		d.next[e.key] = nil
 	}
 	if len(rest) == 0 {
-		delete(d.also, key)
+		delete(d.also, e.key)
 	} else {
-		d.also[key] = rest
+		d.also[e.key] = rest
 	}
 }
 
-// find is the row that a key has now; nil: none.
-func (d *derivation[O]) find(key string) *O {
-	input, ok := d.owner[key]
-	if !ok {
-		return nil
-	}
-	rows := d.made[input].rows
-	i, _ := slices.BinarySearchFunc(rows, key, func(o O, key string) int { return cmp.Compare(o.Key(), key) })
-	return &rows[i]
+// row is the one of a key that is among them.
+func (p product[O]) row(key string) *entry[O] {
+	i, _ := find(p.rows, key)
+	return p.rows[i]
 }
 
 func (d *derivation[O]) discard() {}

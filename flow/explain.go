@@ -66,12 +66,12 @@ func (g *Graph) Faults() []Fault {
 }
 
 func (d *derivation[O]) inputs(key string) []Ref {
-	input, ok := d.owner[key]
-	if !ok {
+	e := d.rows[key]
+	if e == nil {
 		return nil
 	}
-	refs := []Ref{d.input(input)}
-	for _, dep := range d.made[input].deps {
+	refs := []Ref{d.input(e.from)}
+	for _, dep := range d.made[e.from].deps {
 		refs = append(refs, Ref{Collection: dep.from.collection, Key: dep.key, How: dep.from.how})
 	}
 	return refs
@@ -79,16 +79,14 @@ func (d *derivation[O]) inputs(key string) []Ref {
 
 func (d *derivation[O]) faults() []Fault {
 	var all []Fault
-	for _, input := range sortedKeys(d.made) {
-		if text := d.made[input].fault; text != "" {
-			all = append(all, Fault{Collection: d.name, Input: d.input(input).String(), Text: text})
-		}
+	for _, input := range sortedKeys(d.broken) {
+		all = append(all, Fault{Collection: d.name, Input: d.input(input).String(), Text: d.broken[input]})
 	}
 	for _, key := range sortedKeys(d.also) {
 		for _, input := range d.also[key] {
 			all = append(all, Fault{
 				Collection: d.name, Key: key, Input: d.input(input).String(),
-				Text: "row not taken: " + d.input(d.owner[key]).String() + " gives the same key",
+				Text: "row not taken: " + d.input(d.rows[key].from).String() + " gives the same key",
 			})
 		}
 	}

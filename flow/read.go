@@ -1,6 +1,9 @@
 package flow
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Ctx is the right to read the graph. In a derivation each read is recorded,
 // and the derivation of that row runs again when what it read changes, also
@@ -10,14 +13,13 @@ type Ctx struct {
 	g     *Graph
 	order int // collections from this place on cannot be read
 	deps  []dep
-	seen  map[dep]struct{}
+	seen  map[dep]struct{} // the same as deps, where there are many
 }
 
 // Get returns the row of a key.
 func Get[V Row[V]](x *Ctx, c *Collection[V], key string) (V, bool) {
 	x.read(c.g, dep{&c.byKey, key})
-	v, ok := c.rows[key]
-	return v, ok
+	return c.row(key)
 }
 
 // Lookup returns the rows filed under a value of an index, sorted by key. The
@@ -51,29 +53,67 @@ type readers struct {
 	collection string
 	how        Read
 	order      int
-	who        map[string]map[edge]struct{}
+	who        map[string]audience
 }
 
 func (r *readers) touch(key string) {
-	for e := range r.who[key] {
+	a := r.who[key]
+	for _, e := range a.few {
+		e.by.touch(e.input)
+	}
+	for e := range a.many {
 		e.by.touch(e.input)
 	}
 }
 
 func (r *readers) add(key string, e edge) {
 	if r.who == nil {
-		r.who = map[string]map[edge]struct{}{}
+		r.who = map[string]audience{}
 	}
-	if r.who[key] == nil {
-		r.who[key] = map[edge]struct{}{}
-	}
-	r.who[key][e] = struct{}{}
+	a := r.who[key]
+	a.add(e)
+	r.who[key] = a
 }
 
 func (r *readers) remove(key string, e edge) {
-	delete(r.who[key], e)
-	if len(r.who[key]) == 0 {
+	a := r.who[key]
+	if a.remove(e); len(a.few)+len(a.many) == 0 {
 		delete(r.who, key)
+		return
+	}
+	r.who[key] = a
+}
+
+// audience is who read one thing: mostly one or two, so no map as long as a
+// list is as fast.
+type audience struct {
+	few  []edge
+	many map[edge]struct{}
+}
+
+// few is up to which size a list is searched as fast as a map.
+const few = 8
+
+func (a *audience) add(e edge) {
+	switch {
+	case a.many != nil:
+		a.many[e] = struct{}{}
+	case slices.Contains(a.few, e):
+	case len(a.few) < few:
+		a.few = append(a.few, e)
+	default:
+		a.many = map[edge]struct{}{e: {}}
+		for _, e := range a.few {
+			a.many[e] = struct{}{}
+		}
+		a.few = nil
+	}
+}
+
+func (a *audience) remove(e edge) {
+	delete(a.many, e)
+	if i := slices.Index(a.few, e); i >= 0 {
+		a.few = slices.Delete(a.few, i, i+1)
 	}
 }
 
@@ -87,12 +127,23 @@ func (x *Ctx) read(g *Graph, d dep) {
 	if d.from.order >= x.order {
 		panic(fmt.Sprintf("flow: %s: read by a collection made before it", d.from.collection))
 	}
-	if _, again := x.seen[d]; again {
-		return
+	if !x.again(d) {
+		x.deps = append(x.deps, d)
+	}
+}
+
+// again says whether the same was read before.
+func (x *Ctx) again(d dep) bool {
+	if len(x.deps) < few {
+		return slices.Contains(x.deps, d)
 	}
 	if x.seen == nil {
-		x.seen = map[dep]struct{}{}
+		x.seen = make(map[dep]struct{}, 2*few)
+		for _, d := range x.deps {
+			x.seen[d] = struct{}{}
+		}
 	}
+	_, again := x.seen[d]
 	x.seen[d] = struct{}{}
-	x.deps = append(x.deps, d)
+	return again
 }

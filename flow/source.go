@@ -7,20 +7,13 @@ import "fmt"
 // another origin has no effect and is a fault.
 type Source[V Row[V]] struct {
 	*Collection[V]
-	origins map[string]string // key -> origin; keys of origin "" are absent
-	staged  map[string]write[V]
-	refused map[string]string // key -> the origin that was refused last
-}
-
-// write is what a transaction does to one key.
-type write[V Row[V]] struct {
-	row    *V // nil: deleted
-	origin string
+	staged  map[string]*entry[V] // what a transaction does; nil: deletes
+	refused map[string]string    // key -> the origin that was refused last
 }
 
 // NewSource makes an empty source.
 func NewSource[V Row[V]](g *Graph, name string) *Source[V] {
-	s := &Source[V]{origins: map[string]string{}, staged: map[string]write[V]{}, refused: map[string]string{}}
+	s := &Source[V]{staged: map[string]*entry[V]{}, refused: map[string]string{}}
 	s.Collection = newCollection[V](g, name, s)
 	return s
 }
@@ -31,17 +24,18 @@ func (s *Source[V]) Set(tx *Tx, v V) { s.SetFrom(tx, "", v) }
 // SetFrom writes a row of an origin.
 func (s *Source[V]) SetFrom(tx *Tx, origin string, v V) {
 	key := v.Key()
-	if _, exists := s.Staged(tx, key); exists && s.origin(key) != origin {
+	s.check(tx)
+	if have := s.now(key); have != nil && have.from != origin {
 		tx.refuse(func() { s.refused[key] = origin })
 		return
 	}
-	s.staged[key] = write[V]{row: &v, origin: origin}
+	s.staged[key] = &entry[V]{key: key, from: origin, row: v}
 }
 
 // Delete removes a row, whatever its origin. There may be none.
 func (s *Source[V]) Delete(tx *Tx, key string) {
 	s.check(tx)
-	s.staged[key] = write[V]{}
+	s.staged[key] = nil
 }
 
 // Replace makes all the only rows of an origin: a resync. Differences are found
@@ -54,12 +48,12 @@ func (s *Source[V]) Replace(tx *Tx, origin string, all []V) {
 		keep[v.Key()] = true
 	}
 	for key := range s.rows {
-		if !keep[key] && s.origin(key) == origin {
+		if e := s.now(key); !keep[key] && e != nil && e.from == origin {
 			s.Delete(tx, key)
 		}
 	}
-	for key, w := range s.staged {
-		if !keep[key] && w.row != nil && w.origin == origin {
+	for key, e := range s.staged {
+		if !keep[key] && e != nil && e.from == origin {
 			s.Delete(tx, key)
 		}
 	}
@@ -72,22 +66,18 @@ func (s *Source[V]) Replace(tx *Tx, origin string, all []V) {
 // what the last commit left. It is for stages that change a part of a row.
 func (s *Source[V]) Staged(tx *Tx, key string) (v V, ok bool) {
 	s.check(tx)
-	if w, staged := s.staged[key]; staged {
-		if w.row == nil {
-			return v, false
-		}
-		return *w.row, true
+	if e := s.now(key); e != nil {
+		return e.row, true
 	}
-	v, ok = s.rows[key]
-	return v, ok
+	return v, false
 }
 
-// origin owns the row as it stands in this transaction.
-func (s *Source[V]) origin(key string) string {
-	if w, staged := s.staged[key]; staged {
-		return w.origin
+// now is the row as it stands in this transaction; nil: none.
+func (s *Source[V]) now(key string) *entry[V] {
+	if e, staged := s.staged[key]; staged {
+		return e
 	}
-	return s.origins[key]
+	return s.rows[key]
 }
 
 func (s *Source[V]) check(tx *Tx) {
@@ -98,15 +88,9 @@ func (s *Source[V]) check(tx *Tx) {
 
 func (s *Source[V]) settle() bool {
 	for _, key := range sortedKeys(s.staged) {
-		w := s.staged[key]
-		s.apply(key, w.row)
-		if w.row == nil {
+		s.apply(key, s.staged[key])
+		if s.staged[key] == nil {
 			delete(s.refused, key)
-		}
-		if w.origin == "" {
-			delete(s.origins, key)
-		} else {
-			s.origins[key] = w.origin
 		}
 	}
 	s.discard()
@@ -114,16 +98,20 @@ func (s *Source[V]) settle() bool {
 }
 
 // discard makes a new map: clearing one that a big commit grew costs that size each time.
-func (s *Source[V]) discard() { s.staged = map[string]write[V]{} }
+func (s *Source[V]) discard() { s.staged = map[string]*entry[V]{} }
 
 func (s *Source[V]) inputs(string) []Ref { return nil }
 
 func (s *Source[V]) faults() []Fault {
 	var all []Fault
 	for _, key := range sortedKeys(s.refused) {
+		owner := ""
+		if e := s.rows[key]; e != nil {
+			owner = e.from
+		}
 		all = append(all, Fault{
 			Collection: s.name, Key: key, Input: s.refused[key],
-			Text: fmt.Sprintf("belongs to origin %q; origin %q is not let in until it is deleted", s.origins[key], s.refused[key]),
+			Text: fmt.Sprintf("belongs to origin %q; origin %q is not let in until it is deleted", owner, s.refused[key]),
 		})
 	}
 	return all
