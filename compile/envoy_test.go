@@ -139,7 +139,9 @@ func wholeTable(t testing.TB, v *model.View, name string) map[string]any {
 		delete(table, "vhds")
 		var hosts []any
 		for r := range v.All(model.TypeVirtualHost) {
-			hosts = append(hosts, jsonOf(t, r))
+			if strings.HasPrefix(r.Name, name+"/") {
+				hosts = append(hosts, jsonOf(t, r))
+			}
 		}
 		table["virtualHosts"] = hosts
 	}

@@ -179,9 +179,9 @@ func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns()), nil),
 	}
 	if !s.Inline {
-		ready := readyHost()
+		ready := readyHost(OutboundRoutes)
 		resources = append(resources,
-			c.intern.resource(model.TypeRoute, OutboundRoutes, discoveredTable(), nil),
+			c.intern.resource(model.TypeRoute, OutboundRoutes, discoveredTable(OutboundRoutes), nil),
 			c.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
 	}
 	return model.NewLayer(key, resources...)

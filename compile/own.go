@@ -19,7 +19,7 @@ func (g gatewayPart) Equal(o gatewayPart) bool {
 
 // needs are the clusters to which the routes lead.
 func (g gatewayPart) needs() (all []string) {
-	for _, r := range g.Resources[model.TypeRoute] {
+	for _, r := range g.Resources[model.TypeVirtualHost] {
 		all = append(all, r.Needs...)
 	}
 	return all
@@ -34,14 +34,34 @@ func (c *compiler) gatewayPartOf(x *flow.Ctx, s scope) []gatewayPart {
 	tables := c.gatewayTables(x, gateways)
 	var resources []*model.Resource
 	for _, p := range ports {
-		t := gatewayTable(c.world(x), p, tables)
-		resources = append(resources, c.table(t))
-		problems = append(problems, t.problems...)
+		hosts, found := c.gatewayHosts(x, p, tables)
+		resources, problems = append(resources, hosts...), append(problems, found...)
 		if _, problem := boundPort(p, s.mapped()); problem != nil {
 			problems = append(problems, *problem)
 		}
 	}
 	return []gatewayPart{{Layer: model.NewLayer(s.gatewayKey(), resources...), problems: problems}}
+}
+
+// gatewayHosts are a port's table and its virtual hosts.
+func (c *compiler) gatewayHosts(x *flow.Ctx, p gatewayPort, tables []model.RouteTable) (resources []*model.Resource, problems []model.Problem) {
+	name := GatewayName(p.number)
+	ready := readyHost(name)
+	resources = append(resources,
+		c.intern.resource(model.TypeRoute, name, gatewayTable(p.number), nil, gatewayKeys(p)...),
+		c.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
+	by := candidatesByDomain(p, tables)
+	for _, domain := range model.SortedKeys(by) {
+		h := newGatewayHost(c.world(x), p, domain, by[domain])
+		problems = append(problems, h.problems...)
+		if h.config != nil {
+			resources = append(resources, c.intern.share(model.NewResource(model.Resource{
+				Type: model.TypeVirtualHost, Name: h.config.Name, Aliases: []string{h.config.Name},
+				Body: encode(h.config), Needs: h.needs, From: h.from,
+			})))
+		}
+	}
+	return resources, problems
 }
 
 // gatewayTables are the route tables that name one of the gateways, each once.

@@ -3,6 +3,7 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -186,6 +187,9 @@ func checkTables(t *testing.T, rt *rapid.T, v *model.View) {
 			continue
 		}
 		for piece := range v.All(model.TypeVirtualHost) {
+			if !strings.HasPrefix(piece.Name, r.Name+"/") {
+				continue
+			}
 			checkNeeds(rt, v, piece)
 			host := decode(t, piece).(*routev3.VirtualHost)
 			if host.Name != piece.Name {

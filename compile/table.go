@@ -22,10 +22,9 @@ const OutboundRoutes = "outbound"
 
 // table is a RouteConfiguration, and what it needs and came from.
 type table struct {
-	config   *routev3.RouteConfiguration
-	needs    []string
-	from     []model.Key
-	problems []model.Problem
+	config *routev3.RouteConfiguration
+	needs  []string
+	from   []model.Key
 }
 
 func newTable(name string) *routev3.RouteConfiguration {
@@ -33,18 +32,18 @@ func newTable(name string) *routev3.RouteConfiguration {
 }
 
 // discoveredTable gets its virtual hosts one by one.
-func discoveredTable() *routev3.RouteConfiguration {
-	t := newTable(OutboundRoutes)
+func discoveredTable(name string) *routev3.RouteConfiguration {
+	t := newTable(name)
 	t.Vhds = &routev3.Vhds{ConfigSource: ads()}
 	return t
 }
 
 // readyHost is a virtual host that nobody calls. A listener whose table has none
 // would wait for one.
-func readyHost() *routev3.VirtualHost {
+func readyHost(table string) *routev3.VirtualHost {
 	const host = "weft-ready.invalid"
 	return &routev3.VirtualHost{
-		Name: OutboundRoutes + "/" + host, Domains: []string{host},
+		Name: table + "/" + host, Domains: []string{host},
 		Routes: []*routev3.Route{{
 			Name: RouteNone, Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}, Action: said(404, noRouteBody),
 		}},

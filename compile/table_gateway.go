@@ -9,39 +9,44 @@ import (
 	"weft.dev/model"
 )
 
-// gatewayTable routes what enters at one port of a gateway. tables are those
-// that name one of its gateways.
-func gatewayTable(w world, p gatewayPort, tables []model.RouteTable) table {
-	t := table{config: newTable(GatewayName(p.number))}
-	t.config.IgnorePortInHostMatching = true // the port that a client names may be mapped
-	by := gatewayHosts(p, tables)
-	for _, domain := range model.SortedKeys(by) {
-		r := newRouter(w, p.number)
-		routes := []*routev3.Route{}
-		for _, c := range by[domain] {
-			for _, route := range r.routes(c) {
-				routes = append(routes, route.route)
-			}
-		}
-		t.problems = append(t.problems, r.problems...)
-		t.needs = append(t.needs, r.needed()...)
-		t.from = append(t.from, r.from...)
-		if len(routes) > 0 {
-			t.config.VirtualHosts = append(t.config.VirtualHosts, &routev3.VirtualHost{
-				Name: domain, Domains: []string{domain}, Routes: routes, RetryPolicy: retry(nil),
-			})
-		}
-	}
-	for _, l := range p.listeners {
-		t.from = append(t.from, keysOf(l.gateway.From)...)
-	}
-	slices.Sort(t.needs)
-	t.needs, t.from = slices.Compact(t.needs), compactKeys(t.from)
+// gatewayHost is what enters at one port of a gateway for one domain.
+type gatewayHost struct {
+	config   *routev3.VirtualHost
+	needs    []string
+	from     []model.Key
+	problems []model.Problem
+}
+
+// gatewayTable gets its virtual hosts one by one.
+func gatewayTable(port uint32) *routev3.RouteConfiguration {
+	t := discoveredTable(GatewayName(port))
+	t.IgnorePortInHostMatching = true // the port that a client names may be mapped
 	return t
 }
 
-// gatewayHosts are the candidates of each domain at a port, in their order.
-func gatewayHosts(p gatewayPort, tables []model.RouteTable) map[string][]candidate {
+// newGatewayHost routes the candidates of a domain.
+func newGatewayHost(w world, p gatewayPort, domain string, candidates []candidate) gatewayHost {
+	r := newRouter(w, p.number)
+	routes := []*routev3.Route{}
+	for _, c := range candidates {
+		for _, route := range r.routes(c) {
+			routes = append(routes, route.route)
+		}
+	}
+	for _, l := range p.listeners {
+		r.from = append(r.from, keysOf(l.gateway.From)...)
+	}
+	h := gatewayHost{needs: r.needed(), from: compactKeys(r.from), problems: r.problems}
+	if len(routes) > 0 {
+		h.config = &routev3.VirtualHost{
+			Name: GatewayName(p.number) + "/" + domain, Domains: []string{domain}, Routes: routes, RetryPolicy: retry(nil),
+		}
+	}
+	return h
+}
+
+// candidatesByDomain are the candidates of each domain at a port, in their order.
+func candidatesByDomain(p gatewayPort, tables []model.RouteTable) map[string][]candidate {
 	claimed := map[string][]model.RouteTable{} // domain -> tables, each once
 	entrances := map[string]entrance{}
 	for _, l := range p.listeners {

@@ -82,7 +82,7 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 	}
 	host, domain := virtualHost(config, m.headers[":authority"])
 	if config.Vhds != nil {
-		if host, domain, err = discovered(c.view, config.Name, m.headers[":authority"]); err != nil {
+		if host, domain, err = discovered(c.view, config, m.headers[":authority"]); err != nil {
 			return err
 		}
 	}

@@ -184,7 +184,9 @@ func static(t *testing.T, view *model.View) *bootstrapv3.Bootstrap {
 			if table.Vhds != nil {
 				table.Vhds = nil
 				for r := range view.All(model.TypeVirtualHost) {
-					table.VirtualHosts = append(table.VirtualHosts, unpack(t, r, &routev3.VirtualHost{}))
+					if strings.HasPrefix(r.Name, table.Name+"/") {
+						table.VirtualHosts = append(table.VirtualHosts, unpack(t, r, &routev3.VirtualHost{}))
+					}
 				}
 			}
 			for name, value := range map[string]string{"x-cluster": "%UPSTREAM_CLUSTER%", "x-route": "%ROUTE_NAME%"} {

@@ -43,13 +43,17 @@ func virtualHost(config *routev3.RouteConfiguration, authority string) (host *ro
 
 // discovered chooses of the virtual hosts that come one by one. Their resources
 // tell the domains, so that one of a thousand is decoded.
-func discovered(view *model.View, table, authority string) (host *routev3.VirtualHost, domain string, err error) {
+func discovered(view *model.View, config *routev3.RouteConfiguration, authority string) (host *routev3.VirtualHost, domain string, err error) {
+	authority = strings.ToLower(authority)
+	if config.IgnorePortInHostMatching {
+		authority = withoutPort(authority)
+	}
 	var chosen *model.Resource
 	best := -1
 	for r := range view.All(model.TypeVirtualHost) {
 		for _, alias := range r.Aliases {
-			d, ours := strings.CutPrefix(alias, table+"/")
-			if rank := domainRank(d, strings.ToLower(authority)); ours && rank > best {
+			d, ours := strings.CutPrefix(alias, config.Name+"/")
+			if rank := domainRank(d, authority); ours && rank > best {
 				best, chosen, domain = rank, r, d
 			}
 		}
