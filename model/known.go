@@ -18,6 +18,11 @@ func (k Known) Equal(o Known) bool {
 	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts) && slices.Equal(k.Asked, o.Asked)
 }
 
+// AskPrefix begins the name of every virtual host of the calls that workloads
+// make; in one that a proxy asks for, the authority follows as the caller wrote
+// it, in lower case.
+const AskPrefix = "outbound/"
+
 // Ask is a resource that a connected proxy asked for by name, on behalf of a
 // request that waits for it, and that its view lacked. It stays for as long as
 // the proxy is connected and does not unsubscribe. Key: Proxy, Type, Name.
