@@ -35,6 +35,7 @@ var rules = map[string]rule{
 	"translate":          {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
 	"translate/*":        {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
 	"compile":            {[]string{"flow", "model"}, "model to Envoy; knows no API kind and no session"},
+	"scope":              {[]string{"flow", "model"}, "who needs which service; knows no Envoy and no store"},
 	"explain":            {[]string{"model", "compile"}, "reads what was compiled"},
 	"xds":                {[]string{"flow", "model"}, "sessions know bytes, not features"},
 	"identity":           {[]string{"flow", "model", "api/*", "store"}, "certificates and tokens"},
@@ -54,7 +55,8 @@ var rules = map[string]rule{
 // packages that may name it.
 var fences = map[string][]string{
 	"k8s.io/apiserver":                       {"store/serve"},
-	"k8s.io/apiextensions-apiserver":         {"store/serve"},
+	"k8s.io/apiextensions-apiserver":         {"store/serve", "source/folder"}, // see docs/design/0005-folder.md
+	"github.com/fsnotify/fsnotify":           {"source/folder"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "cmd/*", "test/*"},
 	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "xds", "agent/*", "test/*"},

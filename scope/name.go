@@ -1,0 +1,74 @@
+package scope
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// names find services by what people and programs call them. A row has the
+// name of a service alone, so that nobody here hears of its ports and addresses.
+type names struct {
+	services    *flow.Collection[model.Service]
+	ofNamespace *flow.Index[model.Service]
+	ofSuffix    *flow.Index[model.Service] // by "*.example.com", and all by "*"
+}
+
+func newNames(services *flow.Collection[model.Service]) names {
+	n := names{services: flow.Derive(services, "names of services", func(_ *flow.Ctx, s model.Service) []model.Service {
+		return []model.Service{{Host: s.Host, Namespace: s.Namespace, Name: s.Name, External: s.External}}
+	})}
+	n.ofNamespace = flow.NewIndex(n.services, func(s model.Service) []string { return []string{s.Namespace} })
+	n.ofSuffix = flow.NewIndex(n.services, func(s model.Service) []string { return append(wildcards(s.Host), "*") })
+	return n
+}
+
+// wildcards are those that a host fits, the most specific first.
+func wildcards(host string) []string {
+	var all []string
+	for i := range len(host) {
+		if host[i] == '.' {
+			all = append(all, "*"+host[i:])
+		}
+	}
+	return all
+}
+
+// resolve finds the service that a caller of the namespace means by an
+// authority, host or host:port. What belongs to the mesh comes before what is
+// outside of it, and a full name before a wildcard.
+func (n names) resolve(x *flow.Ctx, namespace, authority string) (host string, ok bool) {
+	name := hostOf(authority)
+	for _, candidate := range candidates(namespace, name) {
+		if s, found := flow.Get(x, n.services, candidate); found && slices.Contains(s.Names(namespace), name) {
+			return s.Host, true
+		}
+	}
+	for _, wildcard := range wildcards(name) {
+		if _, found := flow.Get(x, n.services, wildcard); found {
+			return wildcard, true
+		}
+	}
+	return "", false
+}
+
+// candidates are the hosts that may have a name among their Names.
+func candidates(namespace, name string) []string {
+	if i := strings.LastIndexByte(strings.TrimSuffix(name, ".svc"), '.'); i > 0 {
+		short := name[:i]
+		owner := strings.TrimSuffix(name, ".svc")[i+1:]
+		return []string{model.HostOf(owner, short), name}
+	}
+	return []string{model.HostOf(namespace, name), name}
+}
+
+// hostOf is an authority without its port.
+func hostOf(authority string) string {
+	if host, _, err := net.SplitHostPort(authority); err == nil {
+		return host
+	}
+	return authority
+}

@@ -1,0 +1,188 @@
+package scope
+
+import (
+	"cmp"
+	"slices"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// maxAsked bounds the names that one account's proxies wait for: what is above
+// is asked for by a program that makes names up.
+const maxAsked = 1000
+
+// Inputs are the rows that scopes follow from. All but Workloads and Services
+// may be nil: there is nothing of the kind then.
+type Inputs struct {
+	Workloads *flow.Collection[model.Workload]
+	Services  *flow.Collection[model.Service]
+	Egresses  *flow.Collection[model.Egress]
+	Declared  *flow.Collection[model.Declared]
+	Learned   *flow.Collection[model.Learned]
+	Asks      *flow.Collection[model.Ask]
+	Routes    *flow.Collection[model.RouteTable] // for reasons only: compile adds what a route needs
+}
+
+// Scopes is the wired package.
+type Scopes struct {
+	Known *flow.Collection[model.Known]
+
+	in       Inputs
+	names    names
+	bounds   *flow.Collection[bound]
+	reaches  *flow.Collection[reach]
+	accounts *flow.Collection[needs]
+	asked    *flow.Collection[asked]
+	wanted   *flow.Collection[want]
+
+	egressesOf *flow.Index[model.Egress]     // by namespace
+	declaredOf *flow.Index[model.Declared]   // by account
+	learnedOf  *flow.Index[model.Learned]    // by account
+	askedOf    *flow.Index[asked]            // by account
+	routesOf   *flow.Index[model.RouteTable] // by host
+}
+
+// Account is whose calls are alike: all workloads of one identity.
+type Account struct{ Namespace, Name string }
+
+// String is "namespace/name".
+func (a Account) String() string { return a.Namespace + "/" + a.Name }
+
+// Compare orders accounts by namespace and name.
+func (a Account) Compare(o Account) int {
+	return cmp.Or(cmp.Compare(a.Namespace, o.Namespace), cmp.Compare(a.Name, o.Name))
+}
+
+// bound is what matters here of a workload. Key: Workload.
+type bound struct {
+	Workload string
+	Account  Account
+	Gateway  bool
+	Egress   string // key of the one that decides; "": the account's needs do
+}
+
+func (b bound) Key() string        { return b.Workload }
+func (b bound) Equal(o bound) bool { return b == o }
+
+// New wires scopes. What it reads must be wired before.
+func New(in Inputs) *Scopes {
+	s := &Scopes{in: in, names: newNames(in.Services)}
+	s.egressesOf = index(in.Egresses, func(e model.Egress) string { return e.Namespace })
+	s.declaredOf = index(in.Declared, func(d model.Declared) string { return Account{d.Namespace, d.Account}.String() })
+	s.learnedOf = index(in.Learned, func(l model.Learned) string { return Account{l.Namespace, l.Account}.String() })
+	if in.Routes != nil {
+		s.routesOf = flow.NewIndex(in.Routes, hostsOfMesh)
+	}
+	s.bounds = flow.Derive(in.Workloads, "bounds of scopes", func(x *flow.Ctx, w model.Workload) []bound {
+		return []bound{s.bound(x, w)}
+	})
+	s.wireReaches()
+	s.wireAsked()
+	s.wireAccounts()
+	s.Known = flow.Derive(s.bounds, "known", func(x *flow.Ctx, b bound) []model.Known {
+		return []model.Known{s.known(x, b)}
+	})
+	return s
+}
+
+// index may be of nothing.
+func index[V flow.Row[V]](c *flow.Collection[V], by func(V) string) *flow.Index[V] {
+	if c == nil {
+		return nil
+	}
+	return flow.NewIndex(c, func(v V) []string { return []string{by(v)} })
+}
+
+func lookup[V flow.Row[V]](x *flow.Ctx, ix *flow.Index[V], by string) []V {
+	if ix == nil {
+		return nil
+	}
+	return flow.Lookup(x, ix, by)
+}
+
+func (s *Scopes) bound(x *flow.Ctx, w model.Workload) bound {
+	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != ""}
+	if e, ok := s.egress(x, w); ok && !b.Gateway {
+		b.Egress = e.Key()
+	}
+	return b
+}
+
+// known is what a gateway's routes need, which compile finds; else what the
+// Sidecar says, else what the account needs.
+func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
+	k := model.Known{Workload: b.Workload}
+	if b.Gateway {
+		return k
+	}
+	account, _ := flow.Get(x, s.accounts, b.Account.String())
+	if b.Egress == "" {
+		k.Hosts, k.Asked = account.Hosts, account.Asked
+		return k
+	}
+	r, _ := flow.Get(x, s.reaches, reachKey(b))
+	if r.All {
+		k.All = true
+		return k
+	}
+	k.Hosts, k.Asked = r.Hosts, account.Asked
+	return k
+}
+
+// needs are those of an account. Key: Account.
+type needs struct {
+	Account Account
+	Hosts   []string // of services, sorted
+	Asked   []string // authorities, sorted
+	Learns  bool     // what it calls is worth to be remembered
+}
+
+func (n needs) Key() string { return n.Account.String() }
+func (n needs) Equal(o needs) bool {
+	return n.Account == o.Account && n.Learns == o.Learns && slices.Equal(n.Hosts, o.Hosts) && slices.Equal(n.Asked, o.Asked)
+}
+
+func (s *Scopes) wireAccounts() {
+	members := flow.NewIndex(s.bounds, func(b bound) []string {
+		if b.Gateway {
+			return nil
+		}
+		return []string{b.Account.String()}
+	})
+	s.accounts = flow.Group(members, "needs of accounts", func(x *flow.Ctx, key string, all []bound) *needs {
+		n := needs{Account: all[0].Account}
+		declared := lookup(x, s.declaredOf, key)
+		for _, d := range declared {
+			for _, h := range d.Hosts {
+				n.Hosts = append(n.Hosts, h.Host)
+			}
+		}
+		learns := !closed(declared)
+		n.Learns = learns && n.Account.Name != "" && slices.ContainsFunc(all, func(b bound) bool { return b.Egress == "" })
+		if learns {
+			for _, l := range lookup(x, s.learnedOf, key) {
+				n.Hosts = append(n.Hosts, l.Host)
+			}
+		}
+		for _, a := range lookup(x, s.askedOf, key) {
+			n.Asked = append(n.Asked, a.Authority)
+			if a.Learn {
+				n.Hosts = append(n.Hosts, a.Host)
+			}
+		}
+		n.Hosts, n.Asked = sorted(n.Hosts), sorted(n.Asked)
+		n.Asked = n.Asked[:min(len(n.Asked), maxAsked)]
+		return &n
+	})
+}
+
+// closed says whether somebody declared that nothing else is needed.
+func closed(all []model.Declared) bool {
+	return slices.ContainsFunc(all, func(d model.Declared) bool { return d.Only })
+}
+
+func sorted(all []string) []string {
+	slices.Sort(all)
+	return slices.Compact(all)
+}
