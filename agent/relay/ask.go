@@ -60,7 +60,6 @@ func (k *kind) answerAsks(b *batch, clustersFirst bool) {
 		}
 		k.asks[name] = inHand
 		b.add(one)
-		delete(k.owed, one.Name)
 	}
 }
 

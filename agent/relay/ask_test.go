@@ -150,6 +150,19 @@ func TestAskForTheUnknown(t *testing.T) {
 	})
 }
 
+// Of a resource without a body Envoy makes nothing, and so does the memory.
+func TestServerSaysUnknown(t *testing.T) {
+	r := asking(t, named("outbound/held", "1", "outbound/held"))
+	r.ServerConnected()
+	ask(r, "outbound/reviews")
+	r.FromServer(&response{TypeUrl: hosts, Nonce: "s1", Resources: []*resource{unknown("outbound/reviews"), unknown("outbound/held")}})
+	want(t, "passed on", names(accept(t, r, hosts)), "outbound/reviews=", "outbound/held=")
+	want(t, "held", r.Names(hosts), "outbound/held")
+	r.Tick()
+	r.Tick()
+	quietNow(t, r, "answered")
+}
+
 // A refused answer is none: the request waits on, for the server's better one or
 // the bound.
 func TestRefusedAnswer(t *testing.T) {

@@ -97,7 +97,7 @@ func (k *kind) compare(has map[string]string) {
 		switch one := k.find(name); {
 		case one != nil && one.Version == version:
 			delete(k.owed, name)
-		case one == nil && k.known && !asked:
+		case one == nil && k.known && (!asked || version != ""): // without a version it is what unknown says
 			k.gone = append(k.gone, name)
 		}
 	}
@@ -197,8 +197,10 @@ func (k *kind) fromMemory(clustersFirst bool) *response {
 	if p := k.oneGroup(); p != nil {
 		return p
 	}
-	b := batch{response: &response{}, in: map[string]bool{}}
-	k.answerAsks(&b, clustersFirst)
+	b := batch{response: &response{RemovedResources: k.gone}, in: map[string]bool{}}
+	if k.gone = nil; len(b.RemovedResources) == 0 { // or a name might stand on both sides
+		k.answerAsks(&b, clustersFirst)
+	}
 	if !clustersFirst {
 		k.answerOwed(&b)
 	}
@@ -225,12 +227,6 @@ func (b *batch) add(one *resource) {
 func (b *batch) full() bool { return len(b.Resources) >= chunk }
 
 func (k *kind) answerOwed(b *batch) {
-	for _, name := range k.gone {
-		if !b.in[name] {
-			b.RemovedResources = append(b.RemovedResources, name)
-		}
-	}
-	k.gone = nil
 	for _, name := range slices.Sorted(maps.Keys(k.owed)) {
 		if b.full() {
 			return
