@@ -1,0 +1,27 @@
+package folder
+
+import "time"
+
+// Limits of a folder. What is beyond them is a problem, and not read.
+const (
+	MaxFileBytes = 4 << 20
+	MaxBytes     = 256 << 20 // of all files
+	MaxFiles     = 20_000
+	MaxDepth     = 16 // folders below each other, links included
+
+	// maxEvents is how many events are looked at one by one; more are one look at everything.
+	maxEvents = 1000
+	// maxLines is of how many parts of an object the line is remembered.
+	maxLines = 500
+	// maxFaults is how many faults of one object are reported.
+	maxFaults = 20
+)
+
+const (
+	// removalGrace is how long an object that is gone from its file stays: vim,
+	// git and many scripts remove or empty a file before they write it again.
+	removalGrace = 100 * time.Millisecond
+	// rescanInterval is when everything is looked at without an event, by size, time and inode
+	// only: a network file system tells of nothing, nor does a link whose far end changes.
+	rescanInterval = time.Minute
+)

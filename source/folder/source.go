@@ -1,0 +1,188 @@
+package folder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// Source is the collection of all objects of a folder. Key and content of a row
+// are those that source/store would give.
+type Source struct {
+	*flow.Source[api.Object]
+	// Problems are those of files and objects that have no effect, or not the one
+	// that is written now. Where one object has none, the row's Object is the file.
+	Problems *flow.Source[model.Problem]
+
+	graph  *flow.Graph
+	log    *slog.Logger
+	tree   tree
+	reader reader
+	state  state
+	synced chan struct{}
+}
+
+// New makes the source; it is empty until Run has read everything once.
+func New(dir string, graph *flow.Graph, log *slog.Logger) *Source {
+	dir = filepath.Clean(dir)
+	return &Source{
+		Source:   flow.NewSource[api.Object](graph, "objects"),
+		Problems: flow.NewSource[model.Problem](graph, "problems of files"),
+		graph:    graph, log: log,
+		tree:   tree{dir: dir, watched: map[string]identity{}},
+		reader: reader{dir: dir, schemas: newSchemas(), seed: maphash.MakeSeed()},
+		state:  newState(),
+		synced: make(chan struct{}),
+	}
+}
+
+// Synced is closed once every object that there was is committed.
+func (s *Source) Synced() <-chan struct{} { return s.synced }
+
+// Run follows the folder until ctx ends. A folder that is not there at first is
+// an error; one that goes away later leaves the rows as they are.
+func (s *Source) Run(ctx context.Context) error {
+	if info, err := os.Stat(s.tree.dir); err != nil || !info.IsDir() {
+		return fmt.Errorf("configuration folder %s: %w; name a folder that exists", s.tree.dir, errors.Join(err, errNoFolder))
+	}
+	watcher, err := fsnotify.NewBufferedWatcher(maxEvents)
+	if err != nil {
+		return fmt.Errorf("configuration folder %s: %w; raise fs.inotify.max_user_instances", s.tree.dir, err)
+	}
+	defer watcher.Close()
+	s.tree.watcher = watcher
+	s.compare(".")
+	close(s.synced)
+	return s.follow(ctx, watcher)
+}
+
+var errNoFolder = errors.New("it is no folder")
+
+func (s *Source) follow(ctx context.Context, watcher *fsnotify.Watcher) error {
+	slow := time.NewTicker(rescanInterval)
+	defer slow.Stop()
+	removal := time.NewTimer(time.Hour)
+	defer removal.Stop()
+	for {
+		removal.Reset(s.state.nextRemoval(time.Now()))
+		select {
+		case event := <-watcher.Events:
+			s.react(event, watcher.Events)
+		case err := <-watcher.Errors:
+			s.log.Warn("changes of the configuration folder may have been missed: everything is compared", "why", err)
+			s.compare(".")
+		case <-slow.C:
+			s.compare(".")
+		case <-removal.C:
+			s.state.remove(time.Now())
+			s.commit()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// react looks at what an event names, and at what came with it: what came while
+// the last commit ran is one commit.
+func (s *Source) react(event fsnotify.Event, more <-chan fsnotify.Event) {
+	var files, below []string
+	for {
+		file, dir := s.tree.look(event)
+		if file != "" && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+		if dir != "" && !slices.Contains(below, dir) {
+			below = append(below, dir)
+		}
+		select {
+		case event = <-more:
+			if len(files)+len(below) < maxEvents {
+				continue
+			}
+			s.compare(".")
+			return
+		default:
+		}
+		break
+	}
+	for _, dir := range below {
+		s.compare(dir)
+	}
+	files, _ = s.state.admit(files) // who is too many is told of by the next slow look
+	s.take(files)
+}
+
+// compare looks at everything below a path, and reads what is not as it was.
+func (s *Source) compare(below string) {
+	f := s.tree.walk(below)
+	paths, refused := s.state.admit(s.state.changed(below, &f))
+	if refused > 0 {
+		f.faults[below] = fmt.Errorf("%s: has more than %d files, and %d are not read; merge some", s.tree.dir, MaxFiles, refused)
+	}
+	s.state.look(below, f.faults)
+	s.take(paths)
+}
+
+// readAll reads files, many at a time.
+func (s *Source) readAll(paths []string) []reading {
+	all := make([]reading, len(paths))
+	sums := make([]uint64, len(paths))
+	for i, path := range paths {
+		sums[i] = s.state.sum(path)
+	}
+	var workers sync.WaitGroup
+	next := make(chan int)
+	for range min(runtime.GOMAXPROCS(0), len(paths)) {
+		workers.Go(func() {
+			for i := range next {
+				all[i] = s.reader.read(paths[i], sums[i])
+			}
+		})
+	}
+	for i := range paths {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return all
+}
+
+// take reads files and commits what that changes.
+func (s *Source) take(paths []string) {
+	for _, r := range s.readAll(paths) {
+		s.state.take(r, time.Now())
+	}
+	s.commit()
+}
+
+func (s *Source) commit() {
+	d := s.state.settle()
+	s.graph.Commit(func(tx *flow.Tx) {
+		for _, key := range d.gone {
+			s.Delete(tx, key)
+		}
+		for _, o := range d.set {
+			s.Set(tx, o)
+		}
+		for _, key := range d.solved {
+			s.Problems.Delete(tx, key)
+		}
+		for _, p := range d.found {
+			s.Problems.Set(tx, p)
+		}
+	})
+}

@@ -1,0 +1,257 @@
+package folder
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"weft.dev/api"
+	"weft.dev/model"
+)
+
+// state is what is known of the folder. It is told what was read and says what
+// that changes.
+type state struct {
+	files   map[string]*file
+	bytes   int64
+	claims  map[string][]string      // key of an object -> paths that have it, sorted
+	leaving map[claim]time.Time      // objects that are gone from their files, and since when
+	folders map[string]model.Problem // of folders that cannot be read
+	shown   map[string][]string      // key of an object -> keys of the problems that its claims have with each other
+	dirty   map[string]struct{}      // keys of objects that are to be decided anew
+	out     delta
+}
+
+// claim is an object in a file.
+type claim struct{ path, key string }
+
+// file is the last that was good of a file, and what is wrong with it now.
+type file struct {
+	stamp    stamp
+	sum      uint64
+	objects  map[string]written
+	problems []model.Problem
+}
+
+// written is an object where it stands.
+type written struct {
+	api.Object
+	place string
+}
+
+// delta is what changes.
+type delta struct {
+	set    []api.Object
+	gone   []string
+	found  []model.Problem
+	solved []string
+}
+
+func newState() state {
+	return state{
+		files: map[string]*file{}, claims: map[string][]string{}, leaving: map[claim]time.Time{},
+		folders: map[string]model.Problem{}, shown: map[string][]string{}, dirty: map[string]struct{}{},
+	}
+}
+
+func (s *state) sum(path string) uint64 {
+	if f := s.files[path]; f != nil {
+		return f.sum
+	}
+	return 0
+}
+
+// changed are the files below a path that are not as they were, sorted.
+func (s *state) changed(below string, f *found) []string {
+	var paths []string
+	for path, is := range f.files {
+		if was := s.files[path]; was == nil || was.stamp != is {
+			paths = append(paths, path)
+		}
+	}
+	for path := range s.files {
+		if _, found := f.files[path]; !found && isBelow(path, below) && f.covers(path) {
+			paths = append(paths, path)
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+// admit leaves out new files that would be too many.
+func (s *state) admit(paths []string) (admitted []string, refused int) {
+	room := MaxFiles - len(s.files)
+	for _, path := range paths {
+		if s.files[path] == nil {
+			if room--; room < 0 {
+				refused++
+				continue
+			}
+		}
+		admitted = append(admitted, path)
+	}
+	return admitted, refused
+}
+
+// look takes in what is wrong with the folders below a path.
+func (s *state) look(below string, faults map[string]error) {
+	for dir, p := range s.folders {
+		if isBelow(dir, below) {
+			s.solve(p)
+			delete(s.folders, dir)
+		}
+	}
+	for dir, err := range faults {
+		s.folders[dir] = model.Problem{
+			Object: model.Key{Kind: fileKind, Name: dir}, Code: model.ProblemInvalid,
+			Message: err.Error() + "; what was read before stays in effect until this is corrected",
+		}
+		s.out.found = append(s.out.found, s.folders[dir])
+	}
+}
+
+// take takes in what was read of a file.
+func (s *state) take(r reading, now time.Time) {
+	f := s.files[r.path]
+	if f == nil {
+		if r.missing {
+			return
+		}
+		f = &file{objects: map[string]written{}}
+		s.files[r.path] = f
+	}
+	s.bytes -= f.stamp.size
+	if s.bytes+r.stamp.size > MaxBytes {
+		r.fail(fmt.Sprintf("%s: the files of the folder have more than %d bytes; remove some", r.path, MaxBytes))
+		r.same, r.stamp, r.sum = false, stamp{}, 0 // every slow look tries it again
+	}
+	s.bytes += r.stamp.size
+	f.stamp, f.sum = r.stamp, r.sum
+	if r.same {
+		return
+	}
+	s.solve(f.problems...)
+	f.problems = r.problems
+	s.out.found = append(s.out.found, f.problems...)
+	if !r.broken {
+		s.replace(r, f, now)
+	}
+}
+
+// replace makes what was read the objects of a file; those that are not in it any more begin to leave.
+func (s *state) replace(r reading, f *file, now time.Time) {
+	stays := map[string]bool{}
+	for i, o := range r.objects {
+		key := o.Key()
+		stays[key] = true
+		if _, had := f.objects[key]; !had {
+			s.claim(key, r.path)
+		}
+		f.objects[key] = written{o, r.places[i]}
+		s.dirty[key] = struct{}{}
+	}
+	for _, key := range r.unsound {
+		stays[key] = true // as it was, if it ever was good
+	}
+	for key := range f.objects {
+		c := claim{r.path, key}
+		_, leaves := s.leaving[c]
+		switch {
+		case stays[key] && leaves:
+			delete(s.leaving, c)
+			s.dirty[key] = struct{}{}
+		case !stays[key] && !leaves:
+			s.leaving[c] = now
+			s.dirty[key] = struct{}{}
+		}
+	}
+	if r.missing && len(f.objects) == 0 {
+		delete(s.files, r.path)
+	}
+}
+
+func (s *state) claim(key, path string) {
+	paths := s.claims[key]
+	i, _ := slices.BinarySearch(paths, path)
+	s.claims[key] = slices.Insert(paths, i, path)
+}
+
+// nextRemoval is how long nothing is to be removed.
+func (s *state) nextRemoval(now time.Time) time.Duration {
+	wait := rescanInterval
+	for _, since := range s.leaving {
+		wait = min(wait, since.Add(removalGrace).Sub(now))
+	}
+	return max(wait, 0)
+}
+
+// remove ends the claims of what has left for good.
+func (s *state) remove(now time.Time) {
+	for c, since := range s.leaving {
+		if now.Sub(since) < removalGrace {
+			continue
+		}
+		delete(s.leaving, c)
+		s.dirty[c.key] = struct{}{}
+		f := s.files[c.path]
+		delete(f.objects, c.key)
+		if len(f.objects) == 0 && f.stamp == (stamp{}) {
+			delete(s.files, c.path)
+		}
+		s.claims[c.key] = slices.DeleteFunc(s.claims[c.key], func(path string) bool { return path == c.path })
+		if len(s.claims[c.key]) == 0 {
+			delete(s.claims, c.key)
+		}
+	}
+}
+
+// settle decides which file has each object, and returns all that changed.
+func (s *state) settle() delta {
+	for _, key := range slices.Sorted(maps.Keys(s.dirty)) {
+		s.decide(key)
+	}
+	clear(s.dirty)
+	out := s.out
+	s.out = delta{}
+	return out
+}
+
+// decide gives an object to the first path that has it, or else that had it a moment ago.
+func (s *state) decide(key string) {
+	s.out.solved = append(s.out.solved, s.shown[key]...)
+	delete(s.shown, key)
+	var owner *written
+	for _, path := range s.claims[key] {
+		if _, leaves := s.leaving[claim{path, key}]; leaves {
+			continue
+		}
+		w := s.files[path].objects[key]
+		if owner == nil {
+			owner = &w
+			continue
+		}
+		p := conflict(w, *owner)
+		s.out.found = append(s.out.found, p)
+		s.shown[key] = append(s.shown[key], p.Key())
+	}
+	switch {
+	case owner != nil:
+		s.out.set = append(s.out.set, owner.Object)
+	case len(s.claims[key]) == 0:
+		s.out.gone = append(s.out.gone, key)
+	}
+}
+
+func conflict(loser, winner written) model.Problem {
+	return model.Problem{
+		Object: model.Key{Kind: string(loser.Kind), Namespace: loser.Namespace, Name: loser.Name}, Code: model.ProblemConflict,
+		Message: loser.place + ": the same object is written at " + winner.place + ", which wins because its path comes first; remove one of them",
+	}
+}
+
+func (s *state) solve(problems ...model.Problem) {
+	for _, p := range problems {
+		s.out.solved = append(s.out.solved, p.Key())
+	}
+}
