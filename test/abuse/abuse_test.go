@@ -114,6 +114,7 @@ func workload(app, name string) model.Registration {
 
 var (
 	serviceEntries  = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "serviceentries"}
+	sidecars        = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "sidecars"}
 	virtualServices = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "virtualservices"}
 )
 
@@ -147,12 +148,14 @@ func (f *fixture) stillServes(t *testing.T) {
 	f.changes++
 	host := fmt.Sprintf("change-%d.test", f.changes)
 	must(t, f.apply(t.Context(), serviceEntries, outside("change", 80, host)))
-	f.receives(t, host+":80")
+	f.receives(t, host, 80)
 }
 
-// receives waits until the honest proxy has a cluster.
-func (f *fixture) receives(t *testing.T, cluster string) {
+// receives waits until the honest proxy, which calls the host, has its cluster.
+func (f *fixture) receives(t *testing.T, host string, port int) {
 	t.Helper()
+	cluster := fmt.Sprintf("%s:%d", host, port)
+	f.proxy.Call(host)
 	must(t, process.Until(patience, func() error {
 		if f.proxy.Resource(model.TypeCluster, cluster) == nil {
 			return fmt.Errorf("the honest proxy has no cluster %s", cluster)

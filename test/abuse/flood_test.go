@@ -104,6 +104,10 @@ func neverReads(t *testing.T, f *fixture) {
 		}))
 	must(t, err)
 	defer conn.Close()
+	must(t, f.apply(t.Context(), sidecars, object("Sidecar", "deaf", map[string]any{
+		"workloadSelector": map[string]any{"labels": map[string]any{"app": "deaf"}},
+		"egress":           []any{map[string]any{"hosts": []any{"*/*"}}}, // all of the flood is for it
+	})))
 	_, err = peer.Session(t.Context(), conn, workload("deaf", "deaf-1"))
 	must(t, err)
 	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(t.Context())
@@ -128,7 +132,7 @@ func (f *fixture) flood(t *testing.T, n int) {
 		hosts[i] = fmt.Sprintf("flood-%d-%d.test", n%floodObjects, i)
 	}
 	must(t, f.apply(t.Context(), serviceEntries, outside(fmt.Sprintf("flood-%d", n%floodObjects), port, hosts...)))
-	f.receives(t, fmt.Sprintf("%s:%d", hosts[floodHosts-1], port))
+	f.receives(t, hosts[floodHosts-1], port)
 }
 
 // deafConn hears nothing any more once ears is closed.

@@ -36,7 +36,7 @@ func drive(ctx context.Context, proxy *peer.Proxy, to []subject) {
 		case <-ticker.C:
 		}
 		report := model.TrafficReport{Period: reportTime}
-		for cluster, share := range shares(proxy.Resource(model.TypeRoute, peer.OutboundRoutes)) {
+		for cluster, share := range shares(proxy.Hosts()) {
 			host, _, version, _ := model.ParseClusterName(cluster)
 			isBad, ours := bad[host]
 			if !ours {
@@ -54,18 +54,18 @@ func drive(ctx context.Context, proxy *peer.Proxy, to []subject) {
 
 // shares are the clusters that requests without any header go to, each with its
 // part of its virtual host's requests.
-func shares(body []byte) map[string]float64 {
-	var routes routev3.RouteConfiguration
-	if proto.Unmarshal(body, &routes) != nil {
-		return nil
-	}
+func shares(hosts [][]byte) map[string]float64 {
 	all := map[string]float64{}
-	for _, host := range routes.GetVirtualHosts() {
+	for _, body := range hosts {
+		var host routev3.VirtualHost
+		if proto.Unmarshal(body, &host) != nil {
+			continue
+		}
 		at := slices.IndexFunc(host.GetRoutes(), func(r *routev3.Route) bool {
 			return r.GetMatch().GetConnectMatcher() == nil && len(r.GetMatch().GetHeaders()) == 0
 		})
 		if at < 0 {
-			continue
+			continue // it answers by itself
 		}
 		action := host.GetRoutes()[at].GetRoute()
 		if action.GetCluster() != "" {

@@ -120,6 +120,9 @@ func (w *world) callers(count int) {
 			Address: "127.0.0.1", OutboundPort: 15001,
 		})
 		check(w.t, err)
+		for _, s := range w.subjects {
+			proxy.Call(s.host())
+		}
 		running.Go(func() { proxy.Run(ctx) })
 		running.Go(func() { drive(ctx, proxy, w.subjects) })
 	}

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,9 +19,11 @@ import (
 const (
 	// reconnectTime between two tries to reach the server.
 	reconnectTime = 100 * time.Millisecond
-	// OutboundRoutes is the name of the routes of a workload's own calls.
-	OutboundRoutes = "outbound"
+	// outboundRoutes is the name of the routes of a workload's own calls.
+	outboundRoutes = "outbound"
 )
+
+type adsStream = discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
 
 // Proxy is a workload's agent and Envoy in one. It holds what was sent over lost
 // connections, and says so when it comes back.
@@ -28,15 +31,17 @@ type Proxy struct {
 	what    model.Registration
 	conn    *grpc.ClientConn
 	traffic chan model.TrafficReport
+	called  chan struct{} // calls may have grown
 
-	mu   sync.Mutex
-	held [model.NumTypes]map[string]*discoveryv3.Resource
+	mu    sync.Mutex
+	calls []string // names of virtual hosts that were asked for
+	held  [model.NumTypes]map[string]*discoveryv3.Resource
 }
 
 // NewProxy prepares the proxy of a workload; Run connects it.
 func NewProxy(server string, as *identity.Credential, what model.Registration) (*Proxy, error) {
 	conn, err := DialAs(server, as)
-	p := &Proxy{what: what, conn: conn, traffic: make(chan model.TrafficReport)}
+	p := &Proxy{what: what, conn: conn, traffic: make(chan model.TrafficReport), called: make(chan struct{}, 1)}
 	for t := range p.held {
 		p.held[t] = map[string]*discoveryv3.Resource{}
 	}
@@ -51,6 +56,39 @@ func (p *Proxy) Resource(t model.Type, name string) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.held[t][name].GetResource().GetValue()
+}
+
+// Hosts are the virtual hosts that the proxy holds, as Envoy's protobufs.
+func (p *Proxy) Hosts() (all [][]byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, r := range p.held[model.TypeVirtualHost] {
+		all = append(all, r.GetResource().GetValue())
+	}
+	return all
+}
+
+// Call asks for a host, as the first request to it makes an Envoy do.
+func (p *Proxy) Call(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if name := outboundRoutes + "/" + host; !slices.Contains(p.calls, name) {
+		p.calls = append(p.calls, name)
+		p.wake()
+	}
+}
+
+func (p *Proxy) wake() {
+	select {
+	case p.called <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Proxy) calledHosts() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
 }
 
 // Report hands a report to the server, once it is connected.
@@ -136,41 +174,77 @@ func (p *Proxy) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	node := &corev3.Node{Id: p.ID()}
-	wanted := map[model.Type][]string{
-		model.TypeCluster: {"*"}, model.TypeListener: {"*"}, model.TypeRoute: {OutboundRoutes}, model.TypeEndpoint: p.endpoints(nil),
+	if err := p.greet(stream); err != nil {
+		return err
 	}
-	for _, t := range []model.Type{model.TypeCluster, model.TypeEndpoint, model.TypeListener, model.TypeRoute} {
+	responses, ended := make(chan *discoveryv3.DeltaDiscoveryResponse), make(chan error, 1)
+	go func() {
+		for {
+			response, err := stream.Recv()
+			if err != nil {
+				ended <- err
+				return
+			}
+			select {
+			case responses <- response:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	asked := 0
+	for {
+		var err error
+		select {
+		case response := <-responses:
+			err = p.acknowledge(stream, response)
+		case <-p.called:
+			if names := p.calledHosts(); len(names) > asked {
+				err = stream.Send(&discoveryv3.DeltaDiscoveryRequest{TypeUrl: model.TypeVirtualHost.TypeURL(), ResourceNamesSubscribe: names[asked:]})
+				asked = len(names)
+			}
+		case err = <-ended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// greet is the first request of each type.
+func (p *Proxy) greet(stream adsStream) error {
+	wanted := map[model.Type][]string{
+		model.TypeCluster: {"*"}, model.TypeListener: {"*"}, model.TypeRoute: {outboundRoutes}, model.TypeVirtualHost: {"*"}, model.TypeEndpoint: p.endpoints(nil),
+	}
+	for _, t := range []model.Type{model.TypeCluster, model.TypeEndpoint, model.TypeListener, model.TypeRoute, model.TypeVirtualHost} {
 		if len(wanted[t]) == 0 {
 			continue // no name would mean all
 		}
 		first := &discoveryv3.DeltaDiscoveryRequest{
-			Node: node, TypeUrl: t.TypeURL(), ResourceNamesSubscribe: wanted[t], InitialResourceVersions: p.versions(t),
+			Node: &corev3.Node{Id: p.ID()}, TypeUrl: t.TypeURL(), ResourceNamesSubscribe: wanted[t], InitialResourceVersions: p.versions(t),
 		}
 		if err := stream.Send(first); err != nil {
 			return err
 		}
 	}
-	for {
-		response, err := stream.Recv()
-		if err != nil {
-			return err
-		}
-		p.keep(response)
-		ack := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()}
-		if err := stream.Send(ack); err != nil {
-			return err
-		}
-		if response.GetTypeUrl() != model.TypeCluster.TypeURL() || len(response.GetResources()) == 0 {
-			continue
-		}
-		more := &discoveryv3.DeltaDiscoveryRequest{
-			TypeUrl: model.TypeEndpoint.TypeURL(), ResourceNamesSubscribe: p.endpoints(response.GetResources()),
-		}
-		if err := stream.Send(more); err != nil {
-			return err
-		}
+	p.wake()
+	return nil
+}
+
+func (p *Proxy) acknowledge(stream adsStream, response *discoveryv3.DeltaDiscoveryResponse) error {
+	p.keep(response)
+	ack := &discoveryv3.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()}
+	if err := stream.Send(ack); err != nil {
+		return err
 	}
+	if response.GetTypeUrl() != model.TypeCluster.TypeURL() || len(response.GetResources()) == 0 {
+		return nil
+	}
+	return stream.Send(&discoveryv3.DeltaDiscoveryRequest{
+		TypeUrl: model.TypeEndpoint.TypeURL(), ResourceNamesSubscribe: p.endpoints(response.GetResources()),
+	})
 }
 
 func (p *Proxy) versions(t model.Type) map[string]string {

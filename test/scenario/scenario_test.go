@@ -83,16 +83,11 @@ func testMain(m *testing.M) (int, error) {
 
 func (m *mesh) command(args ...string) *exec.Cmd { return m.server.Command(args...) }
 
-// TestScenarios runs the scripts side by side: they are also each other's noise.
-func TestScenarios(t *testing.T) { runScripts(t, "testdata") }
-
-// TestAlone runs those that count what is pushed.
-func TestAlone(t *testing.T) { runScripts(t, "testdata/alone") }
-
-func runScripts(t *testing.T, dir string) {
-	t.Helper()
+// TestScenarios runs the scripts side by side: they are also each other's
+// noise, and what one proxy is sent must not depend on it.
+func TestScenarios(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:   dir,
+		Dir:   "testdata",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"run":       with((*script).run),
