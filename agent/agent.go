@@ -48,7 +48,7 @@ type Options struct {
 	Command      []string // the application; none: a gateway, or a proxy beside something else
 	HealthPath   string   // of the first port; empty: that it takes connections is enough
 	Envoy        string   // path of a binary; empty: the pinned one
-	Concurrency  int      // Envoy's threads; 0: 1
+	Concurrency  int      // Envoy's threads; 0: see envoy.Threads
 	Heap         uint64   // Envoy's memory, bytes; 0: envoy.DefaultHeap
 	Drain        time.Duration
 	Signals      <-chan os.Signal // for the application; may be nil
@@ -131,6 +131,9 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	}
 	if o.Stderr == nil {
 		o.Stderr = os.Stderr
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = envoy.Threads(os.DirFS("/"))
 	}
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, nil, err

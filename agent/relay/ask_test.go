@@ -218,19 +218,19 @@ func TestRemovalOfAPushed(t *testing.T) {
 	want(t, "asked again", names(accept(t, r, hosts)), "outbound/reviews=")
 }
 
-// Envoy came back with names of what it has from before: what it asked for is
-// never called removed, and no name stands twice.
+// Envoy came back with names of what it has from before: what it asked for and
+// does not have is never called removed, and no name stands twice.
 func TestReconnectWithAsks(t *testing.T) {
 	r := New(map[string]map[string]*resource{hosts: {"outbound/reviews.shop:80": reviews("2"), "a": named("a", "1")}})
 	r.EnvoyConnected()
 	r.FromEnvoy(&request{
-		TypeUrl: hosts, ResourceNamesSubscribe: []string{"*", "outbound/reviews", "outbound/reviews.shop:80", "outbound/unknown"},
-		InitialResourceVersions: map[string]string{"a": "1", "b": "1", "outbound/reviews.shop:80": "1", "outbound/unknown": ""},
+		TypeUrl: hosts, ResourceNamesSubscribe: []string{"*", "outbound/reviews", "outbound/reviews.shop:80", "outbound/unknown", "outbound/left:80"},
+		InitialResourceVersions: map[string]string{"a": "1", "b": "1", "outbound/reviews.shop:80": "1", "outbound/unknown": "", "outbound/left:80": "4"},
 	})
-	want(t, "differences", names(accept(t, r, hosts)), "outbound/reviews.shop:80=2", "-b")
+	want(t, "differences", names(accept(t, r, hosts)), "outbound/reviews.shop:80=2", "-b", "-outbound/left:80")
 	r.Tick()
 	r.Tick()
-	want(t, "after the bound", names(accept(t, r, hosts)), "outbound/unknown=")
+	want(t, "after the bound", names(accept(t, r, hosts)), "outbound/left:80=", "outbound/unknown=")
 }
 
 // From memory, clusters come before what sends requests to them: all of them,

@@ -74,7 +74,7 @@ and stops. The exit code is the application's.`,
 	f.StringVar(&o.HostDir, "host-dir", hostDir(), "folder of the machine's credentials")
 	f.StringVar(&r.dir, "dir", "", "folder of this workload; default: one in weft's data directory")
 	f.StringVar(&o.Envoy, "envoy", os.Getenv("WEFT_ENVOY"), "path of a binary to use instead of the pinned one; default $WEFT_ENVOY")
-	f.IntVar(&o.Concurrency, "concurrency", 1, "threads of Envoy")
+	f.IntVar(&o.Concurrency, "concurrency", 0, "threads of Envoy; default: the CPU quota, rounded up, and 1 where there is none")
 	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
 	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the workload still answers after it was asked to stop")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done, not only what is wrong")
