@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +78,10 @@ type Address struct {
 	Weight uint32 // 0 means 1
 }
 
+func (a Address) Equal(o Address) bool {
+	return a.Host == o.Host && a.Weight == o.Weight && maps.Equal(a.Ports, o.Ports) && maps.Equal(a.Labels, o.Labels)
+}
+
 // Callable says whether a proxy can call the text: an IP address of one machine.
 // One with a zone (fe80::1%eth0) means something on that machine only, and Envoy
 // refuses all endpoints of the service for it.
@@ -88,8 +91,15 @@ func Callable(address string) bool {
 }
 
 // Key is the host.
-func (s Service) Key() string          { return s.Host }
-func (s Service) Equal(o Service) bool { return reflect.DeepEqual(s, o) }
+func (s Service) Key() string { return s.Host }
+
+// Equal is written out, as each change of an endpoint compares all of its service.
+func (s Service) Equal(o Service) bool {
+	return s.Host == o.Host && s.Namespace == o.Namespace && s.Name == o.Name &&
+		s.External == o.External && s.Resolution == o.Resolution &&
+		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) &&
+		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.From, o.From)
+}
 
 // Port finds a port by number.
 func (s Service) Port(number uint32) (Port, bool) {
@@ -167,8 +177,14 @@ type WorkloadPort struct {
 	AppPort   uint32   `json:"appPort,omitempty"` // where the application listens, on loopback
 }
 
-func (w Workload) Key() string           { return w.Namespace + "/" + w.Name }
-func (w Workload) Equal(o Workload) bool { return reflect.DeepEqual(w, o) }
+func (w Workload) Key() string { return w.Namespace + "/" + w.Name }
+
+// Equal is written out, as there are as many workloads as endpoints.
+func (w Workload) Equal(o Workload) bool {
+	return w.Namespace == o.Namespace && w.Name == o.Name && w.App == o.App && w.Version == o.Version &&
+		w.Gateway == o.Gateway && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes &&
+		slices.Equal(w.Ports, o.Ports) && maps.Equal(w.Labels, o.Labels)
+}
 
 // Account is the name in the workload's identity.
 func (w Workload) Account() string { return cmp.Or(w.Gateway, w.App) }
