@@ -99,11 +99,7 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 func readOwn(o *object.Object, spec any, p *join.Part) bool {
 	switch spec := spec.(type) {
 	case *v1alpha1.WorkloadSpec:
-		p.Implied = true
 		p.Workloads = weft.Workload(o, spec)
-		for _, w := range p.Workloads {
-			p.Services = append(p.Services, weft.ServiceOf(o, w)...)
-		}
 	case *v1alpha1.TrafficSplitSpec:
 		p.Splits = weft.TrafficSplit(o, spec)
 	case *v1alpha1.FallbackSpec:

@@ -22,6 +22,7 @@ type Mesh struct {
 	Problems       *flow.Collection[model.Problem]
 
 	parts      *flow.Collection[Part]
+	instances  *flow.Index[model.Workload]       // by host of their application
 	policiesOf *flow.Index[model.Policy]         // by host
 	peersOf    *flow.Index[item[model.PeerAuth]] // by namespace, those of whole namespaces
 	defaultsOf *flow.Index[model.Egress]         // by namespace, those of whole namespaces

@@ -17,7 +17,6 @@ type Part struct {
 	Rank       int64
 
 	Services       []model.Service
-	Implied        bool // the services are what a workload implies: any other of the host comes first
 	Workloads      []model.Workload
 	Entries        []model.Address // instances without a proxy
 	Tables         []model.RouteTable
@@ -66,8 +65,16 @@ type item[T any] struct {
 	Value  T
 }
 
-func (i item[T]) Key() string          { return i.ID }
-func (i item[T]) Equal(o item[T]) bool { return reflect.DeepEqual(i, o) }
+func (i item[T]) Key() string { return i.ID }
+func (i item[T]) Equal(o item[T]) bool {
+	if i.ID != o.ID || i.Object != o.Object || i.Rank != o.Rank {
+		return false
+	}
+	if v, ok := any(i.Value).(interface{ Equal(T) bool }); ok {
+		return v.Equal(o.Value)
+	}
+	return reflect.DeepEqual(i.Value, o.Value)
+}
 func (i item[T]) older(o item[T]) int {
 	return cmp.Or(cmp.Compare(i.Rank, o.Rank), i.Object.Compare(o.Object))
 }

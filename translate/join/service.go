@@ -9,33 +9,50 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/translate/object"
 )
 
 // claim is one object's wish to be a service.
 type claim struct {
 	model.Service
-	Implied bool
+	Implied bool // by workloads: any other of the host comes first
 }
 
+func (c claim) Equal(o claim) bool { return c.Implied == o.Implied && c.Service.Equal(o.Service) }
+
 func (m *Mesh) wireServices() {
-	claims := items(m.parts, "service claims", func(_ *flow.Ctx, p Part) []claim {
+	m.instances = flow.NewIndex(m.Workloads, func(w model.Workload) []string {
+		if w.App == "" {
+			return nil // a gateway
+		}
+		return []string{model.HostOf(w.Namespace, w.App)}
+	})
+	written := items(m.parts, "written services", func(_ *flow.Ctx, p Part) []claim {
 		var all []claim
 		for _, s := range p.Services {
-			all = append(all, claim{s, p.Implied})
+			all = append(all, claim{Service: s})
 		}
 		return all
 	}, func(c claim) string { return c.Host })
+	claims := flow.Union("service claims", written, flow.Group(m.instances, "implied services", implied))
 	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
 	entries := items(m.parts, "workload entries", func(_ *flow.Ctx, p Part) []model.Address { return p.Entries },
 		func(model.Address) string { return "" })
-	entriesOf := flow.NewIndex(entries, func(i item[model.Address]) []string { return []string{i.Object.Namespace} })
+	entriesOf := flow.NewIndex(entries, func(i item[model.Address]) []string {
+		var all []string
+		for label, value := range i.Value.Labels {
+			all = append(all, labelKey(i.Object.Namespace, label, value))
+		}
+		return all
+	})
 	m.Services = flow.Group(byHost, "services", func(x *flow.Ctx, host string, all []item[claim]) *model.Service {
 		s, ok := serviceOf(host, all)
 		if !ok {
 			return nil
 		}
 		if s.Resolution == model.ByWorkload && len(s.Selector) > 0 {
-			for _, e := range flow.Lookup(x, entriesOf, s.Namespace) {
+			label := selectorLabel(s.Selector)
+			for _, e := range flow.Lookup(x, entriesOf, labelKey(s.Namespace, label, s.Selector[label])) {
 				if model.Matches(s.Selector, e.Value.Labels) {
 					s.Addresses = append(s.Addresses, e.Value)
 				}
@@ -43,6 +60,19 @@ func (m *Mesh) wireServices() {
 		}
 		return &s
 	})
+}
+
+// selectorLabel is the label of a selector by which its candidates are found:
+// the one that tells applications apart, where it is there.
+func selectorLabel(selector map[string]string) string {
+	if _, ok := selector[appLabel]; ok {
+		return appLabel
+	}
+	return model.SortedKeys(selector)[0]
+}
+
+func labelKey(namespace, label, value string) string {
+	return namespace + "/" + label + "=" + value
 }
 
 // serviceOf is the service that a host is, of those that claim it. A host of
@@ -57,10 +87,7 @@ func serviceOf(host string, all []item[claim]) (model.Service, bool) {
 	first := slices.MinFunc(all, func(a, b item[claim]) int {
 		return cmp.Or(cmp.Compare(precedence(a), precedence(b)), a.older(b))
 	})
-	if !first.Value.Implied {
-		return first.Value.Service, true
-	}
-	return implied(all), true
+	return first.Value.Service, true
 }
 
 func precedence(i item[claim]) int {
@@ -73,21 +100,28 @@ func precedence(i item[claim]) int {
 	return 1
 }
 
-// implied is the service that all workloads of an application imply: it has the
-// ports of all, and does not change when one of them comes or goes.
-func implied(all []item[claim]) model.Service {
-	s := all[0].Value.Service
-	s.Ports = nil
-	for _, i := range all {
-		for _, p := range i.Value.Ports {
+// implied is the service that all workloads of an application imply if nobody
+// wrote one: it has the ports of all, and does not change when one of them comes
+// or goes.
+func implied(_ *flow.Ctx, host string, all []model.Workload) *item[claim] {
+	s := model.Service{
+		Host: host, Namespace: all[0].Namespace, Name: all[0].App,
+		Resolution: model.ByWorkload, Selector: map[string]string{appLabel: all[0].App},
+	}
+	for _, w := range all {
+		for _, p := range w.Ports {
 			if _, have := s.Port(p.Number); !have {
-				s.Ports = append(s.Ports, p)
+				s.Ports = append(s.Ports, model.Port{Number: p.Number, Name: string(p.Protocol), Protocol: p.Protocol})
 			}
 		}
 	}
+	if len(s.Ports) == 0 || !object.IsHost(host) {
+		return nil
+	}
 	slices.SortFunc(s.Ports, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
-	s.From = []model.Origin{{Key: model.Key{Kind: string(api.Workload), Namespace: s.Namespace, Name: s.Name}, Path: "spec.app"}}
-	return s
+	by := model.Key{Kind: string(api.Workload), Namespace: s.Namespace, Name: s.Name}
+	s.From = []model.Origin{{Key: by, Path: "spec.app"}}
+	return &item[claim]{ID: host + "|", Object: by, Value: claim{Service: s, Implied: true}}
 }
 
 // host is the canonical form of a host: "reviews.shop" is the service's, if
@@ -116,9 +150,6 @@ func (m *Mesh) has(x *flow.Ctx, host string) bool {
 
 func (m *Mesh) checkServices(x *flow.Ctx, p *problems) {
 	for _, s := range p.part.Services {
-		if p.part.Implied {
-			return
-		}
 		path := "spec.hosts"
 		if p.part.Object.Kind == string(api.Service) {
 			path = "metadata.name"

@@ -12,7 +12,6 @@ import (
 // just deployed gets no traffic, but has its private address at once.
 func (m *Mesh) wireSplits() {
 	written := oldestOf(items(m.parts, "split claims", func(_ *flow.Ctx, p Part) []model.Split { return p.Splits }, model.Split.Key), "written splits")
-	running := flow.NewIndex(m.Workloads, func(w model.Workload) []string { return []string{model.HostOf(w.Namespace, w.App)} })
 	m.Splits = flow.Derive(written, "splits", func(x *flow.Ctx, s model.Split) []model.Split {
 		_, namespace, _ := model.SplitHost(s.Host)
 		app := s.Service
@@ -20,7 +19,7 @@ func (m *Mesh) wireSplits() {
 			app = service.Selector[appLabel]
 		}
 		s.Versions = slices.Clone(s.Versions)
-		for _, w := range flow.Lookup(x, running, model.HostOf(namespace, app)) {
+		for _, w := range flow.Lookup(x, m.instances, model.HostOf(namespace, app)) {
 			named := slices.ContainsFunc(s.Versions, func(v model.VersionShare) bool { return v.Version == w.Version })
 			if !named && w.Version != "" {
 				s.Versions = append(s.Versions, model.VersionShare{Version: w.Version})

@@ -21,8 +21,11 @@ type Honoured map[string]string
 // newer API included. It returns false if the spec is out of all bounds: then
 // it must have no effect at all.
 func (o *Object) Audit(spec any, honoured Honoured) bool {
-	a := audit{o: o, honoured: honoured, sound: true}
+	a := audit{o: o, honoured: honoured, sound: true, first: map[string]int{}, more: map[string]int{}}
 	a.value(Spec, reflect.ValueOf(spec))
+	for field, n := range a.more {
+		o.problems[a.first[field]].Message += fmt.Sprintf(" (and in %d more places)", n)
+	}
 	return a.sound
 }
 
@@ -30,6 +33,8 @@ type audit struct {
 	o        *Object
 	honoured Honoured
 	sound    bool
+	first    map[string]int // field that is not honoured -> its problem: one for all of its places
+	more     map[string]int // field -> in how many places it is set beside the first
 }
 
 func (a *audit) refuse(at Path, format string, args ...any) {
@@ -89,14 +94,27 @@ func (a *audit) field(at Path, of reflect.Type, field reflect.StructField, value
 	name := nameOf(field)
 	at = at.Dot(name)
 	if !slices.Contains(strings.Fields(a.honoured[of.Name()]), name) {
-		what, ok := a.honoured[of.Name()+"."+name]
-		if !ok {
-			what = "so it has no effect; remove it"
-		}
-		a.o.NotHonoured(at, "weft does not honour %s, %s", name, what)
+		a.unhonoured(at, of.Name()+"."+name, name)
 		return
 	}
 	a.value(at, value)
+}
+
+// unhonoured reports a field at the first place where it is set: a list of a
+// thousand endpoints is one mistake, not a thousand.
+func (a *audit) unhonoured(at Path, field, name string) {
+	if _, again := a.first[field]; again {
+		a.more[field]++
+		return
+	}
+	what, ok := a.honoured[field]
+	if !ok {
+		what = "so it has no effect; remove it"
+	}
+	before := len(a.o.problems)
+	if a.o.NotHonoured(at, "weft does not honour %s, %s", name, what); len(a.o.problems) > before {
+		a.first[field] = before
+	}
 }
 
 // nameOf is the name of a field in text.

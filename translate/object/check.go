@@ -32,12 +32,15 @@ const maxHost = 253
 
 // CheckHost reports a host that no request can name.
 func (o *Object) CheckHost(at Path, host string) bool {
-	if len(host) > maxHost || !hostForm.MatchString(host) {
+	if !IsHost(host) {
 		o.Invalid(at, "%q is no host name; write a name, a name after \"*.\", or \"*\"", abbreviate(host))
 		return false
 	}
 	return true
 }
+
+// IsHost says whether a request can name the host.
+func IsHost(host string) bool { return len(host) <= maxHost && hostForm.MatchString(host) }
 
 // CheckPort reports what is no port number.
 func (o *Object) CheckPort(at Path, port uint32) bool {

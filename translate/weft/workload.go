@@ -52,6 +52,9 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 	}
 	slices.SortFunc(w.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
 	w.Ports = slices.CompactFunc(w.Ports, func(a, b model.WorkloadPort) bool { return a.Number == b.Number })
+	if w.App != "" && len(w.Ports) > 0 {
+		o.CheckHost(object.Spec.Dot("app"), model.HostOf(w.Namespace, w.App)) // others would call it by this name
+	}
 	return []model.Workload{w}
 }
 
@@ -61,20 +64,4 @@ func health(o *object.Object) model.Health {
 		return h
 	}
 	return model.Healthy
-}
-
-// ServiceOf is the service that a workload's application has if nobody wrote
-// one: its name and its ports.
-func ServiceOf(o *object.Object, w model.Workload) []model.Service {
-	if w.App == "" || len(w.Ports) == 0 || !o.CheckHost(object.Spec.Dot("app"), model.HostOf(w.Namespace, w.App)) {
-		return nil
-	}
-	s := model.Service{
-		Host: model.HostOf(w.Namespace, w.App), Namespace: w.Namespace, Name: w.App,
-		Resolution: model.ByWorkload, Selector: map[string]string{appLabel: w.App}, From: o.Whole(),
-	}
-	for _, p := range w.Ports {
-		s.Ports = append(s.Ports, model.Port{Number: p.Number, Name: string(p.Protocol), Protocol: p.Protocol})
-	}
-	return []model.Service{s}
 }
