@@ -250,20 +250,8 @@ func TestIncrementalEqualsFromScratch(t *testing.T) {
 		}
 		fresh := newMesh()
 		fresh.set(last)
-		if !slices.EqualFunc(m.Outlines.All(), fresh.Outlines.All(), (*model.Outline).Equal) {
-			rt.Fatal("outlines differ")
-		}
-		if !slices.EqualFunc(m.Layers.All(), fresh.Layers.All(), (*model.Layer).Equal) {
-			rt.Fatal("layers differ")
-		}
-		if !slices.Equal(m.ScopeOf.All(), fresh.ScopeOf.All()) {
-			rt.Fatal("scopes differ")
-		}
-		if !slices.Equal(m.Problems.All(), fresh.Problems.All()) {
-			rt.Fatalf("problems differ: %v and %v", m.Problems.All(), fresh.Problems.All())
-		}
-		if faults := m.g.Stats().Faults; faults != 0 {
-			rt.Fatalf("%d faults: %v", faults, m.g.Faults())
+		if difference := m.differs(fresh); difference != "" {
+			rt.Fatal(difference)
 		}
 	})
 }
