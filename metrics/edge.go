@@ -164,6 +164,16 @@ func (d *edgeData) current(at int64) *Counts {
 	return &d.ring[len(d.ring)-1].Counts
 }
 
+// called is the second of the last call that is remembered, 0 without one.
+func (d *edgeData) called() int64 {
+	for _, s := range slices.Backward(d.ring) {
+		if s.Requests > 0 {
+			return s.at
+		}
+	}
+	return 0
+}
+
 // Dropped is the number of edge reports that found no room or no belief.
 func (c *Edges) Dropped() uint64 {
 	c.mu.Lock()
@@ -198,6 +208,25 @@ func (c *Edges) Recent(window time.Duration, now time.Time) []Edge {
 	}
 	slices.SortFunc(found, compareEdges)
 	return found
+}
+
+// Call is that an application called a host.
+type Call struct{ Namespace, App, Host string }
+
+// Calls are those since a time, at most Window ago; each once, sorted.
+func (c *Edges) Calls(since time.Time) []Call {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []Call
+	for key, data := range c.edges {
+		if host, _, _, ok := model.ParseClusterName(key.cluster); ok && data.called() >= since.Unix() {
+			found = append(found, Call{key.source.Namespace, key.source.App, host})
+		}
+	}
+	slices.SortFunc(found, func(a, b Call) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.App, b.App), cmp.Compare(a.Host, b.Host))
+	})
+	return slices.Compact(found)
 }
 
 func compareEdges(a, b Edge) int {

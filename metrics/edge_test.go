@@ -2,6 +2,7 @@ package metrics_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,5 +88,24 @@ func TestQuantile(t *testing.T) {
 	}
 	if q := metrics.Quantile(latency(1e6, 3), 0.5); q != 10000 {
 		t.Errorf("above all bounds: %v, want the last bound", q)
+	}
+}
+
+// What counts is that there was a call, and when its report came; not how many
+// versions or ports it went to.
+func TestCalls(t *testing.T) {
+	edges, now := metrics.NewEdges(none), time.Unix(1000, 0)
+	web, batch := metrics.End{Namespace: "shop", App: "web", Version: "v1"}, metrics.End{Namespace: "shop", App: "batch"}
+	edges.Record(batch, report("old.example.com:443", 1, 0), now.Add(-time.Minute))
+	edges.Record(batch, report("old.example.com:443", 0, 0), now)
+	edges.Record(web, report(reviewsV2, 3, 0), now)
+	edges.Record(metrics.End{Namespace: "shop", App: "web", Version: "v2"}, report("reviews.shop.svc.cluster.local:9080", 3, 3), now)
+	edges.Record(batch, report("api.example.com:443", 1, 1), now)
+	want := []metrics.Call{{"shop", "batch", "api.example.com"}, {"shop", "web", "reviews.shop.svc.cluster.local"}}
+	if got := edges.Calls(now); !slices.Equal(got, want) {
+		t.Errorf("called since now: %v, want %v", got, want)
+	}
+	if got := edges.Calls(now.Add(-time.Minute)); len(got) != 3 {
+		t.Errorf("called since a minute: %v", got)
 	}
 }

@@ -51,13 +51,15 @@ func (d Declared) Equal(o Declared) bool { return reflect.DeepEqual(d, o) }
 
 // Learned is a service that an account turned out to call. Key: namespace/account|host.
 type Learned struct {
-	Namespace, Account string
-	Host               string // of a service
-	How                How    // it was learned
-	First, Last        time.Time
+	Namespace string    `json:"namespace"`
+	Account   string    `json:"account"`
+	Host      string    `json:"host"` // of a service
+	How       How       `json:"how"`
+	First     time.Time `json:"firstSeen"`
+	Last      time.Time `json:"lastSeen"`
 }
 
-// How something was learned.
+// How a service was learned.
 type How string
 
 const (
