@@ -133,21 +133,33 @@ func (c *change) prepare(i int) error {
 	if c.file == "" {
 		return nil
 	}
-	b, err := os.ReadFile(c.tmpl)
+	return write(c.tmpl, i)
+}
+
+// next is beside the template, where no server looks; both are on one file system.
+func next(tmpl string) string { return tmpl + ".next" }
+
+func write(tmpl string, i int) error {
+	b, err := os.ReadFile(tmpl)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.hidden(), []byte(expand(string(b), i)), 0o644)
+	return os.WriteFile(next(tmpl), []byte(expand(string(b), i)), 0o644)
 }
 
-// hidden is beside the template, where no server looks; both are on one file system.
-func (c *change) hidden() string { return c.tmpl + ".next" }
+// Replace moves what a template expands to for i into a file's place.
+func Replace(file, tmpl string, i int) error {
+	if err := write(tmpl, i); err != nil {
+		return err
+	}
+	return os.Rename(next(tmpl), file)
+}
 
 // publish makes change i visible.
 func (c *change) publish(i int) error {
 	switch {
 	case c.file != "":
-		return os.Rename(c.hidden(), c.file)
+		return os.Rename(next(c.tmpl), c.file)
 	case c.http != "":
 		return c.post(i)
 	}

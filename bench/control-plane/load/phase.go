@@ -142,7 +142,7 @@ func (f *fleet) change(o *options, c *change, index int) (ChangeSeries, error) {
 	t := f.since(a, b)
 	n := float64(c.count)
 	r.LastP50, r.LastMax, r.P50, r.P99 = quant(lasts, .5), quant(lasts, 1), quant(all, .5), quant(all, .99)
-	r.CPUTotal, r.ClientCPU, r.RSS, r.HWM = t.CPU, t.ClientCPU/n, t.RSS, t.HWM
+	r.Seconds, r.CPUTotal, r.ClientCPU, r.RSS, r.HWM = t.Seconds, t.CPU, t.ClientCPU/n, t.RSS, t.HWM
 	r.Resources = over(t.Resources, n*float64(len(f.proxies)))
 	r.Bytes = over(t.Bytes, n*float64(len(f.proxies)))
 	r.WireDown, r.WireUp, r.Held = t.WireDown/n, t.WireUp/n, t.Held

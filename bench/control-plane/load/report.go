@@ -56,6 +56,7 @@ type ChangeSeries struct {
 	Label     string             `json:"label"`
 	Changes   int                `json:"changes"`
 	Failed    int                `json:"failed"`
+	Seconds   float64            `json:"seconds"`
 	LastP50   float64            `json:"last_ms_p50"`
 	LastMax   float64            `json:"last_ms_max"`
 	P50       float64            `json:"proxy_ms_p50"`
@@ -88,6 +89,7 @@ type OneChange struct {
 
 // Traffic is what a phase cost.
 type Traffic struct {
+	Seconds   float64            `json:"seconds"`
 	CPU       float64            `json:"server_cpu_s"`
 	RSS       float64            `json:"server_rss_mib"`
 	HWM       float64            `json:"server_hwm_mib"`
@@ -115,6 +117,7 @@ type Spread struct {
 
 // mark is the state of all counters at one instant.
 type mark struct {
+	at                              time.Time
 	server                          Proc
 	client                          float64
 	msgs, bytes, resources, removed [ntypes]int64
@@ -122,6 +125,7 @@ type mark struct {
 }
 
 func (f *fleet) mark(pid int) (m mark) {
+	m.at = time.Now()
 	m.server, m.client = ProcStat(pid), selfCPU()
 	for t := range ntypes {
 		m.msgs[t], m.bytes[t] = f.counts.msgs[t].Load(), f.counts.bytes[t].Load()
@@ -136,7 +140,8 @@ func (f *fleet) since(a, b mark) Traffic {
 	n := float64(len(f.proxies))
 	res := diff(a.resources, b.resources)
 	return Traffic{
-		CPU: b.server.CPU - a.server.CPU, RSS: b.server.RSSMiB, HWM: b.server.HWMMiB, ClientCPU: b.client - a.client,
+		Seconds: b.at.Sub(a.at).Seconds(),
+		CPU:     b.server.CPU - a.server.CPU, RSS: b.server.RSSMiB, HWM: b.server.HWMMiB, ClientCPU: b.client - a.client,
 		Msgs: diff(a.msgs, b.msgs), Resources: res, Removed: diff(a.removed, b.removed), Bytes: diff(a.bytes, b.bytes),
 		PerProxy: over(res, n), Held: f.held(),
 		WireDown: float64(b.down-a.down) / n, WireUp: float64(b.up-a.up) / n, Load: Loadavg(),

@@ -101,13 +101,17 @@ func (m Mesh) Write(dir string) (Files, error) {
 	return f, nil
 }
 
+// servicesPerFile keeps a file at a size that a person would still open.
+const servicesPerFile = 100
+
 func (m Mesh) texts(f Files) map[string]string {
 	texts := map[string]string{
 		f.Route():         route(Routed, ""),
 		f.RouteTemplate(): route(Routed, fmt.Sprintf(", headers: {request: {set: {x-marker: %s}}}", RouteMarker)),
 		f.IstioMesh():     fmt.Sprintf("accessLogFile: \"\"\nconfigSources:\n- address: fs://%s\n- address: fs://%s\n", f.static(), f.hot()),
 	}
-	var services, splits, scopes strings.Builder
+	var splits, scopes strings.Builder
+	services := map[string]*strings.Builder{}
 	for i := range m.Services {
 		switch i {
 		case Hot, Witness:
@@ -115,7 +119,11 @@ func (m Mesh) texts(f Files) map[string]string {
 			texts[f.EndpointTemplate(i)] = m.service(i, "") + endpoint(Name(i), EndpointAddress, 1)
 			texts[f.LabelTemplate(i)] = m.service(i, ", labels: {changed: \"l-{i}\"}, annotations: {changed: \"a-{i}\"}")
 		default:
-			services.WriteString(m.service(i, ""))
+			file := filepath.Join(f.static(), fmt.Sprintf("services-%03d.yaml", i/servicesPerFile))
+			if services[file] == nil {
+				services[file] = &strings.Builder{}
+			}
+			services[file].WriteString(m.service(i, ""))
 		}
 		switch {
 		case i == Routed:
@@ -127,7 +135,9 @@ func (m Mesh) texts(f Files) map[string]string {
 	for _, s := range m.Scopes {
 		scopes.WriteString(s.sidecar())
 	}
-	texts[filepath.Join(f.static(), "services.yaml")] = services.String()
+	for file, text := range services {
+		texts[file] = text.String()
+	}
 	texts[filepath.Join(f.static(), "splits.yaml")] = splits.String()
 	texts[filepath.Join(f.static(), "scopes.yaml")] = scopes.String()
 	return texts

@@ -1,0 +1,328 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"weft.dev/bench/control-plane/load"
+	"weft.dev/bench/control-plane/mesh"
+)
+
+// experiment is what is repeated as a whole, so that its sides alternate.
+type experiment struct {
+	name    string
+	run     func(b *bench, repeat int) error
+	repeats func(sizes) int
+}
+
+func often(s sizes) int  { return s.repeats }
+func rarely(s sizes) int { return s.stormRepeats }
+
+var experiments = []experiment{
+	{"changes", (*bench).alternate, often},
+	{"churn", (*bench).churn, often},
+	{"slope", (*bench).slope, often},
+	{"memory", (*bench).memory, often},
+	{"stopped", (*bench).stopped, func(sizes) int { return 1 }},
+	{"storm", (*bench).storm, rarely},
+}
+
+// side is what one server cost.
+type side struct {
+	first           load.InitialSync
+	endpoint, route load.ChangeSeries
+}
+
+// observe connects proxies that see everything and makes both series of changes. more may
+// use the proxies before they go.
+func (b *bench) observe(s *server, err error, more func(*client) error) (side, error) {
+	if err != nil {
+		return side{}, err
+	}
+	defer s.stop()
+	c, err := b.connect(s, b.proxies)
+	if err != nil {
+		return side{}, err
+	}
+	defer c.stop()
+	r := side{first: c.first}
+	if r.endpoint, err = c.change(b.sizes.changes, s.endpoint); err != nil {
+		return r, err
+	}
+	if r.route, err = c.change(b.sizes.changes, s.route); err != nil {
+		return r, err
+	}
+	return r, more(c)
+}
+
+func nothingMore(*client) error { return nil }
+
+// alternate measures first sync and single changes on each side, and on weft what should cost nothing.
+func (b *bench) alternate(int) error {
+	files, err := b.fresh()
+	if err != nil {
+		return err
+	}
+	server, err := b.weft(files)
+	weft, err := b.observe(server, err, func(c *client) error { return b.nothing(c, files) })
+	if err != nil {
+		return err
+	}
+	server, err = b.peer(b.dump)
+	peer, err := b.observe(server, err, nothingMore)
+	if err != nil {
+		return err
+	}
+	b.compare(weft, peer)
+	if err := b.few(peer.first); err != nil {
+		return err
+	}
+	if b.istiod == "" {
+		return nil
+	}
+	if files, err = b.fresh(); err != nil {
+		return err
+	}
+	server, err = b.istio(files)
+	istio, err := b.observe(server, err, nothingMore)
+	if err != nil {
+		return err
+	}
+	b.result.add("istiod sync", weft.first.SettledCPU, istio.first.SettledCPU)
+	b.result.add("istiod endpoint", weft.endpoint.LastP50, istio.endpoint.LastP50)
+	b.result.add("istiod route", weft.route.LastP50, istio.route.LastP50)
+	return nil
+}
+
+// fresh is the mesh that all see, without the changes of an earlier run.
+func (b *bench) fresh() (mesh.Files, error) {
+	return b.mesh(b.endpoints, mesh.Everything).Write(filepath.Join(b.dir, "everything"))
+}
+
+// compare notes the ratios, and that both sides did the same work.
+func (b *bench) compare(weft, peer side) {
+	r := &b.result
+	r.add("sync cpu", weft.first.SettledCPU, peer.first.SettledCPU)
+	r.add("sync time", weft.first.AllSynced, peer.first.AllSynced)
+	r.add("endpoint time", weft.endpoint.LastP50, peer.endpoint.LastP50)
+	r.add("endpoint cpu", weft.endpoint.CPU*1000, peer.endpoint.CPU*1000)
+	r.add("route time", weft.route.LastP50, peer.route.LastP50)
+	r.add("route cpu", weft.route.CPU*1000, peer.route.CPU*1000)
+	r.add("route bytes", weft.route.WireDown, peer.route.WireDown)
+	for _, kind := range []string{"cds", "eds", "lds"} {
+		r.expect(weft.first.Held[kind].Mean, peer.first.Held[kind].Mean, "resources held by each proxy: "+kind+" from weft, as from the peer")
+		r.expect(float64(weft.first.Held[kind].Max-weft.first.Held[kind].Min), 0, "difference between proxies that see the same: "+kind)
+	}
+	r.carries("weft, endpoint", weft.endpoint.Resources, "eds")
+	r.carries("peer, endpoint", peer.endpoint.Resources, "eds")
+	r.carries("weft, route", weft.route.Resources, "vhds")
+	r.carries("peer, route", peer.route.Resources, "rds")
+}
+
+// few is the first sync of proxies that see few services, beside that of the peer's, which see all.
+func (b *bench) few(peer load.InitialSync) error {
+	s, err := b.weft(b.scoped)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	c, err := b.connect(s, b.proxies, b.inGroups()...)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	b.result.add("scoped cpu", c.first.SettledCPU, peer.SettledCPU)
+	b.result.add("scoped bytes", c.first.SettledWireDown, peer.SettledWireDown)
+	return nil
+}
+
+// nothing changes what nobody selects on, and then nothing at all: a file is written again as it is.
+func (b *bench) nothing(c *client, files mesh.Files) error {
+	file, tmpl := files.Service(mesh.Hot), files.LabelTemplate(mesh.Hot)
+	if err := load.Replace(file, tmpl, 1); err != nil { // takes the series' last endpoint away
+		return err
+	}
+	if _, err := c.idle(b.settle); err != nil {
+		return err
+	}
+	if err := c.tell("idle %v", 3*b.settle); err != nil {
+		return err
+	}
+	for _, label := range []int{2, 2} {
+		time.Sleep(b.settle) // within the idle time
+		if err := load.Replace(file, tmpl, label); err != nil {
+			return err
+		}
+	}
+	var t load.Traffic
+	if err := c.answer(&t); err != nil {
+		return err
+	}
+	var bytes int64
+	for _, n := range t.Bytes {
+		bytes += n
+	}
+	b.result.add("nothing", float64(bytes), 0)
+	b.result.expect(float64(bytes), 0, "bytes for a change that nobody selects on")
+	return nil
+}
+
+// churn changes endpoints without waiting for anybody.
+func (b *bench) churn(int) error {
+	files, err := b.fresh()
+	if err != nil {
+		return err
+	}
+	s, err := b.weft(files)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	c, err := b.connect(s, b.proxies)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	r, err := c.churn(b.churnRate, b.churnTime, s.endpoint)
+	if err != nil {
+		return err
+	}
+	b.result.expect(float64(r.Missing), 0, "changes of the churn that a proxy never had")
+	last, first := r.Slices[len(r.Slices)-1], r.Slices[0]
+	b.result.add("churn p99", r.P99, 0)
+	b.result.add("churn growth", last.P50, first.P50)
+	b.result.raw("churn", r)
+	return nil
+}
+
+// slope changes what the same few proxies know, among few others and among many.
+func (b *bench) slope(int) error {
+	var cpu, last [2]float64
+	for i, n := range []int{b.fewProxies, b.manyProxies} {
+		r, idle, err := b.among(n)
+		if err != nil {
+			return err
+		}
+		own := r.CPUTotal - idle.CPU/idle.Seconds*r.Seconds // what passing time costs is no change's
+		cpu[i], last[i] = own/float64(r.Changes)*1000, r.LastP50
+		b.result.expect(r.Resources["eds"]*float64(n), float64(b.interested), fmt.Sprintf("proxies that a change reaches, among %d", n))
+		b.result.raw(fmt.Sprintf("slope among %d", n), r)
+	}
+	b.result.add("slope cpu", cpu[1], cpu[0])
+	b.result.add("slope time", last[1], last[0])
+	return nil
+}
+
+// among makes changes that some of n proxies know of.
+func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error) {
+	files, err := b.mesh(b.endpoints, b.narrow()).Write(filepath.Join(b.dir, "scoped"))
+	if err != nil {
+		return r, idle, err
+	}
+	s, err := b.weft(files)
+	if err != nil {
+		return r, idle, err
+	}
+	defer s.stop()
+	c, err := b.connect(s, n, append(b.inGroups(), "-interested", fmt.Sprint(b.interested), "-gap", slopeGap.String())...)
+	if err != nil {
+		return r, idle, err
+	}
+	defer c.stop()
+	count := slopeFactor * b.sizes.changes
+	if idle, err = c.idle(time.Duration(count) * slopeGap); err != nil {
+		return r, idle, err
+	}
+	r, err = c.change(count, s.endpoint)
+	return r, idle, err
+}
+
+// A change that reaches few costs little: many of them, closer together, show how much.
+const (
+	slopeFactor = 10
+	slopeGap    = 200 * time.Millisecond
+)
+
+// memory compares the server's memory with and without proxies, and with few and many endpoints.
+func (b *bench) memory(int) error {
+	var rss [2]float64
+	for i, endpoints := range []int{b.endpoints, b.moreEndpoints} {
+		files, err := b.mesh(endpoints, b.narrow()).Write(filepath.Join(b.dir, "memory"))
+		if err != nil {
+			return err
+		}
+		s, err := b.weft(files)
+		if err != nil {
+			return err
+		}
+		if rss[i], err = b.settled(s); err == nil && i == 0 {
+			err = b.perProxy(s, rss[i])
+		}
+		s.stop()
+		if err != nil {
+			return err
+		}
+	}
+	more := b.services * (b.moreEndpoints - b.endpoints)
+	b.result.add("memory endpoint", (rss[1]-rss[0])*(1<<20)/float64(more), 0)
+	return nil
+}
+
+func (b *bench) perProxy(s *server, without float64) error {
+	c, err := b.connect(s, b.memoryProxies, append(b.inGroups(), "-connect-rate", fmt.Sprint(b.memoryProxies/5))...)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	with, err := b.settled(s)
+	b.result.add("memory proxy", (with-without)*1024/float64(b.memoryProxies), 0)
+	return err
+}
+
+// stopped makes changes while 5% of the proxies do not read, and while they do.
+func (b *bench) stopped(int) error {
+	files, err := b.fresh()
+	if err != nil {
+		return err
+	}
+	s, err := b.weft(files)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	few := max(1, b.proxies/20)
+	slow, err := b.connect(s, few, "-ip-first", "60000")
+	if err != nil {
+		return err
+	}
+	defer slow.stop()
+	others, err := b.connect(s, b.proxies-few)
+	if err != nil {
+		return err
+	}
+	defer others.stop()
+	for range b.repeats {
+		var p99 [2]float64
+		for i, sig := range []syscall.Signal{syscall.SIGCONT, syscall.SIGSTOP} {
+			if err := slow.signal(sig); err != nil {
+				return err
+			}
+			r, err := others.churn(b.fairRate, b.fairTime, s.endpoint)
+			if err != nil {
+				return err
+			}
+			b.result.expect(float64(r.Missing), 0, "changes that proxies beside stopped ones never had")
+			p99[i] = r.P99
+		}
+		if err := slow.signal(syscall.SIGCONT); err != nil {
+			return err
+		}
+		if _, err := others.idle(b.settle); err != nil { // the stopped ones catch up
+			return err
+		}
+		b.result.add("stopped", p99[1], p99[0])
+	}
+	return nil
+}
