@@ -159,6 +159,9 @@ func (s *Server) Ask(into any, args ...string) error {
 	return json.Unmarshal(out, into)
 }
 
+// PID is that of the running process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // Memory is the process's resident memory in MiB.
 func (s *Server) Memory() (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", s.cmd.Process.Pid))
