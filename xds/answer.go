@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -8,67 +9,134 @@ import (
 )
 
 // accept ends the flight: the client holds what it brought.
-func (sub *subscription) accept() {
+func (s *Session) accept(t model.Type) {
+	sub := &s.types[t]
 	for _, r := range sub.flight.fresh {
 		it := sub.items[r.Name]
-		if it == nil {
-			continue // unsubscribed meanwhile
+		if it == nil || isEmpty(r) {
+			continue // unsubscribed meanwhile, or an answer that is no resource
 		}
-		it.untry(r.Version)
-		*it = item{version: r.Version, held: r, sent: true, force: it.force, absent: it.absent, tries: it.tries}
-		delete(sub.refused, r.Name)
+		s.past.forgive(tryKey{t, r.Name, r.Version})
+		it.has(r)
+		fallback := it.want != nil && it.want.Version != r.Version
+		if refused := it.refusal(); refused != nil && !(fallback && refused.Version == it.want.Version) {
+			s.unblame(sub, it)
+		}
 	}
-	sub.land()
+	s.land(sub)
 }
 
 // refuse ends the flight: the client holds what it held, or, of a response
-// with several resources, any of them; Envoy applies the good ones. What is
-// refused alone is to blame. Of several it is those that the reason names, else
-// maybe any: suspects go alone, after the others, and so does whatever is
-// refused in company twice.
-func (sub *subscription) refuse(reason string) {
+// with several resources, any of them; unless the type is applied as a whole,
+// Envoy applies the good ones. What is refused alone is to blame. Of several it
+// is those that the reason names, else maybe any: suspects are sent again in
+// smaller groups, after the others.
+func (s *Session) refuse(t model.Type, reason string) {
+	sub := &s.types[t]
 	fresh := sub.flight.fresh
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
-	named := slices.ContainsFunc(fresh, func(r *model.Resource) bool { return mentions(reason, r.Name) })
-	var last []string
+	isNamed := slices.ContainsFunc(fresh, func(r *model.Resource) bool { return mentions(reason, r.Name) })
+	var suspects, others []*item
 	for _, r := range fresh {
 		it := sub.items[r.Name]
+		if isEmpty(r) {
+			s.demand.again(r.Name)
+			continue
+		}
 		if it == nil {
 			continue // unsubscribed meanwhile
 		}
-		times := it.failed(r.Version, reason)
+		s.past.failed(tryKey{t, r.Name, r.Version}, reason)
 		if len(fresh) == 1 {
-			it.maybe = slices.DeleteFunc(it.maybe, func(m *model.Resource) bool { return m == r })
-			sub.blame(r, reason)
+			s.blame(sub, it, r, reason)
 		}
-		if !named || times > 1 || mentions(reason, r.Name) {
-			it.alone = true
-			last = append(last, r.Name)
+		if len(fresh) == 1 || traits[t].whole {
+			it.mayNot(r)
+		}
+		if !isNamed || mentions(reason, r.Name) {
+			suspects = append(suspects, it)
 		} else {
-			sub.enqueue(r.Name)
+			others = append(others, it)
 		}
 	}
-	for _, name := range last {
-		sub.enqueue(name)
+	s.regroup(sub, others, len(others))
+	size := 1
+	if !isNamed && len(suspects) > smallBatch {
+		size = int(math.Ceil(math.Sqrt(float64(len(suspects)))))
 	}
-	sub.land()
+	s.regroup(sub, suspects, size)
+	if traits[t].whole {
+		sub.restore()
+	}
+	s.land(sub)
+}
+
+// smallBatch is how many suspects are sent one by one. With the square root
+// above it, the culprit among 200 is known by its second resend.
+const smallBatch = 8
+
+// regroup has items sent again, so many at a time.
+func (s *Session) regroup(sub *subscription, items []*item, size int) {
+	for i, it := range items {
+		if i%size == 0 {
+			s.groups++
+		}
+		it.group = s.groups
+		sub.enqueue(it)
+	}
 }
 
 // blame has people told why the client does not get a resource.
-func (sub *subscription) blame(r *model.Resource, reason string) {
-	sub.item(r.Name).refused = &model.Refusal{Type: r.Type.String(), Name: r.Name, Version: r.Version, Reason: reason}
-	sub.refused[r.Name] = struct{}{}
+func (s *Session) blame(sub *subscription, it *item, r *model.Resource, reason string) {
+	if old := it.refusal(); old != nil && old.Version == r.Version && old.Reason == reason {
+		return
+	}
+	s.blames++
+	if it.rare == nil {
+		it.rare = &rare{}
+	}
+	it.rare.refused = &model.Refusal{Type: r.Type.String(), Name: r.Name, Version: r.Version, From: r.From, Reason: reason}
+	if sub.refused == nil {
+		sub.refused = map[string]*item{}
+	}
+	sub.refused[it.name] = it
+	if it.held != nil && it.held.Version != r.Version {
+		s.past.good.keep(s.view.Scope, it.held)
+	}
+	if it.asks > 0 && it.version == 0 {
+		s.demand.giveUpOn(it)
+	}
+}
+
+func (s *Session) unblame(sub *subscription, it *item) {
+	if it.refusal() != nil {
+		s.blames++
+		it.rare.refused = nil
+		delete(sub.refused, it.name)
+	}
 }
 
 // land ends the flight, however it was answered. What it removed is gone: a
 // client has no reason to refuse a removal, and must not be trusted to keep what it did.
-func (sub *subscription) land() {
-	for _, name := range sub.flight.removed {
-		if it := sub.items[name]; it != nil && it.version == 0 && len(it.maybe) == 0 && !it.absent {
-			sub.forget(name)
+func (s *Session) land(sub *subscription) {
+	for _, r := range sub.flight.removed {
+		it := sub.items[r.name]
+		if it != nil && it.want == nil && !it.holds() && !it.is(absent|named) && it.asks == 0 {
+			s.forget(sub, it)
 		}
 	}
+	s.underway -= sub.flight.bytes
 	sub.flight = nil
+}
+
+// restore takes back the removals of a response of which nothing was applied.
+func (sub *subscription) restore() {
+	for _, r := range sub.flight.removed {
+		if it := sub.items[r.name]; it != nil && !it.holds() {
+			it.held, it.version = r.held, r.version
+			sub.enqueue(it)
+		}
+	}
 }
 
 // mentions says whether text names a resource: the name, and not a longer one

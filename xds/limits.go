@@ -17,10 +17,12 @@ const (
 const (
 	// maxResends of a resource in the version that a proxy refused.
 	maxResends = 3
-	// maxTries is of how many refused versions of a resource that is remembered.
-	maxTries = 8
+	// maxTries is how many refused versions of a proxy are remembered.
+	maxTries = 256
 	// maxReason is how much of a refusal's text is kept, in bytes.
 	maxReason = 4 << 10
+	// maxGood is how many resources are remembered in the version before the refused one.
+	maxGood = 1024
 )
 
 const (
@@ -32,39 +34,66 @@ const (
 	ping, pong = 30 * time.Second, 10 * time.Second
 )
 
+const (
+	// readBuffer holds a few acknowledgements: there is one for each connection.
+	readBuffer = 1 << 10
+	// writeBuffer is shared by the connections that write.
+	writeBuffer = 32 << 10
+	// freeSend is how many unacknowledged bytes of a stream gRPC takes in
+	// without waiting for the client, and some.
+	freeSend = 32 << 10
+)
+
+const (
+	// firstSyncs of each processor are under way at once.
+	firstSyncs = 32
+	// firstSyncTime is how long one counts: a slow client costs no more after it.
+	firstSyncTime = time.Second
+	// spread is among how many of the longest waiting the next one is drawn.
+	spread = 64
+)
+
 // Limits bound what a client can make the server hold. Zero fields have the
 // default named at each.
 type Limits struct {
 	NameBytes    int           // of one resource name or node id; 1 KiB
 	Names        int           // that one stream may ask for or claim, per type; 20,000
+	Asks         int           // unknown names that one stream has others look for at once; 256
+	AskAnswer    time.Duration // an unknown name is answered after this; 1 s
 	StreamsPerID int           // of one proxy; one more ends the oldest; 4
 	WriteStall   time.Duration // a client that takes in nothing for so long is dropped; 30 s
 	FirstRequest time.Duration // a stream that says nothing for so long is dropped; 10 s
 }
 
 func (l Limits) withDefaults() Limits {
-	or := func(v *int, otherwise int) {
+	orCount := func(v *int, otherwise int) {
 		if *v == 0 {
 			*v = otherwise
 		}
 	}
-	or(&l.NameBytes, 1<<10)
-	or(&l.Names, 20_000)
-	or(&l.StreamsPerID, 4)
-	if l.WriteStall == 0 {
-		l.WriteStall = 30 * time.Second
+	orTime := func(v *time.Duration, otherwise time.Duration) {
+		if *v == 0 {
+			*v = otherwise
+		}
 	}
-	if l.FirstRequest == 0 {
-		l.FirstRequest = 10 * time.Second
-	}
+	orCount(&l.NameBytes, 1<<10)
+	orCount(&l.Names, 20_000)
+	orCount(&l.Asks, 256)
+	orCount(&l.StreamsPerID, 4)
+	orTime(&l.AskAnswer, time.Second)
+	orTime(&l.WriteStall, 30*time.Second)
+	orTime(&l.FirstRequest, 10*time.Second)
 	return l
 }
 
-// ServerOptions are the limits of a gRPC server that ADS is registered with.
+// ServerOptions are what a gRPC server needs that ADS is registered with.
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
+		grpc.ForceServerCodecV2(codec{}),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ReadBufferSize(readBuffer),
+		grpc.WriteBufferSize(writeBuffer),
 		grpc.SharedWriteBuffer(true), // thousands of idle connections keep none
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: pong}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pong / 2, PermitWithoutStream: true}),

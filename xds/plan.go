@@ -11,15 +11,39 @@ import (
 	"weft.dev/model"
 )
 
-// verdict on one name of a queue.
+// verdict on one item of a queue.
 type verdict int
 
 const (
 	skip   verdict = iota // nothing is owed
 	block                 // something else must be acknowledged first
-	send                  // the resource of the view
+	send                  // a resource
 	remove                // the answer that there is none
 )
+
+// batch is a response in the making.
+type batch struct {
+	items   []*item           // one for each of fresh; nil: the resource is no item
+	fresh   []*model.Resource // to be sent
+	removed []*item
+	bytes   int
+	probe   bool // any answer is wanted
+}
+
+func (b *batch) add(it *item, r *model.Resource) {
+	b.items, b.fresh, b.bytes = append(b.items, it), append(b.fresh, r), b.bytes+len(r.Body)+len(r.Head)
+}
+
+// fits says whether one more may come along.
+func (b *batch) fits(it *item, r *model.Resource, full bool) bool {
+	return len(b.fresh) == 0 || it.group == b.items[0].group &&
+		(full || len(b.fresh) < chunkResources && b.bytes+len(r.Body)+len(r.Head) <= chunkBytes)
+}
+
+func (b *batch) has(name string) bool {
+	return slices.ContainsFunc(b.fresh, func(r *model.Resource) bool { return r.Name == name }) ||
+		slices.ContainsFunc(b.removed, func(it *item) bool { return it.name == name })
+}
 
 // plan makes the next response of a type, or nil.
 func (s *Session) plan(t model.Type) *Response {
@@ -28,50 +52,52 @@ func (s *Session) plan(t model.Type) *Response {
 		return nil
 	}
 	s.settleClaim(t)
-	fresh, removed, probe := s.pick(t)
+	b := s.pick(t)
 	full := s.full && traits[t].full
-	if full && sub.stale && len(sub.blocked) > 0 {
+	if full && sub.stale && sub.waiting > 0 {
 		// The client would drop what it has of the blocked ones: all, or nothing yet.
-		for _, r := range fresh {
-			sub.blocked[r.Name] = struct{}{}
-		}
-		for _, name := range removed {
-			sub.blocked[name] = struct{}{}
+		for _, it := range slices.Concat(b.items, b.removed) {
+			sub.block(it)
 		}
 		return nil
 	}
-	empty := len(fresh) == 0 && len(removed) == 0
-	if empty && !probe && (!sub.owed || len(sub.queue) > 0 || len(sub.blocked) > 0) {
+	empty := len(b.fresh) == 0 && len(b.removed) == 0
+	if empty && !b.probe && (!sub.owed || len(sub.queue) > 0 || sub.waiting > 0) {
 		return nil
 	}
 	sub.owed, sub.stale = false, false
-	return s.launch(t, fresh, removed)
+	return s.launch(t, b)
 }
 
 // launch puts a response under way.
-func (s *Session) launch(t model.Type, fresh []*model.Resource, removed []string) *Response {
+func (s *Session) launch(t model.Type, b batch) *Response {
 	sub := &s.types[t]
-	for _, r := range fresh {
-		it := sub.item(r.Name)
-		it.maybe = append(it.maybe, r)
-		it.sent, it.force, it.absent, it.retry = true, false, false, false
-		if t == model.TypeCluster {
-			s.resendEndpoints(r.Name)
-		}
-	}
-	for _, name := range removed {
-		if it := sub.items[name]; it != nil {
-			*it = item{}
-			delete(sub.refused, name)
-		}
-	}
 	s.nonces++
 	sub.nonce = strconv.FormatUint(s.nonces, 10)
-	sub.flight = &flight{nonce: sub.nonce, fresh: fresh, removed: removed}
-	r := &Response{Type: t, Nonce: sub.nonce, Resources: fresh, Removed: removed, fresh: len(fresh)}
+	sub.flight = &flight{nonce: sub.nonce, fresh: b.fresh, bytes: b.bytes}
+	for i, it := range b.items {
+		if it == nil {
+			continue
+		}
+		it.may(b.fresh[i])
+		it.set(sent)
+		it.unset(force | absent | retry)
+		if t == model.TypeCluster {
+			s.resendEndpoints(it.name)
+		}
+	}
+	var removed []string
+	for _, it := range b.removed {
+		sub.flight.removed = append(sub.flight.removed, removal{it.name, it.held, it.version})
+		removed = append(removed, it.name)
+		s.unblame(sub, it)
+		it.lacks()
+	}
+	s.underway += b.bytes
+	r := &Response{Type: t, Nonce: sub.nonce, Resources: b.fresh, Removed: removed, fresh: len(b.fresh)}
 	r.Version = strconv.FormatUint(s.rev, 10)
 	if s.full {
-		all := sub.world(fresh)
+		all := sub.world(b.fresh)
 		r.Version, r.Removed = digest(all), nil
 		if traits[t].full {
 			r.Resources = all
@@ -84,9 +110,9 @@ func (s *Session) launch(t model.Type, fresh []*model.Resource, removed []string
 // endpoints that come after it, and without any waits 15 seconds.
 func (s *Session) resendEndpoints(cluster string) {
 	sub := &s.types[model.TypeEndpoint]
-	if it := sub.items[cluster]; it != nil && sub.wants(cluster) {
-		it.force = true
-		sub.enqueue(cluster)
+	if it := sub.items[cluster]; it != nil && sub.wants(it) {
+		it.set(force)
+		sub.enqueue(it)
 	}
 }
 
@@ -97,107 +123,178 @@ func (s *Session) clusterSent(t model.Type, name string) bool {
 		return false
 	}
 	it := s.types[model.TypeCluster].items[name]
-	return it != nil && it.sent
+	return it != nil && it.is(sent)
 }
 
-// pick takes from the queue what fits into one response. Additions and
-// removals of delta go apart, so that a refusal says nothing of a removal.
-func (s *Session) pick(t model.Type) (fresh []*model.Resource, removed []string, probe bool) {
+// pick takes from the queue what fits into one response.
+func (s *Session) pick(t model.Type) batch {
 	sub := &s.types[t]
 	full := s.full && traits[t].full
-	bytes, taken := 0, 0
-	for _, name := range sub.queue {
-		want := s.view.Find(t, name)
-		v := s.judge(t, name, want)
-		alone := v == send && sub.item(name).alone
-		if v == send && len(fresh) > 0 && (alone || !full && (len(fresh) == chunkResources || bytes+len(want.Body) > chunkBytes)) {
+	var b batch
+	taken := 0
+	for _, it := range sub.queue {
+		v, r := skip, (*model.Resource)(nil)
+		if !it.is(gone) {
+			v, r = s.judge(t, it)
+		}
+		if v == send && !b.fits(it, r, full) {
 			break
 		}
 		taken++
-		delete(sub.queued, name)
-		delete(sub.blocked, name) // what it waited for may be over
+		it.unset(queued)
+		sub.release(it) // what it waited for may be over
 		switch {
 		case v == send:
-			fresh, bytes = append(fresh, want), bytes+len(want.Body)
-		case v == remove && s.early(sub.items[name]):
-			probe = true
-			sub.blocked[name] = struct{}{}
+			b.add(it, r)
+		case v == remove && s.early(it):
+			b.probe = true
+			sub.block(it)
 		case v == remove:
-			removed = append(removed, name)
+			b.removed = append(b.removed, it)
 		case v == block:
-			sub.blocked[name] = struct{}{}
-		}
-		if alone {
-			break
+			sub.block(it)
 		}
 	}
 	if sub.queue = sub.queue[taken:]; len(sub.queue) == 0 {
 		sub.queue = nil
 	}
-	if len(fresh) > 0 && !full {
-		for _, name := range removed {
-			sub.blocked[name] = struct{}{} // until these are answered
-		}
-		removed = nil
+	if traits[t].onDemand && (len(b.items) == 0 || b.items[0].group == 0) {
+		s.demand.denials(&b)
 	}
-	return fresh, removed, probe
+	s.part(t, &b)
+	return b
 }
 
-// judge decides on one name. want is the view's resource, or nil.
-func (s *Session) judge(t model.Type, name string, want *model.Resource) verdict {
-	sub := &s.types[t]
-	it := sub.items[name]
-	if !sub.wants(name) {
-		return skip
+// part has removals wait. Of most types those of delta go apart from additions,
+// so that a refusal says nothing of a removal. Of a type that is applied as a
+// whole they go together, so that a domain that moves is always somewhere: they
+// wait only for what takes their place and is not in this response.
+func (s *Session) part(t model.Type, b *batch) {
+	if len(b.removed) == 0 || s.full && traits[t].full {
+		return
 	}
+	sub := &s.types[t]
+	waits := func(*item) bool { return len(b.fresh) > 0 }
+	if traits[t].whole {
+		successors := sub.successors()
+		waits = func(it *item) bool { return it.held != nil && meets(successors, it.held) }
+	}
+	b.removed = slices.DeleteFunc(b.removed, func(it *item) bool {
+		if waits(it) {
+			sub.block(it)
+			return true
+		}
+		return false
+	})
+}
+
+// successors are the names and aliases of what is still to be sent, or refused.
+func (sub *subscription) successors() map[string]bool {
+	names := map[string]bool{}
+	for _, items := range [][]*item{sub.queue, sub.held} {
+		for _, it := range items {
+			if it.is(queued|blocked) && it.want != nil {
+				claim(names, it.want)
+			}
+		}
+	}
+	for _, it := range sub.refused {
+		if it.want != nil && it.maybe == nil {
+			claim(names, it.want)
+		}
+	}
+	return names
+}
+
+func claim(names map[string]bool, r *model.Resource) {
+	names[r.Name] = true
+	for _, alias := range r.Aliases {
+		names[alias] = true
+	}
+}
+
+func meets(names map[string]bool, r *model.Resource) bool {
+	return names[r.Name] || slices.ContainsFunc(r.Aliases, func(alias string) bool { return names[alias] })
+}
+
+// judge decides on one item, and which resource to send.
+func (s *Session) judge(t model.Type, it *item) (verdict, *model.Resource) {
+	sub := &s.types[t]
+	if !sub.wants(it) {
+		return skip, nil
+	}
+	want := it.want
 	if want == nil {
-		return s.judgeAbsent(t, name, it)
+		return s.judgeAbsent(t, it), nil
 	}
-	if it != nil {
-		if it.version == want.Version {
-			it.held = want // also if it is from an earlier stream
-			if !it.force && !it.mayHoldOther(want.Version) {
-				it.absent, it.refused = false, nil
-				delete(sub.refused, name)
-				return skip
-			}
-		}
-		if failed := it.failures(want.Version); failed.times > maxResends {
-			sub.blame(want, failed.reason)
-			return skip
-		}
-		if it.refused != nil && it.refused.Version == want.Version && !it.retry {
-			return skip
+	if it.version == want.Version {
+		it.held = want // also if it is from an earlier stream
+		if !it.is(force) && !it.mayHoldOther(want.Version) {
+			it.unset(absent)
+			s.unblame(sub, it)
+			return skip, nil
 		}
 	}
-	for _, cluster := range want.Needs {
-		if c := s.types[model.TypeCluster].items[cluster]; c == nil || c.version == 0 {
-			if s.view.Find(model.TypeCluster, cluster) == nil {
-				sub.blame(want, "not sent: it needs cluster "+cluster+", which the view lacks")
-			}
-			return block
-		}
+	if failed := s.past.failures(tryKey{t, it.name, want.Version}); failed.times > maxResends {
+		s.blame(sub, it, want, failed.reason)
+		return s.fallback(t, it)
 	}
-	return send
+	if refused := it.refusal(); refused != nil && refused.Version == want.Version && !it.is(retry) {
+		return s.fallback(t, it)
+	}
+	return s.ready(t, it, want)
 }
 
-func (s *Session) judgeAbsent(t model.Type, name string, it *item) verdict {
+// fallback of a refused item that the client has nothing of is what another
+// client of the scope has.
+func (s *Session) fallback(t model.Type, it *item) (verdict, *model.Resource) {
+	if it.holds() {
+		return skip, nil
+	}
+	r := s.past.good.find(s.view.Scope, t, it.name)
+	if r == nil || r.Version == it.want.Version || s.past.failures(tryKey{t, r.Name, r.Version}).times > 0 {
+		return skip, nil
+	}
+	return s.ready(t, it, r)
+}
+
+// ready says whether the client has the clusters that r needs. A cluster that
+// the client refuses holds nothing back of which it has no last good version,
+// or that has much else in it.
+func (s *Session) ready(t model.Type, it *item, r *model.Resource) (verdict, *model.Resource) {
+	clusters := &s.types[model.TypeCluster]
+	for _, cluster := range r.Needs {
+		c := clusters.items[cluster]
+		switch {
+		case c != nil && c.version != 0:
+		case c != nil && c.want != nil && c.refusal() != nil && c.maybe == nil && (!traits[t].whole || !it.holds()):
+		case (c == nil || c.want == nil) && s.view.Find(model.TypeCluster, cluster) == nil:
+			s.blame(&s.types[t], it, r, "not sent: it needs cluster "+cluster+", which the view lacks")
+			return block, nil
+		default:
+			return block, nil
+		}
+	}
+	return send, r
+}
+
+func (s *Session) judgeAbsent(t model.Type, it *item) verdict {
 	sub := &s.types[t]
-	if it == nil {
-		return skip
-	}
-	it.refused = nil
-	delete(sub.refused, name)
-	if !traits[t].removable {
-		return skip
-	}
-	holds := it.version != 0 || len(it.maybe) > 0
+	s.unblame(sub, it)
 	switch {
-	case !holds && !it.absent:
-		sub.forget(name)
+	case !traits[t].removable:
 		return skip
-	case holds && t == model.TypeCluster && s.needed(name):
+	case it.asks > 0:
+		return skip // told that it is gone, the client would never ask again
+	case !it.holds() && !it.is(absent):
+		if !it.is(named) {
+			s.forget(sub, it)
+		}
+		return skip
+	case it.holds() && t == model.TypeCluster && s.needed(it.name):
 		return block
+	case t == demandType && it.held == nil && it.version != 0 && s.demand.any(open):
+		return block // it may be what the client asks for by an alias
 	}
 	return remove
 }
@@ -209,16 +306,8 @@ func (s *Session) needed(cluster string) bool {
 			continue
 		}
 		for _, it := range s.types[t].items {
-			if it.version != 0 && it.held == nil {
-				return true // of an earlier stream, needing we do not know what
-			}
-			if it.held != nil && slices.Contains(it.held.Needs, cluster) {
+			if it.needs(cluster) {
 				return true
-			}
-			for _, r := range it.maybe {
-				if slices.Contains(r.Needs, cluster) {
-					return true
-				}
 			}
 		}
 	}
@@ -254,9 +343,9 @@ func (s *Session) settleClaim(t model.Type) {
 		return
 	}
 	var all []*model.Resource
-	for _, name := range sub.queue {
-		if r := s.view.Find(t, name); r != nil {
-			all = append(all, r)
+	for _, it := range sub.queue {
+		if it.want != nil {
+			all = append(all, it.want)
 		}
 	}
 	slices.SortFunc(all, func(a, b *model.Resource) int { return cmp.Compare(a.Name, b.Name) })
@@ -266,7 +355,8 @@ func (s *Session) settleClaim(t model.Type) {
 		return
 	}
 	for _, r := range all {
-		*sub.item(r.Name) = item{version: r.Version, held: r}
+		it := sub.items[r.Name]
+		it.held, it.version = r, r.Version
 	}
 	sub.owed = false
 }

@@ -50,6 +50,8 @@ type trait struct {
 	removable bool // a client drops what it is told is gone
 	full      bool // in state of the world a response is everything; what it lacks is removed
 	needy     bool // its resources may need clusters
+	whole     bool // a response is applied as a whole, or refused as a whole
+	onDemand  bool // a client asks by name, or alias, for what a request waits for
 }
 
 // Types that are not removable are asked for by name: clients wait for those
@@ -59,34 +61,36 @@ type trait struct {
 var traits = [model.NumTypes]trait{
 	model.TypeCluster:     {wildcard: true, removable: true, full: true},
 	model.TypeListener:    {wildcard: true, removable: true, full: true, needy: true},
-	model.TypeScopedRoute: {needy: true},
+	model.TypeScopedRoute: {wildcard: true, removable: true, needy: true, whole: true},
 	model.TypeRoute:       {needy: true},
-	model.TypeVirtualHost: {needy: true},
+	model.TypeVirtualHost: {wildcard: true, removable: true, needy: true, whole: true, onDemand: true},
 }
 
 // Session is what one stream of one client knows and is owed. It is a state
 // machine: feed it requests and views, take responses until there is none. It
 // is for one goroutine. The same input gives the same output.
 type Session struct {
-	full    bool // state of the world
-	limits  Limits
-	view    *model.View
-	rev     uint64
-	synced  uint64
-	nonces  uint64
-	heard   bool // the client has answered something: all it holds from before is claimed by now
-	claimed bool // the client holds something from before
-	types   [model.NumTypes]subscription
+	full     bool // state of the world
+	limits   Limits
+	past     *past
+	view     *model.View
+	rev      uint64
+	synced   uint64
+	nonces   uint64
+	groups   uint32
+	blames   uint32 // counts the changes of what is refused
+	underway int    // bytes that are sent and not answered
+	heard    bool   // the client has answered something: all it holds from before is claimed by now
+	claimed  bool   // the client holds something from before
+	unasked  uint8  // types, as bits, that the view has, that a client can have all of, and that ours did not ask for
+	demand   demand
+	types    [model.NumTypes]subscription
 }
 
 // NewSession begins a stream of delta xDS.
-func NewSession(l Limits) *Session {
-	s := &Session{limits: l.withDefaults()}
-	for t := range s.types {
-		s.types[t].init()
-	}
-	return s
-}
+func NewSession(l Limits) *Session { return newSession(l.withDefaults(), &past{good: &goods{}}) }
+
+func newSession(l Limits, p *past) *Session { return &Session{limits: l, past: p} }
 
 // NewFullSession begins a stream of state-of-the-world xDS. The protocol does
 // not say what a client holds from before, so that a client that comes back
@@ -106,43 +110,81 @@ func (s *Session) Update(v *model.View, rev uint64) {
 	}
 	old := s.view
 	s.view, s.rev = v, rev
-	for t := range model.NumTypes {
+	if v == old {
+		return
+	}
+	s.findUnasked()
+	if old == nil {
+		for t := range model.NumTypes {
+			if s.types[t].asked {
+				s.load(t)
+			}
+		}
+		s.resolve()
+		return
+	}
+	// What was refused for the sake of something else may be accepted now.
+	for t := range s.types {
 		sub := &s.types[t]
-		if !sub.asked {
-			continue
-		}
-		if old == nil {
-			s.enqueueAll(t)
-			continue
-		}
-		// What was refused for the sake of something else may be accepted now.
 		for _, name := range sortedNames(sub.refused) {
-			sub.items[name].retry = true
-			sub.enqueue(name)
+			it := sub.refused[name]
+			it.set(retry)
+			sub.enqueue(it)
 		}
 	}
-	if old != nil {
-		diff(old, v, func(t model.Type, name string) {
-			if sub := &s.types[t]; sub.wants(name) {
-				sub.enqueue(name)
-			}
-		})
+	diff(old, v, s.changed)
+	if s.demand.dirty {
+		s.resolve()
 	}
 }
 
-// enqueueAll has everything looked at that the client may be owed.
-func (s *Session) enqueueAll(t model.Type) {
+// changed is called for each resource that the newest view changed. now is nil
+// if the view has no such resource any more.
+func (s *Session) changed(t model.Type, name string, now *model.Resource) {
 	sub := &s.types[t]
-	if s.view != nil && sub.wildcard {
-		for r := range s.view.All(t) {
-			sub.enqueue(r.Name)
-		}
+	if !sub.asked {
+		return
 	}
-	for _, name := range sortedNames(sub.names) {
-		sub.enqueue(name)
+	if now == nil {
+		now = s.view.Find(t, name) // it may have gone to another layer
+	}
+	s.demand.dirty = s.demand.dirty || traits[t].onDemand
+	it := sub.items[name]
+	if it == nil {
+		if now == nil || !sub.wildcard {
+			return
+		}
+		it = sub.item(now.Name)
+	}
+	it.want = now
+	if sub.wants(it) {
+		sub.enqueue(it)
+	}
+}
+
+// load has everything looked at that the client may be owed. From here on each
+// item knows what the view has for it.
+func (s *Session) load(t model.Type) {
+	if s.view == nil {
+		return
+	}
+	sub := &s.types[t]
+	for r := range s.view.All(t) {
+		it := sub.items[r.Name]
+		switch {
+		case it != nil:
+			it.name = r.Name
+			sub.items[r.Name] = it // the key is the view's: the client's copy of the name can go
+		case sub.wildcard:
+			it = sub.item(r.Name)
+		default:
+			continue
+		}
+		it.want = r
+		sub.enqueue(it)
 	}
 	for _, name := range sortedNames(sub.items) {
-		sub.enqueue(name)
+		sub.enqueue(sub.items[name])
 	}
 }
 
@@ -163,14 +205,11 @@ func (s *Session) Next() *Response {
 // Status may be asked after every step.
 func (s *Session) Status() Status {
 	st := Status{Synced: s.insync()}
-	if st.Synced {
-		s.synced = s.rev
-	}
 	st.Revision = s.synced
 	for t := range model.NumTypes {
 		sub := &s.types[t]
 		for _, name := range sortedNames(sub.refused) {
-			st.Refusals = append(st.Refusals, *sub.items[name].refused)
+			st.Refusals = append(st.Refusals, *sub.refused[name].rare.refused)
 		}
 	}
 	return st
@@ -179,64 +218,104 @@ func (s *Session) Status() Status {
 // insync says whether the client acknowledged all of the view that it asks for
 // and has asked for all kinds of which it can have everything.
 func (s *Session) insync() bool {
-	if s.view == nil {
+	if s.view == nil || s.unasked != 0 {
 		return false
 	}
-	for t := range model.NumTypes {
+	for t := range s.types {
 		sub := &s.types[t]
-		if sub.flight != nil || len(sub.queue) > 0 || len(sub.blocked) > 0 || len(sub.refused) > 0 {
+		if sub.flight != nil || len(sub.queue) > 0 || sub.waiting > 0 || len(sub.refused) > 0 {
 			return false
 		}
-		if traits[t].wildcard && !sub.asked {
-			for range s.view.All(t) {
-				return false
-			}
-		}
 	}
+	s.synced = s.rev
 	return true
 }
 
-// diff names every resource that may differ between two views. Layers that
-// both share cost nothing.
-func diff(old, now *model.View, changed func(model.Type, string)) {
-	before := make(map[string]*model.Layer, len(old.Layers))
-	for _, l := range old.Layers {
-		before[l.Name] = l
-	}
-	for _, l := range now.Layers {
-		if was := before[l.Name]; was != l {
-			diffLayer(was, l, changed)
+func (s *Session) findUnasked() {
+	s.unasked = 0
+	for t := range model.NumTypes {
+		if !traits[t].wildcard || s.types[t].asked {
+			continue
 		}
-		delete(before, l.Name)
-	}
-	for _, l := range old.Layers {
-		if before[l.Name] != nil {
-			diffLayer(l, nil, changed)
+		for range s.view.All(t) {
+			s.unasked |= 1 << t
+			break
 		}
 	}
 }
 
-func diffLayer(old, now *model.Layer, changed func(model.Type, string)) {
-	none := &model.Layer{}
+// diff names every resource that may differ between two views, and what the
+// newer has of it. Layers that both share cost nothing.
+func diff(old, now *model.View, changed func(t model.Type, name string, now *model.Resource)) {
+	for i, shelf := range now.Shelves {
+		if i < len(old.Shelves) {
+			for j, l := range shelf {
+				diffLayer(old.Shelves[i][j], l, changed)
+			}
+		}
+	}
+	before, after := old.Layers, now.Layers
+	for i := len(now.Shelves); i < len(old.Shelves); i++ {
+		before = slices.Concat(before, old.Shelves[i])
+	}
+	for i := len(old.Shelves); i < len(now.Shelves); i++ {
+		after = slices.Concat(after, now.Shelves[i])
+	}
+	for len(before) > 0 && len(after) > 0 && before[0].Name == after[0].Name {
+		diffLayer(before[0], after[0], changed)
+		before, after = before[1:], after[1:]
+	}
+	diffByName(before, after, changed)
+}
+
+// diffByName compares layers in whatever order they come.
+func diffByName(before, after []*model.Layer, changed func(model.Type, string, *model.Resource)) {
+	if len(before) == 0 && len(after) == 0 {
+		return
+	}
+	was := make(map[string]*model.Layer, len(before))
+	for _, l := range before {
+		was[l.Name] = l
+	}
+	stays := make(map[string]bool, len(after))
+	for _, l := range after {
+		stays[l.Name] = true
+	}
+	for _, l := range before {
+		if !stays[l.Name] {
+			diffLayer(l, nil, changed)
+		}
+	}
+	for _, l := range after {
+		diffLayer(was[l.Name], l, changed)
+	}
+}
+
+var noLayer = &model.Layer{}
+
+func diffLayer(old, now *model.Layer, changed func(model.Type, string, *model.Resource)) {
+	if old == now {
+		return
+	}
 	if old == nil {
-		old = none
+		old = noLayer
 	}
 	if now == nil {
-		now = none
+		now = noLayer
 	}
 	for t := range model.NumTypes {
 		a, b := old.Resources[t], now.Resources[t]
 		for len(a) > 0 || len(b) > 0 {
 			switch {
 			case len(b) == 0 || len(a) > 0 && a[0].Name < b[0].Name:
-				changed(t, a[0].Name)
+				changed(t, a[0].Name, nil)
 				a = a[1:]
 			case len(a) == 0 || a[0].Name > b[0].Name:
-				changed(t, b[0].Name)
+				changed(t, b[0].Name, b[0])
 				b = b[1:]
 			default:
 				if a[0] != b[0] {
-					changed(t, a[0].Name)
+					changed(t, b[0].Name, b[0])
 				}
 				a, b = a[1:], b[1:]
 			}
@@ -245,6 +324,9 @@ func diffLayer(old, now *model.Layer, changed func(model.Type, string)) {
 }
 
 func sortedNames[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
 	names := make([]string, 0, len(m))
 	for n := range m {
 		names = append(names, n)

@@ -2,250 +2,255 @@ package xds
 
 import (
 	"context"
-	"fmt"
+	"sync"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"weft.dev/model"
 )
 
-// stream is one connected stream of a proxy. Its fields are guarded by the
-// server's mu, but for the channels.
+// stream is one connected stream of a proxy. What happens on it is done by
+// whoever has the news: the goroutine that reads requests, or a worker of the
+// queue that was told of a new view.
 type stream struct {
-	id       string
-	peer     *peer
-	scope    string
-	wanted   uint64 // newest revision that concerns it
-	missing  uint64 // oldest revision that it may lack something of; 0: none
-	awake    chan struct{}
-	replaced chan struct{}
-}
+	server *Server
+	wire   wire
+	ended  chan error // one is enough
 
-// request is what the reading goroutine hands over.
-type request struct {
-	Request
-	node *corev3.Node
-	err  error
-}
-
-// serve runs one stream: one goroutine reads, one writes, this one decides, so
-// that a client that does not read is still heard, timed and let go.
-func (s *Server) serve(ctx context.Context, w wire) error {
-	requests := make(chan request)
-	go func() {
-		for {
-			var r request
-			r.Request, r.node, r.err = w.receive()
-			select {
-			case requests <- r:
-			case <-ctx.Done(): // after serve returned, too
-				return
-			}
-			if r.err != nil {
-				return
-			}
-		}
-	}()
-	first, err := s.first(ctx, requests)
-	if err != nil {
-		return err
-	}
-	id, err := s.authenticate(ctx, first.node.GetId())
-	if err != nil {
-		return err
-	}
-	st := &stream{id: id, missing: 1, awake: make(chan struct{}, 1), replaced: make(chan struct{})}
-	s.join(st)
-	defer s.leave(st)
-	l := loop{server: s, stream: st, wire: w, session: w.session(s.opts.Limits), version: envoyVersion(first.node)}
-	return l.run(ctx, first, requests)
-}
-
-// first waits for the first request: it says who the client is.
-func (s *Server) first(ctx context.Context, requests <-chan request) (request, error) {
-	timer := time.NewTimer(s.opts.Limits.FirstRequest)
-	defer timer.Stop()
-	select {
-	case r := <-requests:
-		return r, r.err
-	case <-timer.C:
-		return request{}, status.Errorf(codes.DeadlineExceeded, "xds: no request within %v of opening the stream", s.opts.Limits.FirstRequest)
-	case <-ctx.Done():
-		return request{}, ctx.Err()
-	}
-}
-
-func (s *Server) authenticate(ctx context.Context, node string) (string, error) {
-	if n := len(node); n > s.opts.Limits.NameBytes {
-		return "", status.Errorf(codes.InvalidArgument, "xds: node id of %d bytes, more than %d", n, s.opts.Limits.NameBytes)
-	}
-	if s.opts.Authenticate != nil {
-		id, err := s.opts.Authenticate(ctx, node)
-		if err != nil {
-			return "", status.Errorf(codes.Unauthenticated, "xds: node %q: %v", node, err)
-		}
-		return id, nil
-	}
-	if node == "" {
-		return "", status.Error(codes.InvalidArgument, "xds: the first request has no node id; set --service-node or node.id in Envoy's bootstrap")
-	}
-	return node, nil
-}
-
-// loop is the deciding goroutine's own.
-type loop struct {
-	server  *Server
-	stream  *stream
-	wire    wire
-	session *Session
+	id      string // these are set before the stream joins
 	version string // of Envoy
+	peer    *peer
 
-	out     chan *Response // to the writing goroutine
-	written chan error
-	sending bool
-	stalled *time.Timer
+	mu      sync.Mutex
+	session *Session
+	scope   string
+	sending bool   // a goroutine waits for the client to take in a response
+	left    bool   // nothing may happen any more
+	synced  bool   // it was in step once
+	blames  uint32 // of the session, that the proxy's row says
+	asked   uint64 // serial of the newest name that others look for
+
+	queued, urgent  bool        // of the queue
+	seat            seat        // of the admission
+	turn            *time.Timer // of the admission
+	wanted, missing uint64      // of the lag: newest revision that concerns it; oldest that it may lack something of, 0: none
 }
 
-func (l *loop) run(ctx context.Context, first request, requests <-chan request) error {
-	l.out, l.written = make(chan *Response), make(chan error, 1)
-	defer close(l.out)
-	go l.write()
-	l.stalled = time.NewTimer(time.Hour)
-	l.stalled.Stop()
-	defer l.stalled.Stop()
-
-	l.look()
-	if err := l.take(first); err != nil {
+// serve runs one stream until one side ends it. gRPC ends reading when serve
+// returns, and only then; so this goroutine does nothing but wait.
+func (s *Server) serve(ctx context.Context, w wire) error {
+	st := &stream{server: s, wire: w, ended: make(chan error, 1)}
+	silence := s.opts.Limits.FirstRequest
+	silent := time.AfterFunc(silence, func() {
+		st.end(status.Errorf(codes.DeadlineExceeded, "xds: no request within %v of opening the stream", silence))
+	})
+	go st.read(ctx, silent)
+	defer st.leave()
+	select {
+	case err := <-st.ended:
 		return err
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	for {
-		l.say()
-		l.server.report(l.stream, l.session.Status(), l.version)
-		select {
-		case r := <-requests:
-			if err := l.take(r); err != nil {
-				return err
-			}
-		case <-l.stream.awake:
-			l.look()
-		case err := <-l.written:
-			if err != nil {
-				return err
-			}
-			l.sending = false
-			l.stalled.Stop()
-		case <-l.stalled.C:
-			return status.Errorf(codes.ResourceExhausted, "xds: %s took in nothing for %v", l.stream.id, l.server.opts.Limits.WriteStall)
-		case <-l.stream.replaced:
-			return status.Errorf(codes.Aborted, "xds: %s opened newer streams", l.stream.id)
-		case <-ctx.Done():
-			return ctx.Err()
+}
+
+// end has the stream ended. The first reason counts.
+func (st *stream) end(err error) {
+	select {
+	case st.ended <- err:
+	default:
+	}
+}
+
+func (st *stream) read(ctx context.Context, silent *time.Timer) {
+	m, err := st.wire.receive()
+	silent.Stop()
+	if err == nil {
+		err = st.open(ctx, m)
+	}
+	for err == nil {
+		if m, err = st.wire.receive(); err == nil {
+			err = st.take(m.Request)
 		}
 	}
+	st.end(err)
+}
+
+// open takes in the first request: it says who the client is, and until that is
+// believed the stream costs nothing else.
+func (st *stream) open(ctx context.Context, m message) error {
+	s := st.server
+	node, err := st.wire.node(m.node)
+	if err != nil {
+		return status.Errorf(codes.InvalidArgument, "xds: node of the first request: %v", err)
+	}
+	if st.id, err = s.authenticate(ctx, node); err != nil {
+		return err
+	}
+	st.version = node.Version
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.left {
+		return ctx.Err()
+	}
+	s.join(st)
+	st.session = newSession(s.opts.Limits, &st.peer.past)
+	st.session.full = st.wire.full
+	st.see()
+	return st.hear(m.Request)
 }
 
 // take gives the session a request.
-func (l *loop) take(r request) error {
-	if r.err != nil {
-		return r.err
+func (st *stream) take(r Request) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.hear(r)
+}
+
+func (st *stream) hear(r Request) error {
+	if st.left {
+		return nil
 	}
-	if err := l.session.Request(r.Request); err != nil {
-		return status.Errorf(codes.InvalidArgument, "xds: %s: %v", l.stream.id, err)
+	if err := st.session.Request(r); err != nil {
+		return status.Errorf(codes.InvalidArgument, "xds: %s: %v", st.id, err)
 	}
+	st.step()
 	return nil
 }
 
 // look gives the session the view of now.
-func (l *loop) look() {
-	scope, view, rev := l.server.opts.Views.View(l.stream.id)
-	if !l.server.scope(l.stream, scope) {
+func (st *stream) look() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.left {
+		st.see()
+		st.step()
+	}
+}
+
+func (st *stream) see() {
+	views := st.server.opts.Views
+	scope, view, rev := views.View(st.id)
+	if scope != st.scope {
 		// Its changes were not ours to hear of until now: look again.
-		_, view, rev = l.server.opts.Views.View(l.stream.id)
+		st.server.rescope(st, scope)
+		_, view, rev = views.View(st.id)
 	}
-	l.session.Update(view, rev)
+	st.session.Update(view, rev)
 }
 
-// say hands the next response to the writing goroutine, if that is free.
-func (l *loop) say() {
-	if l.sending {
-		return
+// step does what the session has for us.
+func (st *stream) step() {
+	st.say()
+	if added, dropped, serial := st.session.Asked(); len(added)+len(dropped) > 0 || serial > st.asked {
+		st.seek(added, dropped, serial)
 	}
-	if r := l.session.Next(); r != nil {
-		l.server.count(l.stream, r)
-		l.sending = true
-		l.stalled.Reset(l.server.opts.Limits.WriteStall)
-		l.out <- r
-	}
-}
-
-func (l *loop) write() {
-	for r := range l.out {
-		l.written <- l.wire.send(r)
-	}
-}
-
-func envoyVersion(n *corev3.Node) string {
-	v := n.GetUserAgentBuildVersion().GetVersion()
-	if v == nil {
-		return n.GetUserAgentVersion()
-	}
-	return fmt.Sprintf("%d.%d.%d", v.GetMajorNumber(), v.GetMinorNumber(), v.GetPatch())
-}
-
-// scope files the stream under a scope; false: it was under another one.
-func (s *Server) scope(st *stream, scope string) (same bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if st.scope == scope {
-		return true
-	}
-	st.rescope(s, scope)
-	return false
-}
-
-func (st *stream) rescope(s *Server, scope string) {
-	if in := s.scopes[st.scope]; in != nil {
-		delete(in, st)
-		if len(in) == 0 {
-			delete(s.scopes, st.scope)
+	if st.session.insync() {
+		st.server.lag.saw(st, st.session.synced)
+		if !st.synced {
+			st.synced = true
+			st.server.queue.promote(st)
+			st.server.admission.leave(st)
 		}
 	}
-	st.scope = scope
-	if scope == "" {
+	if st.session.blames != st.blames {
+		st.blames = st.session.blames
+		st.server.write(st)
+	}
+}
+
+// seek has others look for names, and the client answered if they do not find them in time.
+func (st *stream) seek(added, dropped []string, serial uint64) {
+	st.server.ask(st.peer, added, dropped)
+	if serial == st.asked {
 		return
 	}
-	if s.scopes[scope] == nil {
-		s.scopes[scope] = map[*stream]struct{}{}
-	}
-	s.scopes[scope][st] = struct{}{}
+	st.asked = serial
+	time.AfterFunc(st.server.opts.Limits.AskAnswer, func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if !st.left {
+			st.session.GiveUp(serial)
+			st.step()
+		}
+	})
 }
 
-func (s *Server) count(st *stream, r *Response) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	st.peer.sent[r.Type] += r.fresh
+// say sends what is to be sent. gRPC takes in what is little without waiting;
+// for more there is a goroutine, so that a client that does not read holds up
+// neither a worker nor the reading of its own requests.
+func (st *stream) say() {
+	if st.session.view == nil || st.sending {
+		return
+	}
+	if !st.synced && !st.admitted() {
+		return
+	}
+	for {
+		before := st.session.underway
+		r := st.session.Next()
+		if r == nil {
+			return
+		}
+		st.peer.sent[r.Type].Add(int64(r.fresh))
+		if before >= freeSend {
+			st.sending = true
+			go st.push(r)
+			return
+		}
+		if err := st.wire.send(r); err != nil {
+			st.end(err)
+			return
+		}
+	}
 }
 
-// wake says that a revision concerns the stream. It never waits.
-func (st *stream) wake(rev uint64) {
-	st.wanted = max(st.wanted, rev)
-	if st.missing == 0 {
-		st.missing = rev
+func (st *stream) admitted() bool {
+	a := st.server.admission
+	at := a.seatOf(st)
+	if at == outside {
+		a.enter(st)
+		at = a.seatOf(st)
 	}
-	select {
-	case st.awake <- struct{}{}:
-	default:
+	return at != waits
+}
+
+// push sends a response to a client that has others to take in before it.
+func (st *stream) push(r *Response) {
+	limit := st.server.opts.Limits.WriteStall
+	stalled := time.AfterFunc(limit, func() {
+		st.end(status.Errorf(codes.ResourceExhausted, "xds: %s took in nothing for %v", st.id, limit))
+	})
+	err := st.wire.send(r)
+	stalled.Stop()
+	if err != nil {
+		st.end(err)
+		return
+	}
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.sending = false
+	if !st.left {
+		st.step()
 	}
 }
 
-// saw notes what the stream's session says.
-func (st *stream) saw(now Status) {
-	switch {
-	case !now.Synced:
-	case now.Revision >= st.wanted:
-		st.missing = 0
-	default:
-		st.missing = now.Revision + 1
+// leave is the end of the stream.
+func (st *stream) leave() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.left = true
+	if st.peer != nil {
+		st.server.leave(st)
+	}
+}
+
+// row is what the proxy's row says while this is its newest stream.
+func (st *stream) row() model.Proxy {
+	return model.Proxy{
+		ID: st.id, Scope: st.scope, Connected: true, Version: st.version,
+		Refusals: st.session.Status().Refusals,
 	}
 }

@@ -13,119 +13,102 @@ import (
 type subscription struct {
 	asked    bool // at least once
 	wildcard bool
-	names    map[string]struct{} // asked for by name
-	items    map[string]*item    // what the client holds, may hold, refuses or is owed
-	owed     bool                // an answer, even an empty one: the client waits for it
-	nonce    string              // of the last response
-	claim    string              // state of the world: version of what the client holds from before
-	stale    bool                // state of the world: the client holds we do not know what
-
-	queue   []string // names to look at, each once
-	queued  map[string]struct{}
-	blocked map[string]struct{} // names that wait for something else's acknowledgement
-	refused map[string]struct{} // names of items with a refusal
-	flight  *flight
+	owed     bool // an answer, even an empty one: the client waits for it
+	stale    bool // state of the world: the client holds we do not know what
+	names    int  // items that are asked for by name
+	waiting  int  // items that are blocked
+	items    map[string]*item
+	queue    []*item          // to look at, each once
+	held     []*item          // blocked ones, and some that were
+	refused  map[string]*item // those with a refusal
+	flight   *flight
+	nonce    string // of the last response
+	claim    string // state of the world: version of what the client holds from before
 }
 
 // flight is a response without an answer.
 type flight struct {
 	nonce   string
 	fresh   []*model.Resource
-	removed []string
+	removed []removal
+	bytes   int
 }
 
-// item is one resource as the client has it.
-type item struct {
-	version uint64            // that it holds; 0: none
-	held    *model.Resource   // of that version; nil: one from an earlier stream that we do not know
-	maybe   []*model.Resource // sent since then: it may hold one of these instead
-	sent    bool              // on this stream
-	force   bool              // it is owed the resource again, also in the version that it holds
-	absent  bool              // it is owed the answer that there is none
-
-	tries   []try          // versions that were refused, the last one last
-	alone   bool           // it goes alone until it is accepted: it was in a refused response
-	refused *model.Refusal // it is to blame, and stays as it is
-	retry   bool           // try the refused version again
-}
-
-// try is a refused version: maybe for the fault of another resource in the
-// same response.
-type try struct {
+// removal remembers what the client held.
+type removal struct {
+	name    string
+	held    *model.Resource
 	version uint64
-	times   int
-	reason  string // the last one
-}
-
-// failed counts one more refusal of a version, and returns how many there are.
-func (it *item) failed(version uint64, reason string) int {
-	last := try{version: version, times: 1 + it.failures(version).times, reason: reason}
-	it.untry(version)
-	if len(it.tries) == maxTries {
-		it.tries = slices.Delete(it.tries, 0, 1)
-	}
-	it.tries = append(it.tries, last)
-	return last.times
-}
-
-// failures of a version: none, if it was never refused.
-func (it *item) failures(version uint64) try {
-	for _, t := range it.tries {
-		if t.version == version {
-			return t
-		}
-	}
-	return try{}
-}
-
-// untry forgets the refusals of a version: it was accepted.
-func (it *item) untry(version uint64) {
-	it.tries = slices.DeleteFunc(it.tries, func(t try) bool { return t.version == version })
-}
-
-// mayHoldOther says whether the client may hold another version than this one,
-// which it acknowledged once.
-func (it *item) mayHoldOther(version uint64) bool {
-	return slices.ContainsFunc(it.maybe, func(r *model.Resource) bool { return r.Version != version })
-}
-
-func (sub *subscription) init() {
-	sub.names = map[string]struct{}{}
-	sub.items = map[string]*item{}
-	sub.queued = map[string]struct{}{}
-	sub.blocked = map[string]struct{}{}
-	sub.refused = map[string]struct{}{}
 }
 
 func (sub *subscription) item(name string) *item {
 	it := sub.items[name]
 	if it == nil {
-		it = &item{}
+		if sub.items == nil {
+			sub.items = map[string]*item{}
+		}
+		it = &item{name: name}
 		sub.items[name] = it
 	}
 	return it
 }
 
-func (sub *subscription) wants(name string) bool {
-	if sub.wildcard {
-		return true
-	}
-	_, ok := sub.names[name]
-	return ok
-}
+func (sub *subscription) wants(it *item) bool { return sub.wildcard || it.is(named) || it.asks > 0 }
 
-func (sub *subscription) enqueue(name string) {
-	if _, waits := sub.queued[name]; waits {
+func (sub *subscription) enqueue(it *item) {
+	if it == nil || it.is(queued|gone) {
 		return
 	}
-	sub.queued[name] = struct{}{}
-	sub.queue = append(sub.queue, name)
+	it.set(queued)
+	sub.queue = append(sub.queue, it)
 }
 
-func (sub *subscription) forget(name string) {
-	delete(sub.items, name)
-	delete(sub.refused, name)
-	delete(sub.blocked, name)
+// block has an item wait for the next request.
+func (sub *subscription) block(it *item) {
+	if !it.is(blocked) {
+		it.set(blocked)
+		sub.waiting++
+		sub.held = append(sub.held, it)
+	}
+}
+
+func (sub *subscription) release(it *item) {
+	if it.is(blocked) {
+		it.unset(blocked)
+		sub.waiting--
+	}
+}
+
+// unblock has all looked at again that wait.
+func (sub *subscription) unblock() {
+	for _, it := range sub.held {
+		if it.is(blocked) {
+			sub.release(it)
+			sub.enqueue(it)
+		}
+	}
+	sub.held = nil
+}
+
+// name makes an item one that is asked for by name, or not.
+func (sub *subscription) name(it *item, yes bool) {
+	switch {
+	case yes && !it.is(named):
+		it.set(named)
+		sub.names++
+	case !yes && it.is(named):
+		it.unset(named)
+		sub.names--
+	}
+}
+
+// forget drops an item that nobody asks for, or of which there is nothing.
+func (s *Session) forget(sub *subscription, it *item) {
+	s.unblame(sub, it)
+	sub.release(it)
+	sub.name(it, false)
+	it.set(gone)
+	delete(sub.items, it.name)
 }
 
 // Request takes in one message. An error is the client's: end the stream.
@@ -135,13 +118,16 @@ func (s *Session) Request(r Request) error {
 	}
 	sub := &s.types[r.Type]
 	first := !sub.asked
-	sub.asked = true
+	if first {
+		sub.asked = true
+		s.unasked &^= 1 << r.Type
+	}
 	if sub.flight != nil && r.Nonce == sub.flight.nonce {
 		s.heard = true
 		if r.Refused {
-			sub.refuse(r.Reason)
+			s.refuse(r.Type, r.Reason)
 		} else {
-			sub.accept()
+			s.accept(r.Type)
 		}
 	}
 	if !s.full {
@@ -157,7 +143,11 @@ func (s *Session) Request(r Request) error {
 }
 
 func (s *Session) check(r Request) error {
-	if n := max(len(s.types[r.Type].names)+len(r.Subscribe), len(r.Names), len(r.Holds)); n > s.limits.Names {
+	n := max(s.types[r.Type].names+len(r.Subscribe), len(r.Names), len(r.Holds))
+	if traits[r.Type].onDemand {
+		n = max(n, len(s.demand.asks)+len(r.Subscribe))
+	}
+	if n > s.limits.Names {
 		return fmt.Errorf("%v: %d names on one stream, more than %d", r.Type, n, s.limits.Names)
 	}
 	for _, names := range []iter.Seq[string]{slices.Values(r.Subscribe), slices.Values(r.Names), maps.Keys(r.Holds)} {
@@ -174,37 +164,71 @@ func (s *Session) check(r Request) error {
 func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 	if first {
 		for name, version := range r.Holds {
-			sub.item(name).version = version
-			s.claimed = true
+			if version != emptyVersion {
+				sub.item(name).version = version
+				s.claimed = true
+			}
 		}
 	}
 	all := first && traits[r.Type].wildcard && len(r.Subscribe) == 0
-	for _, name := range r.Subscribe {
-		if name == "*" && traits[r.Type].wildcard {
-			all = true
-			continue
-		}
-		sub.names[name] = struct{}{}
-		it := sub.item(name)
-		_, claimed := r.Holds[name]
-		it.force = it.force || !claimed && (it.version != 0 || len(it.maybe) > 0) || s.clusterSent(r.Type, name)
-		it.absent = !claimed && traits[r.Type].removable
-		sub.enqueue(name)
-	}
-	for _, name := range r.Unsubscribe {
-		if name == "*" && sub.wildcard {
-			sub.wildcard = false
-			sub.drop()
-		}
-		delete(sub.names, name)
-		if !sub.wants(name) {
-			sub.forget(name)
-		}
+	if i := slices.Index(r.Subscribe, "*"); i >= 0 && traits[r.Type].wildcard {
+		all = true
+		r.Subscribe = slices.DeleteFunc(slices.Clone(r.Subscribe), func(name string) bool { return name == "*" })
 	}
 	if all && !sub.wildcard {
 		sub.wildcard = true
 		sub.owed = len(r.Holds) == 0
-		s.enqueueAll(r.Type)
+		first = true
+	}
+	if !traits[r.Type].onDemand {
+		s.byName(sub, r, first)
+	}
+	if first {
+		s.load(r.Type)
+	}
+	for _, name := range r.Unsubscribe {
+		if name == "*" && sub.wildcard {
+			sub.wildcard = false
+			s.drop(sub)
+		}
+		if traits[r.Type].onDemand {
+			s.unask(name)
+		} else if it := sub.items[name]; it != nil {
+			sub.name(it, false)
+			if !sub.wants(it) {
+				s.forget(sub, it)
+			}
+		}
+	}
+	if traits[r.Type].onDemand {
+		s.ask(r)
+	}
+}
+
+// byName adds the names of a delta request. The view is asked for each, unless
+// all of it will be gone through.
+func (s *Session) byName(sub *subscription, r Request, loads bool) {
+	for _, name := range r.Subscribe {
+		it := sub.items[name]
+		if it == nil {
+			it = sub.item(name)
+			if s.view != nil && !loads {
+				if it.want = s.view.Find(r.Type, name); it.want != nil {
+					it.name = it.want.Name
+					sub.items[it.name] = it
+				}
+			}
+		}
+		sub.name(it, true)
+		_, claimed := r.Holds[name]
+		if !claimed && it.holds() || s.clusterSent(r.Type, name) {
+			it.set(force)
+		}
+		it.unset(absent)
+		if !claimed && traits[r.Type].removable {
+			it.set(absent)
+		}
+		sub.enqueue(it)
 	}
 }
 
@@ -212,43 +236,46 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 func (s *Session) subscribeFull(sub *subscription, r Request, first bool) {
 	was := sub.wildcard
 	sub.wildcard = traits[r.Type].wildcard && len(r.Names) == 0 && (first || was)
-	names := make(map[string]struct{}, len(r.Names))
+	names := make(map[string]bool, len(r.Names))
 	for _, name := range r.Names {
 		if name == "*" && traits[r.Type].wildcard {
 			sub.wildcard = true
 			continue
 		}
-		names[name] = struct{}{}
-		if _, had := sub.names[name]; !had {
-			sub.enqueue(name)
-			if traits[r.Type].full {
-				sub.owed = true
-			}
+		names[name] = true
+		it := sub.item(name)
+		if it.is(named) {
+			continue
+		}
+		sub.name(it, true)
+		if s.view != nil {
+			it.want = s.view.Find(r.Type, name)
+		}
+		sub.enqueue(it)
+		if traits[r.Type].full {
+			sub.owed = true
 		}
 	}
-	sub.names = names
-	sub.drop()
+	for name, it := range sub.items {
+		if !names[name] {
+			sub.name(it, false)
+		}
+	}
+	s.drop(sub)
 	if first && traits[r.Type].full {
 		// Of other types the client may have dropped some of what it once accepted.
 		sub.claim, sub.owed = r.Version, true
 	}
 	if sub.wildcard && !was {
-		s.enqueueAll(r.Type)
+		s.load(r.Type)
 	}
 }
 
 // drop forgets what is no longer asked for.
-func (sub *subscription) drop() {
-	for name := range sub.items {
-		if !sub.wants(name) {
-			sub.forget(name)
+func (s *Session) drop(sub *subscription) {
+	for _, it := range sub.items {
+		if !sub.wants(it) {
+			s.forget(sub, it)
 		}
 	}
-}
-
-func (sub *subscription) unblock() {
-	for _, name := range sortedNames(sub.blocked) {
-		sub.enqueue(name)
-	}
-	clear(sub.blocked)
 }

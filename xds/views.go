@@ -1,6 +1,9 @@
 package xds
 
 import (
+	"slices"
+	"sync"
+
 	"weft.dev/flow"
 	"weft.dev/model"
 )
@@ -19,31 +22,179 @@ type Views interface {
 // graphViews are views in a graph of collections.
 type graphViews struct {
 	g        *flow.Graph
-	views    *flow.Collection[*model.View]
+	outlines *flow.Collection[*model.Outline]
+	layers   *flow.Collection[*model.Layer]
 	assigned *flow.Collection[model.Assignment]
+
+	users map[string]map[string]struct{} // layer -> scopes that have it; for observers, which run one at a time
+
+	mu     sync.Mutex
+	scopes map[string]*resolved // those that somebody looked at
 }
 
-// GraphViews serves the views of one collection by the assignments of another.
-func GraphViews(g *flow.Graph, views *flow.Collection[*model.View], assigned *flow.Collection[model.Assignment]) Views {
-	return &graphViews{g: g, views: views, assigned: assigned}
+// resolved is the view of a scope, and what it was made of.
+type resolved struct {
+	outline *model.Outline
+	names   []string       // of the outline's layers
+	layers  []*model.Layer // of these names; nil: there is none
+	view    *model.View
+	at      flow.Revision // the newest at which the view is known to be right
+	dirty   bool          // a layer changed after that
 }
 
+// GraphViews serves the outlines of one collection, made of the layers of
+// another, by the assignments of a third.
+func GraphViews(g *flow.Graph, outlines *flow.Collection[*model.Outline], layers *flow.Collection[*model.Layer],
+	assigned *flow.Collection[model.Assignment]) Views {
+	return &graphViews{
+		g: g, outlines: outlines, layers: layers, assigned: assigned,
+		users: map[string]map[string]struct{}{}, scopes: map[string]*resolved{},
+	}
+}
+
+// View resolves a scope once for all of its proxies. While a commit is told to
+// observers, what they have not heard of yet is compared instead.
 func (gv *graphViews) View(proxy string) (scope string, v *model.View, rev uint64) {
-	at := gv.g.View(func(x *flow.Ctx) {
+	var outline *model.Outline
+	read := func(x *flow.Ctx) {
 		a, _ := flow.Get(x, gv.assigned, proxy)
 		scope = a.Scope
-		v, _ = flow.Get(x, gv.views, scope)
+		outline, _ = flow.Get(x, gv.outlines, scope)
+	}
+	at := gv.g.View(read)
+	gv.mu.Lock()
+	defer gv.mu.Unlock()
+	known := gv.scopes[scope]
+	if known != nil && known.outline == outline {
+		if !known.dirty && known.at < at && gv.g.Published() >= at {
+			known.at = at
+		}
+		if known.at == at {
+			return scope, known.view, uint64(at)
+		}
+	}
+	var now *resolved
+	at = gv.g.View(func(x *flow.Ctx) {
+		read(x)
+		now = gv.collect(x, outline, gv.scopes[scope])
 	})
-	return scope, v, uint64(at)
+	if now == nil {
+		return scope, nil, uint64(at)
+	}
+	now.at, now.dirty = at, false
+	gv.scopes[scope] = now
+	return scope, now.view, uint64(at)
+}
+
+// collect makes the view of an outline. It is the view as it was, if nothing
+// in it changed.
+func (gv *graphViews) collect(x *flow.Ctx, outline *model.Outline, was *resolved) *resolved {
+	if outline == nil {
+		return nil
+	}
+	now := &resolved{outline: outline}
+	if same := was != nil && was.outline == outline; same {
+		now.names = was.names
+	} else {
+		now.names = slices.AppendSeq(make([]string, 0, len(outline.Layers)+model.ShelfSize*len(outline.Shelves)), outline.LayerNames())
+		was = nil
+	}
+	now.layers = make([]*model.Layer, len(now.names))
+	for i, name := range now.names {
+		now.layers[i], _ = flow.Get(x, gv.layers, name)
+	}
+	if was != nil && slices.Equal(was.layers, now.layers) {
+		return was
+	}
+	now.view = now.assemble()
+	return now
+}
+
+func (r *resolved) assemble() *model.View {
+	v := &model.View{Scope: r.outline.Scope}
+	plain := len(r.outline.Layers)
+	for _, l := range r.layers[:plain] {
+		if l != nil {
+			v.Layers = append(v.Layers, l)
+		}
+	}
+	for i := range r.outline.Shelves {
+		from := plain + i*model.ShelfSize
+		shelf := slices.Clone(r.layers[from : from+model.ShelfSize])
+		for j, l := range shelf {
+			if l == nil {
+				shelf[j] = noLayer
+			}
+		}
+		v.Shelves = append(v.Shelves, shelf)
+	}
+	return v
 }
 
 func (gv *graphViews) OnChange(f func(rev uint64, scopes, proxies []string)) {
-	gv.views.Observe(func(rev flow.Revision, changes []flow.Change[*model.View]) {
+	gv.layers.Observe(func(rev flow.Revision, changes []flow.Change[*model.Layer]) {
+		if scopes := gv.usersOf(changes); len(scopes) > 0 {
+			gv.soil(rev, scopes)
+			f(uint64(rev), scopes, nil)
+		}
+	})
+	gv.outlines.Observe(func(rev flow.Revision, changes []flow.Change[*model.Outline]) {
+		for _, c := range changes {
+			gv.file(c)
+		}
 		f(uint64(rev), keysOf(changes), nil)
 	})
 	gv.assigned.Observe(func(rev flow.Revision, changes []flow.Change[model.Assignment]) {
 		f(uint64(rev), nil, keysOf(changes))
 	})
+}
+
+// usersOf are the scopes that have any of the changed layers, each once.
+func (gv *graphViews) usersOf(changes []flow.Change[*model.Layer]) []string {
+	if len(changes) == 1 {
+		return sortedNames(gv.users[changes[0].Key])
+	}
+	all := map[string]struct{}{}
+	for _, c := range changes {
+		for scope := range gv.users[c.Key] {
+			all[scope] = struct{}{}
+		}
+	}
+	return sortedNames(all)
+}
+
+// soil has scopes resolved anew of which the view is older than a revision.
+func (gv *graphViews) soil(rev flow.Revision, scopes []string) {
+	gv.mu.Lock()
+	defer gv.mu.Unlock()
+	for _, scope := range scopes {
+		if known := gv.scopes[scope]; known != nil && known.at < rev {
+			known.dirty = true
+		}
+	}
+}
+
+// file keeps the index from layers to scopes.
+func (gv *graphViews) file(c flow.Change[*model.Outline]) {
+	if c.Old != nil {
+		for name := range (*c.Old).LayerNames() {
+			if delete(gv.users[name], c.Key); len(gv.users[name]) == 0 {
+				delete(gv.users, name)
+			}
+		}
+	}
+	if c.New == nil {
+		gv.mu.Lock()
+		defer gv.mu.Unlock()
+		delete(gv.scopes, c.Key)
+		return
+	}
+	for name := range (*c.New).LayerNames() {
+		if gv.users[name] == nil {
+			gv.users[name] = map[string]struct{}{}
+		}
+		gv.users[name][c.Key] = struct{}{}
+	}
 }
 
 func keysOf[V flow.Row[V]](changes []flow.Change[V]) []string {

@@ -4,20 +4,16 @@ import (
 	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	statuspb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
 
 	"weft.dev/model"
 )
 
 // wire is one stream of one protocol.
-type wire interface {
-	// receive returns the next request. Requests for types that weft does not
-	// serve are not returned: they stay unanswered, as xDS allows.
-	receive() (Request, *corev3.Node, error)
-	send(*Response) error
-	session(Limits) *Session
+type wire struct {
+	grpc.ServerStream
+	full bool // state of the world
 }
 
 var typeOfURL = func() map[string]model.Type {
@@ -28,11 +24,6 @@ var typeOfURL = func() map[string]model.Type {
 	return m
 }()
 
-// unknownVersion is a version that we did not give out.
-const unknownVersion = 1
-
-func versionText(v uint64) string { return strconv.FormatUint(v, 16) }
-
 func parseVersion(text string) uint64 {
 	v, err := strconv.ParseUint(text, 16, 64)
 	if err != nil || v == 0 {
@@ -41,98 +32,58 @@ func parseVersion(text string) uint64 {
 	return v
 }
 
-// delta is the incremental protocol.
-type delta struct {
-	stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer
-}
-
-func (delta) session(l Limits) *Session { return NewSession(l) }
-
-func (d delta) receive() (Request, *corev3.Node, error) {
+// receive returns the next request. Requests for types that weft does not
+// serve are not returned: they stay unanswered, as xDS allows.
+func (w wire) receive() (message, error) {
 	for {
-		m, err := d.stream.Recv()
-		if err != nil {
-			return Request{}, nil, err
+		var m message
+		var into any = (*deltaRequest)(&m)
+		if w.full {
+			into = (*fullRequest)(&m)
 		}
-		if t, ok := typeOfURL[m.GetTypeUrl()]; ok {
-			return decodeDelta(t, m), m.GetNode(), nil
-		}
-	}
-}
-
-func decodeDelta(t model.Type, m *discoveryv3.DeltaDiscoveryRequest) Request {
-	r := Request{
-		Type: t, Nonce: m.GetResponseNonce(),
-		Subscribe: m.GetResourceNamesSubscribe(), Unsubscribe: m.GetResourceNamesUnsubscribe(),
-	}
-	r.refusal(m.GetErrorDetail())
-	if held := m.GetInitialResourceVersions(); len(held) > 0 {
-		r.Holds = make(map[string]uint64, len(held))
-		for name, version := range held {
-			r.Holds[name] = parseVersion(version)
-		}
-	}
-	return r
-}
-
-func (r *Request) refusal(detail *statuspb.Status) {
-	if detail != nil {
-		r.Refused, r.Reason = true, detail.GetMessage()
-	}
-}
-
-func (d delta) send(r *Response) error { return d.stream.Send(encodeDelta(r)) }
-
-func encodeDelta(r *Response) *discoveryv3.DeltaDiscoveryResponse {
-	m := &discoveryv3.DeltaDiscoveryResponse{
-		TypeUrl: r.Type.TypeURL(), Nonce: r.Nonce, SystemVersionInfo: r.Version, RemovedResources: r.Removed,
-		Resources: make([]*discoveryv3.Resource, len(r.Resources)),
-	}
-	for i, res := range r.Resources {
-		m.Resources[i] = &discoveryv3.Resource{Name: res.Name, Version: versionText(res.Version), Resource: encodeAny(res)}
-	}
-	return m
-}
-
-// encodeAny shares the bytes of the resource with every other stream.
-func encodeAny(r *model.Resource) *anypb.Any {
-	return &anypb.Any{TypeUrl: r.Type.TypeURL(), Value: r.Body}
-}
-
-// full is the state-of-the-world protocol.
-type full struct {
-	stream discoveryv3.AggregatedDiscoveryService_StreamAggregatedResourcesServer
-}
-
-func (full) session(l Limits) *Session { return NewFullSession(l) }
-
-func (f full) receive() (Request, *corev3.Node, error) {
-	for {
-		m, err := f.stream.Recv()
-		if err != nil {
-			return Request{}, nil, err
-		}
-		if t, ok := typeOfURL[m.GetTypeUrl()]; ok {
-			return decodeFull(t, m), m.GetNode(), nil
+		if err := w.RecvMsg(into); err != nil || m.known {
+			return m, err
 		}
 	}
 }
 
-func decodeFull(t model.Type, m *discoveryv3.DiscoveryRequest) Request {
-	r := Request{Type: t, Nonce: m.GetResponseNonce(), Names: m.GetResourceNames(), Version: m.GetVersionInfo()}
-	r.refusal(m.GetErrorDetail())
-	return r
+func (w wire) send(r *Response) error {
+	if w.full {
+		return w.SendMsg(fullResponse{r})
+	}
+	return w.SendMsg(deltaResponse{r})
 }
 
-func (f full) send(r *Response) error { return f.stream.Send(encodeFull(r)) }
+// Node is what a client says of itself with its first request.
+type Node struct {
+	ID, Cluster string
+	Full        bool              // it speaks state of the world
+	Metadata    map[string]string // those values that are texts
+	Version     string            // of Envoy
+}
 
-func encodeFull(r *Response) *discoveryv3.DiscoveryResponse {
-	m := &discoveryv3.DiscoveryResponse{
-		TypeUrl: r.Type.TypeURL(), Nonce: r.Nonce, VersionInfo: r.Version,
-		Resources: make([]*anypb.Any, len(r.Resources)),
+func (w wire) node(raw []byte) (Node, error) {
+	var n corev3.Node
+	if err := proto.Unmarshal(raw, &n); err != nil {
+		return Node{}, err
 	}
-	for i, res := range r.Resources {
-		m.Resources[i] = encodeAny(res)
+	node := Node{ID: n.GetId(), Cluster: n.GetCluster(), Full: w.full, Version: envoyVersion(&n)}
+	for key, value := range n.GetMetadata().GetFields() {
+		if text := value.GetStringValue(); text != "" {
+			if node.Metadata == nil {
+				node.Metadata = map[string]string{}
+			}
+			node.Metadata[key] = text
+		}
 	}
-	return m
+	return node, nil
+}
+
+func envoyVersion(n *corev3.Node) string {
+	v := n.GetUserAgentBuildVersion().GetVersion()
+	if v == nil {
+		return n.GetUserAgentVersion()
+	}
+	part := func(n uint32) string { return strconv.FormatUint(uint64(n), 10) }
+	return part(v.GetMajorNumber()) + "." + part(v.GetMinorNumber()) + "." + part(v.GetPatch())
 }

@@ -1,0 +1,86 @@
+package xds
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+)
+
+// admission bounds how many proxies get their first configuration at once: when
+// thousands come back, most wait on their open stream, with what they have.
+type admission struct {
+	queue *queue
+
+	mu      sync.Mutex
+	free    int
+	waiting []*stream // the longest first
+}
+
+func newAdmission(q *queue) *admission {
+	return &admission{queue: q, free: firstSyncs * runtime.GOMAXPROCS(0)}
+}
+
+// seat is a stream's place in the admission.
+type seat uint8
+
+const (
+	outside seat = iota // it has nothing to get yet
+	waits
+	inside // it gets its first configuration
+	done   // it had its turn
+)
+
+// enter lets a stream in, or has it wait.
+func (a *admission) enter(st *stream) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.free > 0 {
+		a.admit(st)
+		return
+	}
+	st.seat = waits
+	a.waiting = append(a.waiting, st)
+}
+
+func (a *admission) admit(st *stream) {
+	a.free--
+	st.seat = inside
+	st.turn = time.AfterFunc(firstSyncTime, func() { a.leave(st) })
+}
+
+// seatOf says where a stream is.
+func (a *admission) seatOf(st *stream) seat {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return st.seat
+}
+
+// leave ends the turn of a stream, or its waiting. Who waits next is drawn from
+// those who wait longest, so that one application's proxies do not come in a row.
+func (a *admission) leave(st *stream) {
+	a.mu.Lock()
+	was := st.seat
+	st.seat = done
+	var next *stream
+	switch was {
+	case waits:
+		if i := slices.Index(a.waiting, st); i >= 0 {
+			a.waiting = slices.Delete(a.waiting, i, i+1)
+		}
+	case inside:
+		st.turn.Stop()
+		a.free++
+		if n := len(a.waiting); n > 0 {
+			i := rand.IntN(min(n, spread))
+			next = a.waiting[i]
+			a.waiting = slices.Delete(a.waiting, i, i+1)
+			a.admit(next)
+		}
+	}
+	a.mu.Unlock()
+	if next != nil {
+		a.queue.push(next)
+	}
+}
