@@ -50,7 +50,6 @@ type compiler struct {
 	workloadsByLabel *flow.Index[model.Workload]
 	policiesByHost   *flow.Index[model.Policy]
 	tablesByHost     *flow.Index[model.RouteTable]
-	tablesByGateway  *flow.Index[model.RouteTable]
 	guardsByScope    *flow.Index[model.Authorization] // by namespace
 	peersByScope     *flow.Index[model.PeerAuth]      // by namespace
 
@@ -92,7 +91,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
-			flow.Derive(layers.gateways, "compile/reports/gateways", func(_ *flow.Ctx, g gatewayPart) []report { return reportOf(g.Key(), g.problems) }),
+			layers.gateways.problems[0], layers.gateways.problems[1],
 		),
 		graph: g, layers: layers,
 	}
@@ -159,7 +158,6 @@ func (c *compiler) index() {
 		}
 		return t.Hosts
 	})
-	c.tablesByGateway = flow.NewIndex(c.RouteTables, func(t model.RouteTable) []string { return t.Gateways })
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 }

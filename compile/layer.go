@@ -19,13 +19,12 @@ const meshShelf = "mesh"
 // layers are the parts of which views are made.
 type layers struct {
 	*compiler
-	gateways *flow.Collection[gatewayPart]
+	gateways *gateways
 	all      *flow.Collection[*model.Layer]
 }
 
 func (c *compiler) layers() *layers {
-	l := &layers{compiler: c}
-	l.gateways = flow.Derive(c.scopes, "compile/layers/gateway parts", c.gatewayPartOf)
+	l := &layers{compiler: c, gateways: c.gateways()}
 	byScope := func(name string, key func(scope) string, fn func(*flow.Ctx, string, scope) *model.Layer) *flow.Collection[*model.Layer] {
 		index := flow.NewIndex(c.scopes, func(s scope) []string { return keyOrNone(key(s)) })
 		return flow.Group(index, "compile/layers/"+name, func(x *flow.Ctx, key string, sharing []scope) **model.Layer {
@@ -38,7 +37,7 @@ func (c *compiler) layers() *layers {
 		byScope("inbound", func(s scope) string { return s.inbound }, c.inboundLayer),
 		byScope("base", func(s scope) string { return s.base() }, c.baseLayer),
 		byScope("table", func(s scope) string { return s.table }, c.tableLayer),
-		flow.Derive(l.gateways, "compile/layers/gateway", func(_ *flow.Ctx, g gatewayPart) []*model.Layer { return []*model.Layer{g.Layer} }),
+		l.gateways.routeLayer,
 		piecesLayer("service", flow.Union("compile/service pieces",
 			flow.Derive(c.destinations, "compile/clusters", c.clusterOf),
 			flow.Derive(c.destinations, "compile/endpoints", c.endpointsOf)), servicePlaces),

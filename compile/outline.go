@@ -13,10 +13,8 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 	o := &model.Outline{Scope: s.Key(), Layers: []string{s.own}}
 	var needed []string // hosts
 	if s.Gateway != "" {
-		o.Layers = append(o.Layers, s.gatewayKey())
-		if part, ok := flow.Get(x, l.gateways, s.gatewayKey()); ok {
-			needed = servicesOf(part.needs()...)
-		}
+		o.Layers = append(o.Layers, gatewayLayer(s.gate))
+		needed = l.gateways.needs(x, s.gate)
 	} else {
 		o.Layers = append(o.Layers, s.inbound)
 	}

@@ -27,6 +27,7 @@ type scope struct {
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
 	inbound string // that all share who are guarded alike
+	gate    string // that all share who are the same gateways
 	shelf   string // of everything that is called, shared by all who call alike
 	table   string // the same in one piece
 
@@ -41,8 +42,6 @@ type servedPort struct {
 
 func (s scope) Key() string        { return s.key }
 func (s scope) Equal(o scope) bool { return reflect.DeepEqual(s, o) }
-
-func (s scope) gatewayKey() string { return "gateway/" + s.key }
 
 // learns says whether what it calls and does not know is found out for it.
 func (s scope) learns() bool { return !s.All && !s.Inline }
@@ -65,7 +64,9 @@ func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
 	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns()})
-	if s.Gateway == "" {
+	if s.Gateway != "" {
+		s.gate = digest(s.Gateways)
+	} else {
 		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards})
 	}
 	if s.Outbound == 0 {

@@ -1,0 +1,223 @@
+package compile
+
+import (
+	"slices"
+	"strconv"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// gate is a set of gateways that some proxies are: its replicas share all
+// routes. Key: digest.
+type gate struct {
+	key      string
+	Gateways []string // keys
+}
+
+func (g gate) Key() string       { return g.key }
+func (g gate) Equal(o gate) bool { return slices.Equal(g.Gateways, o.Gateways) }
+
+// attachment is a route table at one domain and port of a gate. Key: all of it
+// but where requests come in.
+type attachment struct {
+	Gate   string
+	Port   uint32
+	Domain string
+	Table  string // key
+	At     entrance
+}
+
+func (a attachment) place() string           { return a.Gate + "|" + strconv.Itoa(int(a.Port)) + "|" + a.Domain }
+func (a attachment) Key() string             { return a.place() + "|" + a.Table }
+func (a attachment) Equal(o attachment) bool { return a == o }
+
+// gateHost is the virtual host of one place. Key: the place.
+type gateHost struct {
+	key, gate string
+	resource  *model.Resource // nil: none of the routes is any good
+	problems  []model.Problem
+}
+
+func (h gateHost) Key() string { return h.key }
+func (h gateHost) Equal(o gateHost) bool {
+	same := h.resource == o.resource || h.resource != nil && o.resource != nil && h.resource.Equal(o.resource)
+	return same && slices.Equal(h.problems, o.problems)
+}
+
+// gateways is the way from route tables to the routes of gateways: a change of
+// one table makes the virtual hosts of its domains anew.
+type gateways struct {
+	*compiler
+	gates      *flow.Collection[gate]
+	byName     *flow.Index[model.Gateway]
+	gatesOf    *flow.Index[gate] // by gateway
+	hosts      *flow.Collection[gateHost]
+	hostsOf    *flow.Index[gateHost] // by gate
+	routeLayer *flow.Collection[*model.Layer]
+	problems   [2]*flow.Collection[report]
+}
+
+func (c *compiler) gateways() *gateways {
+	g := &gateways{compiler: c}
+	g.gates = flow.Group(flow.NewIndex(c.scopes, func(s scope) []string { return keyOrNone(s.gate) }), "compile/gates",
+		func(_ *flow.Ctx, key string, sharing []scope) *gate {
+			return &gate{key: key, Gateways: sharing[0].Gateways}
+		})
+	g.byName = flow.NewIndex(c.Gateways, func(w model.Gateway) []string { return []string{w.Name} })
+	g.gatesOf = flow.NewIndex(g.gates, func(w gate) []string { return w.Gateways })
+	attached := flow.Derive(c.RouteTables, "compile/attachments", g.attach)
+	g.hosts = flow.Group(flow.NewIndex(attached, func(a attachment) []string { return []string{a.place()} }), "compile/gate hosts", g.host)
+	g.hostsOf = flow.NewIndex(g.hosts, func(h gateHost) []string { return []string{h.gate} })
+	g.routeLayer = flow.Derive(g.gates, "compile/layers/gateway", g.layer)
+	g.problems = [2]*flow.Collection[report]{
+		flow.Derive(g.hosts, "compile/reports/gate hosts", func(_ *flow.Ctx, h gateHost) []report { return reportOf("gate host "+h.key, h.problems) }),
+		flow.Derive(c.scopes, "compile/reports/gateways", g.unserved),
+	}
+	return g
+}
+
+// attach finds the places of a route table.
+func (g *gateways) attach(x *flow.Ctx, t model.RouteTable) []attachment {
+	found := map[string]attachment{}
+	for _, name := range t.Gateways {
+		for _, gateway := range flow.Lookup(x, g.byName, name) {
+			for _, at := range flow.Lookup(x, g.gatesOf, gateway.Key()) {
+				g.attachAt(x, at, t, found)
+			}
+		}
+	}
+	all := make([]attachment, 0, len(found))
+	for _, key := range model.SortedKeys(found) {
+		all = append(all, found[key])
+	}
+	return all
+}
+
+func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[string]attachment) {
+	ports, _ := gatewayPorts(allFound(x, g.Gateways, at.Gateways))
+	for _, p := range ports {
+		for _, l := range p.listeners {
+			in := entrance{gateway: l.gateway.Name, section: l.listener.Name, port: p.number}
+			if !tableAppliesAt(t, in) || !mayAttach(l.listener, t) {
+				continue
+			}
+			for _, domain := range hostsInCommon(l.listener.Hosts, t.Hosts) {
+				a := attachment{Gate: at.key, Port: p.number, Domain: domain, Table: t.Key(), At: in}
+				if _, earlier := found[a.Key()]; !earlier {
+					found[a.Key()] = a
+				}
+			}
+		}
+	}
+}
+
+// host makes the virtual host of a place.
+func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateHost {
+	first := attached[0]
+	entrances := map[string]entrance{}
+	var tables []model.RouteTable
+	for _, a := range attached {
+		if t, ok := flow.Get(x, g.RouteTables, a.Table); ok {
+			tables, entrances[a.Table] = append(tables, t), a.At
+		}
+	}
+	r := newRouter(g.world(x), first.Port)
+	r.from = g.origins(x, first)
+	config := gatewayHost(r, first.Port, first.Domain, merged(tables, func(t model.RouteTable) entrance { return entrances[t.Key()] }))
+	h := &gateHost{key: place, gate: first.Gate, problems: r.problems}
+	if config != nil {
+		h.resource = g.intern.share(model.NewResource(model.Resource{
+			Type: model.TypeVirtualHost, Name: config.Name, Aliases: []string{config.Name},
+			Body: encode(config), Needs: r.needed(), From: r.from,
+		}))
+	}
+	return h
+}
+
+// origins are the gateways that listen at the port of a place.
+func (g *gateways) origins(x *flow.Ctx, a attachment) []model.Key {
+	at, _ := flow.Get(x, g.gates, a.Gate)
+	ports, _ := gatewayPorts(allFound(x, g.Gateways, at.Gateways))
+	for _, p := range ports {
+		if p.number == a.Port {
+			return gatewayKeys(p)
+		}
+	}
+	return nil
+}
+
+// layer has the tables of a gate and their virtual hosts.
+func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
+	ports, _ := gatewayPorts(allFound(x, g.Gateways, at.Gateways))
+	var resources []*model.Resource
+	for _, p := range ports {
+		name := GatewayName(p.number)
+		ready := readyHost(name)
+		resources = append(resources,
+			g.intern.resource(model.TypeRoute, name, gatewayTable(p.number), nil, gatewayKeys(p)...),
+			g.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
+	}
+	for _, h := range flow.Lookup(x, g.hostsOf, at.key) {
+		if h.resource != nil {
+			resources = append(resources, h.resource)
+		}
+	}
+	return []*model.Layer{model.NewLayer(gatewayLayer(at.key), resources...)}
+}
+
+// needs are the hosts to which the routes of a gate lead.
+func (g *gateways) needs(x *flow.Ctx, key string) []string {
+	var clusters []string
+	layer, ok := flow.Get(x, g.routeLayer, gatewayLayer(key))
+	if !ok {
+		return nil
+	}
+	for _, r := range layer.Resources[model.TypeVirtualHost] {
+		clusters = append(clusters, r.Needs...)
+	}
+	return servicesOf(clusters...)
+}
+
+// unserved are the listeners that a gateway's proxy cannot have.
+func (g *gateways) unserved(x *flow.Ctx, s scope) []report {
+	if s.Gateway == "" {
+		return nil
+	}
+	ports, problems := gatewayPorts(allFound(x, g.Gateways, s.Gateways))
+	for _, p := range ports {
+		if _, problem := boundPort(p, s.mapped()); problem != nil {
+			problems = append(problems, *problem)
+		}
+	}
+	return reportOf("gateway "+s.Key(), problems)
+}
+
+func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all []*model.Resource) {
+	ports, _ := gatewayPorts(allFound(x, c.Gateways, s.Gateways))
+	for _, p := range ports {
+		if bound, problem := boundPort(p, s.mapped()); problem == nil {
+			l := gatewayListenerConfig(s.Address, p.number, bound, identity)
+			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, nil, gatewayKeys(p)...))
+		}
+	}
+	return all
+}
+
+func gatewayLayer(gate string) string { return "gateway/" + gate }
+
+func gatewayKeys(p gatewayPort) []model.Key {
+	var all []model.Key
+	for _, l := range p.listeners {
+		all = append(all, keysOf(l.gateway.From)...)
+	}
+	return all
+}
+
+func (s scope) mapped() []model.WorkloadPort {
+	all := make([]model.WorkloadPort, len(s.Ports))
+	for i, p := range s.Ports {
+		all[i] = p.WorkloadPort
+	}
+	return all
+}
