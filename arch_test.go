@@ -36,6 +36,7 @@ var rules = map[string]rule{
 	"translate/*":        {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
 	"compile":            {[]string{"flow", "model"}, "model to Envoy; knows no API kind and no session"},
 	"scope":              {[]string{"flow", "model"}, "who needs which service; knows no Envoy and no store"},
+	"scope/memory":       {[]string{"api/*", "model", "scope", "store"}, "where a scope.Memory is"},
 	"explain":            {[]string{"model", "compile"}, "reads what was compiled"},
 	"xds":                {[]string{"flow", "model"}, "sessions know bytes, not features"},
 	"identity":           {[]string{"flow", "model", "api/*", "store"}, "certificates and tokens"},

@@ -1,4 +1,4 @@
-package scope
+package memory
 
 import (
 	"context"
@@ -13,24 +13,25 @@ import (
 	"sync"
 
 	"weft.dev/model"
+	"weft.dev/scope"
 )
 
 // maxFile is how much is read of a file, bytes: 500 hosts of 500 accounts.
 const maxFile = 64 << 20
 
-// File is a Memory in one file, for a server that has no store and is alone.
+// File is a scope.Memory in one file, for a server that has no store and is alone.
 type File struct {
 	path  string
 	woken chan struct{} // holds one; there is news
 
 	mu   sync.Mutex
-	kept map[Account][]model.Learned
-	news map[Account]bool // changed, and Watch has not told of it
+	kept map[scope.Account][]model.Learned
+	news map[scope.Account]bool // changed, and Watch has not told of it
 }
 
 // OpenFile reads the file; there may be none yet.
 func OpenFile(path string) (*File, error) {
-	f := &File{path: path, woken: make(chan struct{}, 1), kept: map[Account][]model.Learned{}, news: map[Account]bool{}}
+	f := &File{path: path, woken: make(chan struct{}, 1), kept: map[scope.Account][]model.Learned{}, news: map[scope.Account]bool{}}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f, nil
@@ -50,7 +51,7 @@ func OpenFile(path string) (*File, error) {
 		return nil, fmt.Errorf("%s: %w; remove it, and services are learned again", path, err)
 	}
 	for _, l := range all {
-		a := Account{l.Namespace, l.Account}
+		a := scope.Account{Namespace: l.Namespace, Name: l.Account}
 		f.kept[a] = append(f.kept[a], l)
 	}
 	return f, nil
@@ -64,16 +65,16 @@ func (f *File) List(context.Context) ([]model.Learned, error) {
 }
 
 // flatten are the rows of all accounts, sorted by account.
-func flatten(kept map[Account][]model.Learned) []model.Learned {
+func flatten(kept map[scope.Account][]model.Learned) []model.Learned {
 	all := []model.Learned{}
-	for _, a := range slices.SortedFunc(maps.Keys(kept), Account.Compare) {
+	for _, a := range slices.SortedFunc(maps.Keys(kept), scope.Account.Compare) {
 		all = append(all, kept[a]...)
 	}
 	return all
 }
 
 // Watch tells of every account, and then of each change.
-func (f *File) Watch(ctx context.Context, told func(Account, []model.Learned)) error {
+func (f *File) Watch(ctx context.Context, told func(scope.Account, []model.Learned)) error {
 	f.mu.Lock()
 	for a := range f.kept {
 		f.news[a] = true
@@ -94,21 +95,21 @@ func (f *File) Watch(ctx context.Context, told func(Account, []model.Learned)) e
 	}
 }
 
-func (f *File) takeNews() []Account {
+func (f *File) takeNews() []scope.Account {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	accounts := slices.SortedFunc(maps.Keys(f.news), Account.Compare)
-	f.news = map[Account]bool{}
+	accounts := slices.SortedFunc(maps.Keys(f.news), scope.Account.Compare)
+	f.news = map[scope.Account]bool{}
 	return accounts
 }
 
 // Change writes the file once for all accounts. When it cannot be written,
 // nothing has changed.
-func (f *File) Change(_ context.Context, accounts []Account, change func(Account, []model.Learned) []model.Learned) error {
+func (f *File) Change(_ context.Context, accounts []scope.Account, change func(scope.Account, []model.Learned) []model.Learned) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	kept := maps.Clone(f.kept)
-	var changed []Account
+	var changed []scope.Account
 	for _, a := range accounts {
 		now := change(a, slices.Clone(kept[a]))
 		if slices.EqualFunc(now, kept[a], model.Learned.Equal) {
