@@ -1,21 +1,16 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api"
 	"weft.dev/explain"
 	"weft.dev/identity"
 	"weft.dev/metrics"
 	"weft.dev/model"
-	"weft.dev/store"
 	"weft.dev/web"
 )
 
@@ -70,7 +65,7 @@ func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenRep
 	if len(namespaces) == 0 {
 		namespaces = []string{"default"}
 	}
-	if err := m.ensureNamespaces(namespaces); err != nil {
+	if err := m.front.namespaces(namespaces); err != nil {
 		return web.TokenReply{}, err
 	}
 	expires := time.Now().Add(ttl)
@@ -78,32 +73,12 @@ func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenRep
 	return web.TokenReply{Token: token, Server: meshAddress, Expires: expires}, err
 }
 
-// storeTimeout bounds what a question may wait for the store.
-const storeTimeout = 10 * time.Second
-
-// ensureNamespaces makes the namespaces that a machine will put workloads in.
-func (m *mesh) ensureNamespaces(names []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	namespaces := store.For[corev1.Namespace](m.client, api.Namespace)
-	for _, name := range names {
-		_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
-		if store.IsInvalid(err) {
-			return web.Invalid("namespace %q: %w", name, err)
-		}
-		if err != nil && !store.IsExists(err) {
-			return err
-		}
-	}
-	return nil
-}
-
 // explain says where a request of a proxy goes. The proxy is named by its id, or
 // by an application's name, which stands for one of its workloads.
 func (m *mesh) explain(name string, request explain.Request) (explain.Trace, error) {
-	workload, ok := m.rows.Workloads.Get(name)
+	workload, ok := m.workloads.Get(name)
 	if !ok {
-		all := m.rows.Workloads.All()
+		all := m.workloads.All()
 		i := slices.IndexFunc(all, func(w model.Workload) bool { return w.App == name || w.Gateway == name })
 		if i < 0 {
 			return explain.Trace{}, fmt.Errorf("proxy %q: %w; the mesh has %s", name, web.ErrNotFound, workloadNames(all))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -23,6 +25,9 @@ import (
 // restConfig finds the server: --kubeconfig, $WEFT_KUBECONFIG, else the admin's
 // in the data directory.
 func restConfig(c *cobra.Command) (*rest.Config, error) {
+	if address := plainServer(c); address != "" {
+		return nil, exitCode{exitUsage, fmt.Errorf("server %s: it has no API server, which this needs; write a file into its folder", address)}
+	}
 	path, _ := c.Flags().GetString("kubeconfig")
 	if path == "" {
 		path = os.Getenv("WEFT_KUBECONFIG")
@@ -38,13 +43,24 @@ func restConfig(c *cobra.Command) (*rest.Config, error) {
 	return config, nil
 }
 
+// plainServer is a server without an API server: --server, $WEFT_SERVER, else "".
+func plainServer(c *cobra.Command) string {
+	address, _ := c.Flags().GetString("server")
+	return strings.TrimSuffix(cmp.Or(address, os.Getenv("WEFT_SERVER")), "/")
+}
+
 // server is the JSON API of a running `weft serve`.
 type server struct {
 	base   string
 	client *http.Client
+	secret string // where there is no sign-in
 }
 
 func connect(c *cobra.Command) (*server, error) {
+	if address := plainServer(c); address != "" {
+		secret, _ := identity.Dir(identity.DataDir()).Read(secretFile) // who cannot read it is told by the server
+		return &server{address + web.Prefix, http.DefaultClient, string(secret)}, nil
+	}
 	config, err := restConfig(c)
 	if err != nil {
 		return nil, err
@@ -53,7 +69,7 @@ func connect(c *cobra.Command) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{config.Host + web.Prefix, client}, nil
+	return &server{base: config.Host + web.Prefix, client: client}, nil
 }
 
 func (s *server) get(ctx context.Context, path string, query url.Values, into any) error {
@@ -77,6 +93,9 @@ func (s *server) do(ctx context.Context, method, path string, body []byte, into 
 	request, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
 	if err != nil {
 		return err
+	}
+	if s.secret != "" {
+		request.Header.Set("Authorization", "Bearer "+s.secret)
 	}
 	response, err := s.client.Do(request)
 	if err != nil {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -23,7 +25,6 @@ import (
 	provider "weft.dev/release/provider/mesh"
 	"weft.dev/release/strategy"
 	"weft.dev/source/host"
-	objectsource "weft.dev/source/store"
 	"weft.dev/store"
 	"weft.dev/translate"
 	"weft.dev/translate/join"
@@ -34,54 +35,47 @@ import (
 // of the data: objects, rows, views, sessions.
 type mesh struct {
 	log       *slog.Logger
-	client    *store.Client
+	front     front
 	authority identity.Authority
 	graph     *flow.Graph
-	objects   *objectsource.Source
+	objects   *flow.Collection[api.Object]
 	rows      *join.Mesh
+	guests    *guests                          // nil: every proxy has an agent
+	workloads *flow.Collection[model.Workload] // those that are registered, and guests
 	compiled  *compile.Compiled
 	proxies   *flow.Source[model.Proxy]
 	problems  *flow.Collection[model.Problem]
-	statuses  *store.StatusWriter
 	sessions  *xds.Server
 	hosts     *host.Server
 	edges     *metrics.Edges
-	releases  *release.Engine
-	serving   chan struct{} // closed once agents can come
+	releases  *release.Engine // nil: nobody writes releases
+	serving   chan struct{}   // closed once agents can come
 }
 
-func newMesh(client *store.Client, authority identity.Authority, trustDomain string, log *slog.Logger) *mesh {
-	m := &mesh{log: log, client: client, authority: authority, serving: make(chan struct{})}
-	m.graph = flow.New(flow.Options{KeepLastGood: true})
-	m.objects = objectsource.New(client, m.graph, kinds()...)
-	m.rows = translate.New(m.objects.Collection, translate.Options{TrustDomain: trustDomain})
+func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
+	m := &mesh{log: log, front: from, authority: authority, graph: graph, objects: from.objects, serving: make(chan struct{})}
+	m.rows = translate.New(m.objects, translate.Options{TrustDomain: flags.trustDomain})
+	m.workloads = m.rows.Workloads
+	if flags.plaintext != "" {
+		m.guests = newGuests(graph, m.rows.Workloads)
+		m.workloads = flow.Union("all workloads", m.rows.Workloads, m.guests.Collection)
+	}
 	m.compiled = compile.New(m.graph, compile.Inputs{
-		Services: m.rows.Services, Workloads: m.rows.Workloads, RouteTables: m.rows.Routes,
+		Services: m.rows.Services, Workloads: m.workloads, RouteTables: m.rows.Routes,
 		Policies: m.rows.Policies, Splits: m.rows.Splits, Fallbacks: m.rows.Fallbacks,
 		Gateways: m.rows.Gateways, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
-	}, compile.Options{TrustDomain: trustDomain})
+	}, compile.Options{TrustDomain: flags.trustDomain})
 	m.edges = metrics.NewEdges(m.hidden)
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
-	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection))
-	m.statuses = store.NewStatusWriter(client, time.Now, log)
-	writeProblems(m.problems, m.statuses)
+	problems := []*flow.Collection[model.Problem]{m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection)}
+	if from.problems != nil {
+		problems = append(problems, from.problems)
+	}
+	m.problems = flow.Union("all problems", problems...)
+	from.tell(m.problems)
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
-	m.releases = m.newReleases()
 	return m
-}
-
-// kinds are those that the mesh is made of; releases watch theirs themselves.
-func kinds() []api.Kind {
-	var all []api.Kind
-	for _, info := range api.Kinds() {
-		switch info.Kind {
-		case api.Release, api.ConfigMap, api.EndpointSlice:
-		default:
-			all = append(all, info.Kind)
-		}
-	}
-	return all
 }
 
 func (m *mesh) newSessions() *xds.Server {
@@ -95,15 +89,18 @@ func (m *mesh) newSessions() *xds.Server {
 
 // authenticate lets an agent have the configuration of the workload that it
 // registered, and of no other.
-func (m *mesh) authenticate(ctx context.Context, node string) (string, error) {
-	namespace, name, _ := strings.Cut(node, "/")
-	return node, m.hosts.Proxy(ctx, namespace, name)
+func (m *mesh) authenticate(ctx context.Context, node xds.Node) (string, error) {
+	if isPlaintext(ctx) {
+		return m.guests.welcome(ctx, node)
+	}
+	namespace, name, _ := strings.Cut(node.ID, "/")
+	return node.ID, m.hosts.Proxy(ctx, namespace, name)
 }
 
 func (m *mesh) newHosts() *host.Server {
 	return host.New(host.Options{
 		Authority: m.authority,
-		Workloads: newWorkloads(m.client),
+		Workloads: m.front.workloads,
 		Traffic: func(w model.Registration, r model.TrafficReport) {
 			source := metrics.End{Namespace: w.Namespace, App: w.App, Version: w.Version}
 			if w.Gateway != "" {
@@ -127,19 +124,20 @@ func (m *mesh) hidden(host string) []uint32 {
 	return fallback.On
 }
 
-func (m *mesh) newReleases() *release.Engine {
-	known := facts{newArrivals(m.objects.Collection), m.edges, m.sessions.Applied}
+// newReleases is part of the wiring.
+func (m *mesh) newReleases(client *store.Client) *release.Engine {
+	known := facts{newArrivals(m.objects), m.edges, m.sessions.Applied}
 	errors := judge.ErrorRate{}
 	return release.NewEngine(release.Options{
-		Releases:     store.For[v1alpha1.Release](m.client, api.Release),
-		Applications: store.For[v1alpha1.Application](m.client, api.Application),
+		Releases:     store.For[v1alpha1.Release](client, api.Release),
+		Applications: store.For[v1alpha1.Application](client, api.Application),
 		Strategies: map[v1alpha1.StrategyType]release.Strategy{
 			v1alpha1.Canary:    strategy.Canary(errors),
 			v1alpha1.BlueGreen: strategy.BlueGreen(errors),
 		},
 		Provider: provider.New(
-			store.For[v1alpha1.TrafficSplit](m.client, api.TrafficSplit),
-			store.For[v1alpha1.Workload](m.client, api.Workload),
+			store.For[v1alpha1.TrafficSplit](client, api.TrafficSplit),
+			store.For[v1alpha1.Workload](client, api.Workload),
 			known),
 		Now: time.Now,
 		Log: m.log,
@@ -148,22 +146,35 @@ func (m *mesh) newReleases() *release.Engine {
 
 // run works until ctx ends. Nothing is served to proxies before everything
 // that is stored has been read: half of a mesh would be an outage.
-func (m *mesh) run(ctx context.Context, meshAddress string) error {
+func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.objects.Run(ctx) })
-	group.Go(func() error { return m.statuses.Run(ctx) })
+	group.Go(func() error { return m.front.run(ctx) })
 	group.Go(func() error {
 		select {
-		case <-m.objects.Synced():
+		case <-m.front.synced:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 		time.AfterFunc(settleTime, debug.FreeOSMemory) // what starting took and serving does not need
 		group.Go(func() error { return m.hosts.Run(ctx) })
-		group.Go(func() error { return m.releases.Run(ctx) })
-		return m.serveAgents(ctx, meshAddress)
+		if m.releases != nil {
+			group.Go(func() error { return m.releases.Run(ctx) })
+		}
+		if m.guests != nil {
+			group.Go(func() error { return m.servePlaintext(ctx, flags.plaintext) })
+		}
+		return m.serveAgents(ctx, flags.mesh)
 	})
 	return group.Wait()
+}
+
+// announce says that the mesh serves, once it does.
+func (m *mesh) announce(ctx context.Context, text string) {
+	select {
+	case <-m.serving:
+		fmt.Fprintln(os.Stderr, text)
+	case <-ctx.Done():
+	}
 }
 
 // settleTime is how long the store's own start-up work goes on.
@@ -173,5 +184,5 @@ func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))...)
 	m.hosts.Register(server)
 	m.sessions.Register(server)
-	return serveGRPC(ctx, server, address, func() { close(m.serving) })
+	return serveGRPC(ctx, server, address, "--mesh", func() { close(m.serving) })
 }

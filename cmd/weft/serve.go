@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"weft.dev/flow"
 	"weft.dev/identity"
 	"weft.dev/store"
 	"weft.dev/store/serve"
@@ -25,6 +26,8 @@ import (
 // serveFlags are what `weft serve` can be told.
 type serveFlags struct {
 	data        string
+	config      string // a folder of resources; empty: there is an API server
+	plaintext   string // where proxies come without TLS; empty: nowhere
 	listen      string
 	mesh        string
 	trustDomain string
@@ -46,14 +49,19 @@ func newServe() *cobra.Command {
 certificate authority, xDS for every Envoy, and the releases. Everything lives in the data directory;
 kill it at any time and start it again.
 
-When it is ready, DATA/admin.kubeconfig is written: kubectl and every command of weft use it.`,
-		Example: "  weft serve --data ~/.weft\n  KUBECONFIG=~/.weft/admin.kubeconfig kubectl get applications",
+When it is ready, DATA/admin.kubeconfig is written: kubectl and every command of weft use it.
+
+With --config, the resources are the files of a folder, which is watched, and there is no API server: neither kubectl
+nor releases. Commands that ask then take --server http://LISTEN.`,
+		Example: "  weft serve --data ~/.weft\n  KUBECONFIG=~/.weft/admin.kubeconfig kubectl get applications\n  weft serve --config ./mesh --xds-plaintext 127.0.0.1:15010",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return runServer(c.Context(), flags)
+			return serveMesh(c.Context(), flags)
 		},
 	}
 	c.Flags().StringVar(&flags.data, "data", identity.DataDir(), "folder for all state")
+	c.Flags().StringVar(&flags.config, "config", "", "folder of resources (*.yaml, *.yml, *.json), instead of an API server")
+	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")
@@ -61,7 +69,7 @@ When it is ready, DATA/admin.kubeconfig is written: kubectl and every command of
 	return c
 }
 
-func runServer(ctx context.Context, flags serveFlags) error {
+func serveMesh(ctx context.Context, flags serveFlags) error {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
 	level := slog.LevelWarn
@@ -69,6 +77,16 @@ func runServer(ctx context.Context, flags serveFlags) error {
 		level = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	if flags.plaintext != "" && !isLoopback(flags.plaintext) {
+		return exitCode{exitUsage, fmt.Errorf("--xds-plaintext %s: whoever reaches it can read every proxy's configuration, so it is served on loopback only: use 127.0.0.1:PORT", flags.plaintext)}
+	}
+	if flags.config != "" {
+		return runFolder(ctx, flags, log)
+	}
+	return runServer(ctx, flags, log)
+}
+
+func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	authority, err := openAuthority(filepath.Join(flags.data, "ca"), flags.trustDomain)
 	if err != nil {
 		return err
@@ -85,7 +103,9 @@ func runServer(ctx context.Context, flags serveFlags) error {
 	if err != nil {
 		return err
 	}
-	m := newMesh(client, authority, flags.trustDomain, log)
+	graph := flow.New(flow.Options{KeepLastGood: true})
+	m := newMesh(graph, storeFront(client, graph, log), authority, flags, log)
+	m.releases = m.newReleases(client)
 	people = web.Handler(m.web(flags.mesh))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx) })
@@ -95,11 +115,8 @@ func runServer(ctx context.Context, flags serveFlags) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		go func() {
-			<-m.serving
-			fmt.Fprintf(os.Stderr, "weft serves at %s, agents join at %s; kubeconfig %s\n", api.URL(), flags.mesh, api.Kubeconfig())
-		}()
-		return m.run(ctx, flags.mesh)
+		go m.announce(ctx, fmt.Sprintf("weft serves at %s, agents join at %s; kubeconfig %s", api.URL(), flags.mesh, api.Kubeconfig()))
+		return m.run(ctx, flags)
 	})
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
@@ -110,12 +127,12 @@ func runServer(ctx context.Context, flags serveFlags) error {
 // stopGrace is how long streams may take to end when the server stops.
 const stopGrace = time.Second
 
-// serveGRPC serves the mesh port until ctx ends; listening is called when
-// connections are taken.
-func serveGRPC(ctx context.Context, server *grpc.Server, address string, listening func()) error {
+// serveGRPC serves a port, which a flag names, until ctx ends; listening is
+// called when connections are taken.
+func serveGRPC(ctx context.Context, server *grpc.Server, address, flag string, listening func()) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("mesh port: %w; choose another with --mesh", err)
+		return fmt.Errorf("%s %s: %w; choose another one", flag, address, err)
 	}
 	listening()
 	stopped := make(chan struct{})

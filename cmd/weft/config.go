@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"weft.dev/flow"
+	"weft.dev/identity"
+	"weft.dev/model"
+	"weft.dev/source/folder"
+	"weft.dev/web"
+)
+
+// folderFront is a folder of files: problems are logged, and workloads are in
+// the data directory.
+func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, error) {
+	files := folder.New(dir, graph, log)
+	workloads, err := newRegistered(graph, filepath.Join(data, "workloads"))
+	return front{
+		objects:    flow.Union("objects", files.Collection, workloads.Collection),
+		problems:   files.Problems.Collection,
+		synced:     files.Synced(),
+		workloads:  workloads,
+		namespaces: func([]string) error { return nil }, // one is there when an object names it
+		tell:       func(all *flow.Collection[model.Problem]) { logProblems(all, log) },
+		run:        files.Run,
+	}, err
+}
+
+// maxLogged is how many problems of one commit are logged.
+const maxLogged = 50
+
+// logProblems logs each problem when it appears, and when it is gone.
+func logProblems(all *flow.Collection[model.Problem], log *slog.Logger) {
+	all.Observe(func(_ flow.Revision, changes []flow.Change[model.Problem]) {
+		for _, change := range changes[:min(len(changes), maxLogged)] {
+			if p := change.New; p != nil {
+				log.Warn("problem", "object", p.Object, "code", p.Code, "where", p.Path, "what", p.Message)
+			} else {
+				log.Warn("problem solved", "object", change.Old.Object, "code", change.Old.Code, "where", change.Old.Path)
+			}
+		}
+		if more := len(changes) - maxLogged; more > 0 {
+			log.Warn("more problems came or went: weft get problems lists them", "more", more)
+		}
+	})
+}
+
+// runFolder serves a folder until ctx ends.
+func runFolder(ctx context.Context, flags serveFlags, log *slog.Logger) error {
+	if !isLoopback(flags.listen) {
+		return exitCode{exitUsage, fmt.Errorf("--listen %s: without an API server nobody signs in, so people are answered on loopback only: use 127.0.0.1:PORT", flags.listen)}
+	}
+	authority, err := openAuthority(filepath.Join(flags.data, "ca"), flags.trustDomain)
+	if err != nil {
+		return err
+	}
+	graph := flow.New(flow.Options{KeepLastGood: true})
+	front, err := folderFront(flags.config, flags.data, graph, log)
+	if err != nil {
+		return err
+	}
+	m := newMesh(graph, front, authority, flags, log)
+	people, err := loopbackOnly(web.Handler(m.web(flags.mesh)), flags.data)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return servePeople(ctx, flags.listen, people) })
+	group.Go(func() error { return m.run(ctx, flags) })
+	go m.announce(ctx, fmt.Sprintf("weft serves the folder %s at http://%s, agents join at %s", flags.config, flags.listen, flags.mesh))
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// isLoopback says whether only this machine reaches an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// secretFile, in the data directory, lets its reader change something by the
+// API of a server without sign-in.
+const secretFile = "api.secret"
+
+// openSecret reads the secret, or makes one.
+func openSecret(data string) (string, error) {
+	files := identity.Dir(data)
+	if text, err := files.Read(secretFile); err == nil {
+		return string(text), nil
+	}
+	secret := rand.Text()
+	return secret, files.Write(secretFile, []byte(secret))
+}
+
+// loopbackOnly lets everybody on this machine read, but no web page that
+// pretends to be on it, and lets those make tokens who can read the data directory.
+func loopbackOnly(next http.Handler, data string) (http.Handler, error) {
+	secret, err := openSecret(data)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given := r.Header.Get("Authorization")
+		switch {
+		case !isLoopback(r.Host):
+			http.Error(w, `{"error":"ask by the address of loopback"}`, http.StatusForbidden)
+		case r.Method != http.MethodGet && subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+secret)) != 1:
+			http.Error(w, `{"error":"only who can read the server's data directory may do that: set WEFT_DATA to it"}`, http.StatusForbidden)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	}), err
+}
+
+// What a slow asker may take.
+const (
+	headerTime = 10 * time.Second
+	maxHeader  = 64 << 10
+)
+
+func servePeople(ctx context.Context, address string, handler http.Handler) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("API port: %w; choose another with --listen", err)
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeader}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"golang.org/x/sync/errgroup"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/source/host"
+	objectsource "weft.dev/source/store"
+	"weft.dev/store"
+	"weft.dev/web"
+)
+
+// front is where the objects of a mesh live, and where what is found of them goes.
+type front struct {
+	objects   *flow.Collection[api.Object]
+	problems  *flow.Collection[model.Problem] // of what could not be read; nil: the front lets nothing in that cannot
+	synced    <-chan struct{}                 // closed once everything that there was is committed
+	workloads host.Workloads
+	// namespaces makes those that are missing.
+	namespaces func(names []string) error
+	// tell has people told of problems. It is part of the wiring.
+	tell func(*flow.Collection[model.Problem])
+	run  func(context.Context) error
+}
+
+// storeFront is an API server: problems end in the statuses of their objects.
+func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front {
+	objects := objectsource.New(client, graph, kinds()...)
+	statuses := store.NewStatusWriter(client, time.Now, log)
+	return front{
+		objects:    objects.Collection,
+		synced:     objects.Synced(),
+		workloads:  newWorkloads(client),
+		namespaces: func(names []string) error { return ensureNamespaces(client, names) },
+		tell:       func(all *flow.Collection[model.Problem]) { writeProblems(all, statuses) },
+		run: func(ctx context.Context) error {
+			group, ctx := errgroup.WithContext(ctx)
+			group.Go(func() error { return objects.Run(ctx) })
+			group.Go(func() error { return statuses.Run(ctx) })
+			return group.Wait()
+		},
+	}
+}
+
+// kinds are those that the mesh is made of; releases watch theirs themselves.
+func kinds() []api.Kind {
+	var all []api.Kind
+	for _, info := range api.Kinds() {
+		switch info.Kind {
+		case api.Release, api.ConfigMap, api.EndpointSlice:
+		default:
+			all = append(all, info.Kind)
+		}
+	}
+	return all
+}
+
+// storeTimeout bounds what a question may wait for the store.
+const storeTimeout = 10 * time.Second
+
+// ensureNamespaces makes the namespaces that a machine will put workloads in.
+func ensureNamespaces(client *store.Client, names []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	namespaces := store.For[corev1.Namespace](client, api.Namespace)
+	for _, name := range names {
+		_, err := namespaces.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		if store.IsInvalid(err) {
+			return web.Invalid("namespace %q: %w", name, err)
+		}
+		if err != nil && !store.IsExists(err) {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/xds"
+)
+
+// guests are the proxies that no agent stands beside: they come without TLS,
+// from this machine, and each is a workload for as long as it is connected.
+type guests struct {
+	*flow.Source[model.Workload]
+	graph      *flow.Graph
+	registered *flow.Collection[model.Workload]
+
+	mu    sync.Mutex
+	known map[string]*guest
+}
+
+// guest is one proxy, which may have several streams for a moment.
+type guest struct {
+	row          model.Workload
+	streams      int
+	wholeStreams int // of them, those of state of the world
+}
+
+func newGuests(graph *flow.Graph, registered *flow.Collection[model.Workload]) *guests {
+	return &guests{
+		Source: flow.NewSource[model.Workload](graph, "workloads without agent"),
+		graph:  graph, registered: registered, known: map[string]*guest{},
+	}
+}
+
+// What a guest has unless its node metadata says more.
+const (
+	defaultOutbound = 15001 // where it takes its application's calls
+	outboundField   = "outbound_port"
+	guestAddress    = "127.0.0.1" // nobody calls it
+)
+
+// welcome gives the id of the proxy that opened the stream of ctx. It is that of
+// a registered workload, whose view it gets, or else of one that it is itself.
+func (g *guests) welcome(ctx context.Context, node xds.Node) (string, error) {
+	row, err := guestRow(node)
+	if err != nil {
+		return "", err
+	}
+	key := row.Key()
+	if _, ok := g.registered.Get(key); ok {
+		return key, nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	one := g.known[key]
+	if one == nil {
+		one = &guest{}
+		g.known[key] = one
+	}
+	one.row = row
+	one.count(node, 1)
+	g.write(key)
+	context.AfterFunc(ctx, func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		one.count(node, -1)
+		g.write(key)
+	})
+	return key, nil
+}
+
+func (one *guest) count(node xds.Node, by int) {
+	one.streams += by
+	if node.Full {
+		one.wholeStreams += by
+	}
+}
+
+// write makes the row of a guest follow its streams. Called with mu held.
+func (g *guests) write(key string) {
+	one := g.known[key]
+	if one.streams == 0 {
+		delete(g.known, key)
+		g.graph.Submit(func(tx *flow.Tx) { g.Delete(tx, key) })
+		return
+	}
+	row := one.row
+	row.InlineRoutes = one.wholeStreams > 0
+	g.graph.Submit(func(tx *flow.Tx) { g.Set(tx, row) })
+}
+
+func guestRow(node xds.Node) (model.Workload, error) {
+	namespace, name, ok := strings.Cut(node.ID, "/")
+	if !ok {
+		namespace, name = "default", node.ID
+	}
+	if namespace == "" || name == "" {
+		return model.Workload{}, fmt.Errorf("no id of a workload: start Envoy with --service-node NAMESPACE/NAME")
+	}
+	port := uint64(defaultOutbound)
+	if text, given := node.Metadata[outboundField]; given {
+		var err error
+		if port, err = strconv.ParseUint(text, 10, 16); err != nil || port == 0 {
+			return model.Workload{}, fmt.Errorf("%s %.20q in the node's metadata: want a number from 1 to 65535", outboundField, text)
+		}
+	}
+	app := cmp.Or(node.Cluster, name)
+	return model.Workload{
+		Namespace: namespace, Name: name, App: app, Labels: map[string]string{"app": app},
+		Address: guestAddress, Outbound: uint32(port), Health: model.Healthy,
+	}, nil
+}
+
+// plaintextKey marks the streams of the port without TLS.
+type plaintextKey struct{}
+
+func isPlaintext(ctx context.Context) bool { return ctx.Value(plaintextKey{}) != nil }
+
+// plaintextStream is a stream of that port.
+type plaintextStream struct{ grpc.ServerStream }
+
+func (s plaintextStream) Context() context.Context {
+	return context.WithValue(s.ServerStream.Context(), plaintextKey{}, true)
+}
+
+// servePlaintext serves xDS without TLS until ctx ends.
+func (m *mesh) servePlaintext(ctx context.Context, address string) error {
+	mark := func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		return next(srv, plaintextStream{stream})
+	}
+	server := grpc.NewServer(append(xds.ServerOptions(), grpc.ChainStreamInterceptor(mark))...)
+	m.sessions.Register(server)
+	return serveGRPC(ctx, server, address, "--xds-plaintext", func() {})
+}
