@@ -26,6 +26,17 @@ type Object struct {
 	Hash uint64
 }
 
+// Bare is the object without what is of no use to those who do not read its
+// content. It equals the object.
+func (o Object) Bare() Object {
+	source, written := o.Annotations[SourceAnnotation]
+	o.Spec, o.Labels, o.Annotations, o.ResourceVersion = nil, nil, nil, ""
+	if written {
+		o.Annotations = map[string]string{SourceAnnotation: source}
+	}
+	return o
+}
+
 // Key is "Kind/namespace/name", with an empty namespace for a kind without any.
 func (o Object) Key() string { return string(o.Kind) + "/" + o.Namespace + "/" + o.Name }
 

@@ -24,6 +24,30 @@ func Derive[I Row[I], O Row[O]](in *Collection[I], name string, fn func(*Ctx, I)
 	return d.Collection
 }
 
+// Digest gives each row of a source in any number of rows, as Derive does, where
+// rows are large and needed once: of each the source holds only what keep leaves,
+// which must equal the row, and fn alone is given all of it. fn reads nothing
+// else, so it never needs the row again. A source has one digest.
+func Digest[I Row[I], O Row[O]](in *Collection[I], name string, keep func(I) I, fn func(I) []O) *Collection[O] {
+	s, ok := in.g.nodes[in.order].(*Source[I])
+	if !ok || s.keep != nil {
+		panic("flow: " + name + ": made of " + in.name + ", which is no source or has a digest already; derive it instead")
+	}
+	s.keep, s.whole = keep, map[string]I{}
+	d := newDerivation[O](in.g, name, func(input string) Ref {
+		return Ref{Collection: in.name, Key: input, How: ReadRow}
+	})
+	d.run = func(_ *Ctx, key string) ([]O, bool) {
+		row, ok := s.whole[key]
+		if !ok {
+			return nil, false
+		}
+		return fn(row), true
+	}
+	in.derived = append(in.derived, d)
+	return d.Collection
+}
+
 // Group gives one row, or none, for each value of an index that has rows. The
 // rows come sorted by key. Keys belong to index values as in Derive to inputs.
 func Group[I Row[I], O Row[O]](in *Index[I], name string, fn func(x *Ctx, by string, rows []I) *O) *Collection[O] {

@@ -130,3 +130,27 @@ func TestASmallCommitAfterALargeOneKeepsNothing(t *testing.T) {
 		t.Errorf("%v allocations for one row of 9,000, want a constant few", allocated)
 	}
 }
+
+// A digested source holds bare rows, at once and whether there was news or not.
+func TestADigestedSourceHoldsBareRows(t *testing.T) {
+	g := New(Options{})
+	s := NewSource[num](g, "rows")
+	Digest(s.Collection, "out", bare, func(r num) []num { return nil })
+	var seen []num
+	s.Observe(func(_ Revision, all []Change[num]) { seen = append(seen, *all[0].New) })
+	for _, note := range []int{1, 2} {
+		g.Commit(func(tx *Tx) { s.Set(tx, num{K: "a", N: 1, Note: note}) })
+		if r, _ := s.Get("a"); r.Note != 0 || len(s.whole) != 0 {
+			t.Errorf("after note %d: the source holds %v, and %d whole rows", note, r, len(s.whole))
+		}
+	}
+	if len(seen) != 1 || seen[0].Note != 0 {
+		t.Errorf("observed %v, want one bare row", seen)
+	}
+	mustPanic(t, "a digest of what is no source", func() {
+		g := New(Options{})
+		s := NewSource[num](g, "rows")
+		d := Derive(s.Collection, "derived", func(_ *Ctx, r num) []num { return nil })
+		Digest(d, "out", bare, func(r num) []num { return nil })
+	})
+}

@@ -9,6 +9,9 @@ type Source[V Row[V]] struct {
 	*Collection[V]
 	staged  map[string]*entry[V] // what a transaction does; nil: deletes
 	refused map[string]string    // key -> the origin that was refused last
+
+	keep  func(V) V    // what stays of a row that Digest has read; nil: all
+	whole map[string]V // rows of this commit that Digest is to read
 }
 
 // NewSource makes an empty source.
@@ -63,7 +66,8 @@ func (s *Source[V]) Replace(tx *Tx, origin string, all []V) {
 }
 
 // Staged is the row as it stands in this transaction: what was staged, else
-// what the last commit left. It is for stages that change a part of a row.
+// what the last commit left. It is for stages that change a part of a row, which
+// must be there: not for a source that is digested.
 func (s *Source[V]) Staged(tx *Tx, key string) (v V, ok bool) {
 	s.check(tx)
 	if e := s.now(key); e != nil {
@@ -88,13 +92,32 @@ func (s *Source[V]) check(tx *Tx) {
 
 func (s *Source[V]) settle() bool {
 	for _, key := range sortedKeys(s.staged) {
-		s.apply(key, s.staged[key])
+		s.write(key, s.staged[key])
 		if s.staged[key] == nil {
 			delete(s.refused, key)
 		}
 	}
 	s.discard()
 	return s.settled()
+}
+
+func (s *Source[V]) write(key string, e *entry[V]) {
+	if e == nil || s.keep == nil {
+		s.apply(key, e)
+		return
+	}
+	before := len(s.changes)
+	s.apply(key, &entry[V]{key: key, from: e.from, row: s.keep(e.row)})
+	if len(s.changes) > before {
+		s.whole[key] = e.row
+	}
+}
+
+func (s *Source[V]) publish(rev Revision) {
+	if len(s.whole) > 0 {
+		s.whole = map[string]V{}
+	}
+	s.Collection.publish(rev)
 }
 
 // discard makes a new map: clearing one that a big commit grew costs that size each time.

@@ -27,10 +27,11 @@ type Options struct {
 	TrustDomain string
 }
 
-// New wires the mesh behind the objects. Objects of kinds that are not
-// translated may be among them.
+// New wires the mesh behind a source of objects. Objects of kinds that are not
+// translated may be among them. The source holds bare objects from then on: what
+// they say is in the parts.
 func New(objects *flow.Collection[api.Object], options Options) *join.Mesh {
-	return join.New(flow.Derive(objects, "parts", func(_ *flow.Ctx, row api.Object) []join.Part {
+	return join.New(flow.Digest(objects, "parts", api.Object.Bare, func(row api.Object) []join.Part {
 		return []join.Part{Object(row, options)}
 	}))
 }
