@@ -100,9 +100,9 @@ func parsePredicate(s string) (c change, err error) {
 // needle is what a resource's bytes contain once change i is in it.
 func (c *change) needle(i int) ([]byte, error) {
 	if c.addr == "" {
-		return []byte(expand(c.contains, i)), nil
+		return []byte(Expand(c.contains, i)), nil
 	}
-	h, p, err := net.SplitHostPort(expand(c.addr, i))
+	h, p, err := net.SplitHostPort(Expand(c.addr, i))
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func write(tmpl string, i int) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(next(tmpl), []byte(expand(string(b), i)), 0o644)
+	return os.WriteFile(next(tmpl), []byte(Expand(string(b), i)), 0o644)
 }
 
 // Replace moves what a template expands to for i into a file's place.
@@ -163,14 +163,14 @@ func (c *change) publish(i int) error {
 	case c.http != "":
 		return c.post(i)
 	}
-	if o, err := exec.Command("sh", "-c", expand(c.cmd, i)).CombinedOutput(); err != nil {
+	if o, err := exec.Command("sh", "-c", Expand(c.cmd, i)).CombinedOutput(); err != nil {
 		return fmt.Errorf("%w: %s", err, o)
 	}
 	return nil
 }
 
 func (c *change) post(i int) error {
-	r, err := http.Post(expand(c.http, i), "text/plain", nil)
+	r, err := http.Post(Expand(c.http, i), "text/plain", nil)
 	if err != nil {
 		return err
 	}
@@ -182,8 +182,8 @@ func (c *change) post(i int) error {
 	return nil
 }
 
-// expand puts the number of a change into a text; {hi} and {lo} are two parts of it that fit into an IP address.
-func expand(s string, i int) string {
+// Expand puts the number of a change into a text; {hi} and {lo} are two parts of it that fit into an IP address.
+func Expand(s string, i int) string {
 	return strings.NewReplacer("{i}", strconv.Itoa(i), "{hi}", strconv.Itoa(i/perHi), "{lo}", strconv.Itoa(i%perHi+1)).Replace(s)
 }
 

@@ -64,6 +64,12 @@ func (f Files) RouteTemplate() string { return filepath.Join(f.templates(), "rou
 // IstioMesh is the MeshConfig that makes Istio's control plane read these files.
 func (f Files) IstioMesh() string { return filepath.Join(f.Dir, "istio-mesh.yaml") }
 
+// Namespaces are those of the scopes, for an API server, which wants them first.
+func (f Files) Namespaces() string { return filepath.Join(f.Dir, "namespaces.yaml") }
+
+// Folders are those of Config that have files.
+func (f Files) Folders() []string { return []string{f.static(), f.hot()} }
+
 func (f Files) static() string    { return filepath.Join(f.Config(), "static") }
 func (f Files) hot() string       { return filepath.Join(f.Config(), "hot") }
 func (f Files) templates() string { return filepath.Join(f.Dir, "templates") }
@@ -110,7 +116,7 @@ func (m Mesh) texts(f Files) map[string]string {
 		f.RouteTemplate(): route(Routed, fmt.Sprintf(", headers: {request: {set: {x-marker: %s}}}", RouteMarker)),
 		f.IstioMesh():     fmt.Sprintf("accessLogFile: \"\"\nconfigSources:\n- address: fs://%s\n- address: fs://%s\n", f.static(), f.hot()),
 	}
-	var splits, scopes strings.Builder
+	var splits, scopes, namespaces strings.Builder
 	services := map[string]*strings.Builder{}
 	for i := range m.Services {
 		switch i {
@@ -134,10 +140,12 @@ func (m Mesh) texts(f Files) map[string]string {
 	}
 	for _, s := range m.Scopes {
 		scopes.WriteString(s.sidecar())
+		fmt.Fprintf(&namespaces, "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", s.Namespace)
 	}
 	for file, text := range services {
 		texts[file] = text.String()
 	}
+	texts[f.Namespaces()] = namespaces.String()
 	texts[filepath.Join(f.static(), "splits.yaml")] = splits.String()
 	texts[filepath.Join(f.static(), "scopes.yaml")] = scopes.String()
 	return texts

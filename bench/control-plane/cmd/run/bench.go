@@ -21,9 +21,6 @@ type bench struct {
 
 	weftBinary string
 	result     result
-
-	everything, scoped mesh.Files // meshes: all see all; each namespace sees few
-	dump               string     // what a proxy that sees everything gets from weft
 }
 
 func newBench(ctx context.Context, s sizes, root, weft string) (*bench, error) {
@@ -33,17 +30,7 @@ func newBench(ctx context.Context, s sizes, root, weft string) (*bench, error) {
 	}
 	b := &bench{sizes: s, ctx: ctx, dir: dir, istiod: os.Getenv("ISTIOD")}
 	b.result.Machine = machine()
-	if err := b.build(root, weft); err != nil {
-		return nil, err
-	}
-	if b.everything, err = b.mesh(s.endpoints, mesh.Everything).Write(filepath.Join(dir, "everything")); err != nil {
-		return nil, err
-	}
-	b.scoped, err = b.mesh(s.endpoints, b.narrow()).Write(filepath.Join(dir, "scoped"))
-	if err != nil {
-		return nil, err
-	}
-	return b, b.takeDump()
+	return b, b.build(root, weft)
 }
 
 func (b *bench) bin(name string) string { return filepath.Join(b.dir, "bin", name) }
@@ -106,20 +93,37 @@ func (b *bench) inGroups() []string {
 	return []string{"-ns", "n{group}", "-groups", fmt.Sprint(b.scopes)}
 }
 
-// takeDump asks weft for what the peer will serve.
-func (b *bench) takeDump() error {
-	s, err := b.weft(b.everything)
+// everything is the mesh that all see, without the changes of an earlier run.
+func (b *bench) everything() (mesh.Files, error) {
+	return b.mesh(b.endpoints, mesh.Everything).Write(filepath.Join(b.dir, "everything"))
+}
+
+// scoped is the mesh of whose services each sees few.
+func (b *bench) scoped() (mesh.Files, error) {
+	return b.mesh(b.endpoints, b.narrow()).Write(filepath.Join(b.dir, "scoped"))
+}
+
+// dump is what a proxy that sees everything gets from weft. It is taken from a server of
+// its own: who is measured must not have compiled it before.
+func (b *bench) dump() (string, error) {
+	file := filepath.Join(b.dir, "dump")
+	if _, err := os.Stat(file); err == nil {
+		return file, nil
+	}
+	files, err := b.everything()
 	if err != nil {
-		return err
+		return "", err
+	}
+	s, err := b.weft(files)
+	if err != nil {
+		return "", err
 	}
 	defer s.stop()
-	b.dump = filepath.Join(b.dir, "dump")
-	c, err := b.connect(s, 1, "-dump", b.dump)
-	if err != nil {
-		return err
+	c, err := b.connect(s, 1, "-dump", file)
+	if err == nil {
+		c.stop()
 	}
-	c.stop()
-	return nil
+	return file, err
 }
 
 func (b *bench) logf(format string, args ...any) {

@@ -25,9 +25,14 @@ type client struct {
 
 // connect starts n proxies against a server and returns once all are synced.
 func (b *bench) connect(s *server, n int, flags ...string) (*client, error) {
+	args := append([]string{"-server-pid", strconv.Itoa(s.pid())}, s.node...)
+	return b.connectTo(s.xds, n, append(args, flags...)...)
+}
+
+// connectTo is connect to an address.
+func (b *bench) connectTo(address string, n int, flags ...string) (*client, error) {
 	c := &client{}
-	args := append([]string{"-control", "-server", s.xds, "-server-pid", strconv.Itoa(s.pid()), "-n", strconv.Itoa(n),
-		"-gap", b.gap.String(), "-settle", b.settle.String(), "-initial-versions"}, s.node...)
+	args := []string{"-control", "-server", address, "-n", strconv.Itoa(n), "-gap", b.gap.String(), "-settle", b.settle.String(), "-initial-versions"}
 	c.cmd = exec.CommandContext(b.ctx, b.bin("xdsload"), append(args, flags...)...)
 	c.cmd.Stderr = &c.errors
 	var err error
@@ -44,11 +49,11 @@ func (b *bench) connect(s *server, n int, flags ...string) (*client, error) {
 	}
 	if err := c.answer(&c.first); err != nil {
 		c.stop()
-		return nil, fmt.Errorf("%d proxies and %s: %w", n, s.name, err)
+		return nil, fmt.Errorf("%d proxies at %s: %w", n, address, err)
 	}
 	if c.first.Unsynced > 0 {
 		c.stop()
-		return nil, fmt.Errorf("%d proxies and %s: %s", n, s.name, bytes.TrimSpace(c.errors.Bytes()))
+		return nil, fmt.Errorf("%d proxies at %s: %s", n, address, bytes.TrimSpace(c.errors.Bytes()))
 	}
 	return c, nil
 }

@@ -17,16 +17,16 @@ type experiment struct {
 	repeats func(sizes) int
 }
 
-func often(s sizes) int  { return s.repeats }
-func rarely(s sizes) int { return s.stormRepeats }
+func often(s sizes) int { return s.repeats }
+func once(sizes) int    { return 1 }
 
 var experiments = []experiment{
 	{"changes", (*bench).alternate, often},
 	{"churn", (*bench).churn, often},
 	{"slope", (*bench).slope, often},
 	{"memory", (*bench).memory, often},
-	{"stopped", (*bench).stopped, func(sizes) int { return 1 }},
-	{"storm", (*bench).storm, rarely},
+	{"stopped", (*bench).stopped, once}, // they repeat by themselves
+	{"storm", (*bench).storm, once},
 }
 
 // side is what one server cost.
@@ -61,7 +61,11 @@ func nothingMore(*client) error { return nil }
 
 // alternate measures first sync and single changes on each side, and on weft what should cost nothing.
 func (b *bench) alternate(int) error {
-	files, err := b.fresh()
+	dump, err := b.dump()
+	if err != nil {
+		return err
+	}
+	files, err := b.everything()
 	if err != nil {
 		return err
 	}
@@ -70,7 +74,7 @@ func (b *bench) alternate(int) error {
 	if err != nil {
 		return err
 	}
-	server, err = b.peer(b.dump)
+	server, err = b.peer(dump)
 	peer, err := b.observe(server, err, nothingMore)
 	if err != nil {
 		return err
@@ -82,7 +86,7 @@ func (b *bench) alternate(int) error {
 	if b.istiod == "" {
 		return nil
 	}
-	if files, err = b.fresh(); err != nil {
+	if files, err = b.everything(); err != nil {
 		return err
 	}
 	server, err = b.istio(files)
@@ -94,11 +98,6 @@ func (b *bench) alternate(int) error {
 	b.result.add("istiod endpoint", weft.endpoint.LastP50, istio.endpoint.LastP50)
 	b.result.add("istiod route", weft.route.LastP50, istio.route.LastP50)
 	return nil
-}
-
-// fresh is the mesh that all see, without the changes of an earlier run.
-func (b *bench) fresh() (mesh.Files, error) {
-	return b.mesh(b.endpoints, mesh.Everything).Write(filepath.Join(b.dir, "everything"))
 }
 
 // compare notes the ratios, and that both sides did the same work.
@@ -123,7 +122,11 @@ func (b *bench) compare(weft, peer side) {
 
 // few is the first sync of proxies that see few services, beside that of the peer's, which see all.
 func (b *bench) few(peer load.InitialSync) error {
-	s, err := b.weft(b.scoped)
+	files, err := b.scoped()
+	if err != nil {
+		return err
+	}
+	s, err := b.weft(files)
 	if err != nil {
 		return err
 	}
@@ -171,7 +174,7 @@ func (b *bench) nothing(c *client, files mesh.Files) error {
 
 // churn changes endpoints without waiting for anybody.
 func (b *bench) churn(int) error {
-	files, err := b.fresh()
+	files, err := b.everything()
 	if err != nil {
 		return err
 	}
@@ -217,7 +220,7 @@ func (b *bench) slope(int) error {
 
 // among makes changes that some of n proxies know of.
 func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error) {
-	files, err := b.mesh(b.endpoints, b.narrow()).Write(filepath.Join(b.dir, "scoped"))
+	files, err := b.scoped()
 	if err != nil {
 		return r, idle, err
 	}
@@ -283,7 +286,7 @@ func (b *bench) perProxy(s *server, without float64) error {
 
 // stopped makes changes while 5% of the proxies do not read, and while they do.
 func (b *bench) stopped(int) error {
-	files, err := b.fresh()
+	files, err := b.everything()
 	if err != nil {
 		return err
 	}
