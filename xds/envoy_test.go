@@ -23,7 +23,6 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -119,9 +118,9 @@ type spied struct {
 }
 
 func (s *spied) SendMsg(m any) error {
-	if r, ok := m.(*discoveryv3.DeltaDiscoveryResponse); ok && r.GetTypeUrl() == cluster.TypeURL() {
+	if r, ok := m.(deltaResponse); ok && r.Type == cluster {
 		s.p.mu.Lock()
-		s.p.chunks = append(s.p.chunks, len(r.GetResources()))
+		s.p.chunks = append(s.p.chunks, len(r.Resources))
 		s.p.mu.Unlock()
 	}
 	return s.ServerStream.SendMsg(m)
@@ -170,9 +169,7 @@ func encoded(t *testing.T, typ model.Type, name string, m proto.Message, needs .
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := model.NewResource(typ, name, body)
-	r.Needs = needs
-	return r
+	return model.NewResource(model.Resource{Type: typ, Name: name, Body: body, Needs: needs})
 }
 
 func packed(t *testing.T, m proto.Message) *anypb.Any {

@@ -2,6 +2,7 @@ package xds
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -238,7 +239,7 @@ func TestARefusalHarmsOnlyItsCause(t *testing.T) {
 			}
 			s.says()
 			want := model.Refusal{Type: "Cluster", Name: "bad", Version: model.HashBody([]byte("1")), Reason: reason}
-			if st := s.s.Status(); st.Synced || !slices.Equal(st.Refusals, []model.Refusal{want}) {
+			if st := s.s.Status(); st.Synced || !reflect.DeepEqual(st.Refusals, []model.Refusal{want}) {
 				t.Errorf("status %+v, want refusal %+v", st, want)
 			}
 			s.view("Cluster/a=1 Cluster/bad=2 Cluster/bad/v1=1")
@@ -277,18 +278,30 @@ func TestARefusedVersionIsSentAgainThreeTimesAtMost(t *testing.T) {
 	s.says()
 }
 
-func TestARouteWaitsForItsRefusedCluster(t *testing.T) {
+// A refused cluster holds back neither a table that has much else in it, nor a
+// virtual host of which the client has no version that works.
+func TestARefusedClusterHoldsNothingElseBack(t *testing.T) {
 	s := newScript(t)
-	s.view("Cluster/a=1 RouteConfiguration/r=1<a RouteConfiguration/other=1")
+	s.view("Cluster/a=1 RouteConfiguration/r=1<a RouteConfiguration/other=1 VirtualHost/v=1<a")
 	s.ask(Request{Type: cluster})
 	s.ask(Request{Type: route, Subscribe: []string{"other", "r"}})
+	s.ask(Request{Type: host})
 	s.says("Cluster +a", "RouteConfiguration +other")
-	s.nack(cluster, "no")
 	s.ack(route)
 	s.says()
-	s.view("Cluster/a=2 RouteConfiguration/r=1<a RouteConfiguration/other=1")
+	s.nack(cluster, "no")
+	s.says("RouteConfiguration +r", "VirtualHost +v")
+	s.ack(route)
+	s.ack(host)
+	s.says()
+
+	// A virtual host that works stays as it is.
+	s.view("Cluster/a=2 RouteConfiguration/r=1<a RouteConfiguration/other=1 VirtualHost/v=1<a")
 	s.says("Cluster +a")
 	s.ack(cluster)
+	s.view("Cluster/a=2 Cluster/b=1 RouteConfiguration/r=2<a,b RouteConfiguration/other=1 VirtualHost/v=2<a,b")
+	s.says("Cluster +b")
+	s.nack(cluster, "no")
 	s.says("RouteConfiguration +r")
 }
 

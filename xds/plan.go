@@ -36,8 +36,16 @@ func (b *batch) add(it *item, r *model.Resource) {
 
 // fits says whether one more may come along.
 func (b *batch) fits(it *item, r *model.Resource, full bool) bool {
-	return len(b.fresh) == 0 || it.group == b.items[0].group &&
+	if len(b.fresh) == 0 {
+		return !full || it.group == 0 || len(b.removed) == 0
+	}
+	return it.group == b.items[0].group &&
 		(full || len(b.fresh) < chunkResources && b.bytes+len(r.Body)+len(r.Head) <= chunkBytes)
+}
+
+// suspect says whether what is in the batch is to come with nothing else.
+func (b *batch) suspect() bool {
+	return len(b.items) > 0 && b.items[0] != nil && b.items[0].group > 0
 }
 
 func (b *batch) has(name string) bool {
@@ -137,7 +145,7 @@ func (s *Session) pick(t model.Type) batch {
 		if !it.is(gone) {
 			v, r = s.judge(t, it)
 		}
-		if v == send && !b.fits(it, r, full) {
+		if v == send && !b.fits(it, r, full) || v == remove && full && b.suspect() {
 			break
 		}
 		taken++
@@ -158,7 +166,7 @@ func (s *Session) pick(t model.Type) batch {
 	if sub.queue = sub.queue[taken:]; len(sub.queue) == 0 {
 		sub.queue = nil
 	}
-	if traits[t].onDemand && (len(b.items) == 0 || b.items[0].group == 0) {
+	if traits[t].onDemand && !b.suspect() {
 		s.demand.denials(&b)
 	}
 	s.part(t, &b)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -155,11 +156,11 @@ func TestDeltaStream(t *testing.T) {
 	eventually(t, "gone", func() bool { _, total, _ := s.Applied(0); return total == 0 })
 	p = connect(t, c, "web-1")
 	p.send(cluster, &discoveryv3.DeltaDiscoveryRequest{InitialResourceVersions: map[string]string{
-		"a": versionText(model.HashBody([]byte("1"))), "old": "whatever",
+		"a": model.VersionText(model.HashBody([]byte("1"))), "old": "whatever",
 	}})
 	p.send(endpoint, &discoveryv3.DeltaDiscoveryRequest{
 		ResourceNamesSubscribe:  []string{"a"},
-		InitialResourceVersions: map[string]string{"a": versionText(model.HashBody([]byte("2")))},
+		InitialResourceVersions: map[string]string{"a": model.VersionText(model.HashBody([]byte("2")))},
 	})
 	p.ack(p.hear("Cluster"))
 	p.ack(p.hear("Cluster -old"))
@@ -264,11 +265,11 @@ func TestHugeMessageIsRefused(t *testing.T) {
 func TestStreamsThatAreNotLetIn(t *testing.T) {
 	h := newHeld()
 	_, c := serve(t, Options{Views: h, Limits: Limits{FirstRequest: 200 * time.Millisecond},
-		Authenticate: func(_ context.Context, node string) (string, error) {
-			if node == "thief" {
+		Authenticate: func(_ context.Context, node Node) (string, error) {
+			if node.ID == "thief" {
 				return "", errors.New("certificate is of another workload")
 			}
-			return node, nil
+			return node.ID, nil
 		}})
 	silent := connect(t, c, "silent")
 	silent.ends(codes.DeadlineExceeded, "no request within 200ms")
@@ -311,7 +312,8 @@ func TestOneStreamTooManyEndsTheOldest(t *testing.T) {
 // lab is a server over a graph, as weft serve wires it.
 type lab struct {
 	g        *flow.Graph
-	views    *flow.Source[*model.View]
+	outlines *flow.Source[*model.Outline]
+	layers   *flow.Source[*model.Layer]
 	assigned *flow.Source[model.Assignment]
 	rows     *flow.Source[model.Proxy]
 	looks    *countedViews
@@ -330,16 +332,18 @@ func (c *countedViews) View(proxy string) (string, *model.View, uint64) {
 
 func newLab() *lab {
 	l := &lab{g: flow.New(flow.Options{})}
-	l.views = flow.NewSource[*model.View](l.g, "views")
+	l.outlines = flow.NewSource[*model.Outline](l.g, "outlines")
+	l.layers = flow.NewSource[*model.Layer](l.g, "layers")
 	l.assigned = flow.NewSource[model.Assignment](l.g, "assignments")
 	l.rows = flow.NewSource[model.Proxy](l.g, "proxies")
-	l.looks = &countedViews{Views: GraphViews(l.g, l.views.Collection, l.assigned.Collection)}
+	l.looks = &countedViews{Views: GraphViews(l.g, l.outlines.Collection, l.layers.Collection, l.assigned.Collection)}
 	return l
 }
 
 func (l *lab) set(scope string, all ...*model.Resource) uint64 {
 	return uint64(l.g.Commit(func(tx *flow.Tx) {
-		l.views.Set(tx, &model.View{Scope: scope, Layers: []*model.Layer{layer(scope, all...)}})
+		l.outlines.Set(tx, &model.Outline{Scope: scope, Layers: []string{scope}})
+		l.layers.Set(tx, layer(scope, all...))
 	}))
 }
 
@@ -367,10 +371,10 @@ func TestProxiesAreRows(t *testing.T) {
 	first := l.set("web", res(cluster, "a", "1"))
 	l.set("api", res(cluster, "a", "1"))
 	m := web.hear("Cluster +a=1")
-	row("web-1", func(r model.Proxy) bool { return r.Scope == "web" && r.Revision == 0 })
+	row("web-1", func(r model.Proxy) bool { return r.Scope == "web" && s.Revision("web-1") == 0 })
 	applied(first, "0 1 [web-1]")
 	web.ack(m)
-	row("web-1", func(r model.Proxy) bool { return r.Revision >= first })
+	eventually(t, "revision", func() bool { return s.Revision("web-1") >= first })
 	api := connect(t, c, "api-1")
 	api.send(cluster, &discoveryv3.DeltaDiscoveryRequest{})
 	api.ack(api.hear("Cluster +a=1"))
@@ -387,13 +391,13 @@ func TestProxiesAreRows(t *testing.T) {
 	}
 	web.send(cluster, &discoveryv3.DeltaDiscoveryRequest{ResponseNonce: m.GetNonce(), ErrorDetail: &statuspb.Status{Message: "no such thing"}})
 	row("web-1", func(r model.Proxy) bool {
-		return slices.Equal(r.Refusals, []model.Refusal{{Type: "Cluster", Name: "a", Version: model.HashBody([]byte("2")), Reason: "no such thing"}})
+		return reflect.DeepEqual(r.Refusals, []model.Refusal{{Type: "Cluster", Name: "a", Version: model.HashBody([]byte("2")), Reason: "no such thing"}})
 	})
 	applied(rev, "1 2 [web-1]")
 	applied(rev-1, "2 2 []")
 	rev = l.set("web", res(cluster, "a", "1"))
 	applied(rev, "2 2 []") // what it held is what it should hold again
-	row("web-1", func(r model.Proxy) bool { return r.Refusals == nil && r.Revision >= rev })
+	row("web-1", func(r model.Proxy) bool { return r.Refusals == nil && s.Revision("web-1") >= rev })
 
 	// Another scope is another view.
 	l.assign("web-1", "api")

@@ -17,13 +17,12 @@ const (
 	endpoint = model.TypeEndpoint
 	listener = model.TypeListener
 	route    = model.TypeRoute
+	host     = model.TypeVirtualHost
 )
 
 // res makes a resource. The body of a listener names its routes.
 func res(t model.Type, name, body string, needs ...string) *model.Resource {
-	r := model.NewResource(t, name, []byte(body))
-	r.Needs = needs
-	return r
+	return model.NewResource(model.Resource{Type: t, Name: name, Body: []byte(body), Needs: needs})
 }
 
 func routesOf(l *model.Resource) []string { return strings.Fields(string(l.Body))[1:] }
@@ -36,6 +35,7 @@ type proxy struct {
 	t     *rapid.T
 	full  bool
 	s     *Session
+	past  *past
 	view  *model.View
 	rev   uint64
 	held  [model.NumTypes]map[string]*model.Resource
@@ -45,12 +45,15 @@ type proxy struct {
 	up    []Request
 	down  []*Response
 
-	bad     map[string]bool // refused, by type, name and version, always or never
-	refused map[string]int  // how often, on this stream
+	bad     map[string]bool     // refused, by type, name and version, always or never
+	refused map[string]int      // how often, as far as the session heard
+	blamed  map[string][]string // by nonce: refusals that it has not heard of
+	// culprits are the clusters of which it refused any version.
+	culprits map[string]bool
 }
 
 func newProxy(t *rapid.T, full bool) *proxy {
-	p := &proxy{t: t, full: full, bad: map[string]bool{}}
+	p := &proxy{t: t, full: full, bad: map[string]bool{}, refused: map[string]int{}, culprits: map[string]bool{}, past: &past{good: &goods{}}}
 	for i := range p.held {
 		p.held[i], p.names[i] = map[string]*model.Resource{}, map[string]bool{}
 	}
@@ -59,12 +62,10 @@ func newProxy(t *rapid.T, full bool) *proxy {
 }
 
 func (p *proxy) connect() {
-	p.up, p.down, p.refused = nil, nil, map[string]int{}
+	p.up, p.down, p.blamed = nil, nil, map[string][]string{}
 	p.asked = [model.NumTypes]bool{}
-	p.s = NewSession(Limits{})
-	if p.full {
-		p.s = NewFullSession(Limits{})
-	}
+	p.s = newSession(Limits{}.withDefaults(), p.past)
+	p.s.full = p.full
 	types := rapid.Permutation([]model.Type{cluster, endpoint, listener, route}).Draw(p.t, "order")
 	for _, t := range types {
 		p.last[t].Nonce = ""
@@ -107,7 +108,7 @@ func (p *proxy) pump() bool {
 			p.t.Fatalf("%v: %q twice in one response", r.Type, res.Name)
 		}
 		seen[res.Name] = true
-		if n := p.refused[id(res)]; n > 10*maxResends { // loose: what leaves the view, or is asked for anew, starts anew
+		if n := p.refused[id(res)]; n > maxResends {
 			p.t.Fatalf("%s sent again after %d refusals", id(res), n)
 		}
 	}
@@ -133,6 +134,12 @@ func (p *proxy) tell() bool {
 	}
 	r := p.up[0]
 	p.up = p.up[1:]
+	if r.Refused {
+		for _, id := range p.blamed[r.Nonce] {
+			p.refused[id]++
+		}
+		delete(p.blamed, r.Nonce)
+	}
 	if err := p.s.Request(r); err != nil {
 		p.t.Fatalf("request %+v: %v", r, err)
 	}
@@ -150,7 +157,10 @@ func (p *proxy) hear() bool {
 	for _, res := range r.Resources {
 		if p.bad[id(res)] {
 			bad = append(bad, res.Name)
-			p.refused[id(res)]++
+			p.blamed[r.Nonce] = append(p.blamed[r.Nonce], id(res))
+			if r.Type == cluster {
+				p.culprits[res.Name] = true
+			}
 		}
 	}
 	if p.apply(r, len(bad) == 0 || rapid.Bool().Draw(p.t, "apply the good part")); len(bad) == 0 {
@@ -243,7 +253,7 @@ func (p *proxy) check() {
 	for _, t := range []model.Type{listener, route} {
 		for _, r := range p.held[t] {
 			for _, c := range r.Needs {
-				if p.held[cluster][c] == nil {
+				if p.held[cluster][c] == nil && !p.culprits[c] {
 					p.t.Fatalf("the proxy holds %s, which needs cluster %s, and lacks that", id(r), c)
 				}
 			}
