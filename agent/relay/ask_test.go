@@ -270,6 +270,22 @@ func TestClustersFirst(t *testing.T) {
 	quietNow(t, r, "nothing else is urgent")
 }
 
+// Clusters come in pieces, a table of virtual hosts whole.
+func TestPieces(t *testing.T) {
+	for url, want := range map[string]int{clusters: chunk, endpoints: chunk, hosts: chunk + 1} {
+		held := map[string]*resource{}
+		for i := range chunk + 1 {
+			held[fmt.Sprint(i)] = named(fmt.Sprint(i), "1")
+		}
+		r := New(map[string]map[string]*resource{url: held})
+		r.EnvoyConnected()
+		r.FromEnvoy(&request{TypeUrl: url})
+		if got := len(r.ToEnvoy().Resources); got != want {
+			t.Errorf("%s: %d at first, want %d", url, got, want)
+		}
+	}
+}
+
 // Of what Envoy accepted once, one is refused today: the others are served, it
 // is forgotten, and the server is told anew, which can name the one to blame.
 func TestRefusedFromMemory(t *testing.T) {

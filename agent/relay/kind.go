@@ -2,6 +2,7 @@ package relay
 
 import (
 	"maps"
+	"math"
 	"slices"
 
 	"weft.dev/model"
@@ -197,7 +198,10 @@ func (k *kind) fromMemory(clustersFirst bool) *response {
 	if p := k.oneGroup(); p != nil {
 		return p
 	}
-	b := batch{response: &response{RemovedResources: k.gone}, in: map[string]bool{}}
+	b := batch{response: &response{RemovedResources: k.gone}, in: map[string]bool{}, most: chunk}
+	if k.needsClusters { // a listener opens with the first of its virtual hosts: then all must be there
+		b.most = math.MaxInt
+	}
 	if k.gone = nil; len(b.RemovedResources) == 0 { // or a name might stand on both sides
 		k.answerAsks(&b, clustersFirst)
 	}
@@ -214,7 +218,8 @@ func (k *kind) fromMemory(clustersFirst bool) *response {
 // batch is a response in which no name stands twice: Envoy would refuse it.
 type batch struct {
 	*response
-	in map[string]bool
+	in   map[string]bool
+	most int
 }
 
 func (b *batch) add(one *resource) {
@@ -224,7 +229,7 @@ func (b *batch) add(one *resource) {
 	}
 }
 
-func (b *batch) full() bool { return len(b.Resources) >= chunk }
+func (b *batch) full() bool { return len(b.Resources) >= b.most }
 
 func (k *kind) answerOwed(b *batch) {
 	for _, name := range slices.Sorted(maps.Keys(k.owed)) {

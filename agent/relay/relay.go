@@ -19,7 +19,7 @@ type (
 )
 
 const (
-	chunk      = 200 // resources in one response from memory: Envoy keeps the memory of the largest
+	chunk      = 200 // clusters, or endpoints of so many, in one response from memory: Envoy keeps the memory of the largest
 	maxWaiting = 16  // responses of one type that a server may have under way
 	wildcard   = "*"
 )
