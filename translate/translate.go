@@ -31,8 +31,11 @@ type Options struct {
 // translated may be among them. The source holds bare objects from then on: what
 // they say is in the parts.
 func New(objects *flow.Collection[api.Object], options Options) *join.Mesh {
+	var labels labelSets
 	return join.New(flow.Digest(objects, "parts", api.Object.Bare, func(row api.Object) []join.Part {
-		return []join.Part{Object(row, options)}
+		part := Object(row, options)
+		labels.of(part)
+		return []join.Part{part}
 	}))
 }
 

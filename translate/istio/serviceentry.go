@@ -74,6 +74,9 @@ func resolution(o *object.Object, spec *networking.ServiceEntry, s *model.Servic
 	case networking.ServiceEntry_DYNAMIC_DNS:
 		o.NotHonoured(object.Spec.Dot("resolution"), "weft asks DNS for the hosts as they are listed; use DNS")
 	}
+	if len(spec.Endpoints) > 0 {
+		s.Addresses = make([]model.Address, 0, len(spec.Endpoints))
+	}
 	for i, endpoint := range spec.Endpoints {
 		if address, ok := address(o, object.Spec.Dot("endpoints").At(i), endpoint, s.Resolution == model.Static); ok {
 			s.Addresses = append(s.Addresses, address)
