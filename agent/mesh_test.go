@@ -79,9 +79,8 @@ func (m *mesh) start(address string) {
 		Authority: m.authority, Workloads: m, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Traffic: func(_ model.Registration, r model.TrafficReport) { m.traffic <- r },
 	})
-	m.sessions = xds.NewServer(xds.Options{Views: m, Authenticate: func(ctx context.Context, node string) (string, error) {
-		namespace, name, _ := cut(node)
-		return node, hosts.Proxy(ctx, namespace, name)
+	m.sessions = xds.NewServer(xds.Options{Views: m, Authenticate: func(ctx context.Context, n xds.Node) (string, error) {
+		return n.ID, hosts.Proxy(ctx, filepath.Dir(n.ID), filepath.Base(n.ID))
 	}})
 	options := append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))
 	m.server = grpc.NewServer(options...)
@@ -92,11 +91,6 @@ func (m *mesh) start(address string) {
 }
 
 func (m *mesh) stop() { m.server.Stop() }
-
-func cut(node string) (namespace, name string, ok bool) {
-	namespace, name = filepath.Dir(node), filepath.Base(node)
-	return namespace, name, true
-}
 
 // join makes a host and returns its folder.
 func (m *mesh) join() string {
@@ -194,7 +188,7 @@ func encoded(t *testing.T, kind model.Type, name string, message proto.Message, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return model.NewResource(kind, name, body)
+	return model.NewResource(model.Resource{Type: kind, Name: name, Body: body})
 }
 
 // envoyBinary is WEFT_ENVOY, else that of weft's cache.
