@@ -19,15 +19,16 @@ type labelSets struct {
 
 // of shares the labels of all endpoints of a part.
 func (s *labelSets) of(p join.Part) {
-	for i := range p.Workloads {
-		p.Workloads[i].Labels = s.one(p.Workloads[i].Labels)
+	workloads, entries := join.Of[model.Workload](p), join.Of[model.Address](p)
+	for i := range workloads {
+		workloads[i].Labels = s.one(workloads[i].Labels)
 	}
-	for i := range p.Entries {
-		p.Entries[i].Labels = s.one(p.Entries[i].Labels)
+	for i := range entries {
+		entries[i].Labels = s.one(entries[i].Labels)
 	}
-	for i := range p.Services {
-		for j := range p.Services[i].Addresses {
-			p.Services[i].Addresses[j].Labels = s.one(p.Services[i].Addresses[j].Labels)
+	for _, service := range join.Of[model.Service](p) {
+		for i := range service.Addresses {
+			service.Addresses[i].Labels = s.one(service.Addresses[i].Labels)
 		}
 	}
 }

@@ -24,13 +24,15 @@ func TestEqualLabelsAreOneMap(t *testing.T) {
 	if got := s.one(tricky); !same(got, tricky) {
 		t.Errorf("%v became %v", tricky, got)
 	}
-	part := join.Part{
-		Workloads: []model.Workload{{Labels: maps.Clone(first)}},
-		Entries:   []model.Address{{Labels: maps.Clone(first)}},
-		Services:  []model.Service{{Addresses: []model.Address{{}, {Labels: maps.Clone(first)}}}},
-	}
+	var part join.Part
+	join.Say(&part, model.Workload{Labels: maps.Clone(first)})
+	join.Say(&part, model.Address{Labels: maps.Clone(first)})
+	join.Say(&part, model.Service{Addresses: []model.Address{{}, {Labels: maps.Clone(first)}}})
 	s.of(part)
-	for i, got := range []map[string]string{part.Workloads[0].Labels, part.Entries[0].Labels, part.Services[0].Addresses[1].Labels} {
+	for i, got := range []map[string]string{
+		join.Of[model.Workload](part)[0].Labels, join.Of[model.Address](part)[0].Labels,
+		join.Of[model.Service](part)[0].Addresses[1].Labels,
+	} {
 		if !same(s.known["app=a,v=1,"], got) {
 			t.Errorf("labels %d of a part are its own", i)
 		}

@@ -52,8 +52,8 @@ func Object(row api.Object, options Options) join.Part {
 		}
 	}
 	p.Problems = o.Problems()
-	for _, t := range p.Tables[:min(len(p.Tables), 1)] { // the tables of one object have the same rules
-		p.Problems = append(p.Problems, join.Unreachable(t, o.Generation)...)
+	if tables := join.Of[model.RouteTable](p); len(tables) > 0 { // those of one object have the same rules
+		p.Problems = append(p.Problems, join.Unreachable(tables[0], o.Generation)...)
 	}
 	return p
 }
@@ -62,37 +62,39 @@ func Object(row api.Object, options Options) join.Part {
 func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 	switch spec := spec.(type) {
 	case *networking.VirtualService:
-		p.Tables = istio.VirtualService(o, spec)
+		join.Say(p, istio.VirtualService(o, spec)...)
 	case *networking.DestinationRule:
-		p.Policies = istio.DestinationRule(o, spec)
+		join.Say(p, istio.DestinationRule(o, spec)...)
 	case *networking.Gateway:
-		p.Gateways = istio.Gateway(o, spec)
+		join.Say(p, istio.Gateway(o, spec)...)
 	case *networking.ServiceEntry:
-		p.Services = istio.ServiceEntry(o, spec)
+		join.Say(p, istio.ServiceEntry(o, spec)...)
 	case *networking.WorkloadEntry:
 		if address, ok := istio.WorkloadEntry(o, spec); ok {
-			p.Entries = []model.Address{address}
+			join.Say(p, address)
 		}
 	case *networking.Sidecar:
-		p.Egresses = istio.Sidecar(o, spec)
+		join.Say(p, istio.Sidecar(o, spec)...)
 	case *security.PeerAuthentication:
-		p.PeerAuths = istio.PeerAuthentication(o, spec)
+		join.Say(p, istio.PeerAuthentication(o, spec)...)
 	case *security.AuthorizationPolicy:
-		p.Authorizations = istio.AuthorizationPolicy(o, spec, options.TrustDomain)
+		join.Say(p, istio.AuthorizationPolicy(o, spec, options.TrustDomain)...)
 	case *gatewayv1.GatewaySpec:
-		p.Gateways, p.Spaces = gateway.Gateway(o, spec)
+		gateways, spaces := gateway.Gateway(o, spec)
+		join.Say(p, gateways...)
+		join.Say(p, spaces)
 	case *gatewayv1.HTTPRouteSpec:
-		p.Tables = gateway.HTTPRoute(o, spec)
+		join.Say(p, gateway.HTTPRoute(o, spec)...)
 	case *gatewayv1.GRPCRouteSpec:
-		p.Tables = gateway.GRPCRoute(o, spec)
+		join.Say(p, gateway.GRPCRoute(o, spec)...)
 	case *gatewayv1.ReferenceGrantSpec:
-		p.Grants = gateway.ReferenceGrant(o, spec)
+		join.Say(p, gateway.ReferenceGrant(o, spec)...)
 	case *corev1.ServiceSpec:
-		p.Services = kube.Service(o, spec)
+		join.Say(p, kube.Service(o, spec)...)
 	case *corev1.Namespace:
-		p.Labels = maps.Clone(o.Labels)
+		join.Say(p, join.Labels(maps.Clone(o.Labels)))
 	case *corev1.Secret:
-		p.Secret = o.Namespace + "/" + o.Key.Name
+		join.Say(p, join.Secret(o.Namespace+"/"+o.Key.Name))
 	default:
 		return readOwn(o, spec, p)
 	}
@@ -103,16 +105,16 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 func readOwn(o *object.Object, spec any, p *join.Part) bool {
 	switch spec := spec.(type) {
 	case *v1alpha1.WorkloadSpec:
-		p.Workloads = weft.Workload(o, spec)
+		join.Say(p, weft.Workload(o, spec)...)
 	case *v1alpha1.TrafficSplitSpec:
-		p.Splits = weft.TrafficSplit(o, spec)
+		join.Say(p, weft.TrafficSplit(o, spec)...)
 	case *v1alpha1.FallbackSpec:
-		p.Fallbacks = weft.Fallback(o, spec)
+		join.Say(p, weft.Fallback(o, spec)...)
 	case *v1alpha1.ApplicationSpec:
-		p.Needs = weft.Application(o, spec)
-		p.Declared = weft.Dependencies(o, spec)
+		join.Say(p, join.Needs(weft.Application(o, spec)))
+		join.Say(p, weft.Dependencies(o, spec)...)
 	case *v1alpha1.ScopeSpec:
-		p.Declared = weft.Scope(o, spec)
+		join.Say(p, weft.Scope(o, spec)...)
 	default:
 		return false
 	}

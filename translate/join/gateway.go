@@ -2,6 +2,7 @@ package join
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -17,34 +18,42 @@ import (
 
 // outcome is what became of one part's gateways, or of its route tables.
 type outcome struct {
-	Part
+	Object   model.Key
+	Gateways []model.Gateway
+	Tables   []model.RouteTable
+	Problems []model.Problem
 }
 
-func (o outcome) Equal(p outcome) bool { return o.Part.Equal(p.Part) }
+func (o outcome) Key() string          { return o.Object.String() }
+func (o outcome) Equal(p outcome) bool { return reflect.DeepEqual(o, p) }
 
 func (m *Mesh) wireGateways() *flow.Collection[outcome] {
-	grants := items(m.parts, "grants", func(_ *flow.Ctx, p Part) []gateway.Grant { return p.Grants },
-		func(g gateway.Grant) string { return fmt.Sprintf("%+v", g) })
+	grants := said(m.parts, "grants", func(g gateway.Grant) string { return fmt.Sprintf("%+v", g) })
 	m.grantsTo = flow.NewIndex(grants, func(i item[gateway.Grant]) []string { return []string{i.Value.ToNamespace} })
 	m.namespaces = flow.Derive(m.parts, "namespaces", func(_ *flow.Ctx, p Part) []item[map[string]string] {
 		if p.Object.Kind != string(api.Namespace) {
 			return nil
 		}
-		return []item[map[string]string]{{ID: p.Object.Name, Object: p.Object, Value: p.Labels}}
-	})
-	m.secrets = flow.Derive(m.parts, "secret names", func(_ *flow.Ctx, p Part) []item[string] {
-		if p.Secret == "" {
-			return nil
+		space := item[map[string]string]{ID: p.Object.Name, Object: p.Object}
+		for _, labels := range Of[Labels](p) {
+			space.Value = labels
 		}
-		return []item[string]{{ID: p.Secret, Object: p.Object}}
+		return []item[map[string]string]{space}
+	})
+	m.secrets = flow.Derive(m.parts, "secret names", func(_ *flow.Ctx, p Part) (all []item[Secret]) {
+		for _, s := range Of[Secret](p) {
+			all = append(all, item[Secret]{ID: string(s), Object: p.Object})
+		}
+		return all
 	})
 	gates := flow.Derive(m.parts, "gateway outcomes", func(x *flow.Ctx, p Part) []outcome {
-		if len(p.Gateways) == 0 {
+		gateways := Of[model.Gateway](p)
+		if len(gateways) == 0 {
 			return nil
 		}
 		found := &problems{part: p}
-		out := outcome{Part{Object: p.Object}}
-		for _, g := range p.Gateways {
+		out := outcome{Object: p.Object}
+		for _, g := range gateways {
 			out.Gateways = append(out.Gateways, m.gateway(x, found, g))
 		}
 		out.Problems = found.all
@@ -71,8 +80,10 @@ func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) model.Gateway 
 				p.add(model.ProblemMissingSecret, l.Origin.Path, fmt.Sprintf("there is no Secret %s; create one of type kubernetes.io/tls", l.Secret))
 			}
 		}
-		if selector := p.part.Spaces[l.Name]; selector != nil {
-			l.RouteSpace = m.spaces(x, selector)
+		for _, spaces := range Of[gateway.Spaces](p.part) {
+			if selector := spaces[l.Name]; selector != nil {
+				l.RouteSpace = m.spaces(x, selector)
+			}
 		}
 		g.Listeners = append(g.Listeners, l)
 	}

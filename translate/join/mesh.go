@@ -29,15 +29,15 @@ type Mesh struct {
 	gatewaysOf *flow.Index[model.Gateway]        // by name
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
-	secrets    *flow.Collection[item[string]]
+	secrets    *flow.Collection[item[Secret]]
 	owners     *flow.Collection[owner]
 }
 
 // New wires the mesh behind the parts.
 func New(parts *flow.Collection[Part]) *Mesh {
 	m := &Mesh{parts: parts}
-	m.Workloads = rows(parts, "workloads", func(p Part) []model.Workload { return p.Workloads })
-	m.Authorizations = rows(parts, "authorizations", func(p Part) []model.Authorization { return p.Authorizations })
+	m.Workloads = rows(parts, "workloads", Of[model.Workload])
+	m.Authorizations = rows(parts, "authorizations", Of[model.Authorization])
 	m.wireServices()
 	m.wirePolicies()
 	m.wirePeers()

@@ -7,7 +7,6 @@ import (
 
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/translate/gateway"
 )
 
 // Part is what one object says, before its references are looked up. Key: object.
@@ -15,27 +14,33 @@ type Part struct {
 	Object     model.Key
 	Generation int64
 	Rank       int64
+	Problems   []model.Problem
 
-	Services       []model.Service
-	Workloads      []model.Workload
-	Entries        []model.Address // instances without a proxy
-	Tables         []model.RouteTable
-	Policies       []model.Policy
-	Splits         []model.Split
-	Fallbacks      []model.Fallback
-	Gateways       []model.Gateway
-	Spaces         gateway.Spaces
-	Grants         []gateway.Grant
-	PeerAuths      []model.PeerAuth
-	Authorizations []model.Authorization
-	Egresses       []model.Egress
-	Declared       []model.Declared
+	said []any // lists of rows: an object says one or two of the many kinds of things
+}
 
+// What objects say that is no row of the model.
+type (
 	Labels map[string]string // of a Namespace
-	Secret string            // "namespace/name" of a Secret
+	Secret string            // "namespace/name"
 	Needs  string            // host of the service that an Application is about
+)
 
-	Problems []model.Problem
+// Say adds all that the part's object says of one type.
+func Say[T any](p *Part, rows ...T) {
+	if len(rows) > 0 {
+		p.said = append(p.said, rows)
+	}
+}
+
+// Of is all that a part says of one type. It belongs to the part.
+func Of[T any](p Part) []T {
+	for _, list := range p.said {
+		if rows, ok := list.([]T); ok {
+			return rows
+		}
+	}
+	return nil
 }
 
 func (p Part) Key() string       { return p.Object.String() }
@@ -79,7 +84,12 @@ func (i item[T]) older(o item[T]) int {
 	return cmp.Or(cmp.Compare(i.Rank, o.Rank), i.Object.Compare(o.Object))
 }
 
-// items takes one field of all parts apart.
+// said takes apart what all parts say of one type.
+func said[T any](parts *flow.Collection[Part], name string, id func(T) string) *flow.Collection[item[T]] {
+	return items(parts, name, func(_ *flow.Ctx, p Part) []T { return Of[T](p) }, id)
+}
+
+// items takes apart what all parts say, in the form in which it counts.
 func items[T any](parts *flow.Collection[Part], name string, field func(*flow.Ctx, Part) []T, id func(T) string) *flow.Collection[item[T]] {
 	return flow.Derive(parts, name, func(x *flow.Ctx, p Part) []item[T] {
 		var all []item[T]

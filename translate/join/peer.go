@@ -10,7 +10,7 @@ import (
 // wirePeers keeps one policy for each whole namespace: the oldest. Those with
 // a selector are more specific and all stay.
 func (m *Mesh) wirePeers() {
-	peers := items(m.parts, "peer claims", func(_ *flow.Ctx, p Part) []model.PeerAuth { return p.PeerAuths }, model.PeerAuth.Key)
+	peers := said(m.parts, "peer claims", model.PeerAuth.Key)
 	m.peersOf = flow.NewIndex(peers, func(i item[model.PeerAuth]) []string {
 		if len(i.Value.Selector) > 0 {
 			return nil
@@ -34,7 +34,7 @@ func (m *Mesh) decider(x *flow.Ctx, p model.PeerAuth) model.Key {
 }
 
 func (m *Mesh) checkPeers(x *flow.Ctx, p *problems) {
-	for _, peer := range p.part.PeerAuths {
+	for _, peer := range Of[model.PeerAuth](p.part) {
 		if by := m.decider(x, peer); by != p.part.Object {
 			p.add(model.ProblemConflict, "spec", fmt.Sprintf("%s is older and decides for the namespace; remove one of them, or add a selector", by))
 		}

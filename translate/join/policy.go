@@ -11,7 +11,7 @@ import (
 
 func (m *Mesh) wirePolicies() {
 	claims := items(m.parts, "policy claims", func(x *flow.Ctx, p Part) []model.Policy {
-		all := slices.Clone(p.Policies)
+		all := slices.Clone(Of[model.Policy](p))
 		for i := range all {
 			all[i].Host = m.host(x, all[i].Host)
 		}
@@ -32,7 +32,7 @@ func (m *Mesh) wirePolicies() {
 	})
 	m.policiesOf = flow.NewIndex(m.Policies, func(p model.Policy) []string { return []string{p.Host} })
 	m.wireSplits()
-	m.Fallbacks = oldestOf(items(m.parts, "fallback claims", func(_ *flow.Ctx, p Part) []model.Fallback { return p.Fallbacks }, model.Fallback.Key), "fallbacks")
+	m.Fallbacks = oldestOf(said(m.parts, "fallback claims", model.Fallback.Key), "fallbacks")
 }
 
 // namespace that owns a host; "" if nobody does yet.
@@ -80,7 +80,7 @@ func (m *Mesh) policies(x *flow.Ctx, host string) []model.Policy {
 }
 
 func (m *Mesh) checkPolicies(x *flow.Ctx, p *problems) {
-	for _, policy := range p.part.Policies {
+	for _, policy := range Of[model.Policy](p.part) {
 		host := m.host(x, policy.Host)
 		if !strings.HasPrefix(host, "*") && !m.has(x, host) {
 			p.add(model.ProblemMissingService, "spec.host", missing(host))
@@ -125,19 +125,19 @@ func (m *Mesh) checkTraffic(x *flow.Ctx, p *problems) {
 			p.add(model.ProblemConflict, "spec.service", fmt.Sprintf("%s is older and decides for the service; remove one of them", from[0].Key))
 		}
 	}
-	for _, s := range p.part.Splits {
+	for _, s := range Of[model.Split](p.part) {
 		service(s.Host)
 		if winner, ok := flow.Get(x, m.Splits, s.Host); ok {
 			decided(winner.From)
 		}
 	}
-	for _, f := range p.part.Fallbacks {
+	for _, f := range Of[model.Fallback](p.part) {
 		service(f.Host)
 		if winner, ok := flow.Get(x, m.Fallbacks, f.Host); ok {
 			decided(winner.From)
 		}
 	}
-	if p.part.Needs != "" {
-		service(p.part.Needs)
+	for _, host := range Of[Needs](p.part) {
+		service(string(host))
 	}
 }

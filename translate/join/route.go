@@ -30,7 +30,7 @@ func (o owner) Equal(p owner) bool { return o == p }
 func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 	claims := items(m.parts, "host claims", func(x *flow.Ctx, p Part) []hostClaim {
 		var all []hostClaim
-		for _, t := range p.Tables {
+		for _, t := range Of[model.RouteTable](p) {
 			for _, g := range t.Gateways {
 				for _, host := range t.Hosts {
 					all = append(all, m.claim(x, t, g, host))
@@ -52,12 +52,13 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 		return &o
 	})
 	routed := flow.Derive(m.parts, "route outcomes", func(x *flow.Ctx, p Part) []outcome {
-		if len(p.Tables) == 0 {
+		tables := Of[model.RouteTable](p)
+		if len(tables) == 0 {
 			return nil
 		}
 		r := resolver{Mesh: m, x: x, problems: &problems{part: p}}
-		out := outcome{Part{Object: p.Object}}
-		for _, t := range p.Tables {
+		out := outcome{Object: p.Object}
+		for _, t := range tables {
 			out.Tables = append(out.Tables, r.table(t)...)
 		}
 		out.Problems = r.all

@@ -12,7 +12,7 @@ import (
 // wireScopes takes what is written of who calls whom as it is, but for the
 // hosts, which get their canonical form.
 func (m *Mesh) wireScopes() {
-	m.Egresses = rows(m.parts, "egresses", func(p Part) []model.Egress { return p.Egresses })
+	m.Egresses = rows(m.parts, "egresses", Of[model.Egress])
 	m.defaultsOf = flow.NewIndex(m.Egresses, func(e model.Egress) []string {
 		if len(e.Selector) > 0 {
 			return nil
@@ -20,7 +20,7 @@ func (m *Mesh) wireScopes() {
 		return []string{e.Namespace}
 	})
 	m.Declared = flow.Derive(m.parts, "declared", func(x *flow.Ctx, p Part) []model.Declared {
-		all := slices.Clone(p.Declared)
+		all := slices.Clone(Of[model.Declared](p))
 		for i, d := range all {
 			all[i].Hosts = slices.Clone(d.Hosts)
 			for j, h := range d.Hosts {
@@ -34,7 +34,7 @@ func (m *Mesh) wireScopes() {
 // checkScopes says which of several defaults of a namespace decides, and which
 // dependencies lead nowhere.
 func (m *Mesh) checkScopes(x *flow.Ctx, p *problems) {
-	for _, e := range p.part.Egresses {
+	for _, e := range Of[model.Egress](p.part) {
 		if len(e.Selector) > 0 {
 			continue
 		}
@@ -46,7 +46,7 @@ func (m *Mesh) checkScopes(x *flow.Ctx, p *problems) {
 			p.add(model.ProblemConflict, "spec", fmt.Sprintf("%s is older and decides for the namespace; remove one of them, or add a workloadSelector", first.Object))
 		}
 	}
-	for _, d := range p.part.Declared {
+	for _, d := range Of[model.Declared](p.part) {
 		for _, h := range d.Hosts {
 			if host := m.host(x, h.Host); !m.has(x, host) {
 				p.add(model.ProblemMissingService, h.Origin.Path, missing(host))

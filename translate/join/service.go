@@ -29,15 +29,14 @@ func (m *Mesh) wireServices() {
 	})
 	written := items(m.parts, "written services", func(_ *flow.Ctx, p Part) []claim {
 		var all []claim
-		for _, s := range p.Services {
+		for _, s := range Of[model.Service](p) {
 			all = append(all, claim{Service: s})
 		}
 		return all
 	}, func(c claim) string { return c.Host })
 	claims := flow.Union("service claims", written, flow.Group(m.instances, "implied services", implied))
 	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
-	entries := items(m.parts, "workload entries", func(_ *flow.Ctx, p Part) []model.Address { return p.Entries },
-		func(model.Address) string { return "" })
+	entries := said(m.parts, "workload entries", func(model.Address) string { return "" })
 	entriesOf := flow.NewIndex(entries, func(i item[model.Address]) []string {
 		var all []string
 		for label, value := range i.Value.Labels {
@@ -149,7 +148,7 @@ func (m *Mesh) has(x *flow.Ctx, host string) bool {
 }
 
 func (m *Mesh) checkServices(x *flow.Ctx, p *problems) {
-	for _, s := range p.part.Services {
+	for _, s := range Of[model.Service](p.part) {
 		path := "spec.hosts"
 		if p.part.Object.Kind == string(api.Service) {
 			path = "metadata.name"

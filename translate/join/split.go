@@ -11,7 +11,7 @@ import (
 // nothing for the versions that run and were not named. So a version that was
 // just deployed gets no traffic, but has its private address at once.
 func (m *Mesh) wireSplits() {
-	written := oldestOf(items(m.parts, "split claims", func(_ *flow.Ctx, p Part) []model.Split { return p.Splits }, model.Split.Key), "written splits")
+	written := oldestOf(said(m.parts, "split claims", model.Split.Key), "written splits")
 	m.Splits = flow.Derive(written, "splits", func(x *flow.Ctx, s model.Split) []model.Split {
 		_, namespace, _ := model.SplitHost(s.Host)
 		app := s.Service
