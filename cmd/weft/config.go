@@ -26,15 +26,20 @@ import (
 // the data directory.
 func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, error) {
 	files := folder.New(dir, graph, log)
-	workloads, err := newRegistered(graph, filepath.Join(data, "workloads"))
+	workloads, err := newRegistered(files.Source, graph, filepath.Join(data, "workloads"))
 	return front{
-		objects:    flow.Union("objects", files.Collection, workloads.Collection),
+		objects:    files.Collection,
 		problems:   files.Problems.Collection,
 		synced:     files.Synced(),
 		workloads:  workloads,
 		namespaces: func([]string) error { return nil }, // one is there when an object names it
 		tell:       func(all *flow.Collection[model.Problem]) { logProblems(all, log) },
-		run:        files.Run,
+		run: func(ctx context.Context) error {
+			if err := workloads.begin(ctx); err != nil {
+				return err
+			}
+			return files.Run(ctx)
+		},
 	}, err
 }
 

@@ -17,20 +17,24 @@ import (
 	"weft.dev/model"
 )
 
-// registered gives source/host the Workloads of a mesh without a store: rows,
-// each with a file in the data directory, so that endpoints survive a restart.
+// registered gives source/host the Workloads of a mesh without a store: rows
+// among the other objects, each with a file in the data directory, so that
+// endpoints survive a restart.
 type registered struct {
-	*flow.Source[api.Object]
-	graph *flow.Graph
-	dir   string
+	objects *flow.Source[api.Object]
+	graph   *flow.Graph
+	dir     string
 
 	mu  sync.Mutex
 	all map[string]v1alpha1.Workload // by namespace/name
 }
 
-// newRegistered reads what was registered before; it is in the first commit.
-func newRegistered(graph *flow.Graph, dir string) (*registered, error) {
-	r := &registered{Source: flow.NewSource[api.Object](graph, "registered"), graph: graph, dir: dir, all: map[string]v1alpha1.Workload{}}
+// registeredOrigin has the rows that are no files.
+const registeredOrigin = "registered"
+
+// newRegistered reads what was registered before.
+func newRegistered(objects *flow.Source[api.Object], graph *flow.Graph, dir string) (*registered, error) {
+	r := &registered{objects: objects, graph: graph, dir: dir, all: map[string]v1alpha1.Workload{}}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return nil, err
@@ -44,11 +48,18 @@ func newRegistered(graph *flow.Graph, dir string) (*registered, error) {
 		if err := json.Unmarshal(text, &w); err != nil {
 			return nil, fmt.Errorf("registered workload %s: %w; remove the file, its agent registers again", file, err)
 		}
-		if err := r.set(w); err != nil {
-			return nil, err
-		}
+		r.all[w.Namespace+"/"+w.Name] = w
 	}
 	return r, nil
+}
+
+// begin makes the rows of those that were registered before.
+func (r *registered) begin(ctx context.Context) error {
+	known, err := r.List(ctx)
+	for _, w := range known {
+		err = errors.Join(err, r.set(w))
+	}
+	return err
 }
 
 func (r *registered) List(context.Context) ([]v1alpha1.Workload, error) {
@@ -85,7 +96,7 @@ func (r *registered) set(w v1alpha1.Workload) error {
 	r.mu.Lock()
 	r.all[w.Namespace+"/"+w.Name] = w
 	r.mu.Unlock()
-	r.graph.Submit(func(tx *flow.Tx) { r.Set(tx, row) })
+	r.graph.Submit(func(tx *flow.Tx) { r.objects.SetFrom(tx, registeredOrigin, row) })
 	return nil
 }
 
@@ -110,7 +121,7 @@ func (r *registered) Delete(_ context.Context, namespace, name string) error {
 	delete(r.all, namespace+"/"+name)
 	r.mu.Unlock()
 	key := api.Object{Kind: api.Workload, Namespace: namespace, Name: name}.Key()
-	r.graph.Submit(func(tx *flow.Tx) { r.Source.Delete(tx, key) })
+	r.graph.Submit(func(tx *flow.Tx) { r.objects.Delete(tx, key) })
 	return nil
 }
 

@@ -89,7 +89,7 @@ func (s *Source) follow(ctx context.Context, watcher *fsnotify.Watcher) error {
 			s.compare(".")
 		case <-removal.C:
 			s.state.remove(time.Now())
-			s.commit()
+			s.take(nil)
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -161,16 +161,24 @@ func (s *Source) readAll(paths []string) []reading {
 	return all
 }
 
-// take reads files and commits what that changes.
+// take reads files and commits what that changes. What has to be read once more
+// is read once more: a file that changes all the while raises events.
 func (s *Source) take(paths []string) {
+	s.read(paths)
+	if again := s.commit(); len(again) > 0 {
+		s.read(again)
+		s.commit()
+	}
+}
+
+func (s *Source) read(paths []string) {
 	for _, r := range s.readAll(paths) {
 		s.state.take(r, time.Now())
 	}
-	s.commit()
 }
 
-func (s *Source) commit() {
-	d := s.state.settle()
+func (s *Source) commit() (again []string) {
+	d, again := s.state.settle()
 	s.graph.Commit(func(tx *flow.Tx) {
 		for _, key := range d.gone {
 			s.Delete(tx, key)
@@ -185,4 +193,5 @@ func (s *Source) commit() {
 			s.Problems.Set(tx, p)
 		}
 	})
+	return again
 }

@@ -4,23 +4,29 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"weft.dev/api"
 	"weft.dev/model"
 )
 
-// state is what is known of the folder. It is told what was read and says what
-// that changes.
+// state is what is known of the folder, without the objects themselves: those
+// are rows. It is told what was read and says what that changes.
 type state struct {
 	files   map[string]*file
 	bytes   int64
 	claims  map[string][]string      // key of an object -> paths that have it, sorted
+	owners  map[string]string        // key of an object -> the path that its row is from
 	leaving map[claim]time.Time      // objects that are gone from their files, and since when
 	folders map[string]model.Problem // of folders that cannot be read
 	shown   map[string][]string      // key of an object -> keys of the problems that its claims have with each other
-	dirty   map[string]struct{}      // keys of objects that are to be decided anew
-	out     delta
+
+	// Since the last time that it was settled:
+	dirty map[string]struct{} // keys of objects that are to be decided anew
+	fresh map[claim]api.Object
+	again map[string]struct{} // paths that are to be read once more: an object of theirs takes over
+	out   delta
 }
 
 // claim is an object in a file.
@@ -30,14 +36,8 @@ type claim struct{ path, key string }
 type file struct {
 	stamp    stamp
 	sum      uint64
-	objects  map[string]written
+	places   map[string]string // key of an object -> where it stands
 	problems []model.Problem
-}
-
-// written is an object where it stands.
-type written struct {
-	api.Object
-	place string
 }
 
 // delta is what changes.
@@ -52,6 +52,7 @@ func newState() state {
 	return state{
 		files: map[string]*file{}, claims: map[string][]string{}, leaving: map[claim]time.Time{},
 		folders: map[string]model.Problem{}, shown: map[string][]string{}, dirty: map[string]struct{}{},
+		owners: map[string]string{}, fresh: map[claim]api.Object{}, again: map[string]struct{}{},
 	}
 }
 
@@ -118,7 +119,7 @@ func (s *state) take(r reading, now time.Time) {
 		if r.missing {
 			return
 		}
-		f = &file{objects: map[string]written{}}
+		f = &file{places: map[string]string{}}
 		s.files[r.path] = f
 	}
 	s.bytes -= f.stamp.size
@@ -145,16 +146,17 @@ func (s *state) replace(r reading, f *file, now time.Time) {
 	for i, o := range r.objects {
 		key := o.Key()
 		stays[key] = true
-		if _, had := f.objects[key]; !had {
+		if _, had := f.places[key]; !had {
 			s.claim(key, r.path)
 		}
-		f.objects[key] = written{o, r.places[i]}
+		f.places[key] = r.places[i]
+		s.fresh[claim{r.path, key}] = o
 		s.dirty[key] = struct{}{}
 	}
 	for _, key := range r.unsound {
 		stays[key] = true // as it was, if it ever was good
 	}
-	for key := range f.objects {
+	for key := range f.places {
 		c := claim{r.path, key}
 		_, leaves := s.leaving[c]
 		switch {
@@ -166,7 +168,7 @@ func (s *state) replace(r reading, f *file, now time.Time) {
 			s.dirty[key] = struct{}{}
 		}
 	}
-	if r.missing && len(f.objects) == 0 {
+	if r.missing && len(f.places) == 0 {
 		delete(s.files, r.path)
 	}
 }
@@ -195,8 +197,8 @@ func (s *state) remove(now time.Time) {
 		delete(s.leaving, c)
 		s.dirty[c.key] = struct{}{}
 		f := s.files[c.path]
-		delete(f.objects, c.key)
-		if len(f.objects) == 0 && f.stamp == (stamp{}) {
+		delete(f.places, c.key)
+		if len(f.places) == 0 && f.stamp == (stamp{}) {
 			delete(s.files, c.path)
 		}
 		s.claims[c.key] = slices.DeleteFunc(s.claims[c.key], func(path string) bool { return path == c.path })
@@ -206,47 +208,56 @@ func (s *state) remove(now time.Time) {
 	}
 }
 
-// settle decides which file has each object, and returns all that changed.
-func (s *state) settle() delta {
+// settle decides which file has each object, and returns all that changed and
+// which files are to be read once more.
+func (s *state) settle() (delta, []string) {
 	for _, key := range slices.Sorted(maps.Keys(s.dirty)) {
 		s.decide(key)
 	}
-	clear(s.dirty)
+	again := model.SortedKeys(s.again)
 	out := s.out
-	s.out = delta{}
-	return out
+	s.out, s.dirty, s.fresh, s.again = delta{}, map[string]struct{}{}, map[claim]api.Object{}, map[string]struct{}{}
+	return out, again
 }
 
-// decide gives an object to the first path that has it, or else that had it a moment ago.
+// decide gives an object to the first path that has it. One that is about to
+// leave keeps its row until it has left, or another path has it.
 func (s *state) decide(key string) {
 	s.out.solved = append(s.out.solved, s.shown[key]...)
 	delete(s.shown, key)
-	var owner *written
+	winner := ""
 	for _, path := range s.claims[key] {
 		if _, leaves := s.leaving[claim{path, key}]; leaves {
 			continue
 		}
-		w := s.files[path].objects[key]
-		if owner == nil {
-			owner = &w
+		if winner == "" {
+			winner = path
 			continue
 		}
-		p := conflict(w, *owner)
+		p := conflict(key, s.files[path].places[key], s.files[winner].places[key])
 		s.out.found = append(s.out.found, p)
 		s.shown[key] = append(s.shown[key], p.Key())
 	}
+	o, read := s.fresh[claim{winner, key}]
 	switch {
-	case owner != nil:
-		s.out.set = append(s.out.set, owner.Object)
+	case read:
+		s.out.set = append(s.out.set, o)
+		s.owners[key] = winner
+	case winner != "" && s.owners[key] != winner:
+		s.files[winner].sum = 0
+		s.again[winner] = struct{}{}
 	case len(s.claims[key]) == 0:
 		s.out.gone = append(s.out.gone, key)
+		delete(s.owners, key)
 	}
 }
 
-func conflict(loser, winner written) model.Problem {
+func conflict(key, loser, winner string) model.Problem {
+	kind, rest, _ := strings.Cut(key, "/")
+	namespace, name, _ := strings.Cut(rest, "/")
 	return model.Problem{
-		Object: model.Key{Kind: string(loser.Kind), Namespace: loser.Namespace, Name: loser.Name}, Code: model.ProblemConflict,
-		Message: loser.place + ": the same object is written at " + winner.place + ", which wins because its path comes first; remove one of them",
+		Object: model.Key{Kind: kind, Namespace: namespace, Name: name}, Code: model.ProblemConflict,
+		Message: loser + ": the same object is written at " + winner + ", which wins because its path comes first; remove one of them",
 	}
 }
 
