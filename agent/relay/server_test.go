@@ -1,0 +1,123 @@
+package relay_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/xds"
+)
+
+// learning is weft's own xDS server over rows, in which a service that exists
+// becomes part of the view when somebody asks for it.
+type learning struct {
+	t        *testing.T
+	g        *flow.Graph
+	outlines *flow.Source[*model.Outline]
+	layers   *flow.Source[*model.Layer]
+	sessions *xds.Server
+	stop     func()
+}
+
+// learn serves a mesh of these resources at an address, and of those that are
+// learned, by the name that is asked for.
+func learn(t *testing.T, address string, known []*discoveryv3.Resource, learned map[string]*discoveryv3.Resource) (*learning, string) {
+	t.Helper()
+	g := flow.New(flow.Options{})
+	l := &learning{t: t, g: g, outlines: flow.NewSource[*model.Outline](g, "outlines"), layers: flow.NewSource[*model.Layer](g, "layers")}
+	assigned := flow.NewSource[model.Assignment](g, "assigned")
+	asks := flow.NewSource[model.Ask](g, "asks")
+	l.sessions = xds.NewServer(xds.Options{
+		Views: xds.GraphViews(g, l.outlines.Collection, l.layers.Collection, assigned.Collection),
+		Graph: g, Proxies: flow.NewSource[model.Proxy](g, "proxies"), Asks: asks,
+	})
+	outline := &model.Outline{Scope: "scope", Layers: []string{"base"}}
+	asks.Observe(func(_ flow.Revision, changes []flow.Change[model.Ask]) {
+		for _, c := range changes {
+			if c.New == nil || learned[c.New.Name] == nil {
+				continue
+			}
+			layer := "host/" + c.New.Name
+			g.Submit(func(tx *flow.Tx) {
+				outline = &model.Outline{Scope: "scope", Layers: append([]string{layer}, outline.Layers...)}
+				l.outlines.Set(tx, outline)
+				l.layers.Set(tx, model.NewLayer(layer, rowOf(t, learned[c.New.Name])))
+			})
+		}
+	})
+	var base []*model.Resource
+	for _, one := range known {
+		base = append(base, rowOf(t, one))
+	}
+	g.Commit(func(tx *flow.Tx) {
+		l.outlines.Set(tx, outline)
+		l.layers.Set(tx, model.NewLayer("base", base...))
+		assigned.Set(tx, model.Assignment{Proxy: "shop/a", Scope: "scope"})
+	})
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(xds.ServerOptions()...)
+	l.sessions.Register(server)
+	go server.Serve(listener)
+	l.stop = server.Stop
+	t.Cleanup(server.Stop)
+	return l, listener.Addr().String()
+}
+
+func rowOf(t *testing.T, one *discoveryv3.Resource) *model.Resource {
+	t.Helper()
+	kind, ok := model.TypeOf(one.Resource.TypeUrl[strings.LastIndexByte(one.Resource.TypeUrl, '.')+1:])
+	if !ok {
+		t.Fatalf("no type %s", one.Resource.TypeUrl)
+	}
+	r := model.Resource{Type: kind, Name: one.Name, Aliases: one.Aliases, Body: one.Resource.Value}
+	if kind == model.TypeVirtualHost && one.Name != sentinel {
+		r.Needs = []string{"app"}
+	}
+	return model.NewResource(r)
+}
+
+// Relay and server together: a first call is answered, learned, on disk, and not
+// sent again by a server that starts anew.
+func TestLearning(t *testing.T) {
+	s := newSite(t)
+	s.stop() // the small server: its resources serve here
+	var known []*discoveryv3.Resource
+	for _, all := range s.control.pushed {
+		for _, one := range all {
+			known = append(known, one)
+		}
+	}
+	reviews := host(t, "outbound/reviews.shop:80", "reviews", "reviews.shop")
+	learned := map[string]*discoveryv3.Resource{"outbound/reviews": reviews, "outbound/reviews.shop": reviews}
+	first, address := learn(t, "127.0.0.1:0", known, learned)
+	s.address = address
+	stop := s.start()
+	s.wants("first call", "reviews", 200, soon)
+	s.wants("by another name of it", "reviews.shop", 200, soon)
+	s.wants("nobody", "nobody", 404, bound)
+	s.onDisk(reviews.Name)
+
+	first.stop()
+	stop()
+	stop = s.start()
+	s.wants("from disk, without a server", "reviews.shop", 200, soon)
+	again, _ := learn(t, address, append(known, reviews), nil) // it has stored what was learned
+	s.until("the new server knows the proxy", func() bool {
+		applied, total, _ := again.sessions.Applied(uint64(again.g.Revision()))
+		return applied == 1 && total == 1
+	})
+	for kind, n := range again.sessions.Sent("shop/a") {
+		t.Errorf("the new server sent %d %v that the relay holds", n, kind)
+	}
+	s.wants("known", "reviews", 200, soon)
+	s.wants("nobody", "nobody", 404, bound)
+	stop()
+}
