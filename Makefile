@@ -1,9 +1,11 @@
 # make demo   the whole story on this machine, with real Envoys (ONCE=1: end after it)
 # make build  bin/weft, bin/weft-agent
 # make test   everything that proves weft; make quick: without the servers
+# make bench  weft beside its peers on this machine, which must do nothing else: half an hour (ISTIOD=PATH: Istio's control plane, too)
+# make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick generate
+.PHONY: build demo test quick bench bench-quick generate
 
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
@@ -25,6 +27,15 @@ test: build
 
 quick:
 	go test -short $$(go list ./... | grep -v /test/)
+
+# The module of its own keeps the peer's code out of weft's go.mod.
+bench:
+	go -C bench/control-plane run ./cmd/run -docs ../../docs/performance.md
+
+bench-quick:
+	go -C bench/control-plane vet ./...
+	go -C bench/control-plane test ./...
+	go -C bench/control-plane run ./cmd/run -quick
 
 generate:
 	go generate ./...

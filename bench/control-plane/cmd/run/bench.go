@@ -64,8 +64,11 @@ func (b *bench) build(root, weft string) error {
 	return nil
 }
 
+// splitEvery service has subsets and weights.
+const splitEvery = 10
+
 func (b *bench) mesh(endpoints int, scopes []mesh.Scope) mesh.Mesh {
-	return mesh.Mesh{Services: b.services, Endpoints: endpoints, SplitEvery: 10, Scopes: scopes}
+	return mesh.Mesh{Services: b.services, Endpoints: endpoints, SplitEvery: splitEvery, Scopes: scopes}
 }
 
 // narrow are namespaces whose proxies see few services each: nhot sees the one whose

@@ -48,10 +48,10 @@ func (b *bench) observe(s *server, err error, more func(*client) error) (side, e
 	}
 	defer c.stop()
 	r := side{first: c.first}
-	if r.endpoint, err = c.change(b.sizes.changes, s.endpoint); err != nil {
+	if r.endpoint, err = c.change(b.changes, s.endpoint); err != nil {
 		return r, err
 	}
-	if r.route, err = c.change(b.sizes.changes, s.route); err != nil {
+	if r.route, err = c.change(b.changes, s.route); err != nil {
 		return r, err
 	}
 	return r, more(c)
@@ -136,9 +136,24 @@ func (b *bench) few(peer load.InitialSync) error {
 		return err
 	}
 	defer c.stop()
+	b.result.expect(c.first.Held["eds"].Mean*float64(b.proxies), b.fewClusters(), "ClusterLoadAssignments of all scoped proxies")
 	b.result.add("scoped cpu", c.first.SettledCPU, peer.SettledCPU)
 	b.result.add("scoped bytes", c.first.SettledWireDown, peer.SettledWireDown)
 	return nil
+}
+
+// fewClusters is how many clusters all proxies in groups have: one for each service that they
+// see, and two for its subsets.
+func (b *bench) fewClusters() (n float64) {
+	scopes := b.narrow()
+	for i := range b.proxies {
+		for _, service := range scopes[i%b.scopes].Services {
+			if n++; service%splitEvery == 0 {
+				n += 2
+			}
+		}
+	}
+	return
 }
 
 // nothing changes what nobody selects on, and then nothing at all: a file is written again as it is.
@@ -234,19 +249,15 @@ func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error)
 		return r, idle, err
 	}
 	defer c.stop()
-	count := slopeFactor * b.sizes.changes
-	if idle, err = c.idle(time.Duration(count) * slopeGap); err != nil {
+	if idle, err = c.idle(time.Duration(b.slopeChanges) * slopeGap); err != nil {
 		return r, idle, err
 	}
-	r, err = c.change(count, s.endpoint)
+	r, err = c.change(b.slopeChanges, s.endpoint)
 	return r, idle, err
 }
 
-// A change that reaches few costs little: many of them, closer together, show how much.
-const (
-	slopeFactor = 10
-	slopeGap    = 200 * time.Millisecond
-)
+// slopeGap is short: a change that reaches few costs little, and many of them show how much.
+const slopeGap = 200 * time.Millisecond
 
 // memory compares the server's memory with and without proxies, and with few and many endpoints.
 func (b *bench) memory(int) error {

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -19,38 +20,94 @@ import (
 	"time"
 )
 
+// choice is what a person asked for.
+type choice struct {
+	quick       bool
+	only        string // names of experiments
+	root, weft  string // source; a binary to take instead
+	out         string
+	page, print string
+}
+
 func main() {
-	quick := flag.Bool("quick", false, "a small mesh, once: that it works and counts right")
-	only := flag.String("only", "", "names of experiments, with commas between them; default: all")
-	root := flag.String("root", "../..", "weft's source")
-	weft := flag.String("weft", "", "binary of weft to measure; default: built from ROOT")
-	out := flag.String("out", "", "JSON file of the results; default: ROOT/bench/results/TIME.json, none with -quick")
-	print := flag.String("print", "", "print the table of an earlier result as Markdown instead, into")
-	docs := flag.String("docs", "", "a page, between its marks")
+	var c choice
+	flag.BoolVar(&c.quick, "quick", false, "a small mesh, once: that it works and counts right")
+	flag.StringVar(&c.only, "only", "", "names of experiments, with commas between them; default: all")
+	flag.StringVar(&c.root, "root", "../..", "weft's source")
+	flag.StringVar(&c.weft, "weft", "", "binary of weft to measure; default: built from ROOT")
+	flag.StringVar(&c.out, "out", "", "JSON file of the results; default: ROOT/bench/results/TIME.json, none with -quick")
+	flag.StringVar(&c.page, "docs", "", "page into which the table goes, between its marks")
+	flag.StringVar(&c.print, "print", "", "measure nothing: print the table of an earlier result, or put it into -docs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	var err error
-	if *print != "" {
-		err = printDocs(*print, *docs)
-	} else {
-		s := full
-		if *quick {
-			s = small
-		}
-		err = measure(ctx, s, strings.FieldsFunc(*only, func(r rune) bool { return r == ',' }), *root, *weft, *out, *quick)
-	}
-	if err != nil {
+	if err := c.do(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+func (c choice) do(ctx context.Context) error {
+	if c.print != "" {
+		return printTable(c.print, c.page)
+	}
+	chosen, err := choose(c.only)
+	if err != nil {
+		return err
+	}
+	s := full
+	if c.quick {
+		s = small
+	}
+	b, err := newBench(ctx, s, c.root, c.weft)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	b.measure(chosen)
+	b.result.judge(s, c.quick)
+	fmt.Print(b.result.table())
+	if c.out == "" && !c.quick {
+		c.out = filepath.Join(c.root, "bench", "results", b.result.Machine.Time.UTC().Format("2006-01-02T150405Z")+".json")
+	}
+	if c.out == "" {
+		return b.result.wrong()
+	}
+	if err := b.result.save(c.out); err != nil {
+		return err
+	}
+	fmt.Println("raw figures:", c.out)
+	if c.page != "" {
+		err = printTable(c.out, c.page)
+	}
+	return errors.Join(err, b.result.wrong())
+}
+
+// choose finds experiments by their names; none means all.
+func choose(names string) ([]experiment, error) {
+	if names == "" {
+		return experiments, nil
+	}
+	var chosen []experiment
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(experiments, func(e experiment) bool { return e.name == name })
+		if i < 0 {
+			var all []string
+			for _, e := range experiments {
+				all = append(all, e.name)
+			}
+			return nil, fmt.Errorf("there is no experiment %q: take some of %s", name, strings.Join(all, ","))
+		}
+		chosen = append(chosen, experiments[i])
+	}
+	return chosen, nil
 }
 
 // sizes are how much is measured.
 type sizes struct {
 	services, endpoints, moreEndpoints, proxies int
 	repeats, stormRepeats                       int
-	changes                                     int // in a series
+	changes, slopeChanges                       int // in a series
 	scopes, scopeHosts                          int // namespaces, and how many services each sees
 	interested, fewProxies, manyProxies         int // of the slope
 	memoryProxies, stormProxies                 int
@@ -61,7 +118,7 @@ type sizes struct {
 
 var full = sizes{
 	services: 1000, endpoints: 10, moreEndpoints: 30, proxies: 500,
-	repeats: 5, stormRepeats: 3, changes: 5, scopes: 50, scopeHosts: 10,
+	repeats: 5, stormRepeats: 3, changes: 5, slopeChanges: 50, scopes: 50, scopeHosts: 10,
 	interested: 50, fewProxies: 500, manyProxies: 5000, memoryProxies: 5000, stormProxies: 10000,
 	churnRate: 100, churnTime: time.Minute, fairRate: 20, fairTime: 10 * time.Second,
 	gap: time.Second, settle: 2 * time.Second, steady: 15 * time.Second,
@@ -69,7 +126,7 @@ var full = sizes{
 
 var small = sizes{
 	services: 100, endpoints: 5, moreEndpoints: 10, proxies: 50,
-	repeats: 1, stormRepeats: 1, changes: 2, scopes: 5, scopeHosts: 10,
+	repeats: 1, stormRepeats: 1, changes: 2, slopeChanges: 10, scopes: 5, scopeHosts: 10,
 	interested: 5, fewProxies: 20, manyProxies: 60, memoryProxies: 50, stormProxies: 50,
 	churnRate: 50, churnTime: 2 * time.Second, fairRate: 20, fairTime: time.Second,
 	gap: 200 * time.Millisecond, settle: 300 * time.Millisecond, steady: time.Second,
@@ -79,39 +136,22 @@ func (s sizes) String() string {
 	return fmt.Sprintf("%d services x %d endpoints, %d proxies, median of %d", s.services, s.endpoints, s.proxies, s.repeats)
 }
 
-func measure(ctx context.Context, s sizes, only []string, root, weft, out string, quick bool) error {
-	b, err := newBench(ctx, s, root, weft)
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(b.dir)
+// measure runs experiments. One that fails takes none of the others with it.
+func (b *bench) measure(chosen []experiment) {
 	began := time.Now()
-	for _, e := range experiments {
-		if len(only) > 0 && !slices.Contains(only, e.name) {
-			continue
-		}
-		for i := range e.repeats(s) {
-			b.logf("%s %d of %d", e.name, i+1, e.repeats(s))
+	for _, e := range chosen {
+		for i := range e.repeats(b.sizes) {
+			b.logf("%s %d of %d", e.name, i+1, e.repeats(b.sizes))
 			if err := e.run(b, i); err != nil {
-				return fmt.Errorf("%s: %w", e.name, err)
+				b.result.Failures = append(b.result.Failures, fmt.Sprintf("%s: %v", e.name, err))
+				b.logf("%s: %v", e.name, err)
+				break
 			}
 		}
-	}
-	b.result.Sizes = s.String()
-	b.result.Took = time.Since(began).Round(time.Second).String()
-	b.result.judge(s, quick)
-	fmt.Print(b.result.table())
-	if out == "" && !quick {
-		out = filepath.Join(root, "bench", "results", b.result.Machine.Time.UTC().Format("2006-01-02T150405Z")+".json")
-	}
-	if out != "" {
-		if err := b.result.save(out); err != nil {
-			return err
+		if b.ctx.Err() != nil {
+			break
 		}
-		fmt.Println("raw figures:", out)
 	}
-	if n := len(b.result.Miscounts); n > 0 {
-		return fmt.Errorf("%d counts are wrong:\n  %s", n, strings.Join(b.result.Miscounts, "\n  "))
-	}
-	return nil
+	b.result.Sizes = b.sizes.String()
+	b.result.Took = time.Since(began).Round(time.Second).String()
 }

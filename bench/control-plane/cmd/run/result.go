@@ -72,7 +72,8 @@ type result struct {
 	Sizes     string           `json:"sizes"`
 	Took      string           `json:"took"`
 	Lines     []Line           `json:"lines"`
-	Miscounts []string         `json:"miscounts"`
+	Miscounts []string         `json:"miscounts"` // what proxies got that they should not have got, or the reverse
+	Failures  []string         `json:"failures"`  // experiments that did not end
 	Raw       map[string][]any `json:"raw"`
 
 	samples map[string][]Sample
@@ -106,6 +107,14 @@ func (r *result) carries(who string, resources map[string]float64, kind string) 
 	if len(resources) != 1 || resources[kind] != 1 {
 		r.Miscounts = append(r.Miscounts, fmt.Sprintf("%s change: resources for each proxy: %v, want %s:1 only", who, resources, kind))
 	}
+}
+
+// wrong is why no figure of the run can be trusted.
+func (r *result) wrong() error {
+	if all := slices.Concat(r.Failures, r.Miscounts); len(all) > 0 {
+		return fmt.Errorf("experiments that failed: %d, counts that are wrong: %d\n  %s", len(r.Failures), len(r.Miscounts), strings.Join(all, "\n  "))
+	}
+	return nil
 }
 
 // judge makes the lines of what was measured. Goals are of the full size.
@@ -236,8 +245,8 @@ const (
 	tableEnds   = "<!-- bench: end -->"
 )
 
-// printDocs puts the table of an earlier result into a page, or on standard output.
-func printDocs(from, page string) error {
+// printTable puts the table of an earlier result into a page, or on standard output.
+func printTable(from, page string) error {
 	b, err := os.ReadFile(from)
 	if err != nil {
 		return err

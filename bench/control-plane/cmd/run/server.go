@@ -84,11 +84,15 @@ func (s *server) stop() {
 // signal sends one to the process.
 func (s *server) signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
 
-// weft serves a folder.
+// weft serves a folder. It starts with nothing learned and nobody registered.
 func (b *bench) weft(files mesh.Files) (*server, error) {
+	data, err := os.MkdirTemp(b.dir, "weft-")
+	if err != nil {
+		return nil, err
+	}
 	s := &server{name: "weft", xds: freePort(), endpoint: changeEndpoint(files, mesh.Hot), route: changeRoute(files)}
 	return s, s.start(b.ctx, b.dir, nil, b.weftBinary, "serve", "--config", files.Config(),
-		"--data", filepath.Join(b.dir, "data"), "--mesh", freePort(), "--listen", freePort(), "--xds-plaintext", s.xds)
+		"--data", data, "--mesh", freePort(), "--listen", freePort(), "--xds-plaintext", s.xds)
 }
 
 // peer serves what one of weft's proxies got, with whole route tables.
