@@ -37,6 +37,8 @@ const (
 const (
 	// readBuffer holds a few acknowledgements: there is one for each connection.
 	readBuffer = 1 << 10
+	// window is what a client may send before we have read it: HTTP/2's default.
+	window = 64 << 10
 	// writeBuffer is shared by the connections that write.
 	writeBuffer = 32 << 10
 	// freeSend is how many unacknowledged bytes of a stream gRPC takes in
@@ -90,8 +92,12 @@ func (l Limits) withDefaults() Limits {
 func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{}),
+		grpc.InTapHandle(makeEndable),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
+		// Windows of a fixed size: else gRPC sends a ping after each acknowledgement to measure the client.
+		grpc.InitialWindowSize(window),
+		grpc.InitialConnWindowSize(window),
 		grpc.ReadBufferSize(readBuffer),
 		grpc.WriteBufferSize(writeBuffer),
 		grpc.SharedWriteBuffer(true), // thousands of idle connections keep none

@@ -2,6 +2,7 @@ package xds
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -211,7 +212,7 @@ func (s *Server) join(st *stream) {
 		s.connected++
 	}
 	if n := len(p.streams) - s.opts.Limits.StreamsPerID; n > 0 {
-		p.streams[0].end(status.Errorf(codes.Aborted, "xds: %s opened newer streams", st.id))
+		p.streams[0].end(fmt.Errorf("xds: %s opened newer streams", st.id))
 		p.streams = slices.Delete(p.streams, 0, 1)
 	}
 	s.lag.join(st)

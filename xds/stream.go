@@ -2,11 +2,13 @@ package xds
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
 
 	"weft.dev/model"
 )
@@ -17,7 +19,7 @@ import (
 type stream struct {
 	server *Server
 	wire   wire
-	ended  chan error // one is enough
+	end    context.CancelCauseFunc // the first reason counts
 
 	id      string // these are set before the stream joins
 	version string // of Envoy
@@ -38,33 +40,47 @@ type stream struct {
 	wanted, missing uint64      // of the lag: newest revision that concerns it; oldest that it may lack something of, 0: none
 }
 
-// serve runs one stream until one side ends it. gRPC ends reading when serve
-// returns, and only then; so this goroutine does nothing but wait.
+// endable is the context of a stream that others can end while its only
+// goroutine waits for the client: gRPC waits for the client and this context,
+// and tells the client its error.
+type endable struct {
+	context.Context
+	end context.CancelCauseFunc
+}
+
+type endKey struct{}
+
+// Err is why the stream was ended.
+func (e endable) Err() error { return context.Cause(e.Context) }
+
+func (e endable) Value(key any) any {
+	if key == (endKey{}) {
+		return e.end
+	}
+	return e.Context.Value(key)
+}
+
+func makeEndable(ctx context.Context, _ *tap.Info) (context.Context, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	return endable{ctx, end}, nil
+}
+
+// serve runs one stream until one side ends it.
 func (s *Server) serve(ctx context.Context, w wire) error {
-	st := &stream{server: s, wire: w, ended: make(chan error, 1)}
-	silence := s.opts.Limits.FirstRequest
-	silent := time.AfterFunc(silence, func() {
-		st.end(status.Errorf(codes.DeadlineExceeded, "xds: no request within %v of opening the stream", silence))
-	})
-	go st.read(ctx, silent)
+	end, ok := ctx.Value(endKey{}).(context.CancelCauseFunc)
+	if !ok {
+		return status.Error(codes.Internal, "xds: the gRPC server was made without xds.ServerOptions")
+	}
+	st := &stream{server: s, wire: w, end: end}
 	defer st.leave()
-	select {
-	case err := <-st.ended:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return st.read(ctx)
 }
 
-// end has the stream ended. The first reason counts.
-func (st *stream) end(err error) {
-	select {
-	case st.ended <- err:
-	default:
-	}
-}
-
-func (st *stream) read(ctx context.Context, silent *time.Timer) {
+func (st *stream) read(ctx context.Context) error {
+	silence := st.server.opts.Limits.FirstRequest
+	silent := time.AfterFunc(silence, func() {
+		st.end(fmt.Errorf("xds: no request within %v of opening the stream", silence))
+	})
 	m, err := st.wire.receive()
 	silent.Stop()
 	if err == nil {
@@ -75,7 +91,7 @@ func (st *stream) read(ctx context.Context, silent *time.Timer) {
 			err = st.take(m.Request)
 		}
 	}
-	st.end(err)
+	return err
 }
 
 // open takes in the first request: it says who the client is, and until that is
@@ -221,7 +237,7 @@ func (st *stream) admitted() bool {
 func (st *stream) push(r *Response) {
 	limit := st.server.opts.Limits.WriteStall
 	stalled := time.AfterFunc(limit, func() {
-		st.end(status.Errorf(codes.ResourceExhausted, "xds: %s took in nothing for %v", st.id, limit))
+		st.end(fmt.Errorf("xds: %s took in nothing for %v", st.id, limit))
 	})
 	err := st.wire.send(r)
 	stalled.Stop()
