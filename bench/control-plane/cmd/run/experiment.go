@@ -13,7 +13,7 @@ import (
 // experiment is what is repeated as a whole, so that its sides alternate.
 type experiment struct {
 	name    string
-	run     func(b *bench, repeat int) error
+	run     func(b *bench) error
 	repeats func(sizes) int
 }
 
@@ -31,8 +31,10 @@ var experiments = []experiment{
 
 // side is what one server cost.
 type side struct {
-	first           load.InitialSync
-	endpoint, route load.ChangeSeries
+	Server   string            `json:"server"`
+	First    load.InitialSync  `json:"first_sync"`
+	Endpoint load.ChangeSeries `json:"endpoint"`
+	Route    load.ChangeSeries `json:"route"`
 }
 
 // observe connects proxies that see everything and makes both series of changes. more may
@@ -47,20 +49,21 @@ func (b *bench) observe(s *server, err error, more func(*client) error) (side, e
 		return side{}, err
 	}
 	defer c.stop()
-	r := side{first: c.first}
-	if r.endpoint, err = c.change(b.changes, s.endpoint); err != nil {
+	r := side{Server: s.name, First: c.first}
+	if r.Endpoint, err = c.change(b.changes, s.endpoint); err != nil {
 		return r, err
 	}
-	if r.route, err = c.change(b.changes, s.route); err != nil {
+	if r.Route, err = c.change(b.changes, s.route); err != nil {
 		return r, err
 	}
+	b.result.raw("changes", r)
 	return r, more(c)
 }
 
 func nothingMore(*client) error { return nil }
 
 // alternate measures first sync and single changes on each side, and on weft what should cost nothing.
-func (b *bench) alternate(int) error {
+func (b *bench) alternate() error {
 	dump, err := b.dump()
 	if err != nil {
 		return err
@@ -80,7 +83,7 @@ func (b *bench) alternate(int) error {
 		return err
 	}
 	b.compare(weft, peer)
-	if err := b.few(peer.first); err != nil {
+	if err := b.few(peer.First); err != nil {
 		return err
 	}
 	if b.istiod == "" {
@@ -94,30 +97,30 @@ func (b *bench) alternate(int) error {
 	if err != nil {
 		return err
 	}
-	b.result.add("istiod sync", weft.first.SettledCPU, istio.first.SettledCPU)
-	b.result.add("istiod endpoint", weft.endpoint.LastP50, istio.endpoint.LastP50)
-	b.result.add("istiod route", weft.route.LastP50, istio.route.LastP50)
+	b.result.add("istiod sync", weft.First.SettledCPU, istio.First.SettledCPU)
+	b.result.add("istiod endpoint", weft.Endpoint.LastP50, istio.Endpoint.LastP50)
+	b.result.add("istiod route", weft.Route.LastP50, istio.Route.LastP50)
 	return nil
 }
 
 // compare notes the ratios, and that both sides did the same work.
 func (b *bench) compare(weft, peer side) {
 	r := &b.result
-	r.add("sync cpu", weft.first.SettledCPU, peer.first.SettledCPU)
-	r.add("sync time", weft.first.AllSynced, peer.first.AllSynced)
-	r.add("endpoint time", weft.endpoint.LastP50, peer.endpoint.LastP50)
-	r.add("endpoint cpu", weft.endpoint.CPU*1000, peer.endpoint.CPU*1000)
-	r.add("route time", weft.route.LastP50, peer.route.LastP50)
-	r.add("route cpu", weft.route.CPU*1000, peer.route.CPU*1000)
-	r.add("route bytes", weft.route.WireDown, peer.route.WireDown)
+	r.add("sync cpu", weft.First.SettledCPU, peer.First.SettledCPU)
+	r.add("sync time", weft.First.AllSynced, peer.First.AllSynced)
+	r.add("endpoint time", weft.Endpoint.LastP50, peer.Endpoint.LastP50)
+	r.add("endpoint cpu", weft.Endpoint.CPU*1000, peer.Endpoint.CPU*1000)
+	r.add("route time", weft.Route.LastP50, peer.Route.LastP50)
+	r.add("route cpu", weft.Route.CPU*1000, peer.Route.CPU*1000)
+	r.add("route bytes", weft.Route.WireDown, peer.Route.WireDown)
 	for _, kind := range []string{"cds", "eds", "lds"} {
-		r.expect(weft.first.Held[kind].Mean, peer.first.Held[kind].Mean, "resources held by each proxy: "+kind+" from weft, as from the peer")
-		r.expect(float64(weft.first.Held[kind].Max-weft.first.Held[kind].Min), 0, "difference between proxies that see the same: "+kind)
+		r.expect(weft.First.Held[kind].Mean, peer.First.Held[kind].Mean, "resources held by each proxy: "+kind+" from weft, as from the peer")
+		r.expect(float64(weft.First.Held[kind].Max-weft.First.Held[kind].Min), 0, "difference between proxies that see the same: "+kind)
 	}
-	r.carries("weft, endpoint", weft.endpoint.Resources, "eds")
-	r.carries("peer, endpoint", peer.endpoint.Resources, "eds")
-	r.carries("weft, route", weft.route.Resources, "vhds")
-	r.carries("peer, route", peer.route.Resources, "rds")
+	r.carries("weft, endpoint", weft.Endpoint.Resources, "eds")
+	r.carries("peer, endpoint", peer.Endpoint.Resources, "eds")
+	r.carries("weft, route", weft.Route.Resources, "vhds")
+	r.carries("peer, route", peer.Route.Resources, "rds")
 }
 
 // few is the first sync of proxies that see few services, beside that of the peer's, which see all.
@@ -188,7 +191,7 @@ func (b *bench) nothing(c *client, files mesh.Files) error {
 }
 
 // churn changes endpoints without waiting for anybody.
-func (b *bench) churn(int) error {
+func (b *bench) churn() error {
 	files, err := b.everything()
 	if err != nil {
 		return err
@@ -216,7 +219,7 @@ func (b *bench) churn(int) error {
 }
 
 // slope changes what the same few proxies know, among few others and among many.
-func (b *bench) slope(int) error {
+func (b *bench) slope() error {
 	var cpu, last [2]float64
 	for i, n := range []int{b.fewProxies, b.manyProxies} {
 		r, idle, err := b.among(n)
@@ -260,7 +263,7 @@ func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error)
 const slopeGap = 200 * time.Millisecond
 
 // memory compares the server's memory with and without proxies, and with few and many endpoints.
-func (b *bench) memory(int) error {
+func (b *bench) memory() error {
 	var rss [2]float64
 	for i, endpoints := range []int{b.endpoints, b.moreEndpoints} {
 		files, err := b.mesh(endpoints, b.narrow()).Write(filepath.Join(b.dir, "memory"))
@@ -296,7 +299,7 @@ func (b *bench) perProxy(s *server, without float64) error {
 }
 
 // stopped makes changes while 5% of the proxies do not read, and while they do.
-func (b *bench) stopped(int) error {
+func (b *bench) stopped() error {
 	files, err := b.everything()
 	if err != nil {
 		return err

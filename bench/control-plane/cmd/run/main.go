@@ -142,7 +142,7 @@ func (b *bench) measure(chosen []experiment) {
 	for _, e := range chosen {
 		for i := range e.repeats(b.sizes) {
 			b.logf("%s %d of %d", e.name, i+1, e.repeats(b.sizes))
-			if err := e.run(b, i); err != nil {
+			if err := e.run(b); err != nil {
 				b.result.Failures = append(b.result.Failures, fmt.Sprintf("%s: %v", e.name, err))
 				b.logf("%s: %v", e.name, err)
 				break

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"weft.dev/bench/control-plane/load"
 	"weft.dev/bench/control-plane/mesh"
 	"weft.dev/model"
 )
@@ -53,7 +54,34 @@ func (s *server) start(ctx context.Context, dir string, env []string, binary str
 		_ = s.cmd.Wait() // how it ended is in its log
 		close(s.ended)
 	}()
-	return s.await(s.xds)
+	if err := s.await(s.xds); err != nil {
+		return err
+	}
+	return s.idle(ctx)
+}
+
+const (
+	// idleTime without idleShare of a core is when a server has done what starting takes.
+	idleTime  = 500 * time.Millisecond
+	idleShare = 0.02
+	// idleLimit is how often that is tried.
+	idleLimit = 40
+)
+
+// idle waits until a server is done with starting: that is no proxy's cost.
+func (s *server) idle(ctx context.Context) error {
+	for range idleLimit {
+		before := load.ProcStat(s.pid()).CPU
+		select {
+		case <-time.After(idleTime):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if load.ProcStat(s.pid()).CPU-before < idleShare*idleTime.Seconds() {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is not idle %v after its start, without any proxy", s.name, idleLimit*idleTime)
 }
 
 func (s *server) await(address string) error {

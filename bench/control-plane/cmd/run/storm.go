@@ -31,7 +31,7 @@ const (
 
 // storm kills the whole weft, with its API server, under proxies that joined, and starts it
 // again. All are current when the last one has a change that was made while it was away.
-func (b *bench) storm(int) error {
+func (b *bench) storm() error {
 	files, err := b.mesh(b.endpoints, b.stormScopes()).Write(filepath.Join(b.dir, "storm"))
 	if err != nil {
 		return err
