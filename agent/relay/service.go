@@ -15,6 +15,7 @@ import (
 
 const (
 	saveInterval = 200 * time.Millisecond // changes within it are written together
+	saveRest     = 20                     // times as long as writing took, nothing is written again
 	settleTime   = 2 * time.Second        // without change, after which a configuration is a good one
 	minBackoff   = 200 * time.Millisecond
 	maxBackoff   = 5 * time.Second
@@ -246,6 +247,7 @@ func (s *Service) receive(stream discoveryv3.AggregatedDiscoveryService_DeltaAgg
 func (s *Service) RunCache(ctx context.Context) {
 	var data []byte // written, and not settled yet
 	for ctx.Err() == nil {
+		rest := saveInterval
 		var settled <-chan time.Time
 		if data != nil {
 			settled = time.After(settleTime)
@@ -253,7 +255,9 @@ func (s *Service) RunCache(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-s.disk:
+			began := time.Now()
 			data = s.save(data)
+			rest = max(rest, saveRest*time.Since(began))
 		case <-settled:
 			if err := s.cache.Settle(data); err != nil {
 				s.log.Error("the configuration has no second copy on disk", "why", err)
@@ -262,7 +266,7 @@ func (s *Service) RunCache(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(saveInterval):
+		case <-time.After(rest):
 		}
 	}
 	s.save(data)
