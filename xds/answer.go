@@ -61,7 +61,7 @@ func (s *Session) refuse(t model.Type, reason string) {
 	}
 	s.regroup(sub, others, len(others))
 	size := 1
-	if !isNamed && len(suspects) > smallBatch {
+	if !isNamed && len(suspects) > smallBatch && suspects[0].group == 0 {
 		size = int(math.Ceil(math.Sqrt(float64(len(suspects)))))
 	}
 	s.regroup(sub, suspects, size)
@@ -71,8 +71,8 @@ func (s *Session) refuse(t model.Type, reason string) {
 	s.land(sub)
 }
 
-// smallBatch is how many suspects are sent one by one. With the square root
-// above it, the culprit among 200 is known by its second resend.
+// smallBatch is how many suspects are sent one by one at once. More go in groups
+// of the square root first, so that the culprit is known by its second resend.
 const smallBatch = 8
 
 // regroup has items sent again, so many at a time.

@@ -13,7 +13,7 @@ import (
 
 // script drives one session by hand. Views are written as words:
 // "Cluster/a=1" is a resource with a body, "RouteConfiguration/r=1<a,b" one
-// that needs clusters a and b. Responses read "Cluster +a -b".
+// that needs clusters a and b, "VirtualHost/v=1~x" one with alias x. Responses read "Cluster +a -b".
 type script struct {
 	t     *testing.T
 	s     *Session
@@ -31,13 +31,18 @@ func (s *script) view(words string) {
 	var all []*model.Resource
 	for _, w := range strings.Fields(words) {
 		w, needs, _ := strings.Cut(w, "<")
+		parts := strings.Split(w, "~")
+		w, aliases := parts[0], parts[1:]
 		kind, rest, _ := strings.Cut(w, "/")
 		name, body, _ := strings.Cut(rest, "=")
 		t, ok := model.TypeOf(kind)
 		if !ok {
 			s.t.Fatalf("no type %q", kind)
 		}
-		all = append(all, res(t, name, body, strings.FieldsFunc(needs, func(r rune) bool { return r == ',' })...))
+		all = append(all, model.NewResource(model.Resource{
+			Type: t, Name: name, Body: []byte(body), Aliases: aliases,
+			Needs: strings.FieldsFunc(needs, func(r rune) bool { return r == ',' }),
+		}))
 	}
 	s.s.Update(&model.View{Scope: "s", Layers: []*model.Layer{model.NewLayer("l", all...)}}, s.rev)
 }

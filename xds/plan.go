@@ -184,7 +184,7 @@ func (s *Session) part(t model.Type, b *batch) {
 	sub := &s.types[t]
 	waits := func(*item) bool { return len(b.fresh) > 0 }
 	if traits[t].whole {
-		successors := sub.successors()
+		successors := sub.successors(b)
 		waits = func(it *item) bool { return it.held != nil && meets(successors, it.held) }
 	}
 	b.removed = slices.DeleteFunc(b.removed, func(it *item) bool {
@@ -196,8 +196,9 @@ func (s *Session) part(t model.Type, b *batch) {
 	})
 }
 
-// successors are the names and aliases of what is still to be sent, or refused.
-func (sub *subscription) successors() map[string]bool {
+// successors are the names and aliases of what is to be sent after a batch, or
+// refused.
+func (sub *subscription) successors(b *batch) map[string]bool {
 	names := map[string]bool{}
 	for _, items := range [][]*item{sub.queue, sub.held} {
 		for _, it := range items {
@@ -207,7 +208,7 @@ func (sub *subscription) successors() map[string]bool {
 		}
 	}
 	for _, it := range sub.refused {
-		if it.want != nil && it.maybe == nil {
+		if it.want != nil && it.maybe == nil && !slices.Contains(b.items, it) {
 			claim(names, it.want)
 		}
 	}
