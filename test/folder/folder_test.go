@@ -3,7 +3,6 @@
 package folder
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -105,7 +104,7 @@ spec:
   ports: [{number: 80, name: http, protocol: HTTP}]
   resolution: STATIC
   endpoints: [{address: 127.0.0.1, ports: {http: %s}}]
-`, name, name, address[strings.LastIndexByte(address, ':')+1:])
+`, name, name, port(address))
 }
 
 // route sends what is for a to another service.
@@ -137,12 +136,8 @@ func (s *site) write(name, text string) {
 func (s *site) envoy(node, protocol string) (stop func(), call func(url, want string)) {
 	s.t.Helper()
 	outbound, admin := free(s.t), free(s.t)
-	bootstrap, err := json.Marshal(bootstrap(s.xds, admin, outbound, protocol))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	path := filepath.Join(s.t.TempDir(), "envoy.json")
-	if err := os.WriteFile(path, bootstrap, 0o600); err != nil {
+	path := filepath.Join(s.t.TempDir(), "envoy.yaml")
+	if err := os.WriteFile(path, []byte(bootstrap(s.t, s.xds, admin, outbound, protocol)), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
 	stop = s.start(envoyBinary(s.t), "-c", path, "--service-node", node, "--service-cluster", "web", "--use-dynamic-base-id", "-l", "warn")
@@ -165,45 +160,24 @@ func (s *site) envoy(node, protocol string) (stop func(), call func(url, want st
 	}
 }
 
-type object map[string]any
-
-// bootstrap is what a person writes for an Envoy of their own.
-func bootstrap(xds, admin, outbound, protocol string) object {
-	host, port := split(xds)
-	_, listen := split(outbound)
-	adminHost, adminPort := split(admin)
-	own := object{"resource_api_version": "V3", "ads": object{}}
-	return object{
-		"bootstrap_extensions": []any{object{ // for CONNECT, as HTTPS clients of a proxy send it
-			"name":         "envoy.bootstrap.internal_listener",
-			"typed_config": object{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
-		}},
-		"node":  object{"metadata": object{"outbound_port": listen}},
-		"admin": object{"address": object{"socket_address": object{"address": adminHost, "port_value": json.Number(adminPort)}}},
-		"dynamic_resources": object{
-			"lds_config": own, "cds_config": own,
-			"ads_config": object{
-				"api_type": protocol, "transport_api_version": "V3",
-				"grpc_services": []any{object{"envoy_grpc": object{"cluster_name": "weft"}}},
-			},
-		},
-		"static_resources": object{"clusters": []any{object{
-			"name": "weft", "connect_timeout": "1s", "type": "STATIC",
-			"typed_extension_protocol_options": object{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": object{
-				"@type":                "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-				"explicit_http_config": object{"http2_protocol_options": object{}},
-			}},
-			"load_assignment": object{"cluster_name": "weft", "endpoints": []any{object{"lb_endpoints": []any{object{
-				"endpoint": object{"address": object{"socket_address": object{"address": host, "port_value": json.Number(port)}}},
-			}}}}},
-		}}},
+// bootstrap is that of the example, at other ports.
+func bootstrap(t *testing.T, xds, admin, outbound, protocol string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/envoy/bootstrap.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
+	changed := string(text)
+	for was, is := range map[string]string{"port_value: 15010": "port_value: " + port(xds), "port_value: 15000": "port_value: " + port(admin), `"15001"`: `"` + port(outbound) + `"`, "DELTA_GRPC": protocol} {
+		if !strings.Contains(changed, was) {
+			t.Fatalf("the example has no %s", was)
+		}
+		changed = strings.Replace(changed, was, is, 1)
+	}
+	return changed
 }
 
-func split(address string) (host, port string) {
-	i := strings.LastIndexByte(address, ':')
-	return address[:i], address[i+1:]
-}
+func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
 
 // start starts a process that ends with the test; what it said is shown if that fails.
 func (s *site) start(name string, args ...string) (stop func()) {
