@@ -139,7 +139,7 @@ const (
 	// steadyEnough is how much of a value may come or go while it counts as steady.
 	steadyEnough = 0.01
 	// steadyLimit is after how many times of watching it counts as it is.
-	steadyLimit = 8
+	steadyLimit = 5
 )
 
 // steady watches a value until it hardly changes for a while.

@@ -24,6 +24,7 @@ import (
 type choice struct {
 	quick       bool
 	only        string // names of experiments
+	repeats     int    // 0: as many as the goals want
 	root, weft  string // source; a binary to take instead
 	out         string
 	page, print string
@@ -33,6 +34,7 @@ func main() {
 	var c choice
 	flag.BoolVar(&c.quick, "quick", false, "a small mesh, once: that it works and counts right")
 	flag.StringVar(&c.only, "only", "", "names of experiments, with commas between them; default: all")
+	flag.IntVar(&c.repeats, "repeats", 0, "of each experiment; default: 5, of the storm 3")
 	flag.StringVar(&c.root, "root", "../..", "weft's source")
 	flag.StringVar(&c.weft, "weft", "", "binary of weft to measure; default: built from ROOT")
 	flag.StringVar(&c.out, "out", "", "JSON file of the results; default: ROOT/bench/results/TIME.json, none with -quick")
@@ -58,6 +60,9 @@ func (c choice) do(ctx context.Context) error {
 	s := full
 	if c.quick {
 		s = small
+	}
+	if c.repeats > 0 {
+		s.repeats, s.stormRepeats = c.repeats, c.repeats
 	}
 	b, err := newBench(ctx, s, c.root, c.weft)
 	if err != nil {
