@@ -26,13 +26,20 @@ func (s *Source[V]) Set(tx *Tx, v V) { s.SetFrom(tx, "", v) }
 
 // SetFrom writes a row of an origin.
 func (s *Source[V]) SetFrom(tx *Tx, origin string, v V) {
-	key := v.Key()
 	s.check(tx)
-	if have := s.now(key); have != nil && have.from != origin {
-		tx.refuse(func() { s.refused[key] = origin })
+	s.set(tx, &entry[V]{key: v.Key(), from: origin, row: v})
+}
+
+func (s *Source[V]) set(tx *Tx, e *entry[V]) {
+	switch have := s.now(e.key); {
+	case have == nil:
+	case have.from != e.from:
+		tx.refuse(func() { s.refused[e.key] = e.from })
 		return
+	case have.row.Equal(e.row):
+		return // most rows of a resync
 	}
-	s.staged[key] = &entry[V]{key: key, from: origin, row: v}
+	s.staged[e.key] = e
 }
 
 // Delete removes a row, whatever its origin. There may be none.
@@ -47,8 +54,10 @@ func (s *Source[V]) Delete(tx *Tx, key string) {
 func (s *Source[V]) Replace(tx *Tx, origin string, all []V) {
 	s.check(tx)
 	keep := make(map[string]bool, len(all))
-	for _, v := range all {
-		keep[v.Key()] = true
+	entries := make([]*entry[V], len(all))
+	for i, v := range all {
+		entries[i] = &entry[V]{key: v.Key(), from: origin, row: v}
+		keep[entries[i].key] = true
 	}
 	for key := range s.rows {
 		if e := s.now(key); !keep[key] && e != nil && e.from == origin {
@@ -60,8 +69,8 @@ func (s *Source[V]) Replace(tx *Tx, origin string, all []V) {
 			s.Delete(tx, key)
 		}
 	}
-	for _, v := range all {
-		s.SetFrom(tx, origin, v)
+	for _, e := range entries {
+		s.set(tx, e)
 	}
 }
 

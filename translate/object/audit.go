@@ -21,10 +21,11 @@ type Honoured map[string]string
 // newer API included. It returns false if the spec is out of all bounds: then
 // it must have no effect at all.
 func (o *Object) Audit(spec any, honoured Honoured) bool {
-	a := audit{o: o, honoured: honoured, sound: true, first: map[string]int{}, more: map[string]int{}}
+	a := audit{o: o, honoured: honoured, sound: true, first: map[string]int{}, again: map[string]bool{}}
 	a.value(Spec, reflect.ValueOf(spec))
-	for field, n := range a.more {
-		o.problems[a.first[field]].Message += fmt.Sprintf(" (and in %d more places)", n)
+	for field := range a.again {
+		// Not how often: one more endpoint with the same field is no news.
+		o.problems[a.first[field]].Message += " (here and in other places)"
 	}
 	return a.sound
 }
@@ -33,8 +34,8 @@ type audit struct {
 	o        *Object
 	honoured Honoured
 	sound    bool
-	first    map[string]int // field that is not honoured -> its problem: one for all of its places
-	more     map[string]int // field -> in how many places it is set beside the first
+	first    map[string]int  // field that is not honoured -> its problem: one for all of its places
+	again    map[string]bool // fields of first that are set in other places too
 }
 
 func (a *audit) refuse(at Path, format string, args ...any) {
@@ -74,9 +75,13 @@ func ours(t reflect.Type) bool {
 func (a *audit) fields(at Path, v reflect.Value) {
 	t := v.Type()
 	for i := range t.NumField() {
-		field, value := t.Field(i), v.Field(i)
+		value := v.Field(i)
+		if value.IsZero() {
+			continue // the most frequent case by far
+		}
+		field := t.Field(i)
 		switch {
-		case !field.IsExported() || value.IsZero():
+		case !field.IsExported():
 		case field.Anonymous:
 			a.fields(at, value)
 		case field.Tag.Get("protobuf_oneof") != "":
@@ -93,18 +98,27 @@ func (a *audit) fields(at Path, v reflect.Value) {
 func (a *audit) field(at Path, of reflect.Type, field reflect.StructField, value reflect.Value) {
 	name := nameOf(field)
 	at = at.Dot(name)
-	if !slices.Contains(strings.Fields(a.honoured[of.Name()]), name) {
+	if !honours(a.honoured[of.Name()], name) {
 		a.unhonoured(at, of.Name()+"."+name, name)
 		return
 	}
 	a.value(at, value)
 }
 
+func honours(words, name string) bool {
+	for word := range strings.FieldsSeq(words) {
+		if word == name {
+			return true
+		}
+	}
+	return false
+}
+
 // unhonoured reports a field at the first place where it is set: a list of a
 // thousand endpoints is one mistake, not a thousand.
 func (a *audit) unhonoured(at Path, field, name string) {
-	if _, again := a.first[field]; again {
-		a.more[field]++
+	if _, reported := a.first[field]; reported {
+		a.again[field] = true
 		return
 	}
 	what, ok := a.honoured[field]
@@ -155,12 +169,20 @@ func (a *audit) entries(at Path, v reflect.Value) {
 		return
 	}
 	keys := v.MapKeys()
-	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(fmt.Sprint(x), fmt.Sprint(y)) })
+	slices.SortFunc(keys, func(x, y reflect.Value) int { return strings.Compare(text(x), text(y)) })
 	for _, key := range keys {
-		entry := at.Entry(abbreviate(fmt.Sprint(key)))
+		entry := at.Entry(abbreviate(text(key)))
 		a.value(entry, key)
 		a.value(entry, v.MapIndex(key))
 	}
+}
+
+// text is what a key of a map reads as.
+func text(key reflect.Value) string {
+	if key.Kind() == reflect.String {
+		return key.String()
+	}
+	return fmt.Sprint(key)
 }
 
 func (a *audit) text(at Path, s string) {
