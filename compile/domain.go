@@ -83,6 +83,31 @@ func (c *compiler) domainsOf(x *flow.Ctx, v virtualHost, local bool) (got []stri
 	return got
 }
 
+// hostCalled is the service that an authority names, for callers of a
+// namespace; "": none.
+func (c *compiler) hostCalled(x *flow.Ctx, authority, namespace string) string {
+	authority = strings.ToLower(authority)
+	for _, v := range flow.Lookup(x, c.shortNames, authority) {
+		if v.Service.Namespace == namespace {
+			return v.Service.Host
+		}
+	}
+	for _, domain := range patterns(authority) {
+		if k, contested := flow.Get(x, c.contests, domain); contested {
+			return hostOfKey(k.Host)
+		}
+		if all := flow.Lookup(x, c.claims, domain); len(all) > 0 {
+			return all[0].Service.Host
+		}
+	}
+	return ""
+}
+
+func hostOfKey(key string) string {
+	host, _, _, _ := model.ParseClusterName(key)
+	return host
+}
+
 // lostDomains are a virtual host's problems with domains that others have.
 func (c *compiler) lostDomains(x *flow.Ctx, v virtualHost) []report {
 	if len(v.Service.From) == 0 {

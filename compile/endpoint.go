@@ -53,11 +53,7 @@ func workloadEndpoint(d destination, w model.Workload) *endpointv3.LbEndpoint {
 	}
 	ep := endpoint(w.Address, port.ProxyPort)
 	ep.HealthStatus = health(w.Health)
-	ep.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{
-		"workload": structpb.NewStringValue(w.Key()),
-		"version":  structpb.NewStringValue(w.Version),
-	}}}}
-	return ep
+	return ep // without metadata: that would more than double what an endpoint costs every Envoy
 }
 
 // health of a lost workload is left to the callers' own breakers: the server

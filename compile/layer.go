@@ -71,14 +71,12 @@ func piecesLayer(name string, pieces *flow.Collection[piece], places func(piece)
 // servicePlaces are the layers of a cluster and of its endpoints: that of its
 // service, and one of the shelf of those who know everything.
 func servicePlaces(p piece) []string {
-	host, _, _, _ := model.ParseClusterName(p.Name)
-	return []string{serviceLayer(host), model.ShelfLayer(meshShelf, model.ShelfIndex(p.Name))}
+	return []string{serviceLayer(hostOfKey(p.Name)), model.ShelfLayer(meshShelf, model.ShelfIndex(p.Name))}
 }
 
 // hostOfPiece is the service of a virtual host.
 func hostOfPiece(p piece) string {
-	host, _, _, _ := model.ParseClusterName(p.Name[len(OutboundRoutes)+1:])
-	return host
+	return hostOfKey(p.Name[len(OutboundRoutes)+1:])
 }
 
 // conditionalLayers have the virtual hosts of a service for callers of whom

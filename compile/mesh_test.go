@@ -201,7 +201,7 @@ func (m *mesh) set(r rows) {
 
 func (m *mesh) viewOf(t testing.TB, proxy string) *model.View {
 	t.Helper()
-	v := m.View(proxy)
+	v := m.View(proxy, "")
 	if v == nil {
 		t.Fatalf("no workload %s", proxy)
 	}

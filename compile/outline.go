@@ -51,18 +51,16 @@ func (c *compiler) known(x *flow.Ctx, s scope) (layers, needed []string) {
 }
 
 // View is what the proxy of a workload receives at the last commit, or nil.
-func (c *Compiled) View(workload string) *model.View { return c.ViewWith(workload, "") }
-
-// ViewWith is what the proxy would receive if it knew one service more: what a
-// first call to it would make of the view. "" stands for no service.
-func (c *Compiled) ViewWith(workload, host string) (v *model.View) {
+// With an authority, it is what that would be if the proxy knew what it names: what a
+// first call to it makes of the view.
+func (c *Compiled) View(workload, authority string) (v *model.View) {
 	c.graph.View(func(x *flow.Ctx) {
 		assigned, ok := flow.Get(x, c.ScopeOf, workload)
 		if !ok {
 			return
 		}
 		s, _ := flow.Get(x, c.layers.scopes, assigned.Scope)
-		if !s.All && !s.Inline && s.Outbound != 0 && host != "" && !slices.Contains(s.Hosts, host) {
+		if host := c.layers.hostCalled(x, authority, s.Namespace); s.learns() && host != "" && !slices.Contains(s.Hosts, host) {
 			s.Hosts = append(slices.Clone(s.Hosts), host)
 			slices.Sort(s.Hosts)
 		}
@@ -72,4 +70,14 @@ func (c *Compiled) ViewWith(workload, host string) (v *model.View) {
 		})
 	})
 	return v
+}
+
+// At is the workload whose proxy takes calls at an address.
+func (c *Compiled) At(ip string, port uint32) (w model.Workload, ok bool) {
+	c.graph.View(func(x *flow.Ctx) {
+		if all := flow.Lookup(x, c.layers.workloadsByPort, placeOf(ip, port)); len(all) > 0 {
+			w, ok = all[0], true
+		}
+	})
+	return w, ok
 }

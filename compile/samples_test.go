@@ -58,7 +58,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 				}
 			})
 			for _, w := range rows.Workloads.All() {
-				v := compiled.View(w.Key())
+				v := compiled.View(w.Key(), "")
 				if content := contentOf(v); !accepted[content] {
 					compile.Validate(t, binary, v)
 					accepted[content] = true

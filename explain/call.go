@@ -21,9 +21,9 @@ import (
 
 // call is one request on its way.
 type call struct {
-	view   *model.View
-	viewOf func(workload string) *model.View
-	trace  Trace
+	view  *model.View
+	mesh  Mesh
+	trace Trace
 }
 
 // decoded reads a resource's bytes.
@@ -190,13 +190,9 @@ func (c *call) endpoints(cluster *clusterv3.Cluster, m message) ([]Endpoint, err
 	for _, group := range assignment.GetEndpoints() {
 		for _, ep := range group.LbEndpoints {
 			at := ep.GetEndpoint().GetAddress().GetSocketAddress()
-			about := ep.GetMetadata().GetFilterMetadata()[compile.MetadataKey].GetFields()
-			e := Endpoint{
-				Address:  fmt.Sprintf("%s:%d", at.GetAddress(), at.GetPortValue()),
-				Workload: about["workload"].GetStringValue(), Version: about["version"].GetStringValue(),
-				Health: healthText(ep.HealthStatus),
-			}
-			if e.Workload != "" {
+			e := Endpoint{Address: fmt.Sprintf("%s:%d", at.GetAddress(), at.GetPortValue()), Health: healthText(ep.HealthStatus)}
+			if w, ok := c.mesh.At(at.GetAddress(), at.GetPortValue()); ok {
+				e.Workload, e.Version = w.Key(), w.Version
 				e.Guard = c.guardOf(ep, e.Workload, seenBy(cluster, m))
 			}
 			all = append(all, e)

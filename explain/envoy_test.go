@@ -28,6 +28,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"weft.dev/compile"
 	"weft.dev/explain"
 	"weft.dev/model"
 )
@@ -46,22 +47,22 @@ func TestExplainIsWhatEnvoyDoes(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		outbound, gateway := freePort(t), freePort(t)
 		all := randomMesh(random, outbound, gateway, backend)
-		views := all.compile()
+		mesh := all.compile()
 		for i, port := range []int{outbound, gateway} {
 			w := all.workloads[i]
 			t.Run(fmt.Sprintf("%s %d", w.Name, seed), func(t *testing.T) {
-				runEnvoy(t, static(t, views(w.Key())))
-				compare(t, w, port, views, func() explain.Request { return randomRequest(random, w.Gateway != "", port) })
+				runEnvoy(t, static(t, mesh.View(w.Key(), "")))
+				compare(t, w, port, mesh, func() explain.Request { return randomRequest(random, w.Gateway != "", port) })
 			})
 		}
 	}
 }
 
-func compare(t *testing.T, w model.Workload, port int, views func(string) *model.View, next func() explain.Request) {
+func compare(t *testing.T, w model.Workload, port int, mesh *compile.Compiled, next func() explain.Request) {
 	outcomes := map[string]int{}
 	for range requestsEach {
 		q := next()
-		trace, err := explain.Explain(views(w.Key()), w, q, views)
+		trace, err := explain.Explain(mesh, w, q)
 		if err != nil {
 			t.Fatalf("%+v: %v", q, err)
 		}

@@ -69,18 +69,27 @@ type Guard struct {
 	From    []string `json:"from,omitempty"`
 }
 
+// Mesh answers for all proxies.
+type Mesh interface {
+	// View is what a workload's proxy holds when it calls an authority, or, with
+	// "", at any time; nil: there is no such workload.
+	View(workload, authority string) *model.View
+	// At is the workload whose proxy takes calls at an address.
+	At(ip string, port uint32) (model.Workload, bool)
+}
+
 // Explain follows a request that the workload makes; for a gateway, one that
-// arrives at it. view is what the workload's proxy holds, viewOf what that of
-// another workload does, nil if nobody knows.
-func Explain(view *model.View, workload model.Workload, r Request, viewOf func(workload string) *model.View) (Trace, error) {
-	if view == nil {
-		return Trace{}, fmt.Errorf("workload %s: no proxy of it is known; is it registered?", workload.Key())
-	}
+// arrives at it.
+func Explain(mesh Mesh, workload model.Workload, r Request) (Trace, error) {
 	m, err := r.message()
 	if err != nil {
 		return Trace{}, err
 	}
-	c := &call{view: view, viewOf: viewOf, trace: Trace{Proxy: workload.Key()}}
+	view := mesh.View(workload.Key(), m.headers[":authority"])
+	if view == nil {
+		return Trace{}, fmt.Errorf("workload %s: no proxy of it is known; is it registered?", workload.Key())
+	}
+	c := &call{view: view, mesh: mesh, trace: Trace{Proxy: workload.Key()}}
 	err = c.enter(m, workload.Gateway != "")
 	return c.trace, err
 }

@@ -15,7 +15,6 @@ import (
 	"weft.dev/compile"
 	"weft.dev/explain"
 	"weft.dev/flow"
-	"weft.dev/model"
 	"weft.dev/translate"
 	"weft.dev/translate/join"
 )
@@ -67,10 +66,6 @@ func parse(t testing.TB, text string) []api.Object {
 	return all
 }
 
-func (m mesh) viewOf(proxy string) *model.View {
-	return m.compiled.View(proxy)
-}
-
 // The name of an expectation is the question: WORKLOAD METHOD URL [NAME:VALUE]...
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -112,7 +107,7 @@ func (m mesh) answer(question string) string {
 	if !ok {
 		return "no such workload\n"
 	}
-	trace, err := explain.Explain(m.viewOf(words[0]), workload, r, m.viewOf)
+	trace, err := explain.Explain(m.compiled, workload, r)
 	if err != nil {
 		return err.Error() + "\n"
 	}

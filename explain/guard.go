@@ -16,7 +16,7 @@ import (
 
 // guardOf asks the proxy of an endpoint.
 func (c *call) guardOf(ep *endpointv3.LbEndpoint, workload string, m message) *Guard {
-	v := c.viewOf(workload)
+	v := c.mesh.View(workload, "")
 	if v == nil {
 		return nil
 	}

@@ -32,7 +32,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 			authorizations.Set(tx, a)
 		}
 	})
-	v := c.View("a/w")
+	v := c.View("a/w", "")
 	config, err := decoded[routev3.RouteConfiguration](v.Find(model.TypeRoute, compile.InboundName(80)))
 	if err != nil {
 		t.Fatal(err)

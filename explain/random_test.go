@@ -72,7 +72,7 @@ func randomMesh(r *rand.Rand, outbound, gateway, backend int) randomRows {
 }
 
 // compile makes views of the rows.
-func (all randomRows) compile() func(proxy string) *model.View {
+func (all randomRows) compile() *compile.Compiled {
 	g := flow.New(flow.Options{})
 	tables, policies := flow.NewSource[model.RouteTable](g, "tables"), flow.NewSource[model.Policy](g, "policies")
 	services, workloads := flow.NewSource[model.Service](g, "services"), flow.NewSource[model.Workload](g, "workloads")
@@ -91,7 +91,7 @@ func (all randomRows) compile() func(proxy string) *model.View {
 		splits.Replace(tx, "", all.splits)
 		gateways.Set(tx, all.gateway)
 	})
-	return c.View
+	return c
 }
 
 func one[T any](r *rand.Rand, all ...T) T { return all[r.IntN(len(all))] }

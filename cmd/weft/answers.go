@@ -85,7 +85,7 @@ func (m *mesh) explain(name string, request explain.Request) (explain.Trace, err
 		}
 		workload = all[i]
 	}
-	trace, err := explain.Explain(m.compiled.View(workload.Key()), workload, request, m.compiled.View)
+	trace, err := explain.Explain(m.compiled, workload, request)
 	m.locateAll(&trace)
 	return trace, err
 }
