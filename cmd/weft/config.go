@@ -18,6 +18,7 @@ import (
 	"weft.dev/flow"
 	"weft.dev/identity"
 	"weft.dev/model"
+	"weft.dev/scope/memory"
 	"weft.dev/source/folder"
 	"weft.dev/web"
 )
@@ -26,8 +27,13 @@ import (
 // the data directory.
 func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, error) {
 	files := folder.New(dir, graph, log)
-	workloads, err := newRegistered(files.Source, graph, filepath.Join(data, "workloads"))
+	workloads, err := newRegistered(files.Source, graph, filepath.Join(data, "registered"))
+	if err != nil {
+		return front{}, err
+	}
+	learned, err := memory.OpenFile(filepath.Join(data, "scope.json"))
 	return front{
+		memory:     learned,
 		objects:    files.Collection,
 		problems:   files.Problems.Collection,
 		synced:     files.Synced(),

@@ -13,6 +13,8 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/scope"
+	"weft.dev/scope/memory"
 	"weft.dev/source/host"
 	objectsource "weft.dev/source/store"
 	"weft.dev/store"
@@ -25,6 +27,7 @@ type front struct {
 	problems  *flow.Collection[model.Problem] // of what could not be read; nil: the front lets nothing in that cannot
 	synced    <-chan struct{}                 // closed once everything that there was is committed
 	workloads host.Workloads
+	memory    scope.Memory // of what proxies learned to call
 	// namespaces makes those that are missing.
 	namespaces func(names []string) error
 	// tell has people told of problems. It is part of the wiring.
@@ -40,6 +43,7 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 		objects:    objects.Collection,
 		synced:     objects.Synced(),
 		workloads:  newWorkloads(client),
+		memory:     memory.NewStore(client),
 		namespaces: func(names []string) error { return ensureNamespaces(client, names) },
 		tell:       func(all *flow.Collection[model.Problem]) { writeProblems(all, statuses) },
 		run: func(ctx context.Context) error {

@@ -24,6 +24,7 @@ import (
 	"weft.dev/release/judge"
 	provider "weft.dev/release/provider/mesh"
 	"weft.dev/release/strategy"
+	"weft.dev/scope"
 	"weft.dev/source/host"
 	"weft.dev/store"
 	"weft.dev/translate"
@@ -42,6 +43,9 @@ type mesh struct {
 	rows      *join.Mesh
 	guests    *guests                          // nil: every proxy has an agent
 	workloads *flow.Collection[model.Workload] // those that are registered, and guests
+	asks      *flow.Source[model.Ask]
+	scopes    *scope.Scopes
+	recorder  *scope.Recorder
 	compiled  *compile.Compiled
 	proxies   *flow.Source[model.Proxy]
 	problems  *flow.Collection[model.Problem]
@@ -60,12 +64,14 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		m.guests = newGuests(graph, m.rows.Workloads)
 		m.workloads = flow.Union("all workloads", m.rows.Workloads, m.guests.Collection)
 	}
+	m.edges = metrics.NewEdges(m.hidden)
+	m.wireScopes()
 	m.compiled = compile.New(m.graph, compile.Inputs{
 		Services: m.rows.Services, Workloads: m.workloads, RouteTables: m.rows.Routes,
 		Policies: m.rows.Policies, Splits: m.rows.Splits, Fallbacks: m.rows.Fallbacks,
 		Gateways: m.rows.Gateways, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
+		Known: m.scopes.Known,
 	}, compile.Options{TrustDomain: flags.trustDomain})
-	m.edges = metrics.NewEdges(m.hidden)
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
 	problems := []*flow.Collection[model.Problem]{m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection)}
 	if from.problems != nil {
@@ -84,7 +90,31 @@ func (m *mesh) newSessions() *xds.Server {
 		Authenticate: m.authenticate,
 		Graph:        m.graph,
 		Proxies:      m.proxies,
+		Asks:         m.asks,
 	})
+}
+
+// wireScopes is the way from what proxies ask for and call to what they know.
+func (m *mesh) wireScopes() {
+	m.asks = flow.NewSource[model.Ask](m.graph, "asks")
+	learned := flow.NewSource[model.Learned](m.graph, "learned")
+	m.scopes = scope.New(scope.Inputs{
+		Workloads: m.workloads, Services: m.rows.Services, Routes: m.rows.Routes,
+		Egresses: m.rows.Egresses, Declared: m.rows.Declared, Learned: learned.Collection, Asks: m.asks.Collection,
+	})
+	m.recorder = scope.NewRecorder(scope.RecorderOptions{
+		Graph: m.graph, Scopes: m.scopes, Learned: learned, Memory: m.front.memory,
+		Calls: m.calls, Now: time.Now, Log: m.log,
+	})
+}
+
+// calls are those that the proxies reported since a time.
+func (m *mesh) calls(since time.Time) []scope.Call {
+	var all []scope.Call
+	for _, c := range m.edges.Calls(since) {
+		all = append(all, scope.Call{Account: scope.Account{Namespace: c.Namespace, Name: c.App}, Host: c.Host})
+	}
+	return all
 }
 
 // authenticate lets an agent have the configuration of the workload that it
@@ -155,8 +185,12 @@ func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+		if err := m.recorder.Load(ctx); err != nil {
+			return err
+		}
 		time.AfterFunc(settleTime, debug.FreeOSMemory) // what starting took and serving does not need
 		group.Go(func() error { return m.hosts.Run(ctx) })
+		group.Go(func() error { return m.recorder.Run(ctx) })
 		if m.releases != nil {
 			group.Go(func() error { return m.releases.Run(ctx) })
 		}
