@@ -87,6 +87,7 @@ func (s *site) run(t *testing.T) (stop func()) {
 
 // drop takes the asks away, as when the proxies have gone.
 func (s *site) drop(rows ...any) {
+	synctest.Wait() // until the recorder has heard of them
 	for _, row := range rows {
 		s.world.drop(row)
 	}
