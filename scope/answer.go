@@ -64,7 +64,9 @@ func (s *Scopes) Explain(graph *flow.Graph, workload string) (a Answer, ok bool)
 			Workload: workload, Account: b.Account.String(), Gateway: b.Gateway, All: known.All,
 			Services: []Service{}, Unknown: []Unknown{},
 		}
-		a.Bound = s.boundBy(x, b)
+		if !b.Gateway && !b.Inline {
+			a.Bound = s.boundBy(x, b)
+		}
 		found := s.reasons(x, b, known)
 		for _, host := range model.SortedKeys(found) {
 			_, exists := flow.Get(x, s.names.services, host)

@@ -37,7 +37,7 @@ func (s *Scopes) wireAsked() {
 	s.asked = flow.Derive(s.in.Asks, "asked", func(x *flow.Ctx, ask model.Ask) []asked {
 		authority, ok := strings.CutPrefix(ask.Name, model.AskPrefix)
 		b, found := flow.Get(x, s.bounds, ask.Proxy)
-		if ask.Type != model.TypeVirtualHost || !ok || authority == "" || !found || b.Gateway {
+		if ask.Type != model.TypeVirtualHost || !ok || authority == "" || !found || b.Gateway || b.Inline {
 			return nil
 		}
 		a := asked{ID: ask.Key(), Proxy: ask.Proxy, Account: b.Account, Authority: strings.ToLower(authority)}

@@ -59,6 +59,7 @@ type bound struct {
 	Workload string
 	Account  Account
 	Gateway  bool
+	Inline   bool   // it cannot ask, so it knows everything
 	Egress   string // key of the one that decides; "": the account's needs do
 }
 
@@ -102,18 +103,20 @@ func lookup[V flow.Row[V]](x *flow.Ctx, ix *flow.Index[V], by string) []V {
 }
 
 func (s *Scopes) bound(x *flow.Ctx, w model.Workload) bound {
-	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != ""}
-	if e, ok := s.egress(x, w); ok && !b.Gateway {
+	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != "", Inline: w.InlineRoutes}
+	if e, ok := s.egress(x, w); ok && !b.Gateway && !b.Inline {
 		b.Egress = e.Key()
 	}
 	return b
 }
 
 // known is what a gateway's routes need, which compile finds; else what the
-// Sidecar says, else what the account needs.
+// Sidecar says, else what the account needs. A proxy of state of the world gets
+// whole tables.
 func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 	k := model.Known{Workload: b.Workload}
-	if b.Gateway {
+	if b.Gateway || b.Inline {
+		k.All = b.Inline
 		return k
 	}
 	account, _ := flow.Get(x, s.accounts, b.Account.String())
@@ -159,7 +162,7 @@ func (s *Scopes) wireAccounts() {
 			}
 		}
 		learns := !closed(declared)
-		n.Learns = learns && n.Account.Name != "" && slices.ContainsFunc(all, func(b bound) bool { return b.Egress == "" })
+		n.Learns = learns && n.Account.Name != "" && slices.ContainsFunc(all, func(b bound) bool { return b.Egress == "" && !b.Inline })
 		if learns {
 			for _, l := range lookup(x, s.learnedOf, key) {
 				n.Hosts = append(n.Hosts, l.Host)

@@ -237,6 +237,8 @@ func TestKnown(t *testing.T) {
 		{name: "the oldest of two", want: "ratings.shop",
 			rows: []any{sidecar("shop/a", app, 2, "*/"+reviews), sidecar("shop/b", app, 1, "*/"+ratings)}},
 		{name: "a selector elsewhere", want: "", rows: []any{sidecar("bank/a", app, 1, "*/*")}},
+		{name: "a proxy that cannot ask", workload: "shop/old", want: "*", rows: []any{
+			model.Workload{Namespace: "shop", Name: "old", App: "web", InlineRoutes: true}, ask("shop/web-1", "reviews"), sidecar("shop/default", nil, 1, "-*/*")}},
 		{name: "a gateway", workload: "shop/edge", want: "", rows: []any{
 			model.Workload{Namespace: "shop", Name: "edge", Gateway: "web"}, sidecar("shop/default", nil, 1, "*/*"), learned("shop/web", reviews), ask("shop/edge", "reviews")}},
 	} {

@@ -20,6 +20,7 @@ import (
 	"weft.dev/explain"
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/scope"
 )
 
 // Prefix of every path.
@@ -40,6 +41,7 @@ type Mesh struct {
 	Behind    func() []string                   // ids of the connected proxies that lack something of the newest revision
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
+	Scope     func(namespace, workload string) (scope.Answer, error)
 	Token     func(TokenRequest) (TokenReply, error)
 }
 
@@ -115,6 +117,10 @@ func Handler(mesh Mesh) http.Handler {
 	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
+	get("scope", func(r *http.Request) (any, error) {
+		query := r.URL.Query()
+		return mesh.Scope(query.Get("namespace"), query.Get("workload"))
+	})
 	mux.HandleFunc("POST "+Prefix+"tokens", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, func(r *http.Request) (any, error) { return token(mesh, r) })
 	})

@@ -26,6 +26,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Behind:    m.behind,
 		Sent:      m.sent,
 		Explain:   m.explain,
+		Scope:     m.scope,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 	}
 }

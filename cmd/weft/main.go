@@ -82,7 +82,7 @@ Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, 
 	root.PersistentFlags().String("kubeconfig", "", "kubeconfig of the server (default: $WEFT_KUBECONFIG, then admin.kubeconfig in the data directory)")
 	root.AddCommand(
 		newServe(), newJoin(), newRun(), newToken(), newEnvoy(),
-		newApply(), newGet(), newEdges(), newExplain(), newRelease(), newStatus(),
+		newApply(), newGet(), newEdges(), newExplain(), newScope(), newRelease(), newStatus(),
 	)
 	for _, c := range root.Commands() {
 		usageErrors(c)
