@@ -7,11 +7,8 @@ type Proxy struct {
 	ID        string // namespace/name of its workload
 	Scope     string // key of the view that it receives
 	Connected bool
-	// Revision up to which it is known to hold everything: every resource of
-	// its view at that revision was acknowledged.
-	Revision uint64
-	Refusals []Refusal
-	Version  string // of Envoy
+	Refusals  []Refusal
+	Version   string // of Envoy
 }
 
 // Refusal is a resource that the proxy did not accept; what it had stays.

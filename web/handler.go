@@ -39,6 +39,7 @@ type Mesh struct {
 	Workloads func() []model.Workload
 	Proxies   func() []model.Proxy
 	Behind    func() []string                   // ids of the connected proxies that lack something of the newest revision
+	Revision  func(proxy string) uint64         // up to which it holds everything
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
 	Scope     func(namespace, workload string) (scope.Answer, error)
@@ -192,7 +193,7 @@ func proxies(mesh Mesh) []Proxy {
 	rows, behind := mesh.Proxies(), mesh.Behind()
 	list := make([]Proxy, 0, len(rows))
 	for _, p := range rows {
-		proxy := Proxy{ID: p.ID, Connected: p.Connected, Revision: p.Revision, Envoy: p.Version, Sent: mesh.Sent(p.ID)}
+		proxy := Proxy{ID: p.ID, Connected: p.Connected, Revision: mesh.Revision(p.ID), Envoy: p.Version, Sent: mesh.Sent(p.ID)}
 		proxy.Current = p.Connected && !slices.Contains(behind, p.ID)
 		for _, refusal := range p.Refusals {
 			proxy.Refused = append(proxy.Refused, refusal.Type+" "+refusal.Name+": "+refusal.Reason)

@@ -24,6 +24,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Workloads: m.rows.Workloads.All,
 		Proxies:   m.proxies.All,
 		Behind:    m.behind,
+		Revision:  m.sessions.Revision,
 		Sent:      m.sent,
 		Explain:   m.explain,
 		Scope:     m.scope,
