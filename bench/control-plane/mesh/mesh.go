@@ -175,7 +175,7 @@ spec:
 }
 
 func endpoint(service, address string, version int) string {
-	return fmt.Sprintf("  - {address: %s, labels: {app: %s, version: v%d, security.istio.io/tlsMode: istio}, serviceAccount: %[2]s}\n", address, service, version)
+	return fmt.Sprintf("  - {address: %s, labels: {app: %s, version: v%d, security.istio.io/tlsMode: istio}}\n", address, service, version)
 }
 
 func subsets(i int) string {

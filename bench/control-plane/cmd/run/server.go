@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -119,8 +120,13 @@ func (b *bench) weft(files mesh.Files) (*server, error) {
 		return nil, err
 	}
 	s := &server{name: "weft", xds: freePort(), endpoint: changeEndpoint(files, mesh.Hot), route: changeRoute(files)}
-	return s, s.start(b.ctx, b.dir, nil, b.weftBinary, "serve", "--config", files.Config(),
-		"--data", data, "--mesh", freePort(), "--listen", freePort(), "--xds-plaintext", s.xds)
+	if err := s.start(b.ctx, b.dir, nil, b.weftBinary, "serve", "--config", files.Config(),
+		"--data", data, "--mesh", freePort(), "--listen", freePort(), "--xds-plaintext", s.xds); err != nil {
+		return s, err
+	}
+	said, err := os.ReadFile(s.log)
+	b.result.expect(float64(bytes.Count(said, []byte("msg=problem "))), 0, "objects of the mesh that weft does not take as they are")
+	return s, err
 }
 
 // peer serves what one of weft's proxies got, with whole route tables.
