@@ -204,6 +204,7 @@ func TestMemoryAway(t *testing.T) {
 		s.set(ask("shop/web-1", "reviews"))
 		s.calls.Store(&[]scope.Call{{Account: scope.Account{Namespace: "shop", Name: "batch"}, Host: model.HostOf("shop", "ratings")}})
 		time.Sleep(scope.LookEvery)
+		synctest.Wait() // until the calls are noted
 		s.calls.Store(nil)
 		time.Sleep(time.Hour)
 		expectRows(t, s, "away", "")
