@@ -27,10 +27,11 @@ const (
 
 // site is a weft that serves a folder.
 type site struct {
-	t         *testing.T
-	weft, dir string
-	api, xds  string
-	config    string
+	t              *testing.T
+	weft, dir      string
+	config         string
+	api, mesh, xds string
+	stop           func()
 }
 
 func TestEnvoyWithoutAgent(t *testing.T) {
@@ -78,8 +79,8 @@ func TestEnvoyWithoutAgent(t *testing.T) {
 func newSite(t *testing.T) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := &site{t: t, weft: filepath.Join(dir, "weft"), dir: dir, api: free(t), xds: free(t), config: filepath.Join(dir, "config")}
-	if err := process.Build(map[string]string{s.weft: "../../cmd/weft"}); err != nil {
+	s := &site{t: t, weft: filepath.Join(dir, "weft"), dir: dir, api: free(t), mesh: free(t), xds: free(t), config: filepath.Join(dir, "config")}
+	if err := process.Build(map[string]string{s.weft: "../../cmd/weft", s.weft + "-agent": "../../cmd/weft-agent"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Mkdir(s.config, 0o755); err != nil {
@@ -90,9 +91,41 @@ func newSite(t *testing.T) *site {
 		t.Cleanup(server.Close)
 		s.write(name+".yaml", service(name, server.Listener.Addr().String()))
 	}
-	s.start(s.weft, "serve", "--config", s.config, "--data", filepath.Join(dir, "data"), "--listen", s.api, "--mesh", free(t), "--xds-plaintext", s.xds)
-	s.says("status --wait 30s", "0 of 0 proxies current, 0 problems")
+	t.Setenv("WEFT_DATA", filepath.Join(dir, "data"))
+	t.Setenv("WEFT_SERVER", "http://"+s.api)
+	s.serve()
 	return s
+}
+
+func (s *site) serve() {
+	s.t.Helper()
+	s.stop = s.start(s.weft, "serve", "--config", s.config, "--listen", s.api, "--mesh", s.mesh, "--xds-plaintext", s.xds)
+	s.says("status --wait 30s", "0 problems")
+}
+
+// Agents join as they do with an API server, and what they registered outlives the server.
+func TestAgents(t *testing.T) {
+	s := newSite(t)
+	token, err := s.command("token", "create").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := s.command(strings.Fields(string(token))[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("join: %v: %s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(s.dir, "index.html"), []byte("hello"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start(s.weft, "run", "--app", "hello", "--port", "8000", "--", "sh", "-c", `exec python3 -m http.server --bind 127.0.0.1 --directory "$0" "$PORT"`, s.dir)
+	visit := func() {
+		t.Helper()
+		s.says("status --wait 30s --workloads 1", "1 of 1 workloads healthy")
+		s.says("run --app visitor -- curl -fsS http://hello:8000/", "hello")
+	}
+	visit()
+	s.stop()
+	s.serve()
+	visit()
 }
 
 func service(name, address string) string {
@@ -213,7 +246,7 @@ func (s *site) start(name string, args ...string) (stop func()) {
 }
 
 func (s *site) command(args ...string) *exec.Cmd {
-	return exec.Command(s.weft, append(args, "--server", "http://"+s.api)...)
+	return exec.Command(s.weft, args...)
 }
 
 // says asks until a command prints a text.
