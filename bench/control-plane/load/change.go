@@ -24,7 +24,7 @@ type expect struct {
 	index  int64
 	t0     time.Time
 	left   atomic.Int64
-	lat    []time.Duration // one slot for each proxy that must see it, the first of the fleet
+	lat    []time.Duration // one slot for each proxy
 	done   chan struct{}
 }
 
@@ -40,9 +40,6 @@ func (e *expect) in(t int, rs []resource) bool {
 
 // seen notes that a proxy has the change; the last one closes done.
 func (e *expect) seen(proxy int, now time.Time) {
-	if proxy >= len(e.lat) {
-		return
-	}
 	e.lat[proxy] = now.Sub(e.t0)
 	if e.left.Add(-1) == 0 {
 		close(e.done)

@@ -106,9 +106,9 @@ func (f *fleet) churn(o *options, spec *change, index int, every time.Duration) 
 	return r, err
 }
 
-// behind is how many changes times interested proxies are not there yet.
+// behind is how many changes times proxies are not there yet.
 func (f *fleet) behind(count int) (n int64) {
-	for _, p := range f.proxies[:f.interested] {
+	for _, p := range f.proxies {
 		p.mu.Lock()
 		n += int64(count - p.caught)
 		p.mu.Unlock()

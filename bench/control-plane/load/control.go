@@ -129,7 +129,7 @@ type Arrival struct {
 }
 
 func (f *fleet) await(c *change, index int, limit time.Duration) (Arrival, error) {
-	e, err := c.expect(index, f.interested)
+	e, err := c.expect(index, len(f.proxies))
 	if err != nil {
 		return Arrival{}, err
 	}

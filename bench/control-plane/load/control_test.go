@@ -90,9 +90,8 @@ func TestCommandsRefused(t *testing.T) {
 	}
 }
 
-// TestInterested: those who are not interested need not see a change, and are in groups of their own.
-func TestInterested(t *testing.T) {
-	o, err := parse([]string{"-n", "6", "-interested", "2", "-groups", "3", "-ns", "n{group}"})
+func TestGroups(t *testing.T) {
+	o, err := parse([]string{"-n", "4", "-groups", "3", "-ns", "n{group}"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,32 +103,14 @@ func TestInterested(t *testing.T) {
 		}
 		ids = append(ids, p.node.Id)
 	}
-	if got := strings.Join(ids, " "); got != "nhot/p-00000 nhot/p-00001 n2/p-00002 n0/p-00003 n1/p-00004 n2/p-00005" {
+	if got := strings.Join(ids, " "); got != "n0/p-00000 n1/p-00001 n2/p-00002 n0/p-00003" {
 		t.Error(got)
 	}
-	c, err := parsePredicate("type=eds,contains=m-{i}-end")
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := c.expect(1, o.interested)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, proxy := range []int{5, 1, 0} {
-		select {
-		case <-e.done:
-			t.Fatalf("complete before proxy %d", proxy)
-		default:
-		}
-		e.seen(proxy, time.Now())
-	}
-	<-e.done
 }
 
 func TestParseRefuses(t *testing.T) {
 	for flags, want := range map[string]string{
 		"-n 0":                    "-n",
-		"-n 2 -interested 3":      "-interested",
 		"-groups 0":               "-groups",
 		"-order random":           "-order",
 		"-sotw -initial-versions": "delta",

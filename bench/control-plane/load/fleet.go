@@ -25,7 +25,6 @@ type fleet struct {
 	initialVersions bool // a new stream keeps state and presents it
 	dial            func(ns string) []grpc.DialOption
 	agents          *agents // nil: no mesh port of weft
-	interested      int     // the first so many must see changes
 	retry           retry
 	dump            *dump
 	proxies         []*proxy
@@ -77,8 +76,7 @@ func (g *generation) opened(p *proxy) {
 }
 
 func newFleet(ctx context.Context, o *options) (*fleet, error) {
-	f := &fleet{server: o.server, sotw: o.sotw, parallel: o.order == "parallel", initialVersions: o.initialVersions,
-		interested: o.interested, retry: envoyRetry}
+	f := &fleet{server: o.server, sotw: o.sotw, parallel: o.order == "parallel", initialVersions: o.initialVersions, retry: envoyRetry}
 	ctx, err := o.transport.authorize(ctx)
 	if err != nil {
 		return nil, err
@@ -122,13 +120,7 @@ func (f *fleet) reach(ctx context.Context, o *options) error {
 	return err
 }
 
-// group is "hot" for those who alone are interested in changes.
-func (o *options) group(i int) string {
-	if i < o.interested && o.interested < o.n {
-		return "hot"
-	}
-	return strconv.Itoa(i % o.groups)
-}
+func (o *options) group(i int) string { return strconv.Itoa(i % o.groups) }
 
 func (o *options) namespace(i int) string { return strings.ReplaceAll(o.ns, "{group}", o.group(i)) }
 

@@ -16,7 +16,7 @@ type options struct {
 	joinToken                                                 string
 
 	n, ipFirst, ipStride, pid, firstIndex   int
-	groups, interested                      int
+	groups                                  int
 	sotw, initialVersions, control, verbose bool
 	rate                                    float64
 	syncTimeout, changeTimeout, gap, settle time.Duration
@@ -83,8 +83,6 @@ func (o *options) check() error {
 		return errors.New("-n must be at least 1")
 	case o.groups < 1:
 		return errors.New("-groups must be at least 1")
-	case o.interested < 0 || o.interested > o.n:
-		return fmt.Errorf("-interested %d is not within the %d proxies", o.interested, o.n)
 	case o.firstIndex < 1:
 		return errors.New("-first-index must be at least 1")
 	case o.order != "envoy" && o.order != "parallel":
@@ -95,9 +93,6 @@ func (o *options) check() error {
 		return errors.New("-change and -control: give changes as commands")
 	case o.joinToken != "" && (o.sotw || o.transport.tls):
 		return errors.New("-join is delta over the mesh port's own TLS: leave out -sotw and -tls")
-	}
-	if o.interested == 0 {
-		o.interested = o.n
 	}
 	return nil
 }
@@ -119,8 +114,7 @@ func (o *options) nodeFlags(fs *flag.FlagSet) {
 	fs.StringVar(&o.cluster, "node-cluster", "load", "")
 	fs.StringVar(&o.metadata, "metadata", "{}", "node metadata JSON")
 	fs.StringVar(&o.ns, "ns", "default", "{ns}; {group} expands")
-	fs.IntVar(&o.groups, "groups", 1, "{group} of proxy i is i modulo this, but")
-	fs.IntVar(&o.interested, "interested", 0, `{group} of the first of so many is "hot": they alone must see changes; 0 = all must`)
+	fs.IntVar(&o.groups, "groups", 1, "{group} of proxy i is i modulo this")
 	fs.IntVar(&o.ipFirst, "ip-first", 1, "{ip} = 10.x.y.z of ip-first + k*ip-stride")
 	fs.IntVar(&o.ipStride, "ip-stride", 1, "")
 }

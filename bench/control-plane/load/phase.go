@@ -151,7 +151,7 @@ func (f *fleet) change(o *options, c *change, index int) (ChangeSeries, error) {
 
 // once makes one change, waits until every proxy has it, and then for quiet.
 func (f *fleet) once(o *options, c *change, i int) (one OneChange, lat []time.Duration, err error) {
-	e, err := c.expect(i, f.interested)
+	e, err := c.expect(i, len(f.proxies))
 	if err != nil {
 		return one, nil, err
 	}

@@ -228,7 +228,7 @@ func (b *bench) slope() error {
 		}
 		own := r.CPUTotal - idle.CPU/idle.Seconds*r.Seconds // what passing time costs is no change's
 		cpu[i], last[i] = own/float64(r.Changes)*1000, r.LastP50
-		b.result.expect(r.Resources["eds"]*float64(n), float64(b.interested), fmt.Sprintf("proxies that a change reaches, among %d", n))
+		b.result.carries(fmt.Sprintf("weft, endpoint, among %d,", n), r.Resources, "eds")
 		b.result.raw(fmt.Sprintf("slope among %d", n), r)
 	}
 	b.result.add("slope cpu", cpu[1], cpu[0])
@@ -236,7 +236,8 @@ func (b *bench) slope() error {
 	return nil
 }
 
-// among makes changes that some of n proxies know of.
+// among makes changes that some of n proxies know of. These are in a process of their own:
+// its size must not count.
 func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error) {
 	files, err := b.scoped()
 	if err != nil {
@@ -247,15 +248,29 @@ func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error)
 		return r, idle, err
 	}
 	defer s.stop()
-	c, err := b.connect(s, n, append(b.inGroups(), "-interested", fmt.Sprint(b.interested), "-gap", slopeGap.String())...)
+	others, err := b.connect(s, n-b.interested, b.inGroups()...)
+	if err != nil {
+		return r, idle, err
+	}
+	defer others.stop()
+	c, err := b.connect(s, b.interested, "-ns", "nhot", "-gap", slopeGap.String())
 	if err != nil {
 		return r, idle, err
 	}
 	defer c.stop()
-	if idle, err = c.idle(time.Duration(b.slopeChanges) * slopeGap); err != nil {
+	length := time.Duration(b.slopeChanges) * slopeGap
+	if idle, err = c.idle(length); err != nil {
 		return r, idle, err
 	}
-	r, err = c.change(b.slopeChanges, s.endpoint)
+	if err := others.tell("idle %v", length); err != nil {
+		return r, idle, err
+	}
+	if r, err = c.change(b.slopeChanges, s.endpoint); err != nil {
+		return r, idle, err
+	}
+	var heard load.Traffic
+	err = others.answer(&heard)
+	b.result.expect(float64(len(heard.Msgs)), 0, fmt.Sprintf("types that %d proxies got of changes that do not concern them", n-b.interested))
 	return r, idle, err
 }
 
@@ -310,7 +325,7 @@ func (b *bench) stopped() error {
 	}
 	defer s.stop()
 	few := max(1, b.proxies/20)
-	slow, err := b.connect(s, few, "-ip-first", "60000")
+	slow, err := b.connect(s, few, "-node-id", "{ns}/slow-{i}")
 	if err != nil {
 		return err
 	}

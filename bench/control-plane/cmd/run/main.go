@@ -138,7 +138,7 @@ var small = sizes{
 }
 
 func (s sizes) String() string {
-	return fmt.Sprintf("%d services x %d endpoints, %d proxies, median of %d", s.services, s.endpoints, s.proxies, s.repeats)
+	return fmt.Sprintf("%d services x %d endpoints, %d proxies, median of %d (the storm: %d)", s.services, s.endpoints, s.proxies, s.repeats, s.stormRepeats)
 }
 
 // measure runs experiments. One that fails takes none of the others with it.

@@ -24,7 +24,8 @@ const (
 	stormLimit = 5 * time.Minute
 	// witnessProxies come back with all others, and then see changes that concern only them.
 	witnessProxies = 20
-	witnessRate    = 2 // changes a second: each is a write to the API
+	witnessRate    = 2                // changes a second: each is a write to the API
+	writeTime      = 30 * time.Second // of one of them
 	// joinRate is how many proxies a second come before the storm: registering is not what is measured.
 	joinRate = 200
 )
@@ -117,7 +118,7 @@ func (b *bench) oneStorm(s *process.Server, e *editor, all, witness *client, ind
 	if err := s.Start(); err != nil {
 		return err
 	}
-	if err := process.Until(startTime, func() error { return e.put(mesh.Hot, index) }); err != nil {
+	if err := process.Until(stormLimit, func() error { return e.put(mesh.Hot, index) }); err != nil {
 		return err
 	}
 	others := make(chan load.ChurnReport, 1)
@@ -183,6 +184,7 @@ func newEditor(s *process.Server, files mesh.Files) (*editor, error) {
 	if err != nil {
 		return nil, err
 	}
+	client.Timeout = writeTime
 	e := &editor{api: config.Host, client: client, files: files}
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		service, _ := strconv.Atoi(r.FormValue("service"))
