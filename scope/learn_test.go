@@ -75,6 +75,19 @@ func TestLeastRecentlySeenMakesRoom(t *testing.T) {
 	}
 }
 
+// An account that uses more than there is room for keeps those that it used
+// first: they do not take turns.
+func TestMoreInUseThanRoom(t *testing.T) {
+	var kept []model.Learned
+	for i := range MaxLearned {
+		kept = append(kept, seenAt(fmt.Sprintf("h%03d", i), model.Observed, start, start))
+	}
+	got := learn(web, kept, evidence{wanted: hostSet("a"), called: hostSet("b")}, start.Add(time.Hour), true)
+	if !slices.EqualFunc(got, kept, model.Learned.Equal) {
+		t.Errorf("%d kept, the first is %v", len(got), got[0])
+	}
+}
+
 // Whatever comes: bounded, in order, twice is once, what is in use stays, and
 // two servers agree in whichever order they write.
 func TestLearnLaws(t *testing.T) {

@@ -218,6 +218,9 @@ func TestKnown(t *testing.T) {
 			rows: []any{declares("shop/web", ratings), only(declares("shop/web")), learned("shop/web", ledger), ask("shop/web-1", "reviews")}},
 		{name: "a Sidecar is all, and over what is declared", want: "ledger.bank; reviews",
 			rows: []any{sidecar("shop/default", nil, 1, "bank/"+ledger), declares("shop/web", ratings), learned("shop/web", reviews), ask("shop/web-1", "reviews")}},
+		{name: "what is asked for under a Sidecar is not its account's", want: "; reviews", rows: []any{
+			model.Workload{Namespace: "shop", Name: "web-3", App: "web", Labels: map[string]string{"tier": "x"}},
+			sidecar("shop/x", map[string]string{"tier": "x"}, 1, "*/"+ratings), ask("shop/web-3", "reviews")}},
 		{name: "everything", want: "*", rows: []any{sidecar("shop/default", nil, 1, "shop/*", "*/*"), ask("shop/web-1", "nobody")}},
 		{name: "everything but", want: "*.cdn.example.com api.example.com db-0.db.shop ratings.shop short",
 			rows: []any{sidecar("shop/default", nil, 1, "*/*", "-bank/*", "-*/"+reviews)}},
@@ -310,7 +313,7 @@ func TestCost(t *testing.T) {
 		rows := append(shop(), sidecar("bank/default", nil, 1, "./*"))
 		for i := range accounts {
 			app := fmt.Sprintf("shop/app%d", i)
-			rows = append(rows, workload(app+"-1"), workload(app+"-2"), service("shop", fmt.Sprintf("app%d", i)), learned(app, reviews))
+			rows = append(rows, workload(app+"-1"), workload(app+"-2"), service("shop", fmt.Sprintf("app%d", i)), learned(app, reviews), ask(app+"-1", "reviews"))
 		}
 		w.set(rows...)
 		counted := reviewsWithPort()
