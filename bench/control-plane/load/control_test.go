@@ -57,15 +57,24 @@ func TestCommands(t *testing.T) {
 	if churn.Changes != 20 || churn.Missing != 0 || len(churn.Slices) != churnSlices || churn.P50 <= 0 || churn.P99 < churn.P50 {
 		t.Errorf("churn: %+v", churn)
 	}
-	go func() { // the next number is 3 + 20 + 1
-		if err := by[vhds].UpdateResource("out/svc-0", vhost(0, "m-24-end")); err != nil {
-			t.Error(err)
+	answered := make(chan struct{})
+	go func() { // the next number is 3 + 20 + 1; it is sent again until the command has been heard
+		for {
+			if err := by[vhds].UpdateResource("out/svc-0", vhost(0, "m-24-end")); err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-answered:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
 		}
 	}()
 	var arrival Arrival
 	if ask(&arrival, "await 10s "+spec); !arrival.All || arrival.Index != 24 || arrival.Left != 0 {
 		t.Errorf("await: %+v", arrival)
 	}
+	close(answered)
 	commands.Close()
 	if err := <-ended; err != nil {
 		t.Error(err)
