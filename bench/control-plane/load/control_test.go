@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"math"
 	"net/http/httptest"
@@ -58,9 +59,9 @@ func TestCommands(t *testing.T) {
 		t.Errorf("churn: %+v", churn)
 	}
 	answered := make(chan struct{})
-	go func() { // the next number is 3 + 20 + 1; it is sent again until the command has been heard
-		for {
-			if err := by[vhds].UpdateResource("out/svc-0", vhost(0, "m-24-end")); err != nil {
+	go func() { // the next number is 3 + 20 + 1; it is made anew until the command has been heard
+		for n := 0; ; n++ {
+			if err := by[vhds].UpdateResource("out/svc-0", vhost(0, fmt.Sprint("m-24-end", n))); err != nil {
 				t.Error(err)
 			}
 			select {
