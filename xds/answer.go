@@ -103,9 +103,6 @@ func (s *Session) blame(sub *subscription, it *item, r *model.Resource, reason s
 	if it.held != nil && it.held.Version != r.Version {
 		s.past.good.keep(s.view.Scope, it.held)
 	}
-	if it.asks > 0 && it.version == 0 {
-		s.demand.giveUpOn(it)
-	}
 }
 
 func (s *Session) unblame(sub *subscription, it *item) {

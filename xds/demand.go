@@ -1,6 +1,8 @@
 package xds
 
 import (
+	"slices"
+
 	"weft.dev/model"
 )
 
@@ -106,6 +108,9 @@ func (s *Session) answer(a *ask, r *model.Resource) {
 	sub := &s.types[demandType]
 	it := sub.item(r.Name)
 	it.want = r
+	if a.state == denied && a.on == it && !a.waits && it.refusal() != nil {
+		return
+	}
 	fromBefore := it.version != 0 && it.held == nil && it.maybe == nil
 	if (a.waits || a.state != answered) && it.holds() && !fromBefore {
 		it.set(force)
@@ -124,8 +129,8 @@ func (s *Session) seek(a *ask) {
 	if a.on != nil && a.on.want != nil {
 		s.standOn(a, nil) // it has lost the alias
 	}
-	if it := s.types[demandType].items[a.name]; a.on == nil && it != nil && it.version != 0 {
-		s.standOn(a, it)
+	if a.on == nil || !a.on.holds() {
+		s.standOn(a, s.holder(a.name))
 	}
 	if !a.row && d.rows < s.limits.Asks {
 		a.row = true
@@ -141,6 +146,20 @@ func (s *Session) seek(a *ask) {
 		d.serial++
 		a.state, a.serial = open, d.serial
 	}
+}
+
+// holder is what the client has that answers to a name, as far as we know; or nil.
+func (s *Session) holder(name string) *item {
+	items := s.types[demandType].items
+	if it := items[name]; it != nil && it.version != 0 {
+		return it
+	}
+	for _, key := range sortedNames(items) {
+		if it := items[key]; it.held != nil && slices.Contains(it.held.Aliases, name) {
+			return it
+		}
+	}
+	return nil
 }
 
 // standOn makes an item, or nil, the answer to a name.
@@ -196,6 +215,21 @@ func (d *demand) again(name string) {
 func (d *demand) any(state askState) bool {
 	for _, a := range d.asks {
 		if a.state == state {
+			return true
+		}
+	}
+	return false
+}
+
+// unsure says whether the client holds something from before that may be what
+// it asks for by an alias. It is not known until the name is found, or given up:
+// nothing can be removed before, and what is added may have its domains.
+func (s *Session) unsure() bool {
+	if !s.claimed || !s.demand.any(open) {
+		return false
+	}
+	for _, it := range s.types[demandType].items {
+		if it.want == nil && it.held == nil && it.version != 0 && it.asks == 0 {
 			return true
 		}
 	}

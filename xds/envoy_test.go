@@ -136,6 +136,12 @@ func (p *plane) settles(rev uint64, within time.Duration) {
 	}
 }
 
+func (p *plane) refusals(id string) []model.Refusal {
+	p.Server.mu.Lock()
+	defer p.Server.mu.Unlock()
+	return p.proxies[id].row.Refusals
+}
+
 func startEnvoy(t *testing.T, p *plane, api string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -272,13 +278,13 @@ func answers(t *testing.T, url, want string) {
 }
 
 func TestEnvoyDelta(t *testing.T) {
-	const services = 450
+	const services = 1000
 	listen, blue, green := freeAddr(t), backend(t, "blue"), backend(t, "green")
 	p := newPlane(t, layer("all", mesh(t, services, time.Second, listen, blue)...))
 	startEnvoy(t, p, "DELTA_GRPC")
 	p.settles(1, patience)
-	answers(t, "http://"+listen+"/s449", "200 OK blue")
-	wantSent(t, p, "map[Cluster:450 ClusterLoadAssignment:450 Listener:1 RouteConfiguration:1]")
+	answers(t, "http://"+listen+"/s999", "200 OK blue")
+	wantSent(t, p, "map[Cluster:1000 ClusterLoadAssignment:1000 Listener:1 RouteConfiguration:1]")
 	if p.mu.Lock(); slices.Max(p.chunks) > chunkResources {
 		t.Errorf("clusters came in responses of %v", p.chunks)
 	}
@@ -286,7 +292,7 @@ func TestEnvoyDelta(t *testing.T) {
 
 	// Every cluster changes, no endpoint does: Envoy does not wait 15 s for them.
 	p.settles(p.held.Set("envoy-1", layer("all", mesh(t, services, 2*time.Second, listen, blue)...)), 10*time.Second)
-	wantSent(t, p, "map[Cluster:900 ClusterLoadAssignment:900 Listener:1 RouteConfiguration:1]")
+	wantSent(t, p, "map[Cluster:2000 ClusterLoadAssignment:2000 Listener:1 RouteConfiguration:1]")
 
 	// A new server is asked for nothing that Envoy has, and goes on from there.
 	p.g.Stop()
@@ -295,9 +301,9 @@ func TestEnvoyDelta(t *testing.T) {
 	wantSent(t, p, "map[]")
 	rev := p.held.Set("envoy-1", layer("all", mesh(t, services-1, 2*time.Second, listen, green)...))
 	p.settles(rev, patience)
-	answers(t, "http://"+listen+"/s448", "200 OK green")
-	answers(t, "http://"+listen+"/s449", "404 Not Found ")
-	wantSent(t, p, "map[ClusterLoadAssignment:449 RouteConfiguration:1]")
+	answers(t, "http://"+listen+"/s998", "200 OK green")
+	answers(t, "http://"+listen+"/s999", "404 Not Found ")
+	wantSent(t, p, "map[ClusterLoadAssignment:999 RouteConfiguration:1]")
 }
 
 func wantSent(t *testing.T, p *plane, want string) {
@@ -322,9 +328,7 @@ func TestEnvoyRefuses(t *testing.T) {
 	answers(t, "http://"+listen+"/s001", "200 OK green")
 	var refusals []model.Refusal
 	eventually(t, "one refusal, of s001", func() bool {
-		p.Server.mu.Lock()
-		defer p.Server.mu.Unlock()
-		refusals = p.proxies["envoy-1"].row.Refusals
+		refusals = p.refusals("envoy-1")
 		return len(refusals) == 1 && refusals[0].Name == "s001"
 	})
 	if !strings.Contains(refusals[0].Reason, "Expected positive duration") { // Envoy does not say whose

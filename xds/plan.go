@@ -56,7 +56,7 @@ func (b *batch) has(name string) bool {
 // plan makes the next response of a type, or nil.
 func (s *Session) plan(t model.Type) *Response {
 	sub := &s.types[t]
-	if !sub.asked || sub.flight != nil {
+	if !sub.asked || sub.flight != nil || t == demandType && s.unsure() {
 		return nil
 	}
 	s.settleClaim(t)
@@ -154,7 +154,7 @@ func (s *Session) pick(t model.Type) batch {
 		switch {
 		case v == send:
 			b.add(it, r)
-		case v == remove && s.early(it):
+		case v == remove && !traits[t].whole && s.early(it):
 			b.probe = true
 			sub.block(it)
 		case v == remove:
@@ -178,14 +178,17 @@ func (s *Session) pick(t model.Type) batch {
 // whole they go together, so that a domain that moves is always somewhere: they
 // wait only for what takes their place and is not in this response.
 func (s *Session) part(t model.Type, b *batch) {
+	sub := &s.types[t]
+	if traits[t].whole && len(b.fresh) > 0 {
+		s.displace(t, b)
+	}
 	if len(b.removed) == 0 || s.full && traits[t].full {
 		return
 	}
-	sub := &s.types[t]
 	waits := func(*item) bool { return len(b.fresh) > 0 }
 	if traits[t].whole {
 		successors := sub.successors(b)
-		waits = func(it *item) bool { return it.held != nil && meets(successors, it.held) }
+		waits = func(it *item) bool { return successors[it.name] || it.held != nil && meets(successors, it.held) }
 	}
 	b.removed = slices.DeleteFunc(b.removed, func(it *item) bool {
 		if waits(it) {
@@ -194,6 +197,27 @@ func (s *Session) part(t model.Type, b *batch) {
 		}
 		return false
 	})
+}
+
+// displace adds to a batch the removals of what it takes the place of, wherever
+// they wait.
+func (s *Session) displace(t model.Type, b *batch) {
+	sub := &s.types[t]
+	names := map[string]bool{}
+	for _, r := range b.fresh {
+		claim(names, r)
+	}
+	for _, items := range [][]*item{sub.queue, sub.held} {
+		for _, it := range items {
+			if it.want != nil || !it.is(queued|blocked) || slices.Contains(b.removed, it) {
+				continue
+			}
+			if s.judgeAbsent(t, it) == remove && (it.held == nil || meets(names, it.held)) {
+				sub.release(it)
+				b.removed = append(b.removed, it)
+			}
+		}
+	}
 }
 
 // successors are the names and aliases of what is to be sent after a batch, or
@@ -262,6 +286,9 @@ func (s *Session) fallback(t model.Type, it *item) (verdict, *model.Resource) {
 	}
 	r := s.past.good.find(s.view.Scope, t, it.name)
 	if r == nil || r.Version == it.want.Version || s.past.failures(tryKey{t, r.Name, r.Version}).times > 0 {
+		if it.asks > 0 {
+			s.demand.giveUpOn(it)
+		}
 		return skip, nil
 	}
 	return s.ready(t, it, r)
@@ -302,8 +329,6 @@ func (s *Session) judgeAbsent(t model.Type, it *item) verdict {
 		return skip
 	case it.holds() && t == model.TypeCluster && s.needed(it.name):
 		return block
-	case t == demandType && it.held == nil && it.version != 0 && s.demand.any(open):
-		return block // it may be what the client asks for by an alias
 	}
 	return remove
 }
@@ -314,10 +339,14 @@ func (s *Session) needed(cluster string) bool {
 		if !traits[t].needy {
 			continue
 		}
-		for _, it := range s.types[t].items {
+		sub := &s.types[t]
+		for _, it := range sub.items {
 			if it.needs(cluster) {
 				return true
 			}
+		}
+		if sub.flight != nil && slices.ContainsFunc(sub.flight.removed, func(r removal) bool { return r.needs(cluster) }) {
+			return true // until it is acknowledged
 		}
 	}
 	return false

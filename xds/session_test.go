@@ -32,18 +32,21 @@ func routesOf(l *model.Resource) []string { return strings.Fields(string(l.Body)
 // and never may hold what needs a cluster that it lacks. Both directions of
 // its stream are queues that the test moves.
 type proxy struct {
-	t     *rapid.T
-	full  bool
-	s     *Session
-	past  *past
-	view  *model.View
-	rev   uint64
-	held  [model.NumTypes]map[string]*model.Resource
-	names [model.NumTypes]map[string]bool
-	asked [model.NumTypes]bool
-	last  [model.NumTypes]Request // nonce and version that full requests carry
-	up    []Request
-	down  []*Response
+	t      *rapid.T
+	full   bool
+	s      *Session
+	past   *past
+	view   *model.View
+	rev    uint64
+	held   [model.NumTypes]map[string]*model.Resource
+	fresh  map[string]bool // virtual hosts that came on this stream, which the server knows all of
+	waits  map[string]bool // requests, by what they are for
+	denied map[string]bool // names that nothing has
+	names  [model.NumTypes]map[string]bool
+	asked  [model.NumTypes]bool
+	last   [model.NumTypes]Request // nonce and version that full requests carry
+	up     []Request
+	down   []*Response
 
 	bad     map[string]bool     // refused, by type, name and version, always or never
 	refused map[string]int      // how often, as far as the session heard
@@ -53,7 +56,7 @@ type proxy struct {
 }
 
 func newProxy(t *rapid.T, full bool) *proxy {
-	p := &proxy{t: t, full: full, bad: map[string]bool{}, refused: map[string]int{}, culprits: map[string]bool{}, past: &past{good: &goods{}}}
+	p := &proxy{t: t, full: full, waits: map[string]bool{}, denied: map[string]bool{}, bad: map[string]bool{}, refused: map[string]int{}, culprits: map[string]bool{}, past: &past{good: &goods{}}}
 	for i := range p.held {
 		p.held[i], p.names[i] = map[string]*model.Resource{}, map[string]bool{}
 	}
@@ -62,17 +65,25 @@ func newProxy(t *rapid.T, full bool) *proxy {
 }
 
 func (p *proxy) connect() {
-	p.up, p.down, p.blamed = nil, nil, map[string][]string{}
+	p.up, p.down, p.blamed, p.fresh = nil, nil, map[string][]string{}, map[string]bool{}
 	p.asked = [model.NumTypes]bool{}
 	p.s = newSession(Limits{}.withDefaults(), p.past)
 	p.s.full = p.full
-	types := rapid.Permutation([]model.Type{cluster, endpoint, listener, route}).Draw(p.t, "order")
+	types := []model.Type{cluster, endpoint, listener, route}
+	if !p.full {
+		types = append(types, host)
+	}
+	types = rapid.Permutation(types).Draw(p.t, "order")
 	for _, t := range types {
 		p.last[t].Nonce = ""
 		if !traits[t].wildcard && len(p.names[t]) == 0 {
 			continue
 		}
-		p.ask(t, Request{Subscribe: slices.Sorted(maps.Keys(p.names[t]))})
+		names := slices.Sorted(maps.Keys(p.names[t]))
+		if t == host && len(names) > 0 {
+			names = append(names, "*")
+		}
+		p.ask(t, Request{Subscribe: names})
 	}
 	p.s.Update(p.view, p.rev)
 }
@@ -88,6 +99,11 @@ func (p *proxy) ask(t model.Type, r Request) {
 		r.Holds = map[string]uint64{}
 		for name, res := range p.held[t] {
 			r.Holds[name] = res.Version
+		}
+		for name := range p.denied {
+			if t == host {
+				r.Holds[name] = emptyVersion
+			}
 		}
 	}
 	p.asked[t] = true
@@ -163,7 +179,11 @@ func (p *proxy) hear() bool {
 			}
 		}
 	}
-	if p.apply(r, len(bad) == 0 || rapid.Bool().Draw(p.t, "apply the good part")); len(bad) == 0 {
+	if r.Type == host {
+		p.applyHosts(r, len(bad) == 0)
+	} else if p.apply(r, len(bad) == 0 || rapid.Bool().Draw(p.t, "apply the good part")); true {
+	}
+	if len(bad) == 0 {
 		p.last[r.Type].Version = r.Version
 	}
 	answer := Request{Type: r.Type, Nonce: r.Nonce, Refused: len(bad) > 0}
@@ -250,7 +270,7 @@ func (p *proxy) want(t model.Type, names map[string]bool) {
 
 // check is the promise.
 func (p *proxy) check() {
-	for _, t := range []model.Type{listener, route} {
+	for _, t := range []model.Type{listener, route, host} {
 		for _, r := range p.held[t] {
 			for _, c := range r.Needs {
 				if p.held[cluster][c] == nil && !p.culprits[c] {
@@ -300,6 +320,17 @@ func (p *proxy) drawView() *model.View {
 		refs := some(routes, "refers")
 		add(res(listener, l, fmt.Sprint(body.Draw(t, "body"), strings.Join(needs, "+"), " ", strings.Join(refs, " ")), needs...))
 	}
+	for _, d := range some(domains, "domain") {
+		if p.full {
+			break // such clients get whole tables
+		}
+		needs := some(clusters, "needs")
+		r := model.Resource{Type: host, Name: d, Aliases: []string{d}, Body: fmt.Append(nil, "none", body.Draw(t, "body"))}
+		if rapid.Bool().Draw(t, "is a service") {
+			r.Name, r.Needs, r.Body = d+".ns:80", needs, fmt.Append(nil, d, body.Draw(t, "body"), needs)
+		}
+		add(model.NewResource(r))
+	}
 	return &model.View{Scope: "s", Layers: []*model.Layer{model.NewLayer("a", all[0]...), model.NewLayer("b", all[1]...)}}
 }
 
@@ -308,7 +339,8 @@ func (p *proxy) update(v *model.View) {
 	p.s.Update(v, p.rev)
 }
 
-// mend replaces all bad resources by good ones of another version.
+// mend replaces all bad resources by good ones of another version, and has an
+// answer for each name that the proxy asked for.
 func (p *proxy) mend() {
 	var layers []*model.Layer
 	for _, l := range p.view.Layers {
@@ -317,13 +349,23 @@ func (p *proxy) mend() {
 			for _, r := range l.Resources[t] {
 				if p.bad[id(r)] {
 					fields := strings.SplitN(string(r.Body), " ", 2)
-					r = res(t, r.Name, "mended"+fields[0]+" "+strings.Join(fields[1:], " "), r.Needs...)
+					r = model.NewResource(model.Resource{
+						Type: t, Name: r.Name, Aliases: r.Aliases, Needs: r.Needs,
+						Body: []byte("mended" + fields[0] + " " + strings.Join(fields[1:], " ")),
+					})
 				}
 				all = append(all, r)
 			}
 		}
 		layers = append(layers, model.NewLayer(l.Name, all...))
 	}
+	var answers []*model.Resource
+	for _, d := range domains {
+		if p.names[host][d] && p.view.Find(host, d) == nil && p.view.Find(host, d+".ns:80") == nil {
+			answers = append(answers, model.NewResource(model.Resource{Type: host, Name: d, Aliases: []string{d}, Body: []byte("none")}))
+		}
+	}
+	layers = append(layers, model.NewLayer("answers", answers...))
 	p.bad = map[string]bool{}
 	p.update(&model.View{Scope: "s", Layers: layers})
 }
@@ -363,6 +405,9 @@ func run(t *rapid.T, full bool) {
 		"drain": func(*rapid.T) { p.drain() },
 	}
 	if !full {
+		actions["call"] = func(*rapid.T) { p.call(rapid.SampledFrom(domains).Draw(t, "to")) }
+		actions["hang up"] = func(*rapid.T) { p.hangUp(rapid.SampledFrom(domains).Draw(t, "to")) }
+		actions["give up"] = func(*rapid.T) { p.s.GiveUp(p.s.demand.serial) }
 		actions["reconnect"] = func(*rapid.T) { p.connect() }
 	}
 	t.Repeat(actions)
@@ -372,7 +417,12 @@ func run(t *rapid.T, full bool) {
 	p.drain()
 	p.mend()
 	p.drain()
+	p.s.GiveUp(p.s.demand.serial)
+	p.drain()
 	p.converged()
+	if len(p.waits) > 0 {
+		t.Fatalf("requests for %v wait forever", p.waits)
+	}
 
 	p.connect()
 	for p.tell() {
@@ -393,3 +443,75 @@ func run(t *rapid.T, full bool) {
 func TestDeltaModel(t *testing.T) { rapid.Check(t, func(t *rapid.T) { run(t, false) }) }
 
 func TestFullModel(t *testing.T) { rapid.Check(t, func(t *rapid.T) { run(t, true) }) }
+
+var domains = []string{"o/d0", "o/d1", "o/d2"}
+
+// call is a request: it goes on if the proxy has a virtual host for it, else
+// the proxy asks, once.
+func (p *proxy) call(domain string) {
+	if p.names[host][domain] || p.serves(domain) != nil {
+		return
+	}
+	p.names[host][domain] = true
+	p.waits[domain] = true
+	p.ask(host, Request{Subscribe: []string{domain}})
+}
+
+func (p *proxy) hangUp(domain string) {
+	if !p.names[host][domain] {
+		return
+	}
+	delete(p.names[host], domain)
+	delete(p.waits, domain)
+	delete(p.denied, domain)
+	p.ask(host, Request{Unsubscribe: []string{domain}})
+}
+
+// serves returns the virtual host of a domain.
+func (p *proxy) serves(domain string) *model.Resource {
+	var found *model.Resource
+	for _, r := range p.held[host] {
+		if slices.Contains(r.Aliases, domain) {
+			if found != nil {
+				p.t.Fatalf("%s and %s have the domain %s", id(found), id(r), domain)
+			}
+			found = r
+		}
+	}
+	return found
+}
+
+// applyHosts applies all of a response, or nothing.
+func (p *proxy) applyHosts(r *Response, good bool) {
+	if !good {
+		return
+	}
+	for _, name := range r.Removed {
+		delete(p.held[host], name)
+		delete(p.denied, name)
+	}
+	for _, res := range r.Resources {
+		if isEmpty(res) {
+			if p.names[host][res.Name] {
+				p.denied[res.Name] = true
+			}
+		} else {
+			p.held[host][res.Name] = res
+			p.fresh[res.Name] = true
+			delete(p.denied, res.Name)
+		}
+		for _, alias := range res.Aliases {
+			delete(p.waits, alias)
+		}
+	}
+	for _, d := range domains {
+		p.serves(d)
+	}
+	for _, name := range r.Removed {
+		for _, d := range domains {
+			if p.names[host][d] && p.fresh[name] && strings.HasPrefix(name, d) && p.serves(d) == nil && len(p.up) == 0 {
+				p.t.Fatalf("%s was removed, and nothing serves %s, which was asked for", name, d)
+			}
+		}
+	}
+}

@@ -41,6 +41,10 @@ type removal struct {
 	version uint64
 }
 
+func (r removal) needs(cluster string) bool {
+	return r.held == nil || slices.Contains(r.held.Needs, cluster)
+}
+
 func (sub *subscription) item(name string) *item {
 	it := sub.items[name]
 	if it == nil {
