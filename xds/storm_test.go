@@ -27,15 +27,17 @@ type pipe struct {
 	heard    *atomic.Int64 // resources
 	bytes    *atomic.Int64
 	obey     func() bool
+	done     chan struct{}
 }
 
 func (p *pipe) RecvMsg(m any) error {
-	r, ok := <-p.requests
-	if !ok {
+	select {
+	case r := <-p.requests:
+		*m.(*deltaRequest) = deltaRequest(r)
+		return nil
+	case <-p.done:
 		return io.EOF
 	}
-	*m.(*deltaRequest) = deltaRequest(r)
-	return nil
 }
 
 func (p *pipe) SendMsg(m any) error {
@@ -53,8 +55,10 @@ func crowd(t *testing.T, s *Server, n int, obey func() bool) (heard, bytes *atom
 	t.Helper()
 	heard, bytes = &atomic.Int64{}, &atomic.Int64{}
 	var wg sync.WaitGroup
+	done := make(chan struct{})
+	t.Cleanup(func() { close(done); wg.Wait() })
 	for i := range n {
-		p := &pipe{id: "p" + strconv.Itoa(i), requests: make(chan message, 8), heard: heard, bytes: bytes, obey: obey}
+		p := &pipe{id: "p" + strconv.Itoa(i), requests: make(chan message, 8), heard: heard, bytes: bytes, obey: obey, done: done}
 		node, err := proto.Marshal(&corev3.Node{Id: p.id})
 		if err != nil {
 			t.Fatal(err)
@@ -66,7 +70,6 @@ func crowd(t *testing.T, s *Server, n int, obey func() bool) (heard, bytes *atom
 		}
 		wg.Add(1)
 		go func() { defer wg.Done(); s.serve(ctx, wire{ServerStream: p}) }()
-		t.Cleanup(func() { close(p.requests); wg.Wait() })
 	}
 	return heard, bytes
 }
