@@ -43,10 +43,10 @@ func (s *Session) refuse(t model.Type, reason string) {
 			s.demand.again(r.Name)
 			continue
 		}
+		s.past.failed(tryKey{t, r.Name, r.Version}, reason)
 		if it == nil {
 			continue // unsubscribed meanwhile
 		}
-		s.past.failed(tryKey{t, r.Name, r.Version}, reason)
 		if len(fresh) == 1 {
 			s.blame(sub, it, r, reason)
 		}
@@ -69,6 +69,9 @@ func (s *Session) refuse(t model.Type, reason string) {
 		sub.restore()
 	}
 	s.land(sub)
+	if t == demandType {
+		s.resolve() // what was to answer a name may not
+	}
 }
 
 // smallBatch is how many suspects are sent one by one at once. More go in groups

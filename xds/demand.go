@@ -148,15 +148,18 @@ func (s *Session) seek(a *ask) {
 	}
 }
 
-// holder is what the client has that answers to a name, as far as we know; or nil.
+// holder is what the client has, or is sent, that answers to a name, as far as
+// we know; or nil.
 func (s *Session) holder(name string) *item {
 	items := s.types[demandType].items
-	if it := items[name]; it != nil && it.version != 0 {
+	if it := items[name]; it != nil && it.holds() {
 		return it
 	}
 	for _, key := range sortedNames(items) {
-		if it := items[key]; it.held != nil && slices.Contains(it.held.Aliases, name) {
-			return it
+		for r := range items[key].every {
+			if slices.Contains(r.Aliases, name) {
+				return items[key]
+			}
 		}
 	}
 	return nil
