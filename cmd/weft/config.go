@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,6 +33,7 @@ func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, 
 		return front{}, err
 	}
 	learned, err := memory.OpenFile(filepath.Join(data, "scope.json"))
+	var begin func()
 	return front{
 		memory:     learned,
 		objects:    files.Collection,
@@ -39,11 +41,18 @@ func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, 
 		synced:     files.Synced(),
 		workloads:  workloads,
 		namespaces: func([]string) error { return nil }, // one is there when an object names it
-		tell:       func(all *flow.Collection[model.Problem]) { logProblems(all, log) },
+		tell:       func(all *flow.Collection[model.Problem]) { begin = logProblems(all, log) },
 		run: func(ctx context.Context) error {
 			if err := workloads.begin(ctx); err != nil {
 				return err
 			}
+			go func() {
+				select {
+				case <-files.Synced():
+					begin()
+				case <-ctx.Done():
+				}
+			}()
 			return files.Run(ctx)
 		},
 	}, err
@@ -52,9 +61,14 @@ func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, 
 // maxLogged is how many problems of one commit are logged.
 const maxLogged = 50
 
-// logProblems logs each problem when it appears, and when it is gone.
-func logProblems(all *flow.Collection[model.Problem], log *slog.Logger) {
+// logProblems logs each problem when it appears, and when it is gone. It begins
+// once everything has been read: of half a folder there is nothing to say.
+func logProblems(all *flow.Collection[model.Problem], log *slog.Logger) (begin func()) {
+	var begun atomic.Bool
 	all.Observe(func(_ flow.Revision, changes []flow.Change[model.Problem]) {
+		if !begun.Load() {
+			return
+		}
 		for _, change := range changes[:min(len(changes), maxLogged)] {
 			if p := change.New; p != nil {
 				log.Warn("problem", "object", p.Object, "code", p.Code, "where", p.Path, "what", p.Message)
@@ -66,6 +80,16 @@ func logProblems(all *flow.Collection[model.Problem], log *slog.Logger) {
 			log.Warn("more problems came or went: weft get problems lists them", "more", more)
 		}
 	})
+	return func() {
+		begun.Store(true)
+		found := all.All()
+		for _, p := range found[:min(len(found), maxLogged)] {
+			log.Warn("problem", "object", p.Object, "code", p.Code, "where", p.Path, "what", p.Message)
+		}
+		if more := len(found) - maxLogged; more > 0 {
+			log.Warn("there are more problems: weft get problems lists them", "more", more)
+		}
+	}
 }
 
 // runFolder serves a folder until ctx ends.

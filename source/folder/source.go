@@ -65,7 +65,7 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 	defer watcher.Close()
 	s.tree.watcher = watcher
-	s.compare(".")
+	s.load()
 	close(s.synced)
 	return s.follow(ctx, watcher)
 }
@@ -126,15 +126,37 @@ func (s *Source) react(event fsnotify.Event, more <-chan fsnotify.Event) {
 	s.take(files)
 }
 
+// load reads everything for the first time, in commits that nobody is served
+// from: rows of a whole folder, not yet translated, would leave the heap in holes.
+func (s *Source) load() {
+	var part []string
+	var bytes int64
+	paths, found := s.changed(".")
+	for _, path := range paths {
+		part, bytes = append(part, path), bytes+found.files[path].size
+		if bytes >= loadBytes {
+			s.take(part)
+			part, bytes = nil, 0
+		}
+	}
+	s.take(part)
+}
+
 // compare looks at everything below a path, and reads what is not as it was.
 func (s *Source) compare(below string) {
+	paths, _ := s.changed(below)
+	s.take(paths)
+}
+
+// changed are the files below a path that are not as they were.
+func (s *Source) changed(below string) ([]string, found) {
 	f := s.tree.walk(below)
 	paths, refused := s.state.admit(s.state.changed(below, &f))
 	if refused > 0 {
 		f.faults[below] = fmt.Errorf("%s: has more than %d files, and %d are not read; merge some", s.tree.dir, MaxFiles, refused)
 	}
 	s.state.look(below, f.faults)
-	s.take(paths)
+	return paths, f
 }
 
 // readAll reads files, many at a time.
