@@ -173,6 +173,14 @@ func (v *View) All(t Type) iter.Seq[*Resource] {
 	}
 }
 
+// Count is how many resources of a type there are.
+func (v *View) Count(t Type) (n int) {
+	for l := range v.EachLayer() {
+		n += len(l.Resources[t])
+	}
+	return n
+}
+
 // EachLayer yields the layers, those of shelves last.
 func (v *View) EachLayer() iter.Seq[*Layer] {
 	return func(yield func(*Layer) bool) {

@@ -22,6 +22,7 @@ func (s *Session) accept(t model.Type) {
 		if refused := it.refusal(); refused != nil && !(fallback && refused.Version == it.want.Version) {
 			s.unblame(sub, it)
 		}
+		s.settle(t, it)
 	}
 	s.land(sub)
 }

@@ -14,8 +14,8 @@ import (
 	"weft.dev/model"
 )
 
-// codec writes responses without a copy of the resources in them, and reads of
-// requests what a session needs. Other messages are protobuf; those that are
+// codec writes responses of bytes that all clients share, and reads of requests
+// what a session needs. Other messages are protobuf; those that are
 // not, of the other service of the same port, are the agents'.
 type codec struct{}
 
@@ -201,15 +201,13 @@ func (r deltaResponse) encode() mem.BufferSlice {
 	for _, name := range r.Removed {
 		head = appendText(head, deltaRemoved, name)
 	}
-	out := make(mem.BufferSlice, 1, 1+2*len(r.Resources))
-	out[0] = mem.SliceBuffer(head)
+	e := newEncoder(len(head) + sizeOf(r.Resources, 0))
+	e.add(head)
 	for _, res := range r.Resources {
-		out = append(out, mem.SliceBuffer(res.Head))
-		if len(res.Body) > 0 {
-			out = append(out, mem.SliceBuffer(res.Body))
-		}
+		e.add(res.Head)
+		e.add(res.Body)
 	}
-	return out
+	return e.flush()
 }
 
 // encode is the same with the part of each resource that this protocol has.
@@ -217,22 +215,19 @@ func (r fullResponse) encode() mem.BufferSlice {
 	head := appendText(nil, fullVersion, r.Version)
 	head = appendText(head, fullType, r.Type.TypeURL())
 	head = appendText(head, fullNonce, r.Nonce)
-	out := make(mem.BufferSlice, 0, 1+2*len(r.Resources))
+	e := newEncoder(len(head) + sizeOf(r.Resources, fieldHead))
+	e.add(head)
 	for _, res := range r.Resources {
-		head = protowire.AppendTag(head, fullResources, protowire.BytesType)
-		head = protowire.AppendVarint(head, uint64(res.AnyHead+len(res.Body)))
-		head = append(head, res.Head[len(res.Head)-res.AnyHead:]...)
-		out = append(out, mem.SliceBuffer(head))
-		if len(res.Body) > 0 {
-			out = append(out, mem.SliceBuffer(res.Body))
-		}
-		head = nil
+		field := protowire.AppendTag(make([]byte, 0, fieldHead), fullResources, protowire.BytesType)
+		e.add(protowire.AppendVarint(field, uint64(res.AnyHead+len(res.Body))))
+		e.add(res.Head[len(res.Head)-res.AnyHead:])
+		e.add(res.Body)
 	}
-	if head != nil {
-		out = append(out, mem.SliceBuffer(head))
-	}
-	return out
+	return e.flush()
 }
+
+// fieldHead is how many bytes a tag and a length take at most.
+const fieldHead = 11
 
 func appendText(to []byte, number protowire.Number, text string) []byte {
 	return protowire.AppendString(protowire.AppendTag(to, number, protowire.BytesType), text)

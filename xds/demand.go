@@ -106,7 +106,10 @@ func (s *Session) resolve() {
 // if the answer is in a response, also if it has the resource.
 func (s *Session) answer(a *ask, r *model.Resource) {
 	sub := &s.types[demandType]
-	it := sub.item(r.Name)
+	it := s.recall(demandType, r.Name)
+	if it == nil {
+		it = sub.item(r.Name)
+	}
 	it.want = r
 	if a.state == denied && a.on == it && !a.waits && it.refusal() != nil {
 		return

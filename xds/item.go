@@ -39,6 +39,9 @@ const (
 	gone                     // the session has forgotten it
 )
 
+// settleless are the marks of items that something is to come of.
+const settleless = named | force | absent | queued | blocked | retry | gone
+
 func (it *item) is(m mark) bool { return it.marks&m != 0 }
 func (it *item) set(m mark)     { it.marks |= m }
 func (it *item) unset(m mark)   { it.marks &^= m }

@@ -14,6 +14,9 @@ const (
 	chunkBytes     = 1 << 20 // one larger resource goes alone
 )
 
+// fewNames are not worth making room for all at once.
+const fewNames = 16
+
 const (
 	// maxResends of a resource in the version that a proxy refused.
 	maxResends = 3

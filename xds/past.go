@@ -2,6 +2,7 @@ package xds
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"weft.dev/model"
 )
@@ -10,6 +11,7 @@ import (
 type past struct {
 	good *goods
 
+	any   atomic.Bool // there are tries: most proxies never refuse anything
 	mu    sync.Mutex
 	tries map[tryKey]try
 	order []tryKey // oldest first
@@ -33,6 +35,7 @@ func (p *past) failed(k tryKey, reason string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before, known := p.tries[k]
+	p.any.Store(true)
 	if !known {
 		if p.tries == nil {
 			p.tries = map[tryKey]try{}
@@ -47,6 +50,9 @@ func (p *past) failed(k tryKey, reason string) {
 
 // failures of a version: none, if it was never refused.
 func (p *past) failures(k tryKey) try {
+	if !p.any.Load() {
+		return try{}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.tries[k]
@@ -54,6 +60,9 @@ func (p *past) failures(k tryKey) try {
 
 // forgive forgets the refusals of a version: it was accepted.
 func (p *past) forgive(k tryKey) {
+	if !p.any.Load() {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, known := p.tries[k]; !known {
@@ -66,6 +75,7 @@ func (p *past) forgive(k tryKey) {
 			break
 		}
 	}
+	p.any.Store(len(p.order) > 0)
 }
 
 // goods are the last versions that a proxy accepted of what it, or another one

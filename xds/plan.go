@@ -161,6 +161,8 @@ func (s *Session) pick(t model.Type) batch {
 			b.removed = append(b.removed, it)
 		case v == block:
 			sub.block(it)
+		case !it.is(gone):
+			s.settle(t, it)
 		}
 	}
 	if sub.queue = sub.queue[taken:]; len(sub.queue) == 0 {
@@ -203,6 +205,9 @@ func (s *Session) part(t model.Type, b *batch) {
 // they wait.
 func (s *Session) displace(t model.Type, b *batch) {
 	sub := &s.types[t]
+	if !sub.anyLeaves() {
+		return
+	}
 	names := map[string]bool{}
 	for _, r := range b.fresh {
 		claim(names, r)
@@ -218,6 +223,12 @@ func (s *Session) displace(t model.Type, b *batch) {
 			}
 		}
 	}
+}
+
+// anyLeaves says whether something that the view lacks waits to be removed.
+func (sub *subscription) anyLeaves() bool {
+	leaves := func(it *item) bool { return it.want == nil && it.is(queued|blocked) }
+	return slices.ContainsFunc(sub.queue, leaves) || slices.ContainsFunc(sub.held, leaves)
 }
 
 // successors are the names and aliases of what is to be sent after a batch, or
@@ -303,6 +314,7 @@ func (s *Session) ready(t model.Type, it *item, r *model.Resource) (verdict, *mo
 		c := clusters.items[cluster]
 		switch {
 		case c != nil && c.version != 0:
+		case c == nil && s.settled(model.TypeCluster, cluster) != nil:
 		case c != nil && c.want != nil && c.refusal() != nil && c.maybe == nil && (!traits[t].whole || !it.holds()):
 		case (c == nil || c.want == nil) && s.view.Find(model.TypeCluster, cluster) == nil:
 			s.blame(&s.types[t], it, r, "not sent: it needs cluster "+cluster+", which the view lacks")
@@ -343,6 +355,13 @@ func (s *Session) needed(cluster string) bool {
 		for _, it := range sub.items {
 			if it.needs(cluster) {
 				return true
+			}
+		}
+		if sub.settles {
+			for r := range s.view.All(model.Type(t)) {
+				if sub.items[r.Name] == nil && slices.Contains(r.Needs, cluster) {
+					return true
+				}
 			}
 		}
 		if sub.flight != nil && slices.ContainsFunc(sub.flight.removed, func(r removal) bool { return r.needs(cluster) }) {

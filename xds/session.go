@@ -132,7 +132,7 @@ func (s *Session) Update(v *model.View, rev uint64) {
 			sub.enqueue(it)
 		}
 	}
-	diff(old, v, s.changed)
+	diff(old, v, func(t model.Type, name string, now *model.Resource) { s.changed(old, t, name, now) })
 	if s.demand.dirty {
 		s.resolve()
 	}
@@ -140,7 +140,7 @@ func (s *Session) Update(v *model.View, rev uint64) {
 
 // changed is called for each resource that the newest view changed. now is nil
 // if the view has no such resource any more.
-func (s *Session) changed(t model.Type, name string, now *model.Resource) {
+func (s *Session) changed(old *model.View, t model.Type, name string, now *model.Resource) {
 	sub := &s.types[t]
 	if !sub.asked {
 		return
@@ -151,10 +151,17 @@ func (s *Session) changed(t model.Type, name string, now *model.Resource) {
 	s.demand.dirty = s.demand.dirty || traits[t].onDemand
 	it := sub.items[name]
 	if it == nil {
-		if now == nil || !sub.wildcard {
+		var was *model.Resource
+		if sub.settles {
+			was = old.Find(t, name)
+		}
+		if now == nil && was == nil || !sub.wildcard {
 			return
 		}
-		it = sub.item(now.Name)
+		it = sub.item(name)
+		if was != nil {
+			it.held, it.version = was, was.Version
+		}
 	}
 	it.want = now
 	if sub.wants(it) {
@@ -169,6 +176,10 @@ func (s *Session) load(t model.Type) {
 		return
 	}
 	sub := &s.types[t]
+	if sub.wildcard {
+		sub.reserve(s.view.Count(t))
+		sub.settles = !s.full
+	}
 	for r := range s.view.All(t) {
 		it := sub.items[r.Name]
 		switch {

@@ -13,11 +13,13 @@ import (
 type subscription struct {
 	asked    bool // at least once
 	wildcard bool
-	owed     bool // an answer, even an empty one: the client waits for it
-	stale    bool // state of the world: the client holds we do not know what
-	names    int  // items that are asked for by name
-	waiting  int  // items that are blocked
-	items    map[string]*item
+	owed     bool             // an answer, even an empty one: the client waits for it
+	stale    bool             // state of the world: the client holds we do not know what
+	names    int              // items that are asked for by name
+	waiting  int              // items that are blocked
+	items    map[string]*item // see Session.settle for those that there are none of
+	spare    []item           // made at once for those that will be
+	settles  bool
 	queue    []*item          // to look at, each once
 	held     []*item          // blocked ones, and some that were
 	refused  map[string]*item // those with a refusal
@@ -48,11 +50,34 @@ func (r removal) needs(cluster string) bool {
 func (sub *subscription) item(name string) *item {
 	it := sub.items[name]
 	if it == nil {
-		if sub.items == nil {
-			sub.items = map[string]*item{}
-		}
-		it = &item{name: name}
+		it = sub.spareItem()
+		it.name = name
 		sub.items[name] = it
+	}
+	return it
+}
+
+// reserve makes room for so many more items at once.
+func (sub *subscription) reserve(n int) {
+	if sub.items == nil {
+		sub.items = make(map[string]*item, n)
+	}
+	if len(sub.spare) < n {
+		sub.spare = make([]item, n)
+	}
+	sub.queue = slices.Grow(sub.queue, n)
+}
+
+func (sub *subscription) spareItem() *item {
+	if sub.items == nil {
+		sub.items = map[string]*item{}
+	}
+	if len(sub.spare) == 0 {
+		return &item{}
+	}
+	it := &sub.spare[0]
+	if sub.spare = sub.spare[1:]; len(sub.spare) == 0 {
+		sub.spare = nil
 	}
 	return it
 }
@@ -104,6 +129,45 @@ func (sub *subscription) name(it *item, yes bool) {
 		it.unset(named)
 		sub.names--
 	}
+}
+
+// settle forgets an item of which the client has exactly what the view has: of a
+// type that the client has all of, that is how things are where there is no
+// item. A proxy that knows a thousand services and is in step costs nothing for them.
+func (s *Session) settle(t model.Type, it *item) {
+	sub := &s.types[t]
+	if !sub.settles || it.want == nil || it.held != it.want || it.maybe != nil || it.rare != nil || it.group != 0 || it.asks > 0 || it.is(settleless) {
+		return
+	}
+	if t == model.TypeCluster && !s.types[model.TypeEndpoint].asked {
+		return // whoever asks for its endpoints must hear that it was sent
+	}
+	if delete(sub.items, it.name); len(sub.items) == 0 {
+		sub.items = nil // and the room for all of them
+	}
+}
+
+// settled is what the client has of a name that has no item; nil: nothing.
+func (s *Session) settled(t model.Type, name string) *model.Resource {
+	if !s.types[t].settles {
+		return nil
+	}
+	return s.view.Find(t, name)
+}
+
+// recall is the item of a name; nil: the client has nothing of it, nor asks for it.
+func (s *Session) recall(t model.Type, name string) *item {
+	sub := &s.types[t]
+	if it := sub.items[name]; it != nil {
+		return it
+	}
+	r := s.settled(t, name)
+	if r == nil {
+		return nil
+	}
+	it := sub.item(r.Name)
+	it.want, it.held, it.version = r, r, r.Version
+	return it
 }
 
 // forget drops an item that nobody asks for, or of which there is nothing.
@@ -192,12 +256,12 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 	}
 	for _, name := range r.Unsubscribe {
 		if name == "*" && sub.wildcard {
-			sub.wildcard = false
+			sub.wildcard, sub.settles = false, false
 			s.drop(sub)
 		}
 		if traits[r.Type].onDemand {
 			s.unask(name)
-		} else if it := sub.items[name]; it != nil {
+		} else if it := s.recall(r.Type, name); it != nil {
 			sub.name(it, false)
 			if !sub.wants(it) {
 				s.forget(sub, it)
@@ -212,8 +276,11 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 // byName adds the names of a delta request. The view is asked for each, unless
 // all of it will be gone through.
 func (s *Session) byName(sub *subscription, r Request, loads bool) {
+	if len(r.Subscribe) > fewNames {
+		sub.reserve(len(r.Subscribe))
+	}
 	for _, name := range r.Subscribe {
-		it := sub.items[name]
+		it := s.recall(r.Type, name)
 		if it == nil {
 			it = sub.item(name)
 			if s.view != nil && !loads {
