@@ -8,9 +8,12 @@
 //	run NAME [version=V] [port=9080] [protocol=http] [label...]   a workload: app NAME beside its Envoy
 //	gateway NAME port=LISTENER [label=value...]                    a gateway's Envoy; `call gateway:NAME` enters there
 //	apply FILE|FOLDER...        weft apply, in the script's namespace; must be accepted
+//	delete GROUP/VERSION/RESOURCE/NAME   an object of the script's namespace
 //	settle                      every proxy holds the newest configuration
-//	call FROM METHOD URL [header:value...] [expectation...]
+//	call FROM METHOD URL [header:value...] [expectation...]   URLs http:, or within a CONNECT grpc: and, any bytes, connect:
 //	     status=200  from=app/version  body=REGEXP  header=name:REGEXP  atleast=1s  under=1s
+//	first FROM METHOD URL [n=20] [send=TEXT] ...  as call, but once: n calls together, and none is tried again
+//	scope NAME/VERSION HOST REGEXP  `weft scope` knows the host, and says why
 //	share FROM URL n=400 [header:value...] app/version=90±5...
 //	problem OBJECT CODE [REGEXP]  a problem of "Kind/name" or "Kind/namespace/name"
 //	noproblem [OBJECT]
@@ -93,8 +96,11 @@ func TestScenarios(t *testing.T) {
 			"run":       with((*script).run),
 			"gateway":   with((*script).gateway),
 			"apply":     with((*script).apply),
+			"delete":    with((*script).remove),
 			"settle":    with((*script).settle),
 			"call":      with((*script).call),
+			"first":     with((*script).first),
+			"scope":     with((*script).scope),
 			"share":     with((*script).share),
 			"problem":   with((*script).problem),
 			"noproblem": with((*script).noProblem),

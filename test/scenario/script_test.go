@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/client-go/rest"
 
+	"weft.dev/model"
 	"weft.dev/test/process"
 )
 
@@ -223,6 +225,25 @@ func (s *script) apply(args []string) {
 	}
 }
 
+// remove deletes an object of the script's namespace.
+func (s *script) remove(args []string) {
+	group, path, _ := strings.Cut(args[0], "/")
+	version, resource, _ := strings.Cut(path, "/")
+	config, err := shared.server.Config()
+	s.ts.Check(err)
+	client, err := rest.HTTPClientFor(config)
+	s.ts.Check(err)
+	at := fmt.Sprintf("%s/apis/%s/%s/namespaces/%s/%s", config.Host, group, version, s.namespace, resource)
+	request, err := http.NewRequest(http.MethodDelete, at, nil)
+	s.ts.Check(err)
+	response, err := client.Do(request)
+	s.ts.Check(err)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		s.ts.Fatalf("delete %s: %s", args[0], response.Status)
+	}
+}
+
 // output runs a weft command that prints JSON.
 func output[T any](args ...string) (T, error) {
 	var value T
@@ -257,12 +278,7 @@ func (s *script) settled(rows []proxyRow) error {
 		current[row.ID] = row.Current && len(row.Refused) == 0
 	}
 	for name, w := range s.workloads {
-		select {
-		case <-w.done:
-			continue
-		default:
-		}
-		if !current[w.id] {
+		if w.running() && !current[w.id] {
 			return fmt.Errorf("workload %s: proxy %s does not hold the newest configuration: %+v", name, w.id, rows)
 		}
 	}
@@ -288,7 +304,12 @@ func (s *script) request(from, method, url string, headers map[string]string, co
 	if w.gateway {
 		return s.enter(w, method, url, headers, count)
 	}
-	body, err := json.Marshal(map[string]any{"method": method, "url": url, "headers": headers, "count": count})
+	return w.ask(map[string]any{"method": method, "url": url, "headers": headers, "count": count})
+}
+
+// ask has a workload's application make an echo.Call.
+func (w *workload) ask(call map[string]any) ([]answer, error) {
+	body, err := json.Marshal(call)
 	if err != nil {
 		return nil, err
 	}
@@ -362,6 +383,72 @@ func (s *script) call(args []string) {
 			return err
 		}
 		return expect(answers[0], want)
+	})
+}
+
+// first makes its calls once, all together: there is no second try. It waits for
+// the script's workloads only, that they can be called at all.
+func (s *script) first(args []string) {
+	if len(args) < 3 {
+		s.ts.Fatalf("first FROM METHOD URL ...")
+	}
+	headers, rest := headersOf(args[3:])
+	want, _ := settings(rest)
+	count, err := strconv.Atoi(take(want, "n", "1"))
+	s.ts.Check(err)
+	call := map[string]any{"method": args[1], "url": args[2], "headers": headers, "body": take(want, "send", ""), "count": count, "together": true}
+	s.until(s.healthy)
+	answers, err := s.workload(args[0]).ask(call)
+	s.ts.Check(err)
+	for _, a := range answers {
+		s.ts.Check(expect(a, want))
+	}
+}
+
+// healthy says whether the mesh knows all of the script's workloads that run as well.
+func (s *script) healthy() error {
+	all, err := output[[]struct{ ID, Health string }]("get", "workloads")
+	if err != nil {
+		return err
+	}
+	health := map[string]string{}
+	for _, w := range all {
+		health[w.ID] = w.Health
+	}
+	for name, w := range s.workloads {
+		if w.running() && health[w.id] != string(model.Healthy) {
+			return fmt.Errorf("workload %s is %q", name, health[w.id])
+		}
+	}
+	return nil
+}
+
+func (w *workload) running() bool {
+	select {
+	case <-w.done:
+		return false
+	default:
+		return true
+	}
+}
+
+// scope waits until `weft scope` has a line that begins with a host and says why.
+func (s *script) scope(args []string) {
+	if len(args) != 3 {
+		s.ts.Fatalf("scope NAME/VERSION HOST REGEXP")
+	}
+	why := regexp.MustCompile(args[2])
+	s.until(func() error {
+		out, err := shared.command("scope", s.workload(args[0]).id).Output()
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(out)) {
+			if words := strings.Fields(line); len(words) > 0 && words[0] == args[1] && why.MatchString(line) {
+				return nil
+			}
+		}
+		return fmt.Errorf("weft scope does not say of %s %q, but:\n%s", args[1], args[2], out)
 	})
 }
 

@@ -1,14 +1,15 @@
 // Echo is the application of the scenarios: it answers with who it is and what
 // it received, and calls others when it is asked to.
 //
-//	GET  /...          {"app": ..., "version": ..., "method": ..., "path": ..., "headers": ...}
+//	GET  /...          {"app": ..., "version": ..., "method": ..., "path": ..., "headers": ..., "body": ...}
 //	                   ?status=503 and ?delay=1s make it fail and wait
-//	POST /_call        {"method", "url", "headers", "count"} -> one answer a call, through the proxy
+//	POST /_call        {"method", "url", "headers", "body", "count", "together"} -> one answer a call, through the proxy
 //	GET  /_received    how many requests it has answered, by path
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -24,9 +25,10 @@ import (
 
 // Call is what /_call is asked.
 type Call struct {
-	Method, URL string
-	Headers     map[string]string
-	Count       int
+	Method, URL, Body string
+	Headers           map[string]string
+	Count             int
+	Together          bool // all at once, not one after the other
 }
 
 // Answer is what one call brought.
@@ -54,7 +56,7 @@ func main() {
 }
 
 func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.Copy(io.Discard, r.Body)
+	body, _ := io.ReadAll(r.Body)
 	e.mu.Lock()
 	e.received[r.Method+" "+r.URL.Path]++
 	e.mu.Unlock()
@@ -71,7 +73,7 @@ func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"app": e.app, "version": e.version, "method": r.Method, "path": r.URL.Path, "headers": headers,
+		"app": e.app, "version": e.version, "method": r.Method, "path": r.URL.Path, "headers": headers, "body": string(body),
 	})
 }
 
@@ -88,26 +90,34 @@ func (e *echo) call(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answers := make([]Answer, max(call.Count, 1))
+	var running sync.WaitGroup
 	for i := range answers {
-		answers[i] = once(call)
+		if running.Go(func() { answers[i] = once(call) }); !call.Together {
+			running.Wait()
+		}
 	}
+	running.Wait()
 	_ = json.NewEncoder(w).Encode(answers)
 }
 
-var client = &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error {
-	return http.ErrUseLastResponse
-}}
-
 func once(call Call) Answer {
-	request, err := http.NewRequest(call.Method, call.URL, nil)
+	request, err := http.NewRequest(call.Method, call.URL, strings.NewReader(call.Body))
 	if err != nil {
 		return Answer{Error: err.Error()}
 	}
 	for name, value := range call.Headers {
 		request.Header.Set(name, value)
 	}
+	client := clients[request.URL.Scheme]
+	if client == nil {
+		return Answer{Error: "no client for " + call.URL}
+	}
+	request.URL.Scheme = "http"
 	start := time.Now()
 	response, err := client.Do(request)
+	if refused := (*refusal)(nil); errors.As(err, &refused) {
+		return Answer{Status: refused.status, Body: refused.body, Took: time.Since(start)}
+	}
 	if err != nil {
 		return Answer{Error: err.Error(), Took: time.Since(start)}
 	}
