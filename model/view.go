@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"iter"
 	"slices"
+	"sync"
 )
 
 // Layer is a part of a view that several views may share. Key: Name.
@@ -139,21 +140,40 @@ type View struct {
 	Scope   string // key of the scope
 	Layers  []*Layer
 	Shelves [][]*Layer // ShelfSize layers each
+
+	whole  sync.Once
+	closed bool
+}
+
+// Closed says whether the view has every cluster that its resources need.
+func (v *View) Closed() bool {
+	v.whole.Do(func() {
+		for t := range NumTypes {
+			for r := range v.All(t) {
+				for _, cluster := range r.Needs {
+					if v.Find(TypeCluster, cluster) == nil {
+						return
+					}
+				}
+			}
+		}
+		v.closed = true
+	})
+	return v.closed
 }
 
 // Find returns the resource of a name, or nil.
 func (v *View) Find(t Type, name string) *Resource {
-	for _, l := range v.Layers {
-		if r := l.Find(t, name); r != nil {
-			return r
+	if len(v.Shelves) > 0 {
+		i := ShelfIndex(name)
+		for _, shelf := range v.Shelves {
+			if r := shelf[i].Find(t, name); r != nil {
+				return r
+			}
 		}
 	}
-	if len(v.Shelves) == 0 {
-		return nil
-	}
-	i := ShelfIndex(name)
-	for _, shelf := range v.Shelves {
-		if r := shelf[i].Find(t, name); r != nil {
+	for _, l := range v.Layers {
+		if r := l.Find(t, name); r != nil {
 			return r
 		}
 	}

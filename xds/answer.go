@@ -11,9 +11,14 @@ import (
 // accept ends the flight: the client holds what it brought.
 func (s *Session) accept(t model.Type) {
 	sub := &s.types[t]
-	for _, r := range sub.flight.fresh {
-		it := sub.items[r.Name]
-		if it == nil || isEmpty(r) {
+	if sub.opening != nil {
+		sub.openAccepted()
+		s.land(sub)
+		return
+	}
+	for i, r := range sub.flight.fresh {
+		it := sub.flight.items[i]
+		if it == nil || it.is(gone) {
 			continue // unsubscribed meanwhile, or an answer that is no resource
 		}
 		s.past.forgive(tryKey{t, r.Name, r.Version})
@@ -33,19 +38,20 @@ func (s *Session) accept(t model.Type) {
 // is those that the reason names, else maybe any: suspects are sent again in
 // smaller groups, after the others.
 func (s *Session) refuse(t model.Type, reason string) {
+	s.unroll(t)
 	sub := &s.types[t]
 	fresh := sub.flight.fresh
 	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
 	isNamed := slices.ContainsFunc(fresh, func(r *model.Resource) bool { return mentions(reason, r.Name) })
 	var suspects, others []*item
-	for _, r := range fresh {
-		it := sub.items[r.Name]
-		if isEmpty(r) {
+	for i, r := range fresh {
+		it := sub.flight.items[i]
+		if it == nil {
 			s.demand.again(r.Name)
 			continue
 		}
 		s.past.failed(tryKey{t, r.Name, r.Version}, reason)
-		if it == nil {
+		if it.is(gone) {
 			continue // unsubscribed meanwhile
 		}
 		if len(fresh) == 1 {

@@ -39,8 +39,12 @@ func (b *batch) fits(it *item, r *model.Resource, full bool) bool {
 	if len(b.fresh) == 0 {
 		return !full || it.group == 0 || len(b.removed) == 0
 	}
-	return it.group == b.items[0].group &&
-		(full || len(b.fresh) < chunkResources && b.bytes+len(r.Body)+len(r.Head) <= chunkBytes)
+	return it.group == b.items[0].group && (full || b.roomFor(r))
+}
+
+// roomFor says whether one more resource is not too much.
+func (b *batch) roomFor(r *model.Resource) bool {
+	return len(b.fresh) < chunkResources && b.bytes+len(r.Body)+len(r.Head) <= chunkBytes
 }
 
 // suspect says whether what is in the batch is to come with nothing else.
@@ -56,6 +60,9 @@ func (b *batch) has(name string) bool {
 // plan makes the next response of a type, or nil.
 func (s *Session) plan(t model.Type) *Response {
 	sub := &s.types[t]
+	if sub.opening != nil {
+		return s.openNext(t)
+	}
 	if !sub.asked || sub.flight != nil || t == demandType && s.unsure() {
 		return nil
 	}
@@ -82,7 +89,7 @@ func (s *Session) launch(t model.Type, b batch) *Response {
 	sub := &s.types[t]
 	s.nonces++
 	sub.nonce = strconv.FormatUint(s.nonces, 10)
-	sub.flight = &flight{nonce: sub.nonce, fresh: b.fresh, bytes: b.bytes}
+	sub.flight = &flight{nonce: sub.nonce, fresh: b.fresh, items: b.items, bytes: b.bytes}
 	for i, it := range b.items {
 		if it == nil {
 			continue
@@ -130,8 +137,9 @@ func (s *Session) clusterSent(t model.Type, name string) bool {
 	if t != model.TypeEndpoint {
 		return false
 	}
-	it := s.types[model.TypeCluster].items[name]
-	return it != nil && it.is(sent)
+	clusters := &s.types[model.TypeCluster]
+	it := clusters.items[name]
+	return clusters.opening != nil || clusters.opened || it != nil && it.is(sent)
 }
 
 // pick takes from the queue what fits into one response.
@@ -310,6 +318,9 @@ func (s *Session) fallback(t model.Type, it *item) (verdict, *model.Resource) {
 // or that has much else in it.
 func (s *Session) ready(t model.Type, it *item, r *model.Resource) (verdict, *model.Resource) {
 	clusters := &s.types[model.TypeCluster]
+	if clusters.opening != nil && len(r.Needs) > 0 {
+		return block, nil
+	}
 	for _, cluster := range r.Needs {
 		c := clusters.items[cluster]
 		switch {
@@ -352,6 +363,9 @@ func (s *Session) needed(cluster string) bool {
 			continue
 		}
 		sub := &s.types[t]
+		if sub.opening != nil {
+			return true // maybe
+		}
 		for _, it := range sub.items {
 			if it.needs(cluster) {
 				return true

@@ -123,6 +123,9 @@ func (s *Session) Update(v *model.View, rev uint64) {
 		s.resolve()
 		return
 	}
+	for t := range model.NumTypes {
+		s.unroll(t)
+	}
 	// What was refused for the sake of something else may be accepted now.
 	for t := range s.types {
 		sub := &s.types[t]
@@ -176,6 +179,10 @@ func (s *Session) load(t model.Type) {
 		return
 	}
 	sub := &s.types[t]
+	if s.open(t) {
+		return
+	}
+	s.unroll(t)
 	if sub.wildcard {
 		sub.reserve(s.view.Count(t))
 		sub.settles = !s.full
@@ -195,7 +202,7 @@ func (s *Session) load(t model.Type) {
 		sub.enqueue(it)
 	}
 	for _, name := range sortedNames(sub.items) {
-		sub.enqueue(sub.items[name])
+		sub.enqueue(sub.items[name]) // those that the view lacks
 	}
 }
 
@@ -234,7 +241,7 @@ func (s *Session) insync() bool {
 	}
 	for t := range s.types {
 		sub := &s.types[t]
-		if sub.flight != nil || len(sub.queue) > 0 || sub.waiting > 0 || len(sub.refused) > 0 {
+		if sub.opening != nil || sub.flight != nil || len(sub.queue) > 0 || sub.waiting > 0 || len(sub.refused) > 0 {
 			return false
 		}
 	}

@@ -19,7 +19,9 @@ type subscription struct {
 	waiting  int              // items that are blocked
 	items    map[string]*item // see Session.settle for those that there are none of
 	spare    []item           // made at once for those that will be
-	settles  bool
+	settles  bool             // items of which the client has what the view has are not kept
+	opening  *opening
+	opened   bool             // there was one
 	queue    []*item          // to look at, each once
 	held     []*item          // blocked ones, and some that were
 	refused  map[string]*item // those with a refusal
@@ -32,6 +34,7 @@ type subscription struct {
 type flight struct {
 	nonce   string
 	fresh   []*model.Resource
+	items   []*item // one for each of fresh; nil: the resource is no item
 	removed []removal
 	bytes   int
 }
@@ -157,6 +160,7 @@ func (s *Session) settled(t model.Type, name string) *model.Resource {
 
 // recall is the item of a name; nil: the client has nothing of it, nor asks for it.
 func (s *Session) recall(t model.Type, name string) *item {
+	s.unroll(t)
 	sub := &s.types[t]
 	if it := sub.items[name]; it != nil {
 		return it
@@ -256,6 +260,7 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 	}
 	for _, name := range r.Unsubscribe {
 		if name == "*" && sub.wildcard {
+			s.unroll(r.Type)
 			sub.wildcard, sub.settles = false, false
 			s.drop(sub)
 		}
