@@ -39,8 +39,8 @@ const (
 	gone                     // the session has forgotten it
 )
 
-// settleless are the marks of items that something is to come of.
-const settleless = named | force | absent | queued | blocked | retry | gone
+// unsettled are the marks of items that something is to come of.
+const unsettled = force | absent | queued | blocked | retry | gone
 
 func (it *item) is(m mark) bool { return it.marks&m != 0 }
 func (it *item) set(m mark)     { it.marks |= m }

@@ -125,7 +125,10 @@ func (s *Session) launch(t model.Type, b batch) *Response {
 // endpoints that come after it, and without any waits 15 seconds.
 func (s *Session) resendEndpoints(cluster string) {
 	sub := &s.types[model.TypeEndpoint]
-	if it := sub.items[cluster]; it != nil && sub.wants(it) {
+	if !sub.asked {
+		return
+	}
+	if it := s.recall(model.TypeEndpoint, cluster); it != nil && sub.wants(it) {
 		it.set(force)
 		sub.enqueue(it)
 	}

@@ -154,22 +154,37 @@ func (s *Session) changed(old *model.View, t model.Type, name string, now *model
 	s.demand.dirty = s.demand.dirty || traits[t].onDemand
 	it := sub.items[name]
 	if it == nil {
-		var was *model.Resource
-		if sub.settles {
-			was = old.Find(t, name)
-		}
-		if now == nil && was == nil || !sub.wildcard {
+		if it = s.changedSettled(old, t, name, now); it == nil {
 			return
-		}
-		it = sub.item(name)
-		if was != nil {
-			it.held, it.version = was, was.Version
 		}
 	}
 	it.want = now
 	if sub.wants(it) {
 		sub.enqueue(it)
 	}
+}
+
+// changedSettled is the item of a resource of which nothing needed to be known
+// until it changed; nil: the client has not asked for it.
+func (s *Session) changedSettled(old *model.View, t model.Type, name string, now *model.Resource) *item {
+	sub := &s.types[t]
+	var was *model.Resource
+	if _, not := sub.except[name]; sub.settles && !not {
+		was = old.Find(t, name)
+	}
+	switch {
+	case was != nil:
+		it := sub.item(name)
+		sub.hadSettled(it, was)
+		return it
+	case now == nil:
+		delete(sub.except, name)
+	case sub.whole:
+		sub.except[name] = struct{}{}
+	case sub.wildcard:
+		return sub.item(name)
+	}
+	return nil
 }
 
 // load has everything looked at that the client may be owed. From here on each

@@ -20,6 +20,8 @@ type subscription struct {
 	items    map[string]*item // see Session.settle for those that there are none of
 	spare    []item           // made at once for those that will be
 	settles  bool             // items of which the client has what the view has are not kept
+	whole    bool             // the client asks by name for all that the view has, but for
+	except   map[string]struct{}
 	opening  *opening
 	opened   bool             // there was one
 	queue    []*item          // to look at, each once
@@ -139,7 +141,10 @@ func (sub *subscription) name(it *item, yes bool) {
 // item. A proxy that knows a thousand services and is in step costs nothing for them.
 func (s *Session) settle(t model.Type, it *item) {
 	sub := &s.types[t]
-	if !sub.settles || it.want == nil || it.held != it.want || it.maybe != nil || it.rare != nil || it.group != 0 || it.asks > 0 || it.is(settleless) {
+	if !sub.settles || it.want == nil || it.held != it.want || it.maybe != nil || it.rare != nil || it.group != 0 || it.asks > 0 {
+		return
+	}
+	if it.is(unsettled) || it.is(named) != sub.whole {
 		return
 	}
 	if t == model.TypeCluster && !s.types[model.TypeEndpoint].asked {
@@ -152,7 +157,8 @@ func (s *Session) settle(t model.Type, it *item) {
 
 // settled is what the client has of a name that has no item; nil: nothing.
 func (s *Session) settled(t model.Type, name string) *model.Resource {
-	if !s.types[t].settles {
+	sub := &s.types[t]
+	if _, not := sub.except[name]; not || !sub.settles {
 		return nil
 	}
 	return s.view.Find(t, name)
@@ -170,8 +176,35 @@ func (s *Session) recall(t model.Type, name string) *item {
 		return nil
 	}
 	it := sub.item(r.Name)
-	it.want, it.held, it.version = r, r, r.Version
+	it.want = r
+	sub.hadSettled(it, r)
 	return it
+}
+
+// hadSettled makes of an item what the client had of it, while there was none.
+func (sub *subscription) hadSettled(it *item, r *model.Resource) {
+	it.held, it.version = r, r.Version
+	if sub.whole {
+		it.set(named)
+	}
+}
+
+// wholeByName finds out whether the client asks for all that there is, as Envoys do that ask
+// for the endpoints of all their clusters: then nothing needs to be known of each.
+func (s *Session) wholeByName(t model.Type) {
+	sub := &s.types[t]
+	if s.full || traits[t].wildcard || sub.whole || s.view == nil || sub.names == 0 || sub.names < s.view.Count(t) {
+		return
+	}
+	for r := range s.view.All(t) {
+		if it := sub.items[r.Name]; it == nil || !it.is(named) {
+			return
+		}
+	}
+	sub.whole, sub.settles, sub.except = true, true, map[string]struct{}{}
+	for _, it := range sub.items {
+		s.settle(t, it)
+	}
 }
 
 // forget drops an item that nobody asks for, or of which there is nothing.
@@ -271,6 +304,9 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 			if !sub.wants(it) {
 				s.forget(sub, it)
 			}
+			if sub.whole {
+				sub.except[it.name] = struct{}{}
+			}
 		}
 	}
 	if traits[r.Type].onDemand {
@@ -305,7 +341,9 @@ func (s *Session) byName(sub *subscription, r Request, loads bool) {
 			it.set(absent)
 		}
 		sub.enqueue(it)
+		delete(sub.except, name)
 	}
+	s.wholeByName(r.Type)
 }
 
 // subscribeFull makes the names of a state-of-the-world request the subscription.
