@@ -2,6 +2,7 @@ package xds
 
 import (
 	"slices"
+	"strings"
 
 	"weft.dev/model"
 )
@@ -11,7 +12,8 @@ const demandType = model.TypeVirtualHost
 
 // demand is what a client asked for by name, on behalf of requests that wait.
 // Envoy waits forever for a name that is not answered, and never asks again for
-// one whose resource is removed.
+// one whose resource is removed: that one is removed only when nobody finds
+// another, and pushed when there is one again.
 type demand struct {
 	asks    map[string]*ask
 	dirty   bool   // the view may answer others than before
@@ -36,6 +38,7 @@ type askState uint8
 const (
 	answered askState = iota // by a resource
 	open                     // others look for it
+	outdated                 // it has an answer that the view lacks, and others look for a new one
 	owed                     // the answer that there is none
 	denied                   // it got that answer
 )
@@ -115,10 +118,11 @@ func (s *Session) answer(a *ask, r *model.Resource) {
 		return
 	}
 	fromBefore := it.version != 0 && it.held == nil && it.maybe == nil
-	if (a.waits || a.state != answered) && it.holds() && !fromBefore {
+	has := a.state == answered || a.state == outdated
+	if (a.waits || !has) && it.holds() && !fromBefore {
 		it.set(force)
 	}
-	if a.waits || a.state != answered || a.on != it {
+	if a.waits || !has || a.on != it {
 		sub.enqueue(it)
 	}
 	a.state = answered
@@ -142,12 +146,19 @@ func (s *Session) seek(a *ask) {
 	}
 	switch {
 	case a.on != nil && a.on.holds():
-		a.state = answered
+		s.await(a, outdated)
 	case !a.row || a.waits && a.state == denied:
 		a.state = owed
 	case a.state == answered:
-		d.serial++
-		a.state, a.serial = open, d.serial
+		s.await(a, open)
+	}
+}
+
+// await has a name wait for those who look for it.
+func (s *Session) await(a *ask, state askState) {
+	if a.state != state {
+		s.demand.serial++
+		a.state, a.serial = state, s.demand.serial
 	}
 }
 
@@ -183,14 +194,36 @@ func (s *Session) standOn(a *ask, it *item) {
 	}
 }
 
-// GiveUp has the names answered that nobody found, of those up to a serial of Asked.
+// GiveUp has the names answered that nobody found in time, of those up to a
+// serial of Asked.
 func (s *Session) GiveUp(serial uint64) {
 	for _, a := range s.demand.asks {
-		if a.state == open && a.serial <= serial {
-			a.state = owed
+		if a.serial <= serial {
+			s.giveUp(a)
 		}
 	}
 	s.types[demandType].unblock()
+}
+
+// NotFound has names answered for which everybody has looked: the view of now,
+// which the session has, would have what they found.
+func (s *Session) NotFound(names []string) {
+	for _, name := range names {
+		if a := s.demand.asks[name]; a != nil {
+			s.giveUp(a)
+		}
+	}
+	s.types[demandType].unblock()
+}
+
+func (s *Session) giveUp(a *ask) {
+	switch a.state {
+	case open:
+		a.state = owed
+	case outdated:
+		a.state = denied
+		s.standOn(a, nil) // it is removed
+	}
 }
 
 // Asked returns the names that others are to look for, those that they need not
@@ -242,13 +275,35 @@ func (s *Session) unsure() bool {
 	return false
 }
 
+// comes says whether a resource for all names of a pattern, such as
+// outbound/*.example.com, is on its way that serves a name. No answer is its, so the request that
+// waits is let go by a denial, which must not come before it.
+func (s *Session) comes(name string) bool {
+	for r := range s.view.All(demandType) {
+		if !slices.ContainsFunc(r.Aliases, func(alias string) bool { return covers(alias, name) }) {
+			continue
+		}
+		sub := &s.types[demandType]
+		it := sub.items[r.Name]
+		return sub.opening != nil || it != nil && !it.holds() || it != nil && it.maybe != nil
+	}
+	return false
+}
+
+// covers says whether a pattern of names has the name.
+func covers(pattern, name string) bool {
+	before, after, ok := strings.Cut(pattern, "*")
+	return ok && strings.HasPrefix(name, before) && strings.HasSuffix(name, after) && len(name) > len(pattern)-1
+}
+
 // denials are the answers that there is no such resource.
-func (d *demand) denials(b *batch) {
+func (s *Session) denials(b *batch) {
+	d := &s.demand
 	if !d.any(owed) {
 		return
 	}
 	for _, name := range sortedNames(d.asks) {
-		if a := d.asks[name]; a.state == owed && len(b.fresh) < chunkResources {
+		if a := d.asks[name]; a.state == owed && len(b.fresh) < chunkResources && !s.comes(name) {
 			a.state = denied
 			if !b.has(name) {
 				b.add(nil, emptyResource(demandType, name))

@@ -123,9 +123,19 @@ func TestOnDemandAnswerIsReplaced(t *testing.T) {
 	s.ack(host)
 	s.view("VirtualHost/o/ready=1") // gone: the client would never ask again
 	s.says()
+	s.view("VirtualHost/o/ready=1 VirtualHost/o/a.ns:80=1~o/a")
+	s.says()
+	s.view("VirtualHost/o/ready=1") // gone, and nobody finds another
+	s.says()
+	s.s.NotFound([]string{"o/a"})
+	s.says("VirtualHost -o/a.ns:80")
+	s.ack(host)
 	if !s.s.Status().Synced {
 		t.Error("not in step")
 	}
+	s.view("VirtualHost/o/ready=1 VirtualHost/o/a.ns:80=1~o/a") // there again
+	s.says("VirtualHost +o/a.ns:80")
+	s.ack(host)
 	s.view("VirtualHost/o/ready=1 VirtualHost/o/a=502~o/a")
 	s.says("VirtualHost +o/a -o/a.ns:80")
 	s.nack(host, "no") // nothing of it was applied

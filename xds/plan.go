@@ -180,7 +180,7 @@ func (s *Session) pick(t model.Type) batch {
 		sub.queue = nil
 	}
 	if traits[t].onDemand && !b.suspect() {
-		s.demand.denials(&b)
+		s.denials(&b)
 	}
 	s.part(t, &b)
 	return b

@@ -15,6 +15,7 @@ type rows struct {
 	graph   *flow.Graph
 	proxies *flow.Source[model.Proxy]
 	asks    *flow.Source[model.Ask]
+	looked  func([]model.Ask) // called when all has been looked at that follows from new asks
 	*pending
 }
 
@@ -26,7 +27,7 @@ type pending struct {
 }
 
 func newRows(o Options) rows {
-	return rows{o.Graph, o.Proxies, o.Asks, &pending{}}
+	return rows{graph: o.Graph, proxies: o.Proxies, asks: o.Asks, pending: &pending{}}
 }
 
 func (r rows) write(p *peer) {
@@ -60,11 +61,19 @@ func (r rows) change(note func()) {
 	note()
 	if !r.writing {
 		r.writing = true
-		go r.graph.Submit(r.stage) // Submit may wait for a commit that waits for us
+		go r.commit() // it may wait for a commit that waits for us
 	}
 }
 
-func (r rows) stage(tx *flow.Tx) {
+func (r rows) commit() {
+	var asked []model.Ask
+	r.graph.Commit(func(tx *flow.Tx) { asked = r.stage(tx) })
+	if len(asked) > 0 {
+		r.looked(asked)
+	}
+}
+
+func (r rows) stage(tx *flow.Tx) (asked []model.Ask) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id, row := range r.pending.proxies {
@@ -78,10 +87,12 @@ func (r rows) stage(tx *flow.Tx) {
 	}
 	for ask, yes := range r.pending.asks {
 		if yes {
+			asked = append(asked, ask)
 			r.asks.Set(tx, ask)
 		} else {
 			r.asks.Delete(tx, ask.Key())
 		}
 	}
 	r.pending.proxies, r.pending.asks, r.writing = nil, nil, false
+	return asked
 }

@@ -75,6 +75,7 @@ func NewServer(o Options) *Server {
 		scopes:  map[string]map[*stream]struct{}{},
 		rows:    newRows(o),
 	}
+	s.rows.looked = s.looked
 	s.admission = newAdmission(s.queue)
 	o.Views.OnChange(s.changed)
 	return s
@@ -311,5 +312,22 @@ func (s *Server) ask(p *peer, added, dropped []string) {
 	for _, name := range dropped {
 		delete(p.asks, name)
 		s.rows.ask(p, name, false)
+	}
+}
+
+// looked has asks answered for which everybody has looked.
+func (s *Server) looked(asks []model.Ask) {
+	names := map[*stream][]string{}
+	s.mu.Lock()
+	for _, a := range asks {
+		if p := s.proxies[a.Proxy]; p != nil {
+			for _, st := range p.streams {
+				names[st] = append(names[st], a.Name)
+			}
+		}
+	}
+	s.mu.Unlock()
+	for st, all := range names {
+		st.lookFor(all)
 	}
 }

@@ -146,6 +146,17 @@ func (st *stream) look() {
 	}
 }
 
+// lookFor has names answered that would be in the view of now if they were anywhere.
+func (st *stream) lookFor(names []string) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.left {
+		st.see()
+		st.session.NotFound(names)
+		st.step()
+	}
+}
+
 func (st *stream) see() {
 	views := st.server.opts.Views
 	scope, view, rev := views.View(st.id)
