@@ -12,6 +12,9 @@ import (
 const (
 	chunkResources = 200
 	chunkBytes     = 1 << 20 // one larger resource goes alone
+	// tableBytes is the same for parts of a route table: a listener opens with the first of them,
+	// and what comes later is unknown until it comes.
+	tableBytes = 3 << 20
 )
 
 // fewNames are not worth making room for all at once.

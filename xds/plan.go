@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"math"
 	"slices"
 	"strconv"
 
@@ -44,7 +45,11 @@ func (b *batch) fits(it *item, r *model.Resource, full bool) bool {
 
 // roomFor says whether one more resource is not too much.
 func (b *batch) roomFor(r *model.Resource) bool {
-	return len(b.fresh) < chunkResources && b.bytes+len(r.Body)+len(r.Head) <= chunkBytes
+	resources, bytes := chunkResources, chunkBytes
+	if traits[r.Type].whole {
+		resources, bytes = math.MaxInt, tableBytes
+	}
+	return len(b.fresh) < resources && b.bytes+len(r.Body)+len(r.Head) <= bytes
 }
 
 // suspect says whether what is in the batch is to come with nothing else.

@@ -58,7 +58,7 @@ func (w wire) send(r *Response) error {
 type Node struct {
 	ID, Cluster string
 	Full        bool              // it speaks state of the world
-	Metadata    map[string]string // those values that are texts
+	Metadata    map[string]string // those values that are texts or numbers
 	Version     string            // of Envoy
 }
 
@@ -69,7 +69,11 @@ func (w wire) node(raw []byte) (Node, error) {
 	}
 	node := Node{ID: n.GetId(), Cluster: n.GetCluster(), Full: w.full, Version: envoyVersion(&n)}
 	for key, value := range n.GetMetadata().GetFields() {
-		if text := value.GetStringValue(); text != "" {
+		text := value.GetStringValue()
+		if n := value.GetNumberValue(); n != 0 {
+			text = strconv.FormatFloat(n, 'f', -1, 64)
+		}
+		if text != "" {
 			if node.Metadata == nil {
 				node.Metadata = map[string]string{}
 			}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	crdserver "k8s.io/apiextensions-apiserver/pkg/apiserver"
@@ -66,6 +67,9 @@ type Server struct {
 	ready      chan struct{}
 }
 
+// logOnce: the logger of the API server's libraries is the process's, and must not change while they log.
+var logOnce sync.Once
+
 // New takes the data directory and starts etcd in it. Whoever gets a server
 // must Run it, which also ends what New began.
 //
@@ -77,7 +81,7 @@ func New(ctx context.Context, o Options) (_ *Server, err error) {
 		return nil, err
 	}
 	o.Dir = dir
-	klog.SetSlogLogger(slog.New(warnings{o.Log.Handler()}))
+	logOnce.Do(func() { klog.SetSlogLogger(slog.New(warnings{o.Log.Handler()})) })
 	s := &Server{options: o, ready: make(chan struct{})}
 	defer func() {
 		if err != nil {
