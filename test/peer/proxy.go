@@ -10,6 +10,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/proto"
 
 	"weft.dev/identity"
@@ -36,16 +37,54 @@ type Proxy struct {
 	mu    sync.Mutex
 	calls []string // names of virtual hosts that were asked for
 	held  [model.NumTypes]map[string]*discoveryv3.Resource
+	news  []string // names of all that was received, "-" before those that were removed
 }
 
 // NewProxy prepares the proxy of a workload; Run connects it.
 func NewProxy(server string, as *identity.Credential, what model.Registration) (*Proxy, error) {
 	conn, err := DialAs(server, as)
-	p := &Proxy{what: what, conn: conn, traffic: make(chan model.TrafficReport), called: make(chan struct{}, 1)}
+	p := NewGuest(what)
+	p.conn = conn
+	return p, err
+}
+
+// NewGuest prepares a proxy that no agent stands beside; Visit connects it.
+func NewGuest(what model.Registration) *Proxy {
+	p := &Proxy{what: what, traffic: make(chan model.TrafficReport), called: make(chan struct{}, 1)}
 	for t := range p.held {
 		p.held[t] = map[string]*discoveryv3.Resource{}
 	}
-	return p, err
+	return p
+}
+
+// Visit takes configuration from a server's port without TLS, until ctx ends.
+func (p *Proxy) Visit(ctx context.Context, server string) error {
+	conn, err := grpc.NewClient(server, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	p.conn = conn
+	return p.take(ctx)
+}
+
+// Versions are those of all that the proxy holds, by type and name.
+func (p *Proxy) Versions() map[string]string {
+	all := map[string]string{}
+	for t := range model.NumTypes {
+		for name, version := range p.versions(t) {
+			all[t.String()+" "+name] = version
+		}
+	}
+	return all
+}
+
+// News are the names of what was received since the last call, "-" before those that were removed.
+func (p *Proxy) News() (all []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all, p.news = p.news, nil
+	return all
 }
 
 // ID is the name by which the server knows the proxy.
@@ -223,7 +262,7 @@ func (p *Proxy) greet(stream adsStream) error {
 			continue // no name would mean all
 		}
 		first := &discoveryv3.DeltaDiscoveryRequest{
-			Node: &corev3.Node{Id: p.ID()}, TypeUrl: t.TypeURL(), ResourceNamesSubscribe: wanted[t], InitialResourceVersions: p.versions(t),
+			Node: &corev3.Node{Id: p.ID(), Cluster: p.what.App}, TypeUrl: t.TypeURL(), ResourceNamesSubscribe: wanted[t], InitialResourceVersions: p.versions(t),
 		}
 		if err := stream.Send(first); err != nil {
 			return err
@@ -266,9 +305,11 @@ func (p *Proxy) keep(response *discoveryv3.DeltaDiscoveryResponse) {
 		}
 		for _, resource := range response.GetResources() {
 			p.held[t][resource.GetName()] = resource
+			p.news = append(p.news, t.String()+" "+resource.GetName())
 		}
 		for _, name := range response.GetRemovedResources() {
 			delete(p.held[t], name)
+			p.news = append(p.news, "-"+t.String()+" "+name)
 		}
 	}
 }
