@@ -127,7 +127,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 		})
 		known.Set(tx, knows)
 	})
-	view := compiled.View("shop/caller")
+	view := compiled.View("shop/caller", "")
 	if view == nil {
 		t.Fatal("the caller has no view")
 	}

@@ -16,10 +16,7 @@ import (
 // learning is weft's own xDS server over rows, in which a service that exists
 // becomes part of the view when somebody asks for it.
 type learning struct {
-	t        *testing.T
 	g        *flow.Graph
-	outlines *flow.Source[*model.Outline]
-	layers   *flow.Source[*model.Layer]
 	sessions *xds.Server
 	stop     func()
 }
@@ -29,34 +26,31 @@ type learning struct {
 func learn(t *testing.T, address string, known []*discoveryv3.Resource, learned map[string]*discoveryv3.Resource) (*learning, string) {
 	t.Helper()
 	g := flow.New(flow.Options{})
-	l := &learning{t: t, g: g, outlines: flow.NewSource[*model.Outline](g, "outlines"), layers: flow.NewSource[*model.Layer](g, "layers")}
-	assigned := flow.NewSource[model.Assignment](g, "assigned")
-	asks := flow.NewSource[model.Ask](g, "asks")
-	l.sessions = xds.NewServer(xds.Options{
-		Views: xds.GraphViews(g, l.outlines.Collection, l.layers.Collection, assigned.Collection),
-		Graph: g, Proxies: flow.NewSource[model.Proxy](g, "proxies"), Asks: asks,
-	})
-	outline := &model.Outline{Scope: "scope", Layers: []string{"base"}}
-	asks.Observe(func(_ flow.Revision, changes []flow.Change[model.Ask]) {
-		for _, c := range changes {
-			if c.New == nil || learned[c.New.Name] == nil {
-				continue
+	assigned, asks := flow.NewSource[model.Assignment](g, "assigned"), flow.NewSource[model.Ask](g, "asks")
+	layers := flow.NewSource[*model.Layer](g, "layers")
+	outlines := flow.Derive(assigned.Collection, "outlines", func(x *flow.Ctx, a model.Assignment) []*model.Outline {
+		o := &model.Outline{Scope: a.Scope, Layers: []string{"base"}}
+		for _, ask := range flow.All(x, asks.Collection) {
+			if learned[ask.Name] != nil {
+				o.Layers = append(o.Layers, "host/"+ask.Name)
 			}
-			layer := "host/" + c.New.Name
-			g.Submit(func(tx *flow.Tx) {
-				outline = &model.Outline{Scope: "scope", Layers: append([]string{layer}, outline.Layers...)}
-				l.outlines.Set(tx, outline)
-				l.layers.Set(tx, model.NewLayer(layer, rowOf(t, learned[c.New.Name])))
-			})
 		}
+		return []*model.Outline{o}
+	})
+	l := &learning{g: g}
+	l.sessions = xds.NewServer(xds.Options{
+		Views: xds.GraphViews(g, outlines, layers.Collection, assigned.Collection),
+		Graph: g, Proxies: flow.NewSource[model.Proxy](g, "proxies"), Asks: asks,
 	})
 	var base []*model.Resource
 	for _, one := range known {
 		base = append(base, rowOf(t, one))
 	}
 	g.Commit(func(tx *flow.Tx) {
-		l.outlines.Set(tx, outline)
-		l.layers.Set(tx, model.NewLayer("base", base...))
+		layers.Set(tx, model.NewLayer("base", base...))
+		for name, one := range learned {
+			layers.Set(tx, model.NewLayer("host/"+name, rowOf(t, one)))
+		}
 		assigned.Set(tx, model.Assignment{Proxy: "shop/a", Scope: "scope"})
 	})
 	listener, err := net.Listen("tcp", address)
