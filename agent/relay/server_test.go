@@ -2,6 +2,7 @@ package relay_test
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,8 +32,8 @@ func learn(t *testing.T, address string, known []*discoveryv3.Resource, learned 
 	outlines := flow.Derive(assigned.Collection, "outlines", func(x *flow.Ctx, a model.Assignment) []*model.Outline {
 		o := &model.Outline{Scope: a.Scope, Layers: []string{"base"}}
 		for _, ask := range flow.All(x, asks.Collection) {
-			if learned[ask.Name] != nil {
-				o.Layers = append(o.Layers, "host/"+ask.Name)
+			if one := learned[ask.Name]; one != nil && !slices.Contains(o.Layers, "host/"+one.Name) {
+				o.Layers = append(o.Layers, "host/"+one.Name)
 			}
 		}
 		return []*model.Outline{o}
@@ -48,8 +49,8 @@ func learn(t *testing.T, address string, known []*discoveryv3.Resource, learned 
 	}
 	g.Commit(func(tx *flow.Tx) {
 		layers.Set(tx, model.NewLayer("base", base...))
-		for name, one := range learned {
-			layers.Set(tx, model.NewLayer("host/"+name, rowOf(t, one)))
+		for _, one := range learned {
+			layers.Set(tx, model.NewLayer("host/"+one.Name, rowOf(t, one)))
 		}
 		assigned.Set(tx, model.Assignment{Proxy: "shop/a", Scope: "scope"})
 	})
