@@ -1,11 +1,12 @@
 # make demo   the whole story on this machine, with real Envoys (ONCE=1: end after it)
 # make build  bin/weft, bin/weft-agent
 # make test   everything that proves weft; make quick: without the servers
+# make nightly  the same laws over far longer random histories, and the race detector: half an hour
 # make bench  weft beside its peers on this machine, which must do nothing else: half an hour (ISTIOD=PATH: Istio's control plane, too)
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick bench bench-quick generate
+.PHONY: build demo test quick nightly bench bench-quick generate
 
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
@@ -27,6 +28,11 @@ test: build
 
 quick:
 	go test -short $$(go list ./... | grep -v /test/)
+
+nightly:
+	go test -race ./flow ./model ./scope/... ./compile ./xds ./agent/relay ./source/folder
+	go test -timeout 30m ./compile -run LongEdit -edits 100000 -edit-seed $$(date +%s)
+	go test -timeout 30m ./flow ./scope ./xds ./agent/relay -rapid.checks 20000
 
 # The module of its own keeps the peer's code out of weft's go.mod.
 bench:
