@@ -37,25 +37,24 @@ func (s *Session) openNext(t model.Type) *Response {
 		return nil
 	}
 	o := sub.opening
-	b := batch{}
+	var b batch
 	for _, r := range o.resources[o.sent:] {
-		if len(b.fresh) > 0 && !b.roomFor(r) {
+		if len(b.fresh) > 0 && !b.roomFor(r) || !s.hasNeeds(r) {
 			break
 		}
-		if !s.hasNeeds(r) {
-			if len(b.fresh) == 0 && !s.opens(model.TypeCluster) {
-				s.unroll(t) // it may wait for long: for a cluster that was refused, or that the view lacks
-				return s.plan(t)
-			}
-			break
-		}
-		b.add(nil, r)
-		if t == model.TypeCluster {
-			s.resendEndpoints(r.Name)
-		}
+		b.fresh, b.bytes = o.resources[o.sent:o.sent+len(b.fresh)+1], b.bytes+len(r.Body)+len(r.Head)
 	}
 	if len(b.fresh) == 0 {
-		return nil
+		if s.opens(model.TypeCluster) {
+			return nil
+		}
+		s.unroll(t) // it may wait for long: for a cluster that was refused, or that the view lacks
+		return s.plan(t)
+	}
+	if t == model.TypeCluster {
+		for _, r := range b.fresh {
+			s.resendEndpoints(r.Name)
+		}
 	}
 	o.sent += len(b.fresh)
 	sub.owed = false
@@ -100,6 +99,9 @@ func (s *Session) unroll(t model.Type) {
 	}
 	sub.opening, sub.settles, sub.opened = nil, true, o.sent > 0
 	sub.reserve(len(o.resources) - o.acked)
+	if o.sent > o.acked {
+		sub.flight.items = make([]*item, o.sent-o.acked)
+	}
 	for i, r := range o.resources[o.acked:] {
 		it := sub.item(r.Name)
 		it.want = r
