@@ -213,7 +213,8 @@ func (p *Proxy) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := p.greet(stream); err != nil {
+	calls := p.calledHosts()
+	if err := p.greet(stream, calls); err != nil {
 		return err
 	}
 	responses, ended := make(chan *discoveryv3.DeltaDiscoveryResponse), make(chan error, 1)
@@ -231,7 +232,7 @@ func (p *Proxy) take(ctx context.Context) error {
 			}
 		}
 	}()
-	asked := 0
+	asked := len(calls)
 	for {
 		var err error
 		select {
@@ -252,10 +253,11 @@ func (p *Proxy) take(ctx context.Context) error {
 	}
 }
 
-// greet is the first request of each type.
-func (p *Proxy) greet(stream adsStream) error {
+// greet is the first request of each type. Like an Envoy that comes back it names
+// at once what it has called: a server takes what it holds and does not name for useless.
+func (p *Proxy) greet(stream adsStream, calls []string) error {
 	wanted := map[model.Type][]string{
-		model.TypeCluster: {"*"}, model.TypeListener: {"*"}, model.TypeRoute: {outboundRoutes}, model.TypeVirtualHost: {"*"}, model.TypeEndpoint: p.endpoints(nil),
+		model.TypeCluster: {"*"}, model.TypeListener: {"*"}, model.TypeRoute: {outboundRoutes}, model.TypeVirtualHost: append([]string{"*"}, calls...), model.TypeEndpoint: p.endpoints(nil),
 	}
 	for _, t := range []model.Type{model.TypeCluster, model.TypeEndpoint, model.TypeListener, model.TypeRoute, model.TypeVirtualHost} {
 		if len(wanted[t]) == 0 {
