@@ -5,17 +5,14 @@ import "slices"
 // Known is which services a workload's proxy is told of. Key: Workload.
 type Known struct {
 	Workload string // its key
-	// All: every service of the mesh, now and later. Hosts and Asked are empty then.
+	// All: every service of the mesh, now and later. Hosts is empty then.
 	All   bool
 	Hosts []string // of services, sorted; some may not exist (yet)
-	// Asked are the authorities (host or host:port, lower case) that callers of the workload's account
-	// named and that a proxy did not know. Each gets an answer, if only that there is no such service. Sorted.
-	Asked []string
 }
 
 func (k Known) Key() string { return k.Workload }
 func (k Known) Equal(o Known) bool {
-	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts) && slices.Equal(k.Asked, o.Asked)
+	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts)
 }
 
 // AskPrefix begins the name of every virtual host of the calls that workloads

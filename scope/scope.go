@@ -8,10 +8,6 @@ import (
 	"weft.dev/model"
 )
 
-// maxAsked bounds the names that one account's proxies wait for: what is above
-// is asked for by a program that makes names up.
-const maxAsked = 1000
-
 // Inputs are the rows that scopes follow from. All but Workloads and Services
 // may be nil: there is nothing of the kind then.
 type Inputs struct {
@@ -121,7 +117,7 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 	}
 	account, _ := flow.Get(x, s.accounts, b.Account.String())
 	if b.Egress == "" {
-		k.Hosts, k.Asked = account.Hosts, account.Asked
+		k.Hosts = account.Hosts
 		return k
 	}
 	r, _ := flow.Get(x, s.reaches, reachKey(b))
@@ -129,7 +125,7 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 		k.All = true
 		return k
 	}
-	k.Hosts, k.Asked = r.Hosts, account.Asked
+	k.Hosts = r.Hosts
 	return k
 }
 
@@ -137,13 +133,12 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 type needs struct {
 	Account Account
 	Hosts   []string // of services, sorted
-	Asked   []string // authorities, sorted
 	Learns  bool     // what it calls is worth to be remembered
 }
 
 func (n needs) Key() string { return n.Account.String() }
 func (n needs) Equal(o needs) bool {
-	return n.Account == o.Account && n.Learns == o.Learns && slices.Equal(n.Hosts, o.Hosts) && slices.Equal(n.Asked, o.Asked)
+	return n.Account == o.Account && n.Learns == o.Learns && slices.Equal(n.Hosts, o.Hosts)
 }
 
 func (s *Scopes) wireAccounts() {
@@ -169,13 +164,11 @@ func (s *Scopes) wireAccounts() {
 			}
 		}
 		for _, a := range lookup(x, s.askedOf, key) {
-			n.Asked = append(n.Asked, a.Authority)
 			if a.Learn {
 				n.Hosts = append(n.Hosts, a.Host)
 			}
 		}
-		n.Hosts, n.Asked = sorted(n.Hosts), sorted(n.Asked)
-		n.Asked = n.Asked[:min(len(n.Asked), maxAsked)]
+		n.Hosts = sorted(n.Hosts)
 		return &n
 	})
 }

@@ -67,7 +67,7 @@ func (w *world) set(rows ...any) {
 	})
 }
 
-// known is "hosts; asked" or "*", in short: the mesh's domain is left out.
+// known is the hosts or "*", in short: the mesh's domain is left out.
 func (w *world) known(t *testing.T, workload string) string {
 	t.Helper()
 	k, ok := w.Known.Get(workload)
@@ -79,13 +79,9 @@ func (w *world) known(t *testing.T, workload string) string {
 
 func short(k model.Known) string {
 	if k.All {
-		return strings.Join(append([]string{"*"}, append(k.Hosts, k.Asked...)...), " ")
+		return strings.Join(append([]string{"*"}, k.Hosts...), " ")
 	}
-	text := strings.Join(k.Hosts, " ")
-	if len(k.Asked) > 0 {
-		text += "; " + strings.Join(k.Asked, " ")
-	}
-	return strings.ReplaceAll(text, "."+model.Domain, "")
+	return strings.ReplaceAll(strings.Join(k.Hosts, " "), "."+model.Domain, "")
 }
 
 func workload(id string) model.Workload {
@@ -189,8 +185,7 @@ func TestResolution(t *testing.T) {
 	} {
 		w := newWorld()
 		w.set(append(shop(), ask("shop/web-1", authority))...)
-		asked := "; " + strings.ReplaceAll(strings.ToLower(authority), "."+model.Domain, "")
-		if got := w.known(t, "shop/web-1"); got != want+asked {
+		if got := w.known(t, "shop/web-1"); got != want {
 			t.Errorf("%q leads to %q, want %q", authority, got, want)
 		}
 	}
@@ -206,19 +201,19 @@ func TestKnown(t *testing.T) {
 		want     string
 	}{
 		{name: "nobody said anything", want: ""},
-		{name: "declared, learned and asked are one", want: "gone.shop ledger.bank ratings.shop reviews.shop; nobody:80 reviews",
+		{name: "declared, learned and asked are one", want: "gone.shop ledger.bank ratings.shop reviews.shop",
 			rows: []any{declares("shop/web", ratings, model.HostOf("shop", "gone")), learned("shop/web", ledger), ask("shop/web-1", "reviews"), ask("shop/web-1", "nobody:80")}},
-		{name: "replicas know what one asks for", workload: "shop/web-2", want: "reviews.shop; reviews", rows: []any{ask("shop/web-1", "reviews")}},
+		{name: "replicas know what one asks for", workload: "shop/web-2", want: "reviews.shop", rows: []any{ask("shop/web-1", "reviews")}},
 		{name: "other accounts do not", workload: "shop/batch-1", rows: []any{ask("shop/web-1", "reviews"), learned("shop/web", ledger), declares("shop/web", ratings)}},
 		{name: "accounts of one name in two namespaces differ", workload: "bank/web-1", rows: []any{ask("shop/web-1", "reviews")}},
 		{name: "another type, another prefix, a proxy that nobody registered", rows: []any{
 			model.Ask{Proxy: "shop/web-1", Type: model.TypeCluster, Name: "outbound/reviews"},
 			model.Ask{Proxy: "shop/web-1", Type: model.TypeVirtualHost, Name: "reviews"}, ask("shop/ghost", "reviews")}},
-		{name: "what is declared is all", want: "ratings.shop; reviews",
+		{name: "what is declared is all", want: "ratings.shop",
 			rows: []any{declares("shop/web", ratings), only(declares("shop/web")), learned("shop/web", ledger), ask("shop/web-1", "reviews")}},
-		{name: "a Sidecar is all, and over what is declared", want: "ledger.bank; reviews",
+		{name: "a Sidecar is all, and over what is declared", want: "ledger.bank",
 			rows: []any{sidecar("shop/default", nil, 1, "bank/"+ledger), declares("shop/web", ratings), learned("shop/web", reviews), ask("shop/web-1", "reviews")}},
-		{name: "what is asked for under a Sidecar is not its account's", want: "; reviews", rows: []any{
+		{name: "what is asked for under a Sidecar is not its account's", want: "", rows: []any{
 			model.Workload{Namespace: "shop", Name: "web-3", App: "web", Labels: map[string]string{"tier": "x"}},
 			sidecar("shop/x", map[string]string{"tier": "x"}, 1, "*/"+ratings), ask("shop/web-3", "reviews")}},
 		{name: "everything", want: "*", rows: []any{sidecar("shop/default", nil, 1, "shop/*", "*/*"), ask("shop/web-1", "nobody")}},
@@ -265,14 +260,14 @@ func TestLaterService(t *testing.T) {
 	w.set(append(shop(), ask("shop/web-1", "later"), ask("shop/batch-1", "x.later.example.com"), sidecar("bank/default", nil, 1, "./*"))...)
 	w.set(service("shop", "later"), outside("*.later.example.com"), service("bank", "new"))
 	for workload, want := range map[string]string{
-		"shop/web-2": "later.shop; later", "shop/batch-1": "*.later.example.com; x.later.example.com", "bank/web-1": "ledger.bank new.bank",
+		"shop/web-2": "later.shop", "shop/batch-1": "*.later.example.com", "bank/web-1": "ledger.bank new.bank",
 	} {
 		if got := w.known(t, workload); got != want {
 			t.Errorf("%s knows %q, want %q", workload, got, want)
 		}
 	}
 	w.graph.Commit(func(tx *flow.Tx) { w.services.Delete(tx, model.HostOf("shop", "later")) })
-	if got := w.known(t, "shop/web-1"); got != "; later" {
+	if got := w.known(t, "shop/web-1"); got != "" {
 		t.Errorf("after its service has gone, %q is known", got)
 	}
 }
@@ -283,25 +278,11 @@ func TestWithoutLearning(t *testing.T) {
 	workloads, services := flow.NewSource[model.Workload](g, "workloads"), flow.NewSource[model.Service](g, "services")
 	s := scope.New(scope.Inputs{Workloads: workloads.Collection, Services: services.Collection})
 	g.Commit(func(tx *flow.Tx) { workloads.Set(tx, workload("shop/web-1")) })
-	if k, ok := s.Known.Get("shop/web-1"); !ok || k.All || len(k.Hosts)+len(k.Asked) > 0 {
+	if k, ok := s.Known.Get("shop/web-1"); !ok || k.All || len(k.Hosts) > 0 {
 		t.Errorf("known: %+v %v", k, ok)
 	}
 	if a, ok := s.Explain(g, "shop/web-1"); !ok || a.Services == nil {
 		t.Errorf("explained: %+v %v", a, ok)
-	}
-}
-
-// One account's names are bounded, so that a program that makes them up harms
-// itself only.
-func TestAskedIsBounded(t *testing.T) {
-	w := newWorld()
-	rows := shop()
-	for i := range 1500 {
-		rows = append(rows, ask("shop/web-1", fmt.Sprintf("made-up-%d", i)))
-	}
-	w.set(rows...)
-	if k, _ := w.Known.Get("shop/web-2"); len(k.Asked) != 1000 || !slices.IsSorted(k.Asked) {
-		t.Errorf("%d names are asked for", len(k.Asked))
 	}
 }
 

@@ -244,8 +244,6 @@ func emptyResource(t model.Type, name string) *model.Resource {
 	return &model.Resource{Type: t, Name: name, Aliases: []string{name}, Version: emptyVersion, Head: append(head, inner...)}
 }
 
-func isEmpty(r *model.Resource) bool { return r.AnyHead == 0 }
-
 // Versions that no resource has.
 const (
 	unknownVersion = 1 // we did not give it out

@@ -25,6 +25,8 @@ func res(t model.Type, name, body string, needs ...string) *model.Resource {
 	return model.NewResource(model.Resource{Type: t, Name: name, Body: []byte(body), Needs: needs})
 }
 
+func isEmpty(r *model.Resource) bool { return r.AnyHead == 0 }
+
 func routesOf(l *model.Resource) []string { return strings.Fields(string(l.Body))[1:] }
 
 // proxy is a model of Envoy: it subscribes to the endpoints of its clusters and

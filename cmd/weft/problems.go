@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
@@ -10,20 +11,56 @@ import (
 	"weft.dev/store"
 )
 
-// refusals are the problems of the objects that caused what a proxy refused.
+// refusal is one resource that proxies refused, of one object that caused it.
+type refusal struct {
+	object     model.Key
+	kind, name string
+	version    uint64
+}
+
+func (r refusal) key() string {
+	return fmt.Sprintf("%s|%s %s|%x", r.object, r.kind, r.name, r.version)
+}
+
+// refusals are the problems of the objects that caused what proxies refused:
+// one for an object and resource, however many refused it.
 func refusals(proxies *flow.Collection[model.Proxy]) *flow.Collection[model.Problem] {
-	return flow.Derive(proxies, "problems of proxies", func(_ *flow.Ctx, proxy model.Proxy) []model.Problem {
-		var found []model.Problem
-		for _, refusal := range proxy.Refusals {
-			for _, object := range refusal.From {
-				found = append(found, model.Problem{
-					Object: object, Code: model.ProblemRefused,
-					Message: fmt.Sprintf("proxy %s refused %s %s and keeps what it had: %s", proxy.ID, refusal.Type, refusal.Name, refusal.Reason),
-				})
+	index := flow.NewIndex(proxies, func(proxy model.Proxy) []string {
+		var keys []string
+		for r := range refusedBy(proxy) {
+			keys = append(keys, r.key())
+		}
+		return keys
+	})
+	return flow.Group(index, "problems of proxies", func(_ *flow.Ctx, key string, all []model.Proxy) *model.Problem {
+		for r, reason := range refusedBy(all[0]) {
+			if r.key() != key {
+				continue
+			}
+			who := "proxy " + all[0].ID
+			if others := len(all) - 1; others > 0 {
+				who += fmt.Sprintf(" and %d more", others)
+			}
+			return &model.Problem{
+				Object: r.object, Code: model.ProblemRefused,
+				Message: fmt.Sprintf("%s refused %s %s and keeps what it had: %s", who, r.kind, r.name, reason),
 			}
 		}
-		return found
+		return nil
 	})
+}
+
+// refusedBy yields what a proxy refused, by each object that caused it, and why.
+func refusedBy(proxy model.Proxy) iter.Seq2[refusal, string] {
+	return func(yield func(refusal, string) bool) {
+		for _, r := range proxy.Refusals {
+			for _, object := range r.From {
+				if !yield(refusal{object, r.Type, r.Name, r.Version}, r.Reason) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // objectProblems is all that is wrong with one object. Key: the object's.
