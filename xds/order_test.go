@@ -145,6 +145,23 @@ func TestEndpointsFollowTheirChangedCluster(t *testing.T) {
 	s.says("ClusterLoadAssignment +a")
 }
 
+// A route to a cluster whose endpoints were empty a moment ago must not overtake
+// the newer ones, which wait for the answer to the older.
+func TestARouteDoesNotOvertakeEndpoints(t *testing.T) {
+	s := newScript(t)
+	s.view("Cluster/a=1 ClusterLoadAssignment/a=1 VirtualHost/ready=1")
+	s.ask(Request{Type: cluster})
+	s.ask(Request{Type: endpoint, Subscribe: []string{"a"}})
+	s.ask(Request{Type: host})
+	s.says("Cluster +a", "ClusterLoadAssignment +a", "VirtualHost +ready")
+	s.ack(cluster)
+	s.ack(host)
+	s.view("Cluster/a=1 ClusterLoadAssignment/a=2 VirtualHost/ready=1 VirtualHost/h=1<a")
+	s.says()
+	s.ack(endpoint)
+	s.says("ClusterLoadAssignment +a", "VirtualHost +h")
+}
+
 func TestOneResponseUnderWayAndTheNewestAfterIt(t *testing.T) {
 	s := newScript(t)
 	s.view("ClusterLoadAssignment/a=1")

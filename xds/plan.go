@@ -332,6 +332,8 @@ func (s *Session) ready(t model.Type, it *item, r *model.Resource) (verdict, *mo
 	for _, cluster := range r.Needs {
 		c := clusters.items[cluster]
 		switch {
+		case s.owesEndpoints(cluster):
+			return block, nil
 		case c != nil && c.version != 0:
 		case c == nil && s.settled(model.TypeCluster, cluster) != nil:
 		case c != nil && c.want != nil && c.refusal() != nil && c.maybe == nil && (!traits[t].whole || !it.holds()):
@@ -343,6 +345,13 @@ func (s *Session) ready(t model.Type, it *item, r *model.Resource) (verdict, *mo
 		}
 	}
 	return send, r
+}
+
+// owesEndpoints says whether newer endpoints of a cluster wait for the answer to
+// others: what needs the cluster must not overtake them.
+func (s *Session) owesEndpoints(cluster string) bool {
+	e := s.types[model.TypeEndpoint].items[cluster]
+	return e != nil && e.is(queued) && e.want != nil && e.want.Version != e.version && (e.maybe == nil || e.maybe.Version != e.want.Version)
 }
 
 func (s *Session) judgeAbsent(t model.Type, it *item) verdict {
