@@ -23,6 +23,7 @@ import (
 	"weft.dev/agent"
 	"weft.dev/identity"
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
 
 const (
@@ -107,7 +108,7 @@ func options(t *testing.T, m *mesh, dir, hostDir string) agent.Options {
 		t.Fatal(err)
 	}
 	return agent.Options{
-		Dir: dir, HostDir: hostDir, Envoy: envoyBinary(t), Drain: 100 * time.Millisecond,
+		Dir: dir, HostDir: hostDir, Envoy: envoytest.Binary(t), Drain: 100 * time.Millisecond,
 		Registration: model.Registration{
 			Namespace: "shop", Name: "app-1", App: "app", Version: "v1", Address: "127.0.0.1", Host: "web-1",
 			Ports: []model.WorkloadPort{{Number: 80, Protocol: model.HTTP}},

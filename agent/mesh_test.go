@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -189,21 +188,4 @@ func encoded(t *testing.T, kind model.Type, name string, message proto.Message, 
 		t.Fatal(err)
 	}
 	return model.NewResource(model.Resource{Type: kind, Name: name, Body: body})
-}
-
-// envoyBinary is WEFT_ENVOY, else that of weft's cache.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", "1.40.0", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: %v; set WEFT_ENVOY, or run `weft envoy`, which fetches it", err)
-	}
-	return path
 }

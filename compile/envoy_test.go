@@ -20,12 +20,13 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
 
 // A real Envoy accepts every view of every golden. What xDS delivers is not
 // seen by Envoy's validation, so the view is rendered as static configuration.
 func TestEnvoyAccepts(t *testing.T) {
-	binary := envoyBinary(t)
+	binary := envoytest.Binary(t)
 	for _, file := range goldens(t) {
 		archive, err := txtar.ParseFile(file)
 		if err != nil {
@@ -37,26 +38,6 @@ func TestEnvoyAccepts(t *testing.T) {
 			t.Run(filepath.Base(file)+"/"+v.Scope, func(t *testing.T) { validate(t, binary, v) })
 		}
 	}
-}
-
-// envoyBinary is WEFT_ENVOY, else that of $PATH, else that of weft's cache.
-func envoyBinary(t testing.TB) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	if path, err := exec.LookPath("envoy"); err == nil {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", "1.40.0", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: set WEFT_ENVOY or put 1.40.0 at %s", path)
-	}
-	return path
 }
 
 func validate(t testing.TB, binary string, v *model.View) {

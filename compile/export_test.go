@@ -1,8 +1,5 @@
 package compile
 
-// For the tests that compile what people write, which the package itself must
-// not know of.
-var (
-	Validate    = validate
-	EnvoyBinary = envoyBinary
-)
+// Validate is for the tests that compile what people write, which the package
+// itself must not know of.
+var Validate = validate

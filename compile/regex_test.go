@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
 
 // What checkRegex lets through is what Envoy takes: known traps, and random
@@ -38,7 +39,7 @@ func TestEnvoyTakesRegexes(t *testing.T) {
 	r.fill()
 	m := newMesh()
 	m.set(r)
-	validate(t, envoyBinary(t), m.viewOf(t, "shop/w"))
+	validate(t, envoytest.Binary(t), m.viewOf(t, "shop/w"))
 	if refused := m.Problems.Len(); refused < 10 || refused > len(patterns)/2 {
 		t.Errorf("%d of %d patterns are refused: the test says little", refused, len(patterns))
 	}

@@ -14,6 +14,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 	"weft.dev/translate"
 )
 
@@ -34,7 +35,7 @@ const instances = `
 
 // A real Envoy accepts what each file of Istio's samples, unmodified, becomes.
 func TestEnvoyAcceptsSamples(t *testing.T) {
-	binary := compile.EnvoyBinary(t)
+	binary := envoytest.Binary(t)
 	files, err := filepath.Glob("../../shared/samples/bookinfo/*/*.yaml")
 	if err != nil || len(files) < 20 {
 		t.Fatalf("../../shared/samples/bookinfo: %d files (%v)", len(files), err)

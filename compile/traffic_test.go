@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"weft.dev/test/envoytest"
 )
 
 // trafficRows are a caller, two versions of what it calls, and a dead service.
@@ -223,7 +225,7 @@ func runEnvoy(t *testing.T, bootstrap map[string]any) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var log strings.Builder
-	process := exec.CommandContext(ctx, envoyBinary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error", "--admin-address-path", addressFile)
+	process := exec.CommandContext(ctx, envoytest.Binary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error", "--admin-address-path", addressFile)
 	process.Stdout, process.Stderr = &log, &log
 	if err := process.Start(); err != nil {
 		t.Fatal(err)

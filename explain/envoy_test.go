@@ -31,6 +31,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/explain"
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
 
 const (
@@ -241,7 +242,7 @@ func runEnvoy(t *testing.T, b *bootstrapv3.Bootstrap) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var log strings.Builder
-	process := exec.CommandContext(ctx, envoyBinary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error", "--admin-address-path", addressFile)
+	process := exec.CommandContext(ctx, envoytest.Binary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error", "--admin-address-path", addressFile)
 	process.Stderr = &log
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
@@ -263,26 +264,6 @@ func runEnvoy(t *testing.T, b *bootstrapv3.Bootstrap) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
-}
-
-// envoyBinary is WEFT_ENVOY, else that of $PATH, else that of weft's cache.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	if path, err := exec.LookPath("envoy"); err == nil {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", "1.40.0", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: set WEFT_ENVOY or put 1.40.0 at %s", path)
-	}
-	return path
 }
 
 func freePort(t *testing.T) int {

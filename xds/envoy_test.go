@@ -29,27 +29,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
-
-// envoyBinary is WEFT_ENVOY, else that of $PATH, else that of weft's cache.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	if path, err := exec.LookPath("envoy"); err == nil {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", "1.40.0", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: set WEFT_ENVOY or put 1.40.0 at %s", path)
-	}
-	return path
-}
 
 const bootstrap = `
 node: {id: envoy-1, cluster: test}
@@ -154,7 +135,7 @@ func startEnvoy(t *testing.T, p *plane, api string) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, envoyBinary(t), "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "info")
+	cmd := exec.CommandContext(ctx, envoytest.Binary(t), "-c", config, "--concurrency", "1", "--disable-hot-restart", "-l", "info")
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

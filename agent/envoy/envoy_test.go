@@ -118,17 +118,14 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// find is WEFT_ENVOY, else what Find finds without fetching.
+// find is test/envoytest's Binary, which imports this package.
 func find(t *testing.T) string {
 	t.Helper()
 	if path := os.Getenv("WEFT_ENVOY"); path != "" {
 		return path
 	}
-	path, err := cachePath()
+	path, err := Pinned(quiet)
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("no Envoy: %v; set WEFT_ENVOY, or run `weft envoy`, which fetches it", err)
 	}
 	return path

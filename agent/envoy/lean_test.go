@@ -36,6 +36,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
 
 const (
@@ -292,7 +293,7 @@ func launch(t *testing.T, bootstrap func(dir string) []byte) *launched {
 		t.Fatal(err)
 	}
 	l.admin = envoy.NewAdmin(filepath.Join(l.dir, "admin.sock"))
-	process := envoy.Process{Binary: envoyBinary(t), Bootstrap: path, LogFile: filepath.Join(l.dir, "envoy.log"), Concurrency: 1, Log: slog.New(slog.NewTextHandler(l, nil))}
+	process := envoy.Process{Binary: envoytest.Binary(t), Bootstrap: path, LogFile: filepath.Join(l.dir, "envoy.log"), Concurrency: 1, Log: slog.New(slog.NewTextHandler(l, nil))}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -378,21 +379,4 @@ func call(t *testing.T, port int, host string) int {
 	}
 	reply.Body.Close()
 	return reply.StatusCode
-}
-
-// envoyBinary is WEFT_ENVOY, else that of weft's cache.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", envoy.Version, "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: %v; set WEFT_ENVOY, or run `weft envoy`, which fetches it", err)
-	}
-	return path
 }

@@ -36,6 +36,7 @@ import (
 	"weft.dev/agent/relay"
 	"weft.dev/identity"
 	"weft.dev/model"
+	"weft.dev/test/envoytest"
 )
 
 const (
@@ -241,7 +242,7 @@ func (s *site) start() (stop func()) {
 	if err := os.WriteFile(bootstrap, data, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	process := envoy.Process{Binary: envoyBinary(s.t), Bootstrap: bootstrap, LogFile: filepath.Join(s.dir, "envoy.log"), Concurrency: 1, Log: quiet}
+	process := envoy.Process{Binary: envoytest.Binary(s.t), Bootstrap: bootstrap, LogFile: filepath.Join(s.dir, "envoy.log"), Concurrency: 1, Log: quiet}
 	tick := time.NewTicker(relay.AskBound / 2)
 	var running sync.WaitGroup
 	running.Go(func() { server.Serve(local) })
@@ -395,21 +396,4 @@ func (s *site) onDisk(name string) {
 		one := held[model.TypeVirtualHost.TypeURL()][name]
 		return err == nil && one != nil && len(one.Aliases) > 0
 	})
-}
-
-// envoyBinary is WEFT_ENVOY, else that of weft's cache.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", envoy.Version, "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: %v; set WEFT_ENVOY, or run `weft envoy`, which fetches it", err)
-	}
-	return path
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"weft.dev/test/envoytest"
 	"weft.dev/test/process"
 )
 
@@ -160,7 +161,7 @@ func (s *site) envoy(node, protocol, xds string) *envoy {
 	if err := os.WriteFile(path, []byte(bootstrap(s.t, xds, admin, outbound, protocol)), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	process := s.start(envoyBinary(s.t), "-c", path, "--service-node", node, "--service-cluster", "web", "--use-dynamic-base-id", "-l", "warn")
+	process := s.start(envoytest.Binary(s.t), "-c", path, "--service-node", node, "--service-cluster", "web", "--use-dynamic-base-id", "-l", "warn")
 	return &envoy{process, s, through(outbound), admin}
 }
 
@@ -295,24 +296,4 @@ func free(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return process.Loopback(port)
-}
-
-// envoyBinary is WEFT_ENVOY, else that of $PATH, else that of weft's cache.
-func envoyBinary(t *testing.T) string {
-	t.Helper()
-	if path := os.Getenv("WEFT_ENVOY"); path != "" {
-		return path
-	}
-	if path, err := exec.LookPath("envoy"); err == nil {
-		return path
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(cache, "weft", "envoy", "1.40.0", "envoy")
-	if _, err := os.Stat(path); err != nil {
-		t.Fatalf("no Envoy: set WEFT_ENVOY or put 1.40.0 at %s", path)
-	}
-	return path
 }
