@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -46,47 +45,30 @@ type fixture struct {
 var shared fixture
 
 func TestMain(m *testing.M) {
-	code, err := testMain(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "abuse:", err)
-		code = 1
-	}
-	os.Exit(code)
+	process.Main("abuse", func(dir string) (int, error) {
+		weft := filepath.Join(dir, "weft")
+		if err := process.Build(map[string]string{weft: "../../cmd/weft"}); err != nil {
+			return 1, err
+		}
+		var err error
+		if shared.server, err = process.Serve(weft, dir); err != nil {
+			return 1, err
+		}
+		defer shared.server.Stop()
+		ctx, cancel := context.WithCancel(context.Background())
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer cancel()
+		if err := shared.open(ctx); err != nil {
+			return 1, err
+		}
+		running.Go(func() { shared.proxy.Run(ctx) })
+		return m.Run(), nil
+	})
 }
 
-func testMain(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "weft-abuse-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	weft := filepath.Join(dir, "weft")
-	if err := process.Build(map[string]string{weft: "../../cmd/weft"}); err != nil {
-		return 1, err
-	}
-	if shared.server, err = process.NewServer(weft, dir); err != nil {
-		return 1, err
-	}
-	if err := shared.server.Start(); err != nil {
-		return 1, err
-	}
-	defer shared.server.Stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
-	if err := shared.open(ctx); err != nil {
-		return 1, err
-	}
-	running.Go(func() { shared.proxy.Run(ctx) })
-	return m.Run(), nil
-}
-
-// open waits for the server, and joins it with the honest workload.
+// open joins the server with the honest workload.
 func (f *fixture) open(ctx context.Context) error {
-	if err := f.server.Await(); err != nil {
-		return err
-	}
 	config, err := f.server.Config()
 	if err != nil {
 		return err

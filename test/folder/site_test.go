@@ -29,25 +29,13 @@ const (
 var weft string
 
 func TestMain(m *testing.M) {
-	code, err := testMain(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "folder:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func testMain(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "weft-folder-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	weft = filepath.Join(dir, "weft")
-	if err := process.Build(map[string]string{weft: "../../cmd/weft", weft + "-agent": "../../cmd/weft-agent"}); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	process.Main("folder", func(dir string) (int, error) {
+		weft = filepath.Join(dir, "weft")
+		if err := process.Build(map[string]string{weft: "../../cmd/weft", weft + "-agent": "../../cmd/weft-agent"}); err != nil {
+			return 1, err
+		}
+		return m.Run(), nil
+	})
 }
 
 // site is a weft that serves a folder.

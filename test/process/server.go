@@ -35,6 +35,26 @@ func Build(sources map[string]string) error {
 	return nil
 }
 
+// Main is the body of a TestMain: run has a folder for the whole package, which
+// is removed when it returns.
+func Main(name string, run func(dir string) (code int, err error)) {
+	code, err := inFolder(name, run)
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func inFolder(name string, run func(dir string) (int, error)) (int, error) {
+	dir, err := os.MkdirTemp("", "weft-"+name+"-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	return run(dir)
+}
+
 // Server is `weft serve` in a folder. Its ports stay the same over restarts.
 type Server struct {
 	Weft string // the binary
@@ -48,8 +68,8 @@ type Server struct {
 	err  error         // why; read it after done
 }
 
-// NewServer prepares a server that runs binary weft in dir.
-func NewServer(weft, dir string) (*Server, error) {
+// Serve starts a new server that runs binary weft in dir, and waits until it serves.
+func Serve(weft, dir string) (*Server, error) {
 	api, err := FreePort()
 	if err != nil {
 		return nil, err
@@ -58,10 +78,18 @@ func NewServer(weft, dir string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		Weft: weft, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "server.log"),
 		API: Loopback(api), Mesh: Loopback(mesh),
-	}, nil
+	}
+	if err := s.Start(); err != nil {
+		return nil, err
+	}
+	if err := s.Await(); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
 }
 
 // Command is one of weft's other commands, to be run against this server.

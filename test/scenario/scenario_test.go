@@ -26,7 +26,6 @@
 package scenario
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,38 +49,21 @@ type mesh struct {
 var shared mesh
 
 func TestMain(m *testing.M) {
-	code, err := testMain(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "scenario:", err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func testMain(m *testing.M) (int, error) {
-	dir, err := os.MkdirTemp("", "weft-scenario-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	weft := filepath.Join(dir, "weft")
-	shared = mesh{dir: dir, echo: filepath.Join(dir, "echo")}
-	if err := process.Build(map[string]string{
-		weft: "../../cmd/weft", filepath.Join(dir, "weft-agent"): "../../cmd/weft-agent", shared.echo: "./echo",
-	}); err != nil {
-		return 1, err
-	}
-	if shared.server, err = process.NewServer(weft, dir); err != nil {
-		return 1, err
-	}
-	if err := shared.server.Start(); err != nil {
-		return 1, err
-	}
-	defer shared.server.Stop()
-	if err := shared.server.Await(); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	process.Main("scenario", func(dir string) (int, error) {
+		weft := filepath.Join(dir, "weft")
+		shared = mesh{dir: dir, echo: filepath.Join(dir, "echo")}
+		if err := process.Build(map[string]string{
+			weft: "../../cmd/weft", filepath.Join(dir, "weft-agent"): "../../cmd/weft-agent", shared.echo: "./echo",
+		}); err != nil {
+			return 1, err
+		}
+		var err error
+		if shared.server, err = process.Serve(weft, dir); err != nil {
+			return 1, err
+		}
+		defer shared.server.Stop()
+		return m.Run(), nil
+	})
 }
 
 func (m *mesh) command(args ...string) *exec.Cmd { return m.server.Command(args...) }

@@ -37,17 +37,11 @@ func (b *bench) storm() error {
 	if err != nil {
 		return err
 	}
-	s, err := process.NewServer(b.weftBinary, b.dir)
+	s, err := process.Serve(b.weftBinary, b.dir)
 	if err != nil {
 		return err
 	}
-	if err := s.Start(); err != nil {
-		return err
-	}
 	defer s.Stop()
-	if err := s.Await(); err != nil {
-		return err
-	}
 	args := []string{"apply", "-f", files.Namespaces()}
 	for _, folder := range files.Folders() {
 		args = append(args, "-f", folder)
