@@ -113,11 +113,7 @@ func (b *bench) dump() (string, error) {
 	if _, err := os.Stat(file); err == nil {
 		return file, nil
 	}
-	files, err := b.everything()
-	if err != nil {
-		return "", err
-	}
-	s, err := b.weft(files)
+	s, err := b.weft(b.everything)
 	if err != nil {
 		return "", err
 	}

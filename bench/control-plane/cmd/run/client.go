@@ -84,6 +84,27 @@ func (c *client) idle(d time.Duration) (t load.Traffic, err error) {
 	return t, c.ask(&t, "idle %v", d)
 }
 
+// during is how many bytes the proxies got because of fn, and until at least d after it.
+func (c *client) during(d time.Duration, fn func() error) (bytes int64, err error) {
+	began := time.Now()
+	if err := c.tell("idle %v", 2*d); err != nil {
+		return 0, err
+	}
+	time.Sleep(d / 2) // they count from when they have read the command
+	if err := fn(); err != nil {
+		return 0, err
+	}
+	if late := time.Since(began) - d; late > 0 {
+		return 0, fmt.Errorf("what is measured for %v happened %v too late in them", 2*d, late)
+	}
+	var t load.Traffic
+	err = c.answer(&t)
+	for _, n := range t.Bytes {
+		bytes += n
+	}
+	return bytes, err
+}
+
 // change makes a series of changes, one after another.
 func (c *client) change(count int, spec string) (r load.ChangeSeries, err error) {
 	if err := c.ask(&r, "change count=%d,%s", count, spec); err != nil {

@@ -68,12 +68,8 @@ func (b *bench) alternate() error {
 	if err != nil {
 		return err
 	}
-	files, err := b.everything()
-	if err != nil {
-		return err
-	}
-	server, err := b.weft(files)
-	weft, err := b.observe(server, err, func(c *client) error { return b.nothing(c, files) })
+	server, err := b.weft(b.everything)
+	weft, err := b.observe(server, err, func(c *client) error { return b.nothing(c, server.files) })
 	if err != nil {
 		return err
 	}
@@ -89,10 +85,7 @@ func (b *bench) alternate() error {
 	if b.istiod == "" {
 		return nil
 	}
-	if files, err = b.everything(); err != nil {
-		return err
-	}
-	server, err = b.istio(files)
+	server, err = b.istio(b.everything)
 	istio, err := b.observe(server, err, nothingMore)
 	if err != nil {
 		return err
@@ -125,11 +118,7 @@ func (b *bench) compare(weft, peer side) {
 
 // few is the first sync of proxies that see few services, beside that of the peer's, which see all.
 func (b *bench) few(peer load.InitialSync) error {
-	files, err := b.scoped()
-	if err != nil {
-		return err
-	}
-	s, err := b.weft(files)
+	s, err := b.weft(b.scoped)
 	if err != nil {
 		return err
 	}
@@ -159,44 +148,34 @@ func (b *bench) fewClusters() (n float64) {
 	return
 }
 
-// nothing changes what nobody selects on, and then nothing at all: a file is written again as it is.
+// seeTime is how long proxies have to be sent what a change costs them.
+const seeTime = time.Second
+
+// nothing changes what nobody selects on, and then nothing at all: a file is written again as it
+// is. Before that it takes the series' last endpoint away, which shows that all would be seen.
 func (b *bench) nothing(c *client, files mesh.Files) error {
-	file, tmpl := files.Service(mesh.Hot), files.LabelTemplate(mesh.Hot)
-	if err := load.Replace(file, tmpl, 1); err != nil { // takes the series' last endpoint away
-		return err
-	}
-	if _, err := c.idle(b.settle); err != nil {
-		return err
-	}
-	if err := c.tell("idle %v", 3*b.settle); err != nil {
-		return err
-	}
-	for _, label := range []int{2, 2} {
-		time.Sleep(b.settle) // within the idle time
-		if err := load.Replace(file, tmpl, label); err != nil {
+	var sent [3]int64
+	for i, label := range []int{1, 2, 2} {
+		var err error
+		sent[i], err = c.during(seeTime, func() error {
+			return load.Replace(files.Service(mesh.Hot), files.LabelTemplate(mesh.Hot), label)
+		})
+		if err != nil {
 			return err
 		}
 	}
-	var t load.Traffic
-	if err := c.answer(&t); err != nil {
-		return err
+	if sent[0] == 0 {
+		return fmt.Errorf("no proxy got anything of an endpoint that went: that changes for nobody cost nothing cannot be seen")
 	}
-	var bytes int64
-	for _, n := range t.Bytes {
-		bytes += n
-	}
-	b.result.add("nothing", float64(bytes), 0)
-	b.result.expect(float64(bytes), 0, "bytes for a change that nobody selects on")
+	bytes := float64(sent[1] + sent[2])
+	b.result.add("nothing", bytes, 0)
+	b.result.expect(bytes, 0, "bytes for a change that nobody selects on")
 	return nil
 }
 
 // churn changes endpoints without waiting for anybody.
 func (b *bench) churn() error {
-	files, err := b.everything()
-	if err != nil {
-		return err
-	}
-	s, err := b.weft(files)
+	s, err := b.weft(b.everything)
 	if err != nil {
 		return err
 	}
@@ -239,11 +218,7 @@ func (b *bench) slope() error {
 // among makes changes that some of n proxies know of. These are in a process of their own:
 // its size must not count.
 func (b *bench) among(n int) (r load.ChangeSeries, idle load.Traffic, err error) {
-	files, err := b.scoped()
-	if err != nil {
-		return r, idle, err
-	}
-	s, err := b.weft(files)
+	s, err := b.weft(b.scoped)
 	if err != nil {
 		return r, idle, err
 	}
@@ -281,11 +256,9 @@ const slopeGap = 200 * time.Millisecond
 func (b *bench) memory() error {
 	var rss [2]float64
 	for i, endpoints := range []int{b.endpoints, b.moreEndpoints} {
-		files, err := b.mesh(endpoints, b.narrow()).Write(filepath.Join(b.dir, "memory"))
-		if err != nil {
-			return err
-		}
-		s, err := b.weft(files)
+		s, err := b.weft(func() (mesh.Files, error) {
+			return b.mesh(endpoints, b.narrow()).Write(filepath.Join(b.dir, "memory"))
+		})
 		if err != nil {
 			return err
 		}
@@ -315,11 +288,7 @@ func (b *bench) perProxy(s *server, without float64) error {
 
 // stopped makes changes while 5% of the proxies do not read, and while they do.
 func (b *bench) stopped() error {
-	files, err := b.everything()
-	if err != nil {
-		return err
-	}
-	s, err := b.weft(files)
+	s, err := b.weft(b.everything)
 	if err != nil {
 		return err
 	}

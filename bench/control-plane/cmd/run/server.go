@@ -16,6 +16,7 @@ import (
 	"weft.dev/bench/control-plane/load"
 	"weft.dev/bench/control-plane/mesh"
 	"weft.dev/model"
+	"weft.dev/test/process"
 )
 
 const (
@@ -27,9 +28,10 @@ const (
 // server is a control plane under measurement.
 type server struct {
 	name            string
-	xds             string   // host:port of ADS without TLS
-	node            []string // flags of the load client that fit its proxies to the server
-	endpoint, route string   // changes, as the load client takes them
+	xds             string     // host:port of ADS without TLS
+	files           mesh.Files // that it serves; the peer serves a dump
+	node            []string   // flags of the load client that fit its proxies to the server
+	endpoint, route string     // changes, as the load client takes them
 	cmd             *exec.Cmd
 	log             string
 	ended           chan struct{}
@@ -113,14 +115,23 @@ func (s *server) stop() {
 // signal sends one to the process.
 func (s *server) signal(sig syscall.Signal) error { return s.cmd.Process.Signal(sig) }
 
+// serving is a server, not yet started, of a mesh that is written anew.
+func serving(name string, write func() (mesh.Files, error)) (*server, error) {
+	files, err := write()
+	return &server{name: name, xds: freePort(), files: files, endpoint: changeEndpoint(files, mesh.Hot), route: changeRoute(files)}, err
+}
+
 // weft serves a folder. It starts with nothing learned and nobody registered.
-func (b *bench) weft(files mesh.Files) (*server, error) {
+func (b *bench) weft(write func() (mesh.Files, error)) (*server, error) {
+	s, err := serving("weft", write)
+	if err != nil {
+		return nil, err
+	}
 	data, err := os.MkdirTemp(b.dir, "weft-")
 	if err != nil {
 		return nil, err
 	}
-	s := &server{name: "weft", xds: freePort(), endpoint: changeEndpoint(files, mesh.Hot), route: changeRoute(files)}
-	if err := s.start(b.ctx, b.dir, nil, b.weftBinary, "serve", "--config", files.Config(),
+	if err := s.start(b.ctx, b.dir, nil, b.weftBinary, "serve", "--config", s.files.Config(),
 		"--data", data, "--mesh", freePort(), "--listen", freePort(), "--xds-plaintext", s.xds); err != nil {
 		return s, err
 	}
@@ -143,13 +154,16 @@ func (b *bench) peer(dump string) (*server, error) {
 const outboundRoutes = "outbound"
 
 // istio serves the same folders as weft, without a cluster, and as fast as it can be told to be.
-func (b *bench) istio(files mesh.Files) (*server, error) {
-	s := &server{name: "istiod", xds: freePort(), endpoint: changeEndpoint(files, mesh.Hot), route: changeRoute(files)}
+func (b *bench) istio(write func() (mesh.Files, error)) (*server, error) {
+	s, err := serving("istiod", write)
+	if err != nil {
+		return nil, err
+	}
 	s.node = []string{"-node-id", "sidecar~{ip}~{name}.{ns}~{ns}.svc.cluster.local", "-node-cluster", "{name}.{ns}", "-metadata",
 		`{"NAMESPACE":"{ns}","CLUSTER_ID":"Kubernetes","ISTIO_VERSION":"1.30.3","MESH_ID":"cluster.local","SERVICE_ACCOUNT":"default","LABELS":{"app":"{name}"},"INTERCEPTION_MODE":"REDIRECT","PROXY_CONFIG":{}}`}
 	env := []string{"ENABLE_CA_SERVER=false", "PILOT_CERT_PROVIDER=none", "INJECT_ENABLED=false", "VALIDATION_ENABLED=false", "POD_NAMESPACE=istio-system",
 		"PILOT_MAX_REQUESTS_PER_SECOND=100000", "PILOT_DEBOUNCE_AFTER=1ms", "PILOT_ENABLE_EDS_DEBOUNCE=false"}
-	return s, s.start(b.ctx, b.dir, env, b.istiod, "discovery", "--registries=", "--meshConfig", files.IstioMesh(), "--grpcAddr", s.xds,
+	return s, s.start(b.ctx, b.dir, env, b.istiod, "discovery", "--registries=", "--meshConfig", s.files.IstioMesh(), "--grpcAddr", s.xds,
 		"--httpAddr", freePort(), "--httpsAddr=", "--secureGRPCAddr=", "--monitoringAddr", freePort())
 }
 
@@ -168,12 +182,8 @@ func changeRoute(files mesh.Files) string {
 
 // freePort is an address of loopback that nobody listens at.
 func freePort() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "127.0.0.1:0" // the server will say what is wrong
-	}
-	defer l.Close()
-	return l.Addr().String()
+	port, _ := process.FreePort() // without one the server will say what is wrong
+	return process.Loopback(port)
 }
 
 // settled waits until a server's memory is steady, and returns it in MiB.
