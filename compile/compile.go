@@ -110,13 +110,13 @@ func (c *compiler) wireHosts() {
 	c.contests = flow.Group(c.claims, "compile/contests", c.decide)
 	c.hostsFor = [2]*flow.Collection[piece]{
 		everywhere: flow.Derive(c.hosts, "compile/hosts everywhere", func(x *flow.Ctx, v virtualHost) []piece {
-			return c.pieceOf(c.hostResource(x, v, false, nil))
+			return pieceOf(c.hostResource(x, v, false, nil))
 		}),
 		atHome: flow.Derive(c.hosts, "compile/hosts at home", func(x *flow.Ctx, v virtualHost) []piece {
 			if !v.Service.hasShortName() {
 				return nil
 			}
-			return c.pieceOf(c.hostResource(x, v, true, nil))
+			return pieceOf(c.hostResource(x, v, true, nil))
 		}),
 	}
 	c.facts = flow.Derive(c.shapes, "compile/facts", c.factsOf)
@@ -139,7 +139,7 @@ func (c *compiler) wireScopes() {
 	})
 }
 
-func (c *compiler) pieceOf(r *model.Resource) []piece {
+func pieceOf(r *model.Resource) []piece {
 	if r == nil {
 		return nil
 	}

@@ -24,7 +24,6 @@ type contest struct {
 
 func (c contest) Key() string              { return c.Domain }
 func (c contest) Equal(o contest) bool     { return c == o }
-func ownedBy(v virtualHost) string         { return v.Key() }
 func (v virtualHost) everywhere() []string { return v.domains("") }
 
 // withinNamespace are the domains that only callers of its own namespace use.
@@ -60,7 +59,7 @@ func (c *compiler) decide(x *flow.Ctx, domain string, claimants []virtualHost) *
 	first := slices.MinFunc(claimants, func(a, b virtualHost) int {
 		return cmp.Or(compareBool(a.Service.External, b.Service.External), cmp.Compare(a.Service.Host, b.Service.Host), cmp.Compare(a.Port, b.Port))
 	})
-	return &contest{Domain: domain, Owner: ownedBy(first), Host: first.Key()}
+	return &contest{Domain: domain, Owner: first.Key(), Host: first.Key()}
 }
 
 // domainsOf are those that the virtual host has, for callers of its own

@@ -37,6 +37,11 @@ func keysOf(origins []model.Origin) []model.Key {
 	for i, o := range origins {
 		keys[i] = o.Key
 	}
+	return distinct(keys)
+}
+
+// distinct sorts keys in place and returns each once.
+func distinct(keys []model.Key) []model.Key {
 	slices.SortFunc(keys, model.Key.Compare)
 	return slices.Compact(keys)
 }

@@ -95,7 +95,7 @@ func (g *gateways) attach(x *flow.Ctx, t model.RouteTable) []attachment {
 }
 
 func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[string]attachment) {
-	ports, _ := gatewayPorts(allFound(x, g.Gateways, at.Gateways))
+	ports, _ := g.gatewayPorts(x, at.Gateways)
 	for _, p := range ports {
 		for _, l := range p.listeners {
 			in := entrance{gateway: l.gateway.Name, section: l.listener.Name, port: p.number}
@@ -138,7 +138,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 // origins are the gateways that listen at the port of a place.
 func (g *gateways) origins(x *flow.Ctx, a attachment) []model.Key {
 	at, _ := flow.Get(x, g.gates, a.Gate)
-	ports, _ := gatewayPorts(allFound(x, g.Gateways, at.Gateways))
+	ports, _ := g.gatewayPorts(x, at.Gateways)
 	for _, p := range ports {
 		if p.number == a.Port {
 			return gatewayKeys(p)
@@ -149,7 +149,7 @@ func (g *gateways) origins(x *flow.Ctx, a attachment) []model.Key {
 
 // layer has the tables of a gate and their virtual hosts.
 func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
-	ports, _ := gatewayPorts(allFound(x, g.Gateways, at.Gateways))
+	ports, _ := g.gatewayPorts(x, at.Gateways)
 	var resources []*model.Resource
 	for _, p := range ports {
 		name := GatewayName(p.number)
@@ -184,7 +184,7 @@ func (g *gateways) unserved(x *flow.Ctx, s scope) []report {
 	if s.Gateway == "" {
 		return nil
 	}
-	ports, problems := gatewayPorts(allFound(x, g.Gateways, s.Gateways))
+	ports, problems := g.gatewayPorts(x, s.Gateways)
 	for _, p := range ports {
 		if _, problem := boundPort(p, s.mapped()); problem != nil {
 			problems = append(problems, *problem)
@@ -194,7 +194,7 @@ func (g *gateways) unserved(x *flow.Ctx, s scope) []report {
 }
 
 func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all []*model.Resource) {
-	ports, _ := gatewayPorts(allFound(x, c.Gateways, s.Gateways))
+	ports, _ := c.gatewayPorts(x, s.Gateways)
 	for _, p := range ports {
 		if bound, problem := boundPort(p, s.mapped()); problem == nil {
 			l := gatewayListenerConfig(s.Address, p.number, bound, identity)
@@ -202,6 +202,10 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all 
 		}
 	}
 	return all
+}
+
+func (c *compiler) gatewayPorts(x *flow.Ctx, gateways []string) ([]gatewayPort, []model.Problem) {
+	return portsOf(allFound(x, c.Gateways, gateways))
 }
 
 func gatewayLayer(gate string) string { return "gateway/" + gate }

@@ -49,9 +49,9 @@ type gatewayListener struct {
 	listener model.GatewayListener
 }
 
-// gatewayPorts are those of the gateways that this version serves. The others
+// portsOf are those of the gateways that this version serves. The others
 // are problems: nothing listens there, and that must not be silent.
-func gatewayPorts(all []model.Gateway) (ports []gatewayPort, problems []model.Problem) {
+func portsOf(all []model.Gateway) (ports []gatewayPort, problems []model.Problem) {
 	by := map[uint32][]gatewayListener{}
 	for _, g := range all {
 		for _, l := range g.Listeners {

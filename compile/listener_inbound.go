@@ -97,6 +97,6 @@ func inboundTable(port uint32, guards []model.Authorization) table {
 	for _, a := range guards {
 		t.from = append(t.from, keysOf(a.From)...)
 	}
-	t.from = compactKeys(t.from)
+	t.from = distinct(t.from)
 	return t
 }

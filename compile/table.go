@@ -43,10 +43,7 @@ func discoveredTable(name string) *routev3.RouteConfiguration {
 func readyHost(table string) *routev3.VirtualHost {
 	const host = "weft-ready.invalid"
 	return &routev3.VirtualHost{
-		Name: table + "/" + host, Domains: []string{host},
-		Routes: []*routev3.Route{{
-			Name: RouteNone, Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}, Action: said(404, noRouteBody),
-		}},
+		Name: table + "/" + host, Domains: []string{host}, Routes: []*routev3.Route{noRoute()},
 	}
 }
 

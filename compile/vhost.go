@@ -52,7 +52,7 @@ func virtualHosts(w world, s shape, tables []model.RouteTable) []virtualHost {
 		if len(v.Routes) > 0 {
 			v.Routes = withRest(v.Routes)
 		}
-		v.Needs, v.From, v.Problems = r.needed(), compactKeys(r.from), r.problems
+		v.Needs, v.From, v.Problems = r.needed(), distinct(r.from), r.problems
 		v.sum = fingerprint(v.Routes)
 		all = append(all, v)
 	}
@@ -161,13 +161,18 @@ const noRouteBody = "weft: no route of the host %REQ(:AUTHORITY)% takes this req
 // withRest has the routes leave nothing over: a request that a host's routes do not take must
 // not look like one to a host that nobody has.
 func withRest(routes []conditional) []conditional {
-	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+	rest := noRoute()
 	for _, c := range routes {
-		if c.when.isZero() && proto.Equal(c.route.Match, everything) {
+		if c.when.isZero() && proto.Equal(c.route.Match, rest.Match) {
 			return routes
 		}
 	}
-	return append(routes, conditional{route: &routev3.Route{Name: RouteNone, Match: everything, Action: said(404, noRouteBody)}})
+	return append(routes, conditional{route: rest})
+}
+
+func noRoute() *routev3.Route {
+	everything := &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}}
+	return &routev3.Route{Name: RouteNone, Match: everything, Action: said(404, noRouteBody)}
 }
 
 // said answers with a text of ours.
@@ -207,10 +212,4 @@ func (c *compiler) hostResource(x *flow.Ctx, v virtualHost, local bool, holding 
 // hostConfig has its resource's name: Envoy could not remove it by another.
 func hostConfig(v virtualHost, domains []string, routes []*routev3.Route) *routev3.VirtualHost {
 	return &routev3.VirtualHost{Name: v.resourceName(), Domains: domains, Routes: routes, RetryPolicy: retry(nil)}
-}
-
-func compactKeys(keys []model.Key) []model.Key {
-	keys = slices.Clone(keys)
-	slices.SortFunc(keys, model.Key.Compare)
-	return slices.Compact(keys)
 }
