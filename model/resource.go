@@ -44,6 +44,9 @@ func NewResource(r Resource) *Resource {
 	return &r
 }
 
+// Size is how many bytes of a DeltaDiscoveryResponse it takes.
+func (r *Resource) Size() int { return len(r.Head) + len(r.Body) }
+
 // HashBody is the version of a resource with these bytes. It is never 0.
 func HashBody(body []byte) uint64 {
 	sum := sha256.Sum256(body)

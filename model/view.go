@@ -3,16 +3,18 @@ package model
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Layer is a part of a view that several views may share. Key: Name.
 type Layer struct {
 	Name      string
 	Resources [NumTypes][]*Resource // each sorted by name
+
+	runs [NumTypes]atomic.Pointer[[]byte]
 }
 
 // NewLayer sorts resources into a layer. Two of one type and name are a
@@ -51,14 +53,31 @@ func (l *Layer) Equal(o *Layer) bool {
 	return true
 }
 
-// Find returns the layer's resource of a name, or nil.
-func (l *Layer) Find(t Type, name string) *Resource {
-	all := l.Resources[t]
-	i, found := slices.BinarySearchFunc(all, name, func(r *Resource, name string) int { return cmp.Compare(r.Name, name) })
-	if !found {
-		return nil
+// Run is Head and Body of each resource of a type, one after the other. It is put
+// together when somebody asks, and then kept, in memory of its own.
+func (l *Layer) Run(t Type) []byte {
+	if run := l.runs[t].Load(); run != nil {
+		return *run
 	}
-	return all[i]
+	run := make([]byte, 0, l.Size(t))
+	for _, r := range l.Resources[t] {
+		run = append(append(run, r.Head...), r.Body...)
+	}
+	l.runs[t].Store(&run)
+	return run
+}
+
+// Size is how long Run is, in bytes.
+func (l *Layer) Size(t Type) (bytes int) {
+	for _, r := range l.Resources[t] {
+		bytes += r.Size()
+	}
+	return bytes
+}
+
+// search finds the place of a name, or where it would be.
+func (l *Layer) search(t Type, name string) (int, bool) {
+	return slices.BinarySearchFunc(l.Resources[t], name, func(r *Resource, name string) int { return cmp.Compare(r.Name, name) })
 }
 
 // Outline says of which layers the view of a scope is made. It changes when
@@ -124,11 +143,26 @@ func (o *Outline) View(find func(layer string) *Layer) *View {
 // change rebuilds and compares a small part of them.
 const ShelfSize = 64
 
-// ShelfIndex is the layer of a shelf that holds the resources of a name.
+// ShelfIndex is the layer of a shelf that holds the resources of a name, the same on every
+// server. It is asked for every name of every request, so it takes eight bytes at a time.
 func ShelfIndex(name string) int {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return int(h.Sum32() % ShelfSize)
+	const odd = 0x9e3779b97f4a7c15
+	h := uint64(len(name))
+	for ; len(name) >= 8; name = name[8:] {
+		h = (h ^ word(name)) * odd
+		h ^= h >> 32
+	}
+	for i := range len(name) {
+		h = (h ^ uint64(name[i])) * odd
+	}
+	return int(h >> 58 % ShelfSize)
+}
+
+// word is the first eight bytes of a text: the compiler makes one load of it.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 // ShelfLayer names a layer of a shelf.
@@ -143,6 +177,34 @@ type View struct {
 
 	whole  sync.Once
 	closed bool
+	lists  [NumTypes]list
+}
+
+// list is a type of a view in one piece.
+type list struct {
+	once   sync.Once
+	all    []*Resource
+	layers []Span
+}
+
+// Span is a layer's resources of a type in the list of all.
+type Span struct {
+	*Layer
+	From, To int
+}
+
+// List is All of a type, and which part of it is whose. It is made when somebody asks, and shared.
+func (v *View) List(t Type) ([]*Resource, []Span) {
+	l := &v.lists[t]
+	l.once.Do(func() {
+		l.all = make([]*Resource, 0, v.Count(t))
+		for layer := range v.EachLayer() {
+			from := len(l.all)
+			l.all = append(l.all, layer.Resources[t]...)
+			l.layers = append(l.layers, Span{layer, from, len(l.all)})
+		}
+	})
+	return l.all, l.layers
 }
 
 // Closed says whether the view has every cluster that its resources need.
@@ -164,20 +226,36 @@ func (v *View) Closed() bool {
 
 // Find returns the resource of a name, or nil.
 func (v *View) Find(t Type, name string) *Resource {
+	r, _, _ := v.find(t, name)
+	return r
+}
+
+// Place is Find with the resource's place in List.
+func (v *View) Place(t Type, name string) (*Resource, int) {
+	r, layer, at := v.find(t, name)
+	if r == nil {
+		return nil, 0
+	}
+	_, layers := v.List(t)
+	return r, layers[layer].From + at
+}
+
+// find returns also the layer's place among EachLayer, and the resource's in it.
+func (v *View) find(t Type, name string) (r *Resource, layer, at int) {
 	if len(v.Shelves) > 0 {
 		i := ShelfIndex(name)
-		for _, shelf := range v.Shelves {
-			if r := shelf[i].Find(t, name); r != nil {
-				return r
+		for j, shelf := range v.Shelves {
+			if at, found := shelf[i].search(t, name); found {
+				return shelf[i].Resources[t][at], len(v.Layers) + j*ShelfSize + i, at
 			}
 		}
 	}
-	for _, l := range v.Layers {
-		if r := l.Find(t, name); r != nil {
-			return r
+	for i, l := range v.Layers {
+		if at, found := l.search(t, name); found {
+			return l.Resources[t][at], i, at
 		}
 	}
-	return nil
+	return nil, 0, 0
 }
 
 // All yields every resource of a type, layer by layer, by name.

@@ -12,7 +12,7 @@ import (
 func (s *Session) accept(t model.Type) {
 	sub := &s.types[t]
 	if sub.opening != nil {
-		sub.openAccepted()
+		s.openAccepted(t)
 		s.land(sub)
 		return
 	}
@@ -41,7 +41,7 @@ func (s *Session) refuse(t model.Type, reason string) {
 	s.unroll(t)
 	sub := &s.types[t]
 	fresh := sub.flight.fresh
-	reason = strings.ToValidUTF8(reason[:min(len(reason), maxReason)], "")
+	reason = strings.ToValidUTF8(strings.Clone(reason[:min(len(reason), maxReason)]), "")
 	isNamed := slices.ContainsFunc(fresh, func(r *model.Resource) bool { return mentions(reason, r.Name) })
 	var suspects, others []*item
 	for i, r := range fresh {

@@ -3,6 +3,7 @@ package xds
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // the codec of every other message
@@ -46,9 +47,9 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	defer buf.Free()
 	switch m := v.(type) {
 	case *deltaRequest:
-		return (*message)(m).decode(buf.ReadOnlyData(), deltaFields)
+		return (*message)(m).decode(newRecord(buf.ReadOnlyData()), deltaFields)
 	case *fullRequest:
-		return (*message)(m).decode(buf.ReadOnlyData(), fullFields)
+		return (*message)(m).decode(newRecord(buf.ReadOnlyData()), fullFields)
 	}
 	return model.AgentCodec{}.Unmarshal(buf.ReadOnlyData(), v)
 }
@@ -89,39 +90,47 @@ var (
 	fullFields  = [8]field{1: fieldVersion, 2: fieldNode, 3: fieldNames, 4: fieldType, 5: fieldNonce, 6: fieldError}
 )
 
-func (m *message) decode(data []byte, fields [8]field) error {
-	return eachField(data, func(number protowire.Number, value []byte) error {
+func (m *message) decode(request record, fields [8]field) error {
+	return request.each(func(number protowire.Number, value record) error {
 		if int(number) >= len(fields) {
 			return nil
 		}
 		switch fields[number] {
 		case fieldNode:
-			m.node = append([]byte(nil), value...)
+			m.node = slices.Clone(value.data)
 		case fieldType:
-			m.Type, m.known = typeOfURL[string(value)]
+			m.Type, m.known = typeOfURL[value.text]
 		case fieldNonce:
-			m.Nonce = string(value)
+			m.Nonce = value.text
 		case fieldError:
 			m.Refused = true
-			return eachField(value, func(number protowire.Number, value []byte) error {
+			return value.each(func(number protowire.Number, value record) error {
 				if number == statusMessage {
-					m.Reason = string(value)
+					m.Reason = value.text
 				}
 				return nil
 			})
 		case fieldSubscribe:
-			m.Subscribe = append(m.Subscribe, string(value))
+			m.Subscribe = append(room(m.Subscribe, request, value), value.text)
 		case fieldUnsubscribe:
-			m.Unsubscribe = append(m.Unsubscribe, string(value))
+			m.Unsubscribe = append(m.Unsubscribe, value.text)
 		case fieldHolds:
 			return m.holds(value)
 		case fieldNames:
-			m.Names = append(m.Names, string(value))
+			m.Names = append(room(m.Names, request, value), value.text)
 		case fieldVersion:
-			m.Version = string(value)
+			m.Version = value.text
 		}
 		return nil
 	})
+}
+
+// room is for as many names as a request may have that has one as long as this.
+func room(names []string, request, name record) []string {
+	if names != nil {
+		return names
+	}
+	return make([]string, 0, 1+len(request.data)/(len(name.data)+2))
 }
 
 // Numbers of fields of the messages in requests and responses.
@@ -147,15 +156,15 @@ const (
 )
 
 // holds takes in an entry of initial_resource_versions.
-func (m *message) holds(entry []byte) error {
+func (m *message) holds(entry record) error {
 	var name string
 	version := uint64(unknownVersion)
-	err := eachField(entry, func(number protowire.Number, value []byte) error {
+	err := entry.each(func(number protowire.Number, value record) error {
 		switch number {
 		case mapKey:
-			name = string(value)
+			name = value.text
 		case mapValue:
-			version = parseVersion(string(value))
+			version = parseVersion(value.text)
 		}
 		return nil
 	})
@@ -166,29 +175,36 @@ func (m *message) holds(entry []byte) error {
 	return err
 }
 
-// eachField calls f for each field of the wire type of bytes, and skips others.
-func eachField(data []byte, f func(protowire.Number, []byte) error) error {
-	for len(data) > 0 {
-		number, kind, n := protowire.ConsumeTag(data)
+// record is an encoded message. A request is copied once, into the text that all texts in it
+// are parts of: a thousand names are one allocation. Who keeps one of them clones it.
+type record struct {
+	data []byte
+	text string
+}
+
+func newRecord(data []byte) record { return record{data, string(data)} }
+
+func (r record) cut(from, to int) record { return record{r.data[from:to], r.text[from:to]} }
+
+// each calls f for each field of the wire type of bytes, and skips others.
+func (r record) each(f func(protowire.Number, record) error) error {
+	for at := 0; at < len(r.data); {
+		number, kind, n := protowire.ConsumeTag(r.data[at:])
 		if n < 0 {
 			return fmt.Errorf("xds: request: %w", protowire.ParseError(n))
 		}
-		data = data[n:]
-		if kind != protowire.BytesType {
-			if n = protowire.ConsumeFieldValue(number, kind, data); n < 0 {
-				return fmt.Errorf("xds: request: field %d: %w", number, protowire.ParseError(n))
-			}
-			data = data[n:]
-			continue
-		}
-		value, n := protowire.ConsumeBytes(data)
-		if n < 0 {
+		at += n
+		if n = protowire.ConsumeFieldValue(number, kind, r.data[at:]); n < 0 {
 			return fmt.Errorf("xds: request: field %d: %w", number, protowire.ParseError(n))
 		}
-		if err := f(number, value); err != nil {
+		at += n
+		if kind != protowire.BytesType {
+			continue
+		}
+		value, _ := protowire.ConsumeBytes(r.data[at-n : at])
+		if err := f(number, r.cut(at-len(value), at)); err != nil {
 			return err
 		}
-		data = data[n:]
 	}
 	return nil
 }
@@ -201,13 +217,16 @@ func (r deltaResponse) encode() mem.BufferSlice {
 	for _, name := range r.Removed {
 		head = appendText(head, deltaRemoved, name)
 	}
-	e := newEncoder(len(head) + sizeOf(r.Resources, 0))
-	e.add(head)
-	for _, res := range r.Resources {
-		e.add(res.Head)
-		e.add(res.Body)
+	if r.parts != nil {
+		return encode(head, slices.Values(r.parts))
 	}
-	return e.flush()
+	return encode(head, func(yield func([]byte) bool) {
+		for _, res := range r.Resources {
+			if !yield(res.Head) || !yield(res.Body) {
+				return
+			}
+		}
+	})
 }
 
 // encode is the same with the part of each resource that this protocol has.
@@ -215,19 +234,17 @@ func (r fullResponse) encode() mem.BufferSlice {
 	head := appendText(nil, fullVersion, r.Version)
 	head = appendText(head, fullType, r.Type.TypeURL())
 	head = appendText(head, fullNonce, r.Nonce)
-	e := newEncoder(len(head) + sizeOf(r.Resources, fieldHead))
-	e.add(head)
-	for _, res := range r.Resources {
-		field := protowire.AppendTag(make([]byte, 0, fieldHead), fullResources, protowire.BytesType)
-		e.add(protowire.AppendVarint(field, uint64(res.AnyHead+len(res.Body))))
-		e.add(res.Head[len(res.Head)-res.AnyHead:])
-		e.add(res.Body)
-	}
-	return e.flush()
+	return encode(head, func(yield func([]byte) bool) {
+		var field []byte
+		for _, res := range r.Resources {
+			field = protowire.AppendTag(field[:0], fullResources, protowire.BytesType)
+			field = protowire.AppendVarint(field, uint64(res.AnyHead+len(res.Body)))
+			if !yield(field) || !yield(res.Head[len(res.Head)-res.AnyHead:]) || !yield(res.Body) {
+				return
+			}
+		}
+	})
 }
-
-// fieldHead is how many bytes a tag and a length take at most.
-const fieldHead = 11
 
 func appendText(to []byte, number protowire.Number, text string) []byte {
 	return protowire.AppendString(protowire.AppendTag(to, number, protowire.BytesType), text)

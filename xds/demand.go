@@ -51,8 +51,8 @@ func (s *Session) ask(r Request) {
 			if s.demand.asks == nil {
 				s.demand.asks = map[string]*ask{}
 			}
-			a = &ask{name: name}
-			s.demand.asks[name] = a
+			a = &ask{name: strings.Clone(name)}
+			s.demand.asks[a.name] = a
 		}
 		a.waits = true
 		s.demand.dirty = true
@@ -70,7 +70,7 @@ func (s *Session) unask(name string) {
 	s.standOn(a, nil)
 	if a.row {
 		s.demand.rows--
-		s.demand.dropped = append(s.demand.dropped, name)
+		s.demand.dropped = append(s.demand.dropped, a.name)
 	}
 	delete(s.demand.asks, name)
 }

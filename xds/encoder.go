@@ -1,42 +1,47 @@
 package xds
 
 import (
+	"iter"
 	"sync"
 
 	"google.golang.org/grpc/mem"
-
-	"weft.dev/model"
 )
 
 const (
 	// lentBytes is from which size on bytes are lent to gRPC as they are, for all clients the
 	// same. Smaller ones cost more to lend, each by itself, than to copy.
 	lentBytes = 8 << 10
+	// runBytes is from which size on the resources of a layer are put together, once for all.
+	runBytes = 2 << 10
 	// blockBytes is the size of the buffers into which small ones are copied.
 	blockBytes = 32 << 10
 )
 
-// encoder puts a message together: what is large as it is, and copies of what
-// is small, in blocks that are used again.
+// encode puts a message together: what is large as it is, and copies of what is small, in blocks
+// that are used again.
+func encode(head []byte, parts iter.Seq[[]byte]) mem.BufferSlice {
+	size := len(head)
+	for part := range parts {
+		if len(part) < lentBytes {
+			size += len(part)
+		}
+	}
+	e := newEncoder(size)
+	e.add(head)
+	for part := range parts {
+		e.add(part)
+	}
+	return e.flush()
+}
+
 type encoder struct {
 	out mem.BufferSlice
 	buf *[]byte
 }
 
-// sizeOf is how many bytes of resources are to be copied, with so many more for each.
-func sizeOf(all []*model.Resource, more int) (bytes int) {
-	for _, r := range all {
-		bytes += more + len(r.Head)
-		if len(r.Body) < lentBytes {
-			bytes += len(r.Body)
-		}
-	}
-	return bytes
-}
-
 // newEncoder makes room for so many bytes, if they fit into one block.
 func newEncoder(size int) *encoder {
-	if size >= blockBytes/2 {
+	if size >= blockBytes/8 {
 		return &encoder{buf: blocks.Get(blockBytes)}
 	}
 	buf := make([]byte, 0, size)

@@ -1,48 +1,100 @@
 package xds
 
-import "weft.dev/model"
+import (
+	"slices"
 
-// opening is the first time that a client gets all there is of a type: it has
-// nothing, it wants everything, and so nothing needs to be known of each
-// resource but how far it has come. Whatever else happens ends it: what is not
-// acknowledged by then becomes items.
+	"weft.dev/model"
+)
+
+// opening is the first time that a client gets what there is of a type: it has
+// nothing, and so nothing needs to be known of each resource but how far it has
+// come. Whatever else happens ends it: what is not acknowledged by then becomes items.
 type opening struct {
-	resources []*model.Resource
-	sent      int // of them
+	resources []*model.Resource // of a type that is asked for by name: so far
+	named     places            // of them in the view, of such a type; nil: it is all there is
+	sent      int               // of them
 	acked     int
 }
 
-// open begins an opening, or says that there is none to begin.
+// places are a set of places in a view.
+type places []uint64
+
+func (p places) has(at int) bool { return p[at/64]&(1<<(at%64)) != 0 }
+func (p places) add(at int)      { p[at/64] |= 1 << (at % 64) }
+
+// busy says whether anything is to come of it.
+func (o *opening) busy() bool { return o != nil && o.acked < len(o.resources) }
+
+// owes says whether a resource is to be sent yet.
+func (o *opening) owes(name string) bool {
+	return o != nil && slices.ContainsFunc(o.resources[o.sent:], func(r *model.Resource) bool { return r.Name == name })
+}
+
+// canOpen says whether the client has nothing of a type, and refused nothing ever.
+func (s *Session) canOpen(sub *subscription) bool {
+	return !s.full && s.view != nil && len(sub.items) == 0 && sub.opening == nil && sub.flight == nil && !sub.settles && !s.past.any.Load()
+}
+
+// open begins an opening with all there is, or says that there is none to begin.
 func (s *Session) open(t model.Type) bool {
 	sub := &s.types[t]
-	if s.full || !sub.wildcard || len(sub.items) > 0 || sub.opening != nil || sub.flight != nil || sub.settles || s.past.any.Load() {
+	if !sub.wildcard || !s.canOpen(sub) {
 		return false
 	}
-	n := s.view.Count(t)
-	if n == 0 {
+	all, _ := s.view.List(t)
+	if len(all) > 0 {
+		sub.opening = &opening{resources: all}
+	}
+	return len(all) > 0
+}
+
+// openByName begins an opening with the names of a request, or adds them to one.
+// Clients ask by name for the endpoints of the clusters that they get, some at a
+// time, until they have asked for all. False: it is to be done name by name.
+func (s *Session) openByName(sub *subscription, r Request) bool {
+	if len(r.Subscribe) == 0 || len(r.Holds) > 0 || traits[r.Type].wildcard || traits[r.Type].needy {
 		return false
 	}
-	o := &opening{resources: make([]*model.Resource, 0, n)}
-	for r := range s.view.All(t) {
-		o.resources = append(o.resources, r)
+	if sub.opening == nil {
+		if !s.canOpen(sub) {
+			return false
+		}
+		n := s.view.Count(r.Type)
+		sub.opening = &opening{resources: make([]*model.Resource, 0, n), named: make(places, (n+63)/64)}
 	}
-	sub.opening = o
+	o := sub.opening
+	for _, name := range r.Subscribe {
+		res, at := s.view.Place(r.Type, name)
+		if res == nil || o.named.has(at) {
+			s.unroll(r.Type)
+			return false
+		}
+		o.named.add(at)
+		o.resources = append(o.resources, res)
+		sub.names++
+	}
 	return true
+}
+
+// openedByName says whether a name is part of an opening.
+func (s *Session) openedByName(t model.Type, name string) bool {
+	res, at := s.view.Place(t, name)
+	return res != nil && s.types[t].opening.named.has(at)
 }
 
 // openNext is the next response of an opening; nil: it waits.
 func (s *Session) openNext(t model.Type) *Response {
 	sub := &s.types[t]
-	if sub.flight != nil || t == demandType && s.unsure() {
+	o := sub.opening
+	if sub.flight != nil || o.sent == len(o.resources) || t == demandType && s.unsure() {
 		return nil
 	}
-	o := sub.opening
 	var b batch
 	for _, r := range o.resources[o.sent:] {
 		if len(b.fresh) > 0 && !b.roomFor(r) || !s.hasNeeds(r) {
 			break
 		}
-		b.fresh, b.bytes = o.resources[o.sent:o.sent+len(b.fresh)+1], b.bytes+len(r.Body)+len(r.Head)
+		b.fresh, b.bytes = o.resources[o.sent:o.sent+len(b.fresh)+1], b.bytes+r.Size()
 	}
 	if len(b.fresh) == 0 {
 		if s.opens(model.TypeCluster) {
@@ -56,9 +108,29 @@ func (s *Session) openNext(t model.Type) *Response {
 			s.resendEndpoints(r.Name)
 		}
 	}
+	if o.named == nil {
+		b.parts = partsOf(s.view, t, o.sent, o.sent+len(b.fresh))
+	}
 	o.sent += len(b.fresh)
 	sub.owed = false
 	return s.launch(t, b)
+}
+
+// partsOf are the bytes of some of the list of a type: those of a layer at a time, which all
+// streams share, unless that is little.
+func partsOf(v *model.View, t model.Type, from, to int) (parts [][]byte) {
+	all, spans := v.List(t)
+	for _, span := range spans {
+		whole := from <= span.From && span.To <= to
+		if whole && span.Size(t) >= runBytes {
+			parts = append(parts, span.Run(t))
+			continue
+		}
+		for at := max(span.From, from); at < min(span.To, to); at++ {
+			parts = append(parts, all[at].Head, all[at].Body)
+		}
+	}
+	return parts
 }
 
 func (s *Session) opens(t model.Type) bool { return s.types[t].opening != nil }
@@ -82,34 +154,61 @@ func (s *Session) hasNeeds(r *model.Resource) bool {
 }
 
 // openAccepted is the news that the client has what was under way.
-func (sub *subscription) openAccepted() {
+func (s *Session) openAccepted(t model.Type) {
+	sub := &s.types[t]
 	o := sub.opening
-	if o.acked = o.sent; o.acked == len(o.resources) {
-		sub.opening, sub.settles, sub.opened = nil, true, true
+	if o.acked = o.sent; o.busy() || o.named != nil && len(o.resources) < s.view.Count(t) {
+		return
 	}
+	s.endOpening(t)
+}
+
+// endOpening has no item mean, from now on, that the client has what the view has, if
+// it asked for all that there is.
+func (s *Session) endOpening(t model.Type) *opening {
+	sub := &s.types[t]
+	o := sub.opening
+	sub.opening, sub.opened, sub.settles = nil, o.sent > 0, true
+	if o.named == nil {
+		return o
+	}
+	sub.settles = len(o.resources) == s.view.Count(t)
+	if sub.whole = sub.settles; sub.whole {
+		sub.except = map[string]struct{}{}
+	}
+	return o
 }
 
 // unroll ends an opening: what the client has not acknowledged becomes items,
 // what it has is as the view has it.
 func (s *Session) unroll(t model.Type) {
 	sub := &s.types[t]
-	o := sub.opening
-	if o == nil {
+	if sub.opening == nil {
 		return
 	}
-	sub.opening, sub.settles, sub.opened = nil, true, o.sent > 0
-	sub.reserve(len(o.resources) - o.acked)
+	o := s.endOpening(t)
+	from := o.acked
+	if !sub.settles {
+		from = 0
+	}
+	sub.reserve(len(o.resources) - from)
 	if o.sent > o.acked {
 		sub.flight.items = make([]*item, o.sent-o.acked)
 	}
-	for i, r := range o.resources[o.acked:] {
+	for i, r := range o.resources[from:] {
 		it := sub.item(r.Name)
 		it.want = r
-		if o.acked+i < o.sent {
+		if o.named != nil {
+			it.set(named)
+		}
+		switch i += from; {
+		case i < o.acked:
+			it.has(r)
+		case i < o.sent:
 			it.may(r)
 			it.set(sent)
-			sub.flight.items[i] = it
-		} else {
+			sub.flight.items[i-o.acked] = it
+		default:
 			sub.enqueue(it)
 		}
 	}

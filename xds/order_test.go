@@ -444,3 +444,43 @@ func FuzzMentions(f *testing.F) {
 		}
 	})
 }
+
+// Endpoints are asked for some at a time. Once the client has all of them nothing is known of
+// each, until one changes.
+func TestEndpointsOfAllClustersNeedNoItems(t *testing.T) {
+	s := newScript(t)
+	s.view("ClusterLoadAssignment/a=1 ClusterLoadAssignment/b=1 ClusterLoadAssignment/c=1")
+	s.ask(Request{Type: endpoint, Subscribe: []string{"b", "a"}})
+	s.says("ClusterLoadAssignment +b +a")
+	s.ask(Request{Type: endpoint, Subscribe: []string{"c"}})
+	s.ack(endpoint)
+	s.says("ClusterLoadAssignment +c")
+	s.ack(endpoint)
+	s.says()
+	sub := &s.s.types[endpoint]
+	if len(sub.items) > 0 || !sub.whole || !s.s.Status().Synced {
+		t.Fatalf("%d items of endpoints that all are held, whole %v, %+v", len(sub.items), sub.whole, s.s.Status())
+	}
+	s.view("ClusterLoadAssignment/a=1 ClusterLoadAssignment/b=2 ClusterLoadAssignment/c=1")
+	s.says("ClusterLoadAssignment +b")
+	s.ask(Request{Type: endpoint, Subscribe: []string{"a"}})
+	s.ack(endpoint)
+	s.says("ClusterLoadAssignment +a") // asked for again, answered again
+}
+
+// Who asked for as many as there are now did not ask for all that there are now.
+func TestEndpointsThatNobodyAskedForAreNotSent(t *testing.T) {
+	s := newScript(t)
+	s.view("ClusterLoadAssignment/a=1 ClusterLoadAssignment/b=1 ClusterLoadAssignment/c=1")
+	s.ask(Request{Type: endpoint, Subscribe: []string{"a", "b"}})
+	s.says("ClusterLoadAssignment +a +b")
+	s.ack(endpoint)
+	if !s.s.Status().Synced {
+		t.Error("not in step, with all that was asked for")
+	}
+	s.view("ClusterLoadAssignment/a=1 ClusterLoadAssignment/c=1")
+	s.view("ClusterLoadAssignment/a=1 ClusterLoadAssignment/c=2")
+	s.says()
+	s.view("ClusterLoadAssignment/a=2 ClusterLoadAssignment/b=2 ClusterLoadAssignment/c=2")
+	s.says("ClusterLoadAssignment +a +b")
+}

@@ -27,12 +27,13 @@ type batch struct {
 	items   []*item           // one for each of fresh; nil: the resource is no item
 	fresh   []*model.Resource // to be sent
 	removed []*item
+	parts   [][]byte // the bytes of fresh, where they are at hand in larger pieces
 	bytes   int
 	probe   bool // any answer is wanted
 }
 
 func (b *batch) add(it *item, r *model.Resource) {
-	b.items, b.fresh, b.bytes = append(b.items, it), append(b.fresh, r), b.bytes+len(r.Body)+len(r.Head)
+	b.items, b.fresh, b.bytes = append(b.items, it), append(b.fresh, r), b.bytes+r.Size()
 }
 
 // fits says whether one more may come along.
@@ -49,7 +50,7 @@ func (b *batch) roomFor(r *model.Resource) bool {
 	if traits[r.Type].whole {
 		resources, bytes = math.MaxInt, tableBytes
 	}
-	return len(b.fresh) < resources && b.bytes+len(r.Body)+len(r.Head) <= bytes
+	return len(b.fresh) < resources && b.bytes+r.Size() <= bytes
 }
 
 // suspect says whether what is in the batch is to come with nothing else.
@@ -114,7 +115,7 @@ func (s *Session) launch(t model.Type, b batch) *Response {
 		it.lacks()
 	}
 	s.underway += b.bytes
-	r := &Response{Type: t, Nonce: sub.nonce, Resources: b.fresh, Removed: removed, fresh: len(b.fresh)}
+	r := &Response{Type: t, Nonce: sub.nonce, Resources: b.fresh, Removed: removed, fresh: len(b.fresh), parts: b.parts}
 	r.Version = strconv.FormatUint(s.rev, 10)
 	if s.full {
 		all := sub.world(b.fresh)
@@ -130,7 +131,7 @@ func (s *Session) launch(t model.Type, b batch) *Response {
 // endpoints that come after it, and without any waits 15 seconds.
 func (s *Session) resendEndpoints(cluster string) {
 	sub := &s.types[model.TypeEndpoint]
-	if !sub.asked {
+	if !sub.asked || sub.opening != nil && !s.openedByName(model.TypeEndpoint, cluster) {
 		return
 	}
 	if it := s.recall(model.TypeEndpoint, cluster); it != nil && sub.wants(it) {
@@ -350,7 +351,11 @@ func (s *Session) ready(t model.Type, it *item, r *model.Resource) (verdict, *mo
 // owesEndpoints says whether newer endpoints of a cluster wait for the answer to
 // others: what needs the cluster must not overtake them.
 func (s *Session) owesEndpoints(cluster string) bool {
-	e := s.types[model.TypeEndpoint].items[cluster]
+	sub := &s.types[model.TypeEndpoint]
+	if sub.opening.owes(cluster) {
+		return true
+	}
+	e := sub.items[cluster]
 	return e != nil && e.is(queued) && e.want != nil && e.want.Version != e.version && (e.maybe == nil || e.maybe.Version != e.want.Version)
 }
 

@@ -33,6 +33,7 @@ type Response struct {
 	Resources []*model.Resource
 	Removed   []string // delta only
 	fresh     int      // resources that are new to the client: all of them in delta
+	parts     [][]byte // delta only: the bytes of Resources; nil: those of each
 }
 
 // Status is what is known of a client.
@@ -109,6 +110,11 @@ func (s *Session) Update(v *model.View, rev uint64) {
 		return
 	}
 	old := s.view
+	if v != old && old != nil {
+		for t := range model.NumTypes {
+			s.unroll(t) // an opening is one of all in the older view
+		}
+	}
 	s.view, s.rev = v, rev
 	if v == old {
 		return
@@ -122,9 +128,6 @@ func (s *Session) Update(v *model.View, rev uint64) {
 		}
 		s.resolve()
 		return
-	}
-	for t := range model.NumTypes {
-		s.unroll(t)
 	}
 	// What was refused for the sake of something else may be accepted now.
 	for t := range s.types {
@@ -194,10 +197,9 @@ func (s *Session) load(t model.Type) {
 		return
 	}
 	sub := &s.types[t]
-	if s.open(t) {
+	if sub.opening != nil || s.open(t) {
 		return
 	}
-	s.unroll(t)
 	if sub.wildcard {
 		sub.reserve(s.view.Count(t))
 		sub.settles = !s.full
@@ -256,7 +258,7 @@ func (s *Session) insync() bool {
 	}
 	for t := range s.types {
 		sub := &s.types[t]
-		if sub.opening != nil || sub.flight != nil || len(sub.queue) > 0 || sub.waiting > 0 || len(sub.refused) > 0 {
+		if sub.opening.busy() || sub.flight != nil || len(sub.queue) > 0 || sub.waiting > 0 || len(sub.refused) > 0 {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 
 	"weft.dev/model"
 )
@@ -60,6 +61,14 @@ func (sub *subscription) item(name string) *item {
 		sub.items[name] = it
 	}
 	return it
+}
+
+// itemOf is the item of a name in a request, whose texts live no longer than it.
+func (sub *subscription) itemOf(name string) *item {
+	if it := sub.items[name]; it != nil {
+		return it
+	}
+	return sub.item(strings.Clone(name))
 }
 
 // reserve makes room for so many more items at once.
@@ -270,7 +279,7 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 	if first {
 		for name, version := range r.Holds {
 			if version != emptyVersion {
-				sub.item(name).version = version
+				sub.itemOf(name).version = version
 				s.claimed = true
 			}
 		}
@@ -317,19 +326,16 @@ func (s *Session) subscribe(sub *subscription, r Request, first bool) {
 // byName adds the names of a delta request. The view is asked for each, unless
 // all of it will be gone through.
 func (s *Session) byName(sub *subscription, r Request, loads bool) {
+	if s.openByName(sub, r) {
+		return
+	}
 	if len(r.Subscribe) > fewNames {
 		sub.reserve(len(r.Subscribe))
 	}
 	for _, name := range r.Subscribe {
 		it := s.recall(r.Type, name)
 		if it == nil {
-			it = sub.item(name)
-			if s.view != nil && !loads {
-				if it.want = s.view.Find(r.Type, name); it.want != nil {
-					it.name = it.want.Name
-					sub.items[it.name] = it
-				}
-			}
+			it = s.newByName(sub, r.Type, name, loads)
 		}
 		sub.name(it, true)
 		_, claimed := r.Holds[name]
@@ -346,6 +352,17 @@ func (s *Session) byName(sub *subscription, r Request, loads bool) {
 	s.wholeByName(r.Type)
 }
 
+func (s *Session) newByName(sub *subscription, t model.Type, name string, loads bool) *item {
+	if s.view != nil && !loads {
+		if want := s.view.Find(t, name); want != nil {
+			it := sub.item(want.Name)
+			it.want = want
+			return it
+		}
+	}
+	return sub.itemOf(name)
+}
+
 // subscribeFull makes the names of a state-of-the-world request the subscription.
 func (s *Session) subscribeFull(sub *subscription, r Request, first bool) {
 	was := sub.wildcard
@@ -357,7 +374,7 @@ func (s *Session) subscribeFull(sub *subscription, r Request, first bool) {
 			continue
 		}
 		names[name] = true
-		it := sub.item(name)
+		it := sub.itemOf(name)
 		if it.is(named) {
 			continue
 		}
@@ -378,7 +395,7 @@ func (s *Session) subscribeFull(sub *subscription, r Request, first bool) {
 	s.drop(sub)
 	if first && traits[r.Type].full {
 		// Of other types the client may have dropped some of what it once accepted.
-		sub.claim, sub.owed = r.Version, true
+		sub.claim, sub.owed = strings.Clone(r.Version), true
 	}
 	if sub.wildcard && !was {
 		s.load(r.Type)

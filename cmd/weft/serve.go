@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -37,7 +38,10 @@ type serveFlags struct {
 // The process lives well with little: an idle server stays under 300 MB.
 const (
 	gcPercent   = 40
-	memoryLimit = 2 << 30 // soft; collection gets eager near it
+	memoryLimit = 2<<30 + smallHeap // soft; collection gets eager near it
+	// smallHeap is memory that is never touched, so that it costs none, and that the collector
+	// counts: a heap smaller than this is not collected every few megabytes. It halves the start.
+	smallHeap = 64 << 20
 )
 
 func newServe() *cobra.Command {
@@ -72,6 +76,8 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 func serveMesh(ctx context.Context, flags serveFlags) error {
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
+	untouched := make([]byte, smallHeap)
+	defer runtime.KeepAlive(untouched)
 	level := slog.LevelWarn
 	if flags.verbose {
 		level = slog.LevelInfo
