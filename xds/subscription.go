@@ -2,8 +2,6 @@ package xds
 
 import (
 	"fmt"
-	"iter"
-	"maps"
 	"slices"
 	"strings"
 
@@ -264,12 +262,24 @@ func (s *Session) check(r Request) error {
 	if n > s.limits.Names {
 		return fmt.Errorf("%v: %d names on one stream, more than %d", r.Type, n, s.limits.Names)
 	}
-	for _, names := range []iter.Seq[string]{slices.Values(r.Subscribe), slices.Values(r.Names), maps.Keys(r.Holds)} {
-		for name := range names {
-			if len(name) > s.limits.NameBytes {
-				return fmt.Errorf("%v %.40q...: name of %d bytes, more than %d", r.Type, name, len(name), s.limits.NameBytes)
+	for _, names := range [][]string{r.Subscribe, r.Names} {
+		for _, name := range names {
+			if err := s.checkName(r.Type, name); err != nil {
+				return err
 			}
 		}
+	}
+	for name := range r.Holds {
+		if err := s.checkName(r.Type, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Session) checkName(t model.Type, name string) error {
+	if len(name) > s.limits.NameBytes {
+		return fmt.Errorf("%v %.40q...: name of %d bytes, more than %d", t, name, len(name), s.limits.NameBytes)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type front struct {
 	objects   *flow.Collection[api.Object]
 	problems  *flow.Collection[model.Problem] // of what could not be read; nil: the front lets nothing in that cannot
 	synced    <-chan struct{}                 // closed once everything that there was is committed
+	settles   time.Duration                   // after that its own start-up work goes on for so long
 	workloads host.Workloads
 	memory    scope.Memory // of what proxies learned to call
 	// namespaces makes those that are missing.
@@ -42,6 +43,7 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 	return front{
 		objects:    objects.Collection,
 		synced:     objects.Synced(),
+		settles:    8 * time.Second,
 		workloads:  newWorkloads(client),
 		memory:     memory.NewStore(client),
 		namespaces: func(names []string) error { return ensureNamespaces(client, names) },

@@ -188,7 +188,7 @@ func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 		if err := m.recorder.Load(ctx); err != nil {
 			return err
 		}
-		time.AfterFunc(settleTime, debug.FreeOSMemory) // what starting took and serving does not need
+		time.AfterFunc(m.front.settles, debug.FreeOSMemory) // what starting took and serving does not need
 		group.Go(func() error { return m.hosts.Run(ctx) })
 		group.Go(func() error { return m.recorder.Run(ctx) })
 		if m.releases != nil {
@@ -210,9 +210,6 @@ func (m *mesh) announce(ctx context.Context, text string) {
 	case <-ctx.Done():
 	}
 }
-
-// settleTime is how long the store's own start-up work goes on.
-const settleTime = 8 * time.Second
 
 func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))...)
