@@ -2,6 +2,7 @@
 // per type behind a MuxCache, delta and state of the world, serving what xdsload dumped.
 // Aliases are not in a dump, so virtual hosts are served to subscribers of all, not on
 // demand; with -whole-routes they go into their RouteConfiguration, as such servers have it.
+// With -bare there is no cache: what is then measured is gRPC-Go.
 package main
 
 import (
@@ -49,9 +50,9 @@ var kinds = []struct {
 
 // collection is one type's resources.
 type collection struct {
-	mu    sync.Mutex
-	set   map[string]types.Resource
-	cache *cachev3.LinearCache
+	mu     sync.Mutex
+	set    map[string]types.Resource
+	update func(name string, m types.Resource) error
 }
 
 // read parses a dump: type byte, then name and Any, each length-prefixed.
@@ -101,8 +102,8 @@ func serve(all map[string]*collection) *grpc.Server {
 	mux := &cachev3.MuxCache{Caches: map[string]cachev3.Cache{}}
 	for _, k := range kinds {
 		c := all[k.name]
-		c.cache = cachev3.NewLinearCache(k.url, cachev3.WithInitialResources(c.set))
-		mux.Caches[k.url] = c.cache
+		cache := cachev3.NewLinearCache(k.url, cachev3.WithInitialResources(c.set))
+		c.update, mux.Caches[k.url] = cache.UpdateResource, cache
 		log.Printf("%s: %d", k.url, len(c.set))
 	}
 	mux.Classify = func(r *cachev3.Request) string { return r.GetTypeUrl() }
@@ -126,7 +127,7 @@ func (c *collection) change(edit func(m types.Resource, r *http.Request) error) 
 		m := proto.Clone(old)
 		err := edit(m, r)
 		if err == nil {
-			err = c.cache.UpdateResource(name, m)
+			err = c.update(name, m)
 		}
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -190,11 +191,12 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:15110", "ADS, plaintext")
 	ctl := flag.String("ctl", "127.0.0.1:15111", "HTTP: /eds?name=&addr=&port= and /rds, /vhds, /srds ?name=&marker= change one resource")
 	whole := flag.Bool("whole-routes", false, "serve virtual hosts inside their RouteConfiguration instead of by VHDS")
+	bare := flag.Bool("bare", false, "no cache: send bytes that are ready")
 	flag.Parse()
-	log.Fatal(run(*load, *addr, *ctl, *whole))
+	log.Fatal(run(*load, *addr, *ctl, *whole, *bare))
 }
 
-func run(load, addr, ctl string, whole bool) error {
+func run(load, addr, ctl string, whole, bare bool) error {
 	b, err := os.ReadFile(load)
 	if err != nil {
 		return err
@@ -207,6 +209,11 @@ func run(load, addr, ctl string, whole bool) error {
 		wholeRoutes(all)
 	}
 	g := serve(all)
+	if bare {
+		if g, err = serveBare(all); err != nil {
+			return err
+		}
+	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err

@@ -79,6 +79,12 @@ func (b *bench) alternate() error {
 		return err
 	}
 	b.compare(weft, peer)
+	server, err = b.bare(dump)
+	bare, err := b.observe(server, err, nothingMore)
+	if err != nil {
+		return err
+	}
+	b.floor(bare, peer)
 	if err := b.few(peer.First); err != nil {
 		return err
 	}
@@ -116,22 +122,43 @@ func (b *bench) compare(weft, peer side) {
 	r.carries("peer, route", peer.Route.Resources, "rds")
 }
 
+// floor notes what the same bytes cost a server that only sends them.
+func (b *bench) floor(bare, peer side) {
+	b.result.carries("bare, endpoint", bare.Endpoint.Resources, "eds")
+	b.result.add("sync floor", bare.First.SettledCPU, peer.First.SettledCPU)
+	b.result.add("endpoint floor time", bare.Endpoint.LastP50, peer.Endpoint.LastP50)
+	b.result.add("endpoint floor cpu", bare.Endpoint.CPU*1000, peer.Endpoint.CPU*1000)
+}
+
 // few is the first sync of proxies that see few services, beside that of the peer's, which see all.
 func (b *bench) few(peer load.InitialSync) error {
-	s, err := b.weft(b.scoped)
+	narrow := filepath.Join(b.dir, "narrow-dump")
+	weft, err := b.weft(b.scoped)
+	ours, err := b.first(weft, err, append(b.inGroups(), "-dump", narrow)...)
 	if err != nil {
 		return err
+	}
+	b.result.expect(ours.Held["eds"].Mean*float64(b.proxies), b.fewClusters(), "ClusterLoadAssignments of all scoped proxies")
+	b.result.add("scoped cpu", ours.SettledCPU, peer.SettledCPU)
+	b.result.add("scoped bytes", ours.SettledWireDown, peer.SettledWireDown)
+	bare, err := b.bare(narrow)
+	least, err := b.first(bare, err)
+	b.result.add("scoped floor", least.SettledCPU, peer.SettledCPU)
+	return err
+}
+
+// first connects all proxies to a server that is not needed afterwards.
+func (b *bench) first(s *server, err error, flags ...string) (load.InitialSync, error) {
+	if err != nil {
+		return load.InitialSync{}, err
 	}
 	defer s.stop()
-	c, err := b.connect(s, b.proxies, b.inGroups()...)
+	c, err := b.connect(s, b.proxies, flags...)
 	if err != nil {
-		return err
+		return load.InitialSync{}, err
 	}
 	defer c.stop()
-	b.result.expect(c.first.Held["eds"].Mean*float64(b.proxies), b.fewClusters(), "ClusterLoadAssignments of all scoped proxies")
-	b.result.add("scoped cpu", c.first.SettledCPU, peer.SettledCPU)
-	b.result.add("scoped bytes", c.first.SettledWireDown, peer.SettledWireDown)
-	return nil
+	return c.first, nil
 }
 
 // fewClusters is how many clusters all proxies in groups have: one for each service that they

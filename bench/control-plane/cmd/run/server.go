@@ -141,13 +141,18 @@ func (b *bench) weft(write func() (mesh.Files, error)) (*server, error) {
 }
 
 // peer serves what one of weft's proxies got, with whole route tables.
-func (b *bench) peer(dump string) (*server, error) {
-	s, ctl := &server{name: "peer", xds: freePort()}, freePort()
+func (b *bench) peer(dump string) (*server, error) { return b.fromDump("peer", dump) }
+
+// bare sends the same and does nothing else: the least that a server costs that is made of gRPC-Go.
+func (b *bench) bare(dump string) (*server, error) { return b.fromDump("bare", dump, "-bare") }
+
+func (b *bench) fromDump(name, dump string, flags ...string) (*server, error) {
+	s, ctl := &server{name: name, xds: freePort()}, freePort()
 	cluster := model.ClusterName(mesh.Host(mesh.Hot), mesh.Port, "")
 	s.endpoint = fmt.Sprintf("http=http://%s/eds?name=%s&addr=%s&port=%d,type=eds,name=%s,addr=%[3]s:%[4]d",
 		ctl, url.QueryEscape(cluster), mesh.EndpointAddress, mesh.Port, mesh.Host(mesh.Hot))
 	s.route = fmt.Sprintf("http=http://%s/rds?name=%s&marker=%s,type=rds,contains=%[3]s", ctl, outboundRoutes, mesh.RouteMarker)
-	return s, s.start(b.ctx, b.dir, nil, b.bin("gcpserver"), "-load", dump, "-addr", s.xds, "-ctl", ctl, "-whole-routes")
+	return s, s.start(b.ctx, b.dir, nil, b.bin("gcpserver"), append([]string{"-load", dump, "-addr", s.xds, "-ctl", ctl, "-whole-routes"}, flags...)...)
 }
 
 // outboundRoutes is the name of weft's RouteConfiguration of a workload's own calls.
