@@ -12,14 +12,18 @@ import (
 // thousands come back, most wait on their open stream, with what they have.
 type admission struct {
 	queue *queue
+	seats int
+	after func() // called when a crowd has been served
 
 	mu      sync.Mutex
 	free    int
 	waiting []*stream // the longest first
+	crowd   int       // admitted since after was called
 }
 
-func newAdmission(q *queue) *admission {
-	return &admission{queue: q, free: firstSyncs * runtime.GOMAXPROCS(0)}
+func newAdmission(q *queue, after func()) *admission {
+	seats := firstSyncs * runtime.GOMAXPROCS(0)
+	return &admission{queue: q, seats: seats, free: seats, after: after}
 }
 
 // seat is a stream's place in the admission.
@@ -46,6 +50,7 @@ func (a *admission) enter(st *stream) {
 
 func (a *admission) admit(st *stream) {
 	a.free--
+	a.crowd++
 	st.seat = inside
 	st.turn = time.AfterFunc(firstSyncTime, func() { a.leave(st) })
 }
@@ -79,8 +84,28 @@ func (a *admission) leave(st *stream) {
 			a.admit(next)
 		}
 	}
+	if a.served() {
+		time.AfterFunc(crowdGone, a.rest)
+	}
 	a.mu.Unlock()
 	if next != nil {
 		a.queue.push(next)
+	}
+}
+
+// served says whether more than a few have come, and nobody is coming any more.
+func (a *admission) served() bool {
+	return a.after != nil && a.free == a.seats && a.crowd >= a.seats
+}
+
+func (a *admission) rest() {
+	a.mu.Lock()
+	quiet := a.served()
+	if quiet {
+		a.crowd = 0
+	}
+	a.mu.Unlock()
+	if quiet {
+		a.after()
 	}
 }

@@ -57,6 +57,8 @@ const (
 	firstSyncs = 32
 	// firstSyncTime is how long one counts: a slow client costs no more after it.
 	firstSyncTime = time.Second
+	// crowdGone is how long nobody must have come for a crowd to be over.
+	crowdGone = time.Second
 	// spread is among how many of the longest waiting the next one is drawn.
 	spread = 64
 )

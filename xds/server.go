@@ -31,6 +31,9 @@ type Options struct {
 	// lacks. Nil: such names are denied at once. Needs Graph.
 	Asks   *flow.Source[model.Ask]
 	Limits Limits
+	// CrowdServed is called after many proxies got their first configuration, once no more
+	// come: what that took is not needed any more. Nil: nothing is done about it.
+	CrowdServed func()
 }
 
 // Server serves ADS, delta and state of the world.
@@ -76,7 +79,7 @@ func NewServer(o Options) *Server {
 		rows:    newRows(o),
 	}
 	s.rows.looked = s.looked
-	s.admission = newAdmission(s.queue)
+	s.admission = newAdmission(s.queue, o.CrowdServed)
 	o.Views.OnChange(s.changed)
 	return s
 }

@@ -93,10 +93,12 @@ func crowdViews(l *lab, scopes, proxies int) {
 func TestStorm(t *testing.T) {
 	const proxies = 3000
 	l := newLab()
-	s := NewServer(Options{Views: l.looks, Graph: l.g, Proxies: l.rows})
+	var heard *atomic.Int64
+	served := make(chan int64, proxies)
+	s := NewServer(Options{Views: l.looks, Graph: l.g, Proxies: l.rows, CrowdServed: func() { served <- heard.Load() }})
 	crowdViews(l, 50, proxies)
 	var open atomic.Bool
-	heard, _ := crowd(t, s, proxies, open.Load)
+	heard, _ = crowd(t, s, proxies, open.Load)
 	all := func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.connected == proxies }
 	eventually(t, "all are connected", all)
 	limit := int64(firstSyncs * runtime.GOMAXPROCS(0))
@@ -105,6 +107,9 @@ func TestStorm(t *testing.T) {
 	}
 	open.Store(true) // those before never answer: their turns end by time
 	eventually(t, "all have it", func() bool { return heard.Load() == proxies })
+	if n := <-served; n != proxies || len(served) > 0 {
+		t.Errorf("the crowd counted as served when %d of %d had their configuration, and %d times more", n, proxies, len(served))
+	}
 }
 
 // A change costs what those get who have it: one resource each, and nobody else

@@ -91,6 +91,7 @@ func (m *mesh) newSessions() *xds.Server {
 		Graph:        m.graph,
 		Proxies:      m.proxies,
 		Asks:         m.asks,
+		CrowdServed:  collect,
 	})
 }
 
