@@ -9,9 +9,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
-	"runtime/debug"
-	"runtime/metrics"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,17 +32,6 @@ type serveFlags struct {
 	trustDomain string
 	verbose     bool
 }
-
-// The process lives well with little: an idle server stays under 300 MB.
-const (
-	gcPercent   = 40
-	memoryLimit = 2<<30 + smallHeap // soft; collection gets eager near it
-	// muchGarbage is worth a collection at a quiet time, so that no change has to wait for it.
-	muchGarbage = 24 << 20
-	// smallHeap is memory that is never touched, so that it costs none, and that the collector
-	// counts: a heap smaller than this is not collected every few megabytes. It halves the start.
-	smallHeap = 64 << 20
-)
 
 func newServe() *cobra.Command {
 	var flags serveFlags
@@ -77,10 +63,7 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 }
 
 func serveMesh(ctx context.Context, flags serveFlags) error {
-	debug.SetGCPercent(gcPercent)
-	debug.SetMemoryLimit(memoryLimit)
-	untouched := make([]byte, smallHeap)
-	defer runtime.KeepAlive(untouched)
+	paceCollector()
 	level := slog.LevelWarn
 	if flags.verbose {
 		level = slog.LevelInfo
@@ -93,15 +76,6 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 		return runFolder(ctx, flags, log)
 	}
 	return runServer(ctx, flags, log)
-}
-
-// collect gives back what a crowd of proxies took, if that is much.
-func collect() {
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}
-	metrics.Read(heap)
-	if heap[0].Value.Uint64() > heap[1].Value.Uint64()+muchGarbage {
-		debug.FreeOSMemory()
-	}
 }
 
 func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {

@@ -12,7 +12,7 @@ const (
 	// maxEvents is how many events are looked at one by one; more are one look at everything.
 	maxEvents = 1000
 	// loadBytes is how much is read for one of the first commits.
-	loadBytes = 1 << 20
+	loadBytes = 256 << 10
 	// maxLines is of how many parts of an object the line is remembered.
 	maxLines = 500
 	// maxFaults is how many faults of one object are reported.
