@@ -15,7 +15,7 @@ type Proxy struct {
 type Refusal struct {
 	Type, Name string
 	Version    uint64
-	From       []Key // that caused the resource
+	From       []Key // of the objects that caused the resource, those that may be to blame
 	Reason     string
 }
 

@@ -120,24 +120,34 @@ func (o *Outline) LayerNames() iter.Seq[string] {
 // View is the outline with its layers, as find knows them; those that it does
 // not know are empty.
 func (o *Outline) View(find func(layer string) *Layer) *View {
+	var layers []*Layer
+	for name := range o.LayerNames() {
+		layers = append(layers, find(name))
+	}
+	return o.Of(layers)
+}
+
+// Of is View where the layers are found: one for each of LayerNames, nil where there is none.
+func (o *Outline) Of(layers []*Layer) *View {
 	v := &View{Scope: o.Scope}
-	for _, name := range o.Layers {
-		if l := find(name); l != nil {
+	for _, l := range layers[:len(o.Layers)] {
+		if l != nil {
 			v.Layers = append(v.Layers, l)
 		}
 	}
-	for _, shelf := range o.Shelves {
-		layers := make([]*Layer, ShelfSize)
-		for i := range layers {
-			name := ShelfLayer(shelf, i)
-			if layers[i] = find(name); layers[i] == nil {
-				layers[i] = &Layer{Name: name}
+	for shelf := range slices.Chunk(layers[len(o.Layers):], ShelfSize) {
+		shelf = slices.Clone(shelf)
+		for i, l := range shelf {
+			if l == nil {
+				shelf[i] = noLayer
 			}
 		}
-		v.Shelves = append(v.Shelves, layers)
+		v.Shelves = append(v.Shelves, shelf)
 	}
 	return v
 }
+
+var noLayer = &Layer{}
 
 // ShelfSize is how many layers share the resources of a whole mesh, so that a
 // change rebuilds and compares a small part of them.

@@ -105,7 +105,7 @@ func (s *Session) blame(sub *subscription, it *item, r *model.Resource, reason s
 	if it.rare == nil {
 		it.rare = &rare{}
 	}
-	it.rare.refused = &model.Refusal{Type: r.Type.String(), Name: r.Name, Version: r.Version, From: r.From, Reason: reason}
+	it.rare.refused = &model.Refusal{Type: r.Type.String(), Name: r.Name, Version: r.Version, From: s.causes(r), Reason: reason}
 	if sub.refused == nil {
 		sub.refused = map[string]*item{}
 	}
@@ -113,6 +113,37 @@ func (s *Session) blame(sub *subscription, it *item, r *model.Resource, reason s
 	if it.held != nil && it.held.Version != r.Version {
 		s.past.good.keep(s.view.Scope, it.held)
 	}
+}
+
+// causes are the objects that may have spoilt a resource: not those that have a part in something
+// else that the client took as it is now, unless all have.
+func (s *Session) causes(r *model.Resource) []model.Key {
+	suspects := slices.Clone(r.From)
+	acquit := func(other *model.Resource) {
+		if other.Type != r.Type || other.Name != r.Name {
+			suspects = slices.DeleteFunc(suspects, func(key model.Key) bool { return slices.Contains(other.From, key) })
+		}
+	}
+	for t := range model.NumTypes {
+		if t == model.TypeEndpoint {
+			continue // which say little of what their objects say
+		}
+		sub := &s.types[t]
+		for _, it := range sub.items {
+			if it.held != nil && (it.want == nil || it.version == it.want.Version) {
+				acquit(it.held)
+			}
+		}
+		for other := range s.view.All(t) {
+			if sub.items[other.Name] == nil && s.settled(t, other.Name) != nil {
+				acquit(other)
+			}
+		}
+	}
+	if len(suspects) == 0 {
+		return r.From
+	}
+	return suspects
 }
 
 func (s *Session) unblame(sub *subscription, it *item) {

@@ -106,29 +106,8 @@ func (gv *graphViews) collect(x *flow.Ctx, outline *model.Outline, was *resolved
 	if was != nil && slices.Equal(was.layers, now.layers) {
 		return was
 	}
-	now.view = now.assemble()
+	now.view = outline.Of(now.layers)
 	return now
-}
-
-func (r *resolved) assemble() *model.View {
-	v := &model.View{Scope: r.outline.Scope}
-	plain := len(r.outline.Layers)
-	for _, l := range r.layers[:plain] {
-		if l != nil {
-			v.Layers = append(v.Layers, l)
-		}
-	}
-	for i := range r.outline.Shelves {
-		from := plain + i*model.ShelfSize
-		shelf := slices.Clone(r.layers[from : from+model.ShelfSize])
-		for j, l := range shelf {
-			if l == nil {
-				shelf[j] = noLayer
-			}
-		}
-		v.Shelves = append(v.Shelves, shelf)
-	}
-	return v
 }
 
 func (gv *graphViews) OnChange(f func(rev uint64, scopes, proxies []string)) {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
-	"iter"
+	"reflect"
+	"slices"
+	"strings"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
@@ -11,56 +13,80 @@ import (
 	"weft.dev/store"
 )
 
-// refusal is one resource that proxies refused, of one object that caused it.
-type refusal struct {
-	object     model.Key
-	kind, name string
-	version    uint64
+// rejected is one version of a resource that proxies refused. Key: all of it that is not who and why.
+type rejected struct {
+	key   string
+	first string // proxy
+	more  int    // proxies
+	model.Refusal
 }
 
-func (r refusal) key() string {
-	return fmt.Sprintf("%s|%s %s|%x", r.object, r.kind, r.name, r.version)
-}
+func (r rejected) Key() string           { return r.key }
+func (r rejected) Equal(o rejected) bool { return reflect.DeepEqual(r, o) }
+
+func keyOf(r model.Refusal) string { return fmt.Sprintf("%s %s|%x", r.Type, r.Name, r.Version) }
 
 // refusals are the problems of the objects that caused what proxies refused:
 // one for an object and resource, however many refused it.
 func refusals(proxies *flow.Collection[model.Proxy]) *flow.Collection[model.Problem] {
 	index := flow.NewIndex(proxies, func(proxy model.Proxy) []string {
 		var keys []string
-		for r := range refusedBy(proxy) {
-			keys = append(keys, r.key())
+		for _, r := range proxy.Refusals {
+			keys = append(keys, keyOf(r))
 		}
 		return keys
 	})
-	return flow.Group(index, "problems of proxies", func(_ *flow.Ctx, key string, all []model.Proxy) *model.Problem {
-		for r, reason := range refusedBy(all[0]) {
-			if r.key() != key {
-				continue
-			}
-			who := "proxy " + all[0].ID
-			if others := len(all) - 1; others > 0 {
-				who += fmt.Sprintf(" and %d more", others)
-			}
-			return &model.Problem{
-				Object: r.object, Code: model.ProblemRefused,
-				Message: fmt.Sprintf("%s refused %s %s and keeps what it had: %s", who, r.kind, r.name, reason),
+	all := flow.Group(index, "refused by proxies", func(_ *flow.Ctx, key string, by []model.Proxy) *rejected {
+		r := rejected{key: key, first: by[0].ID, more: len(by) - 1}
+		for i, proxy := range by {
+			one := proxy.Refusals[slices.IndexFunc(proxy.Refusals, func(r model.Refusal) bool { return keyOf(r) == key })]
+			if i == 0 {
+				r.Refusal = one
+			} else {
+				r.From = suspects(r.From, one.From)
 			}
 		}
-		return nil
+		return &r
+	})
+	return flow.Derive(all, "problems of proxies", func(_ *flow.Ctx, r rejected) (problems []model.Problem) {
+		who := "proxy " + r.first
+		if r.more > 0 {
+			who += fmt.Sprintf(" and %d more", r.more)
+		}
+		for _, object := range r.From {
+			problems = append(problems, model.Problem{
+				Object: object, Code: model.ProblemRefused,
+				Message: fmt.Sprintf("%s refused %s %s and keeps what it had: %s", who, r.Type, r.Name, brief(r.Reason)),
+			})
+		}
+		return problems
 	})
 }
 
-// refusedBy yields what a proxy refused, by each object that caused it, and why.
-func refusedBy(proxy model.Proxy) iter.Seq2[refusal, string] {
-	return func(yield func(refusal, string) bool) {
-		for _, r := range proxy.Refusals {
-			for _, object := range r.From {
-				if !yield(refusal{object, r.Type, r.Name, r.Version}, r.Reason) {
-					return
-				}
-			}
-		}
+// What is shown of a reason, in bytes. Envoy shows the whole resource first, and says last what is wrong with it.
+const (
+	reasonHead = 100
+	reasonTail = 300
+)
+
+// brief is a reason in one line, without its middle if it is long.
+func brief(reason string) string {
+	reason = strings.Join(strings.Fields(reason), " ")
+	if len(reason) <= reasonHead+reasonTail {
+		return reason
 	}
+	return strings.ToValidUTF8(reason[:reasonHead]+" ... "+reason[len(reason)-reasonTail:], "")
+}
+
+// suspects are those whom both proxies suspect, or else all whom either does.
+func suspects(some, others []model.Key) []model.Key {
+	both := slices.DeleteFunc(slices.Clone(some), func(key model.Key) bool { return !slices.Contains(others, key) })
+	if len(both) > 0 {
+		return both
+	}
+	either := slices.Concat(some, others)
+	slices.SortFunc(either, model.Key.Compare)
+	return slices.Compact(either)
 }
 
 // objectProblems is all that is wrong with one object. Key: the object's.

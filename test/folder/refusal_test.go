@@ -2,6 +2,7 @@ package folder
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 
 // threeNames is a value that weft lets pass and Envoy 1.40 does not: at most two names.
 const threeNames = "%REQ(x-a?x-b?x-c)%"
+
+const fourNames = "%REQ(x-a?x-b?x-c?x-d)%"
 
 // longName is one more: an SNI has at most 255 bytes.
 var longName = strings.Repeat("x", 300)
@@ -27,13 +30,21 @@ func TestRefusals(t *testing.T) {
 	t.Run("route", func(t *testing.T) {
 		s.t = t
 		s.write("bad.yaml", routeWith("bad", "a", "b", threeNames))
-		s.refused("VirtualService shop/bad", "VirtualHost outbound/a.example.com:80")
+		s.refused("VirtualService shop/bad", "VirtualHost outbound/a.example.com:80", "ServiceEntry shop/a", "ServiceEntry shop/b")
 		s.first(envoy.client, "http://a.example.com/", "a")
 		// Other hosts of the same table: one that is known, one that is called for the first time, one that changes.
 		s.first(envoy.client, "http://b.example.com/", "b")
 		s.first(envoy.client, "http://c.example.com/", "c")
 		s.write("good.yaml", routeWith("good", "c", "b", "plain"))
 		envoy.call("http://c.example.com/", "b")
+	})
+	t.Run("changed", func(t *testing.T) {
+		s.t = t
+		s.write("good.yaml", routeWith("good", "c", "c", fourNames))
+		s.refused("VirtualService shop/good", "VirtualHost outbound/c.example.com:80", "ServiceEntry shop/c")
+		s.first(envoy.client, "http://c.example.com/", "b")
+		s.write("good.yaml", routeWith("good", "c", "b", "plain"))
+		s.says("status", ", 1 problems")
 	})
 	t.Run("cluster", func(t *testing.T) {
 		s.t = t
@@ -69,14 +80,19 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// refused waits until an object has the problem that a resource was refused, and
-// nothing else was.
-func (s *site) refused(object, resource string) {
+// refused waits until an object, and none that is innocent, has the problem that a resource was
+// refused, and a proxy says so.
+func (s *site) refused(object, resource string, innocent ...string) {
 	s.t.Helper()
 	s.until(object+" is to blame", func() error {
 		out, err := s.command("get", "problems").CombinedOutput()
-		if err == nil || !strings.Contains(string(out), object) || !strings.Contains(string(out), resource) {
-			return fmt.Errorf("%v: %s", err, out)
+		blames := func(object string) bool {
+			return slices.ContainsFunc(strings.Split(string(out), "\n"), func(line string) bool {
+				return strings.HasPrefix(line, object+" ") && strings.Contains(line, resource)
+			})
+		}
+		if err == nil || !blames(object) || slices.ContainsFunc(innocent, blames) {
+			return fmt.Errorf("%v, and %v are innocent: %s", err, innocent, out)
 		}
 		for _, row := range s.proxies() {
 			for _, one := range row.Refused {

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"fmt"
+	"testing"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// What several proxies refuse is the problem of the objects that all of them suspect, once each.
+func TestRefusalIsOfItsCause(t *testing.T) {
+	g := flow.New(flow.Options{})
+	proxies := flow.NewSource[model.Proxy](g, "proxies")
+	problems := refusals(proxies.Collection)
+	route, service, other := model.Key{Kind: "VirtualService", Name: "r"}, model.Key{Kind: "Service", Name: "s"}, model.Key{Kind: "Service", Name: "o"}
+	refuse := func(proxy string, from ...model.Key) {
+		g.Commit(func(tx *flow.Tx) {
+			proxies.Set(tx, model.Proxy{ID: proxy, Refusals: []model.Refusal{{Type: "VirtualHost", Name: "h", Version: 1, From: from, Reason: "no"}}})
+		})
+	}
+	for _, step := range []struct {
+		proxy string
+		from  []model.Key
+		want  string
+	}{
+		{"p", []model.Key{route, service}, "[Service s: proxy p refused VirtualHost h and keeps what it had: no VirtualService r: proxy p refused VirtualHost h and keeps what it had: no]"},
+		{"q", []model.Key{route}, "[VirtualService r: proxy p and 1 more refused VirtualHost h and keeps what it had: no]"},
+		{"q", []model.Key{other}, "[Service o: proxy p and 1 more refused VirtualHost h and keeps what it had: no " +
+			"Service s: proxy p and 1 more refused VirtualHost h and keeps what it had: no VirtualService r: proxy p and 1 more refused VirtualHost h and keeps what it had: no]"},
+	} {
+		refuse(step.proxy, step.from...)
+		var got []string
+		for _, p := range problems.All() {
+			got = append(got, p.Object.String()+": "+p.Message)
+		}
+		if fmt.Sprint(got) != step.want {
+			t.Errorf("%s suspects %v:\n%v, want\n%s", step.proxy, step.from, got, step.want)
+		}
+	}
+}
