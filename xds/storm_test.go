@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -126,7 +127,10 @@ func TestWhatAChangeCosts(t *testing.T) {
 	}
 	settled(uint64(l.g.Revision()))
 	rows := func() uint64 { return uint64(l.g.Revision()) }
-	eventually(t, "rows are written", func() bool { return l.rows.Len() == proxies })
+	eventually(t, "rows are written", func() bool {
+		all := l.rows.All()
+		return len(all) == proxies && !slices.ContainsFunc(all, func(p model.Proxy) bool { return p.Scope == "" })
+	})
 
 	looks, resources, sent, rev := l.looks.looks.Load(), heard.Load(), bytes.Load(), rows()
 	settled(uint64(l.g.Commit(func(tx *flow.Tx) { l.layers.Set(tx, layer("shared", res(cluster, "a", "2"))) })))
