@@ -84,8 +84,8 @@ func (a *admission) leave(st *stream) {
 			a.admit(next)
 		}
 	}
-	if a.served() {
-		time.AfterFunc(crowdGone, a.rest)
+	if crowd := a.crowd; a.served() {
+		time.AfterFunc(crowdGone, func() { a.rest(crowd) })
 	}
 	a.mu.Unlock()
 	if next != nil {
@@ -98,9 +98,10 @@ func (a *admission) served() bool {
 	return a.after != nil && a.free == a.seats && a.crowd >= a.seats
 }
 
-func (a *admission) rest() {
+// rest ends a crowd, unless more have come since it had so many.
+func (a *admission) rest(crowd int) {
 	a.mu.Lock()
-	quiet := a.served()
+	quiet := a.served() && a.crowd == crowd
 	if quiet {
 		a.crowd = 0
 	}
