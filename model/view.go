@@ -139,7 +139,7 @@ func (o *Outline) Of(layers []*Layer) *View {
 		shelf = slices.Clone(shelf)
 		for i, l := range shelf {
 			if l == nil {
-				shelf[i] = noLayer
+				shelf[i] = NoLayer
 			}
 		}
 		v.Shelves = append(v.Shelves, shelf)
@@ -147,7 +147,8 @@ func (o *Outline) Of(layers []*Layer) *View {
 	return v
 }
 
-var noLayer = &Layer{}
+// NoLayer is where there is none.
+var NoLayer = &Layer{}
 
 // ShelfSize is how many layers share the resources of a whole mesh, so that a
 // change rebuilds and compares a small part of them.

@@ -130,7 +130,7 @@ func room(names []string, request, name record) []string {
 	if names != nil {
 		return names
 	}
-	return make([]string, 0, 1+len(request.data)/(len(name.data)+2))
+	return make([]string, 0, min(1+len(request.data)/(len(name.data)+2), maxRoom))
 }
 
 // Numbers of fields of the messages in requests and responses.

@@ -17,6 +17,9 @@ const (
 	tableBytes = 3 << 20
 )
 
+// maxRoom is for how many names of a request room is made before they are read.
+const maxRoom = 2048
+
 // fewNames are not worth making room for all at once.
 const fewNames = 16
 

@@ -59,8 +59,8 @@ func (s *Session) openByName(sub *subscription, r Request) bool {
 		if !s.canOpen(sub) {
 			return false
 		}
-		n := s.view.Count(r.Type)
-		sub.opening = &opening{resources: make([]*model.Resource, 0, n), named: make(places, (n+63)/64)}
+		all, _ := s.view.List(r.Type)
+		sub.opening = &opening{resources: make([]*model.Resource, 0, len(all)), named: make(places, (len(all)+63)/64)}
 	}
 	o := sub.opening
 	for _, name := range r.Subscribe {
@@ -157,10 +157,15 @@ func (s *Session) hasNeeds(r *model.Resource) bool {
 func (s *Session) openAccepted(t model.Type) {
 	sub := &s.types[t]
 	o := sub.opening
-	if o.acked = o.sent; o.busy() || o.named != nil && len(o.resources) < s.view.Count(t) {
-		return
+	if o.acked = o.sent; !o.busy() && s.opensAll(t) {
+		s.endOpening(t)
 	}
-	s.endOpening(t)
+}
+
+// opensAll says whether an opening is of all that there is, or the client may ask for more by name.
+func (s *Session) opensAll(t model.Type) bool {
+	all, _ := s.view.List(t)
+	return len(s.types[t].opening.resources) == len(all)
 }
 
 // endOpening has no item mean, from now on, that the client has what the view has, if
@@ -168,12 +173,9 @@ func (s *Session) openAccepted(t model.Type) {
 func (s *Session) endOpening(t model.Type) *opening {
 	sub := &s.types[t]
 	o := sub.opening
-	sub.opening, sub.opened, sub.settles = nil, o.sent > 0, true
-	if o.named == nil {
-		return o
-	}
-	sub.settles = len(o.resources) == s.view.Count(t)
-	if sub.whole = sub.settles; sub.whole {
+	sub.settles = s.opensAll(t)
+	sub.opening, sub.opened = nil, o.sent > 0
+	if sub.whole = sub.settles && o.named != nil; sub.whole {
 		sub.except = map[string]struct{}{}
 	}
 	return o

@@ -326,17 +326,15 @@ func diffByName(before, after []*model.Layer, changed func(model.Type, string, *
 	}
 }
 
-var noLayer = &model.Layer{}
-
 func diffLayer(old, now *model.Layer, changed func(model.Type, string, *model.Resource)) {
 	if old == now {
 		return
 	}
 	if old == nil {
-		old = noLayer
+		old = model.NoLayer
 	}
 	if now == nil {
-		now = noLayer
+		now = model.NoLayer
 	}
 	for t := range model.NumTypes {
 		a, b := old.Resources[t], now.Resources[t]

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"weft.dev/flow"
@@ -37,5 +38,16 @@ func TestRefusalIsOfItsCause(t *testing.T) {
 		if fmt.Sprint(got) != step.want {
 			t.Errorf("%s suspects %v:\n%v, want\n%s", step.proxy, step.from, got, step.want)
 		}
+	}
+}
+
+// What Envoy says last is what is wrong, after the whole resource.
+func TestAReasonIsOneLine(t *testing.T) {
+	if got := brief("a:\n  b\t c"); got != "a: b c" {
+		t.Errorf("%q", got)
+	}
+	got := brief("Error adding cluster:\n" + strings.Repeat("field: 1\n", 1000) + "Sni: too long")
+	if len(got) > reasonHead+reasonTail+10 || !strings.HasPrefix(got, "Error adding cluster: ") || !strings.HasSuffix(got, " Sni: too long") {
+		t.Errorf("%d bytes: %q", len(got), got)
 	}
 }

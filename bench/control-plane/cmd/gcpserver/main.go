@@ -98,7 +98,7 @@ func read(b []byte) (map[string]*collection, error) {
 }
 
 // serve puts every collection behind one ADS server.
-func serve(all map[string]*collection) *grpc.Server {
+func serve(all map[string]*collection) (*grpc.Server, error) {
 	mux := &cachev3.MuxCache{Caches: map[string]cachev3.Cache{}}
 	for _, k := range kinds {
 		c := all[k.name]
@@ -110,7 +110,7 @@ func serve(all map[string]*collection) *grpc.Server {
 	mux.ClassifyDelta = func(r *cachev3.DeltaRequest) string { return r.GetTypeUrl() }
 	g := grpc.NewServer(grpc.MaxConcurrentStreams(100000))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(g, serverv3.NewServer(context.Background(), mux, nil))
-	return g
+	return g, nil
 }
 
 // change answers ?name=... by replacing that resource with the edited copy of its first version.
@@ -208,11 +208,13 @@ func run(load, addr, ctl string, whole, bare bool) error {
 	if whole {
 		wholeRoutes(all)
 	}
-	g := serve(all)
+	server := serve
 	if bare {
-		if g, err = serveBare(all); err != nil {
-			return err
-		}
+		server = serveBare
+	}
+	g, err := server(all)
+	if err != nil {
+		return err
 	}
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

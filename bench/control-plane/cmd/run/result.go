@@ -113,6 +113,15 @@ func (r *result) carries(who string, resources map[string]float64, kind string) 
 	}
 }
 
+// gives expects that each proxy of a side holds what one of the peer's holds.
+func (r *result) gives(who, peer side) {
+	for _, kind := range []string{"cds", "eds", "lds"} {
+		held := who.First.Held[kind]
+		r.expect(held.Mean, peer.First.Held[kind].Mean, "resources held by each proxy: "+kind+" from "+who.Server+", as from the peer")
+		r.expect(float64(held.Max-held.Min), 0, "difference between proxies that see the same from "+who.Server+": "+kind)
+	}
+}
+
 // wrong is why no figure of the run can be trusted.
 func (r *result) wrong() error {
 	if all := slices.Concat(r.Failures, r.Miscounts); len(all) > 0 {
