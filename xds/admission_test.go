@@ -1,6 +1,7 @@
 package xds
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -9,8 +10,8 @@ import (
 // A crowd is over when nobody came for a while, not in each pause of it.
 func TestACrowdIsOverOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		over := 0
-		a := newAdmission(&queue{}, func() { over++ })
+		var over atomic.Int64
+		a := newAdmission(&queue{}, func() { over.Add(1) })
 		come := func(n int) {
 			for range n {
 				st := &stream{}
@@ -21,7 +22,7 @@ func TestACrowdIsOverOnce(t *testing.T) {
 		come(a.seats - 1)
 		time.Sleep(2 * crowdGone)
 		synctest.Wait()
-		if over != 0 {
+		if over.Load() != 0 {
 			t.Error("a few are a crowd")
 		}
 		for range 10 {
@@ -29,13 +30,13 @@ func TestACrowdIsOverOnce(t *testing.T) {
 			time.Sleep(crowdGone / 2)
 		}
 		synctest.Wait()
-		if over != 0 {
+		if over.Load() != 0 {
 			t.Error("over in a pause")
 		}
 		time.Sleep(2 * crowdGone)
 		synctest.Wait()
-		if over != 1 {
-			t.Errorf("over %d times", over)
+		if over.Load() != 1 {
+			t.Errorf("over %d times", over.Load())
 		}
 	})
 }
