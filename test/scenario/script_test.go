@@ -261,8 +261,10 @@ type proxyRow struct {
 	Sent    map[string]int
 }
 
-// settle waits until the script's own proxies hold the newest configuration.
+// settle waits until the script's workloads can be called, and then until its
+// proxies hold the newest configuration: an endpoint that turned healthy is a change.
 func (s *script) settle([]string) {
+	s.until(s.healthy)
 	s.until(func() error {
 		rows, err := output[[]proxyRow]("get", "proxies")
 		if err != nil {
@@ -386,8 +388,7 @@ func (s *script) call(args []string) {
 	})
 }
 
-// first makes its calls once, all together: there is no second try. It waits for
-// the script's workloads only, that they can be called at all.
+// first makes its calls once, all together: there is no second try.
 func (s *script) first(args []string) {
 	if len(args) < 3 {
 		s.ts.Fatalf("first FROM METHOD URL ...")
@@ -397,7 +398,7 @@ func (s *script) first(args []string) {
 	count, err := strconv.Atoi(take(want, "n", "1"))
 	s.ts.Check(err)
 	call := map[string]any{"method": args[1], "url": args[2], "headers": headers, "body": take(want, "send", ""), "count": count, "together": true}
-	s.until(s.healthy)
+	s.settle(nil)
 	answers, err := s.workload(args[0]).ask(call)
 	s.ts.Check(err)
 	for _, a := range answers {
