@@ -68,6 +68,9 @@ type compiler struct {
 	contests     *flow.Collection[contest]
 	hostsFor     [2]*flow.Collection[piece] // by whether the caller is at home in the service's namespace
 	facts        *flow.Collection[facts]
+	passages     *flow.Collection[passage]
+	passagesOf   *flow.Index[passage] // by service
+	httpPorts    *flow.Collection[httpPort]
 
 	callers    *flow.Collection[caller]
 	placements *flow.Collection[placement]
@@ -120,6 +123,7 @@ func (c *compiler) wireHosts() {
 		}),
 	}
 	c.facts = flow.Derive(c.shapes, "compile/facts", c.factsOf)
+	c.wireRedirection()
 }
 
 // wireScopes is the way from workloads to scopes.
@@ -228,15 +232,18 @@ func (c *compiler) meshTables(x *flow.Ctx, host string) []model.RouteTable {
 
 // accounts are the identities behind a host. Key: host.
 type accounts struct {
-	Host string
-	IDs  []string
+	Host  string
+	IDs   []string
+	Mixed bool // some instances have no proxy
 }
 
 func (a accounts) Key() string           { return a.Host }
-func (a accounts) Equal(o accounts) bool { return slices.Equal(a.IDs, o.IDs) }
+func (a accounts) Equal(o accounts) bool { return a.Mixed == o.Mixed && slices.Equal(a.IDs, o.IDs) }
 
 func (c *compiler) serviceAccounts(x *flow.Ctx, s model.Service) []accounts {
-	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, c.candidatesFor(x, s))}}
+	all := c.candidatesFor(x, s)
+	mixed := slices.ContainsFunc(all, func(w model.Workload) bool { return w.Interception == model.NoProxy && serves(s, w) })
+	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, all), Mixed: mixed}}
 }
 
 func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
@@ -245,6 +252,7 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 
 func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
 	a, _ := flow.Get(x, c.accounts, d.Service.Host)
+	d.Mixed = d.Mixed || a.Mixed
 	return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
 }
 
@@ -306,6 +314,9 @@ func callerOf(_ *flow.Ctx, key string, _ []model.RouteTable) *caller {
 }
 
 func (c *compiler) placeWorkload(x *flow.Ctx, w model.Workload) []placement {
+	if w.Interception == model.NoProxy {
+		return nil
+	}
 	s := selectors{trust: c.TrustDomain}
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)

@@ -26,10 +26,15 @@ func endpoints(d destination, addresses []model.Address, workloads []model.Workl
 		}
 	}
 	for _, ep := range fixedEndpoints(d, addresses) {
-		ep.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy.transport_socket_match": withoutProxy()}}
-		all = append(all, ep)
+		all = append(all, marked(ep))
 	}
 	return assignment(d.Key(), all)
+}
+
+// marked is an endpoint of the mesh that has no proxy before it.
+func marked(ep *endpointv3.LbEndpoint) *endpointv3.LbEndpoint {
+	ep.Metadata = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{"envoy.transport_socket_match": withoutProxy()}}
+	return ep
 }
 
 // withoutProxy marks endpoints of the mesh that have no proxy before them.
@@ -47,12 +52,15 @@ func workloadEndpoint(d destination, w model.Workload) *endpointv3.LbEndpoint {
 	if !serves(d.Service, w) || !model.Matches(d.Labels, w.Labels) {
 		return nil
 	}
-	port, ok := w.Port(cmp.Or(d.Port.Target, d.Port.Number))
+	port, ok := w.Serving(d.Port)
 	if !ok || port.ProxyPort == 0 {
 		return nil
 	}
 	ep := endpoint(w.Address, port.ProxyPort)
 	ep.HealthStatus = health(w.Health)
+	if w.Interception == model.NoProxy {
+		return marked(ep)
+	}
 	return ep // without metadata: that would more than double what an endpoint costs every Envoy
 }
 
@@ -108,7 +116,7 @@ func accountsOf(trust string, s model.Service, workloads []model.Workload) []str
 	}
 	all := []string{model.SPIFFE(trust, s.Namespace, account)}
 	for _, w := range workloads {
-		if serves(s, w) && w.Account() != "" {
+		if serves(s, w) && w.Account() != "" && w.Interception != model.NoProxy {
 			all = append(all, model.SPIFFE(trust, w.Namespace, w.Account()))
 		}
 	}

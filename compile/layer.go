@@ -36,6 +36,8 @@ func (c *compiler) layers() *layers {
 		byScope("own", func(s scope) string { return s.own }, c.ownLayer),
 		byScope("inbound", func(s scope) string { return s.inbound }, c.inboundLayer),
 		byScope("base", func(s scope) string { return s.base() }, c.baseLayer),
+		byScope("tunnels", func(s scope) string { return s.tunnels }, c.tunnelsLayer),
+		c.strayLayers(),
 		byScope("table", func(s scope) string { return s.table }, c.tableLayer),
 		l.gateways.routeLayer,
 		piecesLayer("service", flow.Union("compile/service pieces",
@@ -174,6 +176,13 @@ func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 	resources := []*model.Resource{
 		c.intern.resource(model.TypeCluster, connectName, connectCluster(), nil),
 		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns()), nil),
+	}
+	if s.redirected() {
+		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil))
+	}
+	if s.redirected() && s.All {
+		rest := strayHost("*")
+		resources = append(resources, c.intern.resource(model.TypeVirtualHost, rest.Name, rest, []string{straysName}))
 	}
 	if !s.Inline {
 		ready := readyHost(OutboundRoutes)

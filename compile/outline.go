@@ -30,6 +30,12 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 			o.Layers, needed = append(o.Layers, hosts...), append(needed, leadTo...)
 		}
 	}
+	if s.redirected() {
+		o.Layers = append(o.Layers, s.tunnels)
+		for _, authority := range s.Asked {
+			o.Layers = append(o.Layers, strayLayer(s.Namespace, authority))
+		}
+	}
 	if len(o.Shelves) == 0 {
 		slices.Sort(needed)
 		for _, host := range slices.Compact(needed) {

@@ -20,11 +20,14 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	var resources []*model.Resource
 	add := func(r *model.Resource) { resources = append(resources, r) }
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
-	if s.Outbound != 0 {
+	if s.Outbound != 0 && !s.redirected() {
 		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns()), nil))
 	}
 	if s.Gateway != "" {
 		return model.NewLayer(key, append(resources, c.gatewayListeners(x, s, identity)...)...)
+	}
+	if s.redirected() {
+		return model.NewLayer(key, append(resources, c.redirectedInbound(x, s)...)...)
 	}
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)

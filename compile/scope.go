@@ -14,18 +14,22 @@ import (
 type scope struct {
 	Namespace, Account string
 	Gateway            string
-	Address            string
+	Interception       model.Interception
+	Address            string // where its listeners for others are
 	Outbound           uint32
 	Ports              []servedPort
-	Guards             []string    // keys of the authorizations that select it
-	Callers            []condition // of mesh routes, that hold of it
-	Gateways           []string    // keys of the gateways that its proxy is
-	Inline             bool        // its proxy cannot have routes in pieces
-	All                bool        // it knows every service
-	Hosts              []string    // else: those that it knows
+	Rest               model.MTLSMode // of all other ports, where traffic is redirected
+	Guards             []string       // keys of the authorizations that select it
+	Callers            []condition    // of mesh routes, that hold of it
+	Gateways           []string       // keys of the gateways that its proxy is
+	Inline             bool           // its proxy cannot have routes in pieces
+	All                bool           // it knows every service
+	Hosts              []string       // else: those that it knows
+	Asked              []string       // authorities that go where they were going, unless a service has them
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
+	tunnels string // the listener for redirected calls
 	inbound string // that all share who are guarded alike
 	gate    string // that all share who are the same gateways
 	shelf   string // of everything that is called, shared by all who call alike
@@ -46,6 +50,9 @@ func (s scope) Equal(o scope) bool { return reflect.DeepEqual(s, o) }
 // learns says whether what it calls and does not know is found out for it.
 func (s scope) learns() bool { return !s.All && !s.Inline }
 
+// redirected says whether all traffic of the application beside it is led into it.
+func (s scope) redirected() bool { return s.Interception == model.Redirected && s.Gateway == "" }
+
 // base is the layer that all share who know services in one way.
 func (s scope) base() string {
 	switch {
@@ -54,16 +61,19 @@ func (s scope) base() string {
 	case s.Inline:
 		return "base/inline"
 	case s.All:
-		return "base/all"
+		return "base/all" + string(s.Interception)
 	}
-	return "base/learn"
+	return "base/learn" + string(s.Interception)
 }
 
 // named sets the keys, once all else is known.
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns()})
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.Rest})
+	if s.redirected() {
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{s.Address, s.All, s.Hosts})
+	}
 	if s.Gateway != "" {
 		s.gate = digest(s.Gateways)
 	} else {
@@ -124,7 +134,11 @@ type selectors struct {
 func (s selectors) place(w model.Workload, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
-		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts,
+		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Asked: known.Asked, Interception: w.Interception,
+	}
+	if out.redirected() {
+		out.Address = anyAddress(w.Address) // so that replicas are alike
+		out.Rest, _ = mtlsMode(s.peers, w, 0)
 	}
 	for _, p := range w.Ports {
 		if w.Gateway == "" && p.ProxyPort != 0 && p.AppPort != 0 {

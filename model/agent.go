@@ -9,10 +9,11 @@ import (
 // What agent and server say to each other, as JSON on one gRPC stream
 // (AgentSession) and two calls (AgentJoin, AgentRenew) of the mesh port. The
 // stream is the lease of the workload: it ends, and after LeaseIntervals
-// intervals without a new one the workload is lost.
+// intervals without a new one the workload is lost. A pod needs no lease.
 const (
 	AgentService   = "weft.Agent"
-	AgentJoin      = "/weft.Agent/Join"    // JoinRequest -> JoinReply; the only call without a client certificate
+	AgentJoin      = "/weft.Agent/Join"    // JoinRequest -> JoinReply; without a client certificate
+	AgentAttest    = "/weft.Agent/Attest"  // AttestRequest -> JoinReply; without a client certificate, as Join
 	AgentRenew     = "/weft.Agent/Renew"   // RenewRequest -> CertificateReply
 	AgentSession   = "/weft.Agent/Session" // stream of AgentMessage -> stream of ServerMessage
 	LeaseInterval  = 5 * time.Second       // an agent says something at least this often
@@ -27,7 +28,13 @@ type JoinRequest struct {
 	CSR   []byte `json:"csr"`  // PKCS#10, DER
 }
 
-// JoinReply is the host's identity.
+// AttestRequest trades a pod's ServiceAccount token for the identity of that account.
+type AttestRequest struct {
+	Token string `json:"token"`
+	CSR   []byte `json:"csr"` // PKCS#10, DER
+}
+
+// JoinReply is the identity of a host or pod.
 type JoinReply struct {
 	CertificateReply
 	TrustDomain string `json:"trustDomain"`
@@ -69,6 +76,9 @@ type Registration struct {
 	Ports     []WorkloadPort    `json:"ports,omitempty"`
 	// OutboundPort is where its Envoy takes the application's own calls, on loopback.
 	OutboundPort uint32 `json:"outboundPort,omitempty"`
+	// ServiceAccount marks a pod: Kubernetes registers it and watches over it. Nothing
+	// else but namespace, name and address matters then.
+	ServiceAccount string `json:"serviceAccount,omitempty"`
 }
 
 // ServerMessage is what the server says to an agent.

@@ -8,11 +8,14 @@ type Known struct {
 	// All: every service of the mesh, now and later. Hosts is empty then.
 	All   bool
 	Hosts []string // of services, sorted; some may not exist (yet)
+	// Asked are authorities that its proxy asked for, sorted, where calls to what
+	// nobody knows go where they were going.
+	Asked []string
 }
 
 func (k Known) Key() string { return k.Workload }
 func (k Known) Equal(o Known) bool {
-	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts)
+	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts) && slices.Equal(k.Asked, o.Asked)
 }
 
 // AskPrefix begins the name of every virtual host of the calls that workloads

@@ -59,15 +59,18 @@ type Service struct {
 	Selector   map[string]string // of workload labels in Namespace, for ByWorkload
 	Ports      []Port            // by number, ascending
 	Addresses  []Address         // for Static and ByDNS; for ByWorkload: instances without a proxy, beside the workloads
+	VIPs       []string          // IPs of the service itself, to which callers without a proxy connect
 	From       []Origin
 }
 
 // Port of a service.
 type Port struct {
-	Number   uint32 // the port that callers name
-	Target   uint32 // the port of the workload's service port it leads to; 0: Number
-	Name     string
-	Protocol Protocol
+	Number uint32 // the port that callers name
+	Target uint32 // the port of the workload's service port it leads to; 0: Number
+	// TargetName is the name of that port, for workloads whose ports have names.
+	TargetName string
+	Name       string
+	Protocol   Protocol
 }
 
 // Address is one given endpoint of an external service.
@@ -98,7 +101,7 @@ func (s Service) Equal(o Service) bool {
 	return s.Host == o.Host && s.Namespace == o.Namespace && s.Name == o.Name &&
 		s.External == o.External && s.Resolution == o.Resolution &&
 		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) &&
-		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.From, o.From)
+		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.From, o.From)
 }
 
 // Port finds a port by number.
@@ -156,10 +159,27 @@ const (
 	Lost      Health = "Lost" // lease ended, yet kept: see WorkloadStatus
 )
 
+// Interception is how traffic gets into a workload's proxy.
+type Interception string
+
+const (
+	Explicit   Interception = ""           // callers and application connect to its ports
+	Redirected Interception = "redirected" // all TCP of the workload is led into it
+	NoProxy    Interception = "none"       // it has none
+)
+
+// Where the proxy of a workload with Redirected traffic takes it.
+const (
+	RedirectedOutbound = 15001
+	RedirectedInbound  = 15006
+)
+
 // Workload is one running instance, or a gateway's proxy. Key: namespace/name.
 type Workload struct {
 	Namespace, Name string
 	App, Version    string
+	ServiceAccount  string // of its identity, where that is given apart from the application
+	Interception    Interception
 	Gateway         string            // the gateway that this proxy is; "" for a sidecar
 	Labels          map[string]string // app and version included
 	Address         string            // IP at which its proxy is reached
@@ -172,6 +192,7 @@ type Workload struct {
 // WorkloadPort is a port of the service that the workload serves.
 type WorkloadPort struct {
 	Number    uint32   `json:"number"` // the service's port, the one that callers name
+	Name      string   `json:"name,omitempty"`
 	Protocol  Protocol `json:"protocol"`
 	ProxyPort uint32   `json:"proxyPort"`         // where its Envoy accepts calls for this port
 	AppPort   uint32   `json:"appPort,omitempty"` // where the application listens, on loopback
@@ -182,12 +203,12 @@ func (w Workload) Key() string { return w.Namespace + "/" + w.Name }
 // Equal is written out, as there are as many workloads as endpoints.
 func (w Workload) Equal(o Workload) bool {
 	return w.Namespace == o.Namespace && w.Name == o.Name && w.App == o.App && w.Version == o.Version &&
-		w.Gateway == o.Gateway && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes &&
+		w.Gateway == o.Gateway && w.ServiceAccount == o.ServiceAccount && w.Interception == o.Interception && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes &&
 		slices.Equal(w.Ports, o.Ports) && maps.Equal(w.Labels, o.Labels)
 }
 
 // Account is the name in the workload's identity.
-func (w Workload) Account() string { return cmp.Or(w.Gateway, w.App) }
+func (w Workload) Account() string { return cmp.Or(w.ServiceAccount, w.Gateway, w.App) }
 
 // Port finds a port by the service's number.
 func (w Workload) Port(number uint32) (WorkloadPort, bool) {
@@ -196,6 +217,20 @@ func (w Workload) Port(number uint32) (WorkloadPort, bool) {
 		return WorkloadPort{}, false
 	}
 	return w.Ports[i], true
+}
+
+// Serving finds the port to which a port of a service leads: by name, where the
+// workload's ports have names.
+func (w Workload) Serving(p Port) (WorkloadPort, bool) {
+	named := slices.ContainsFunc(w.Ports, func(q WorkloadPort) bool { return q.Name != "" })
+	if p.TargetName != "" && named {
+		i := slices.IndexFunc(w.Ports, func(q WorkloadPort) bool { return q.Name == p.TargetName })
+		if i < 0 {
+			return WorkloadPort{}, false
+		}
+		return w.Ports[i], true
+	}
+	return w.Port(cmp.Or(p.Target, p.Number))
 }
 
 // Matches says whether the labels hold all that the selector asks. An empty

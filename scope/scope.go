@@ -32,6 +32,7 @@ type Scopes struct {
 	asked    *flow.Collection[asked]
 	wanted   *flow.Collection[want]
 
+	tunnels    *flow.Index[tunnel]           // by namespace
 	egressesOf *flow.Index[model.Egress]     // by namespace
 	declaredOf *flow.Index[model.Declared]   // by account
 	learnedOf  *flow.Index[model.Learned]    // by account
@@ -56,6 +57,7 @@ type bound struct {
 	Account  Account
 	Gateway  bool
 	Inline   bool   // it cannot ask, so it knows everything
+	Caught   bool   // all that it calls is led into its proxy
 	Egress   string // key of the one that decides; "": the account's needs do
 }
 
@@ -71,7 +73,11 @@ func New(in Inputs) *Scopes {
 	if in.Routes != nil {
 		s.routesOf = flow.NewIndex(in.Routes, hostsOfMesh)
 	}
+	s.tunnels = flow.NewIndex(flow.Derive(in.Services, "tunnels", tunnelsOf), func(t tunnel) []string { return []string{t.Namespace} })
 	s.bounds = flow.Derive(in.Workloads, "bounds of scopes", func(x *flow.Ctx, w model.Workload) []bound {
+		if w.Interception == model.NoProxy {
+			return nil
+		}
 		return []bound{s.bound(x, w)}
 	})
 	s.wireReaches()
@@ -100,6 +106,7 @@ func lookup[V flow.Row[V]](x *flow.Ctx, ix *flow.Index[V], by string) []V {
 
 func (s *Scopes) bound(x *flow.Ctx, w model.Workload) bound {
 	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != "", Inline: w.InlineRoutes}
+	b.Caught = w.Interception == model.Redirected && !b.Gateway
 	if e, ok := s.egress(x, w); ok && !b.Gateway && !b.Inline {
 		b.Egress = e.Key()
 	}
@@ -116,8 +123,13 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 		return k
 	}
 	account, _ := flow.Get(x, s.accounts, b.Account.String())
+	if b.Caught {
+		k.Asked = s.asking(x, b.Account)
+	}
 	if b.Egress == "" {
-		k.Hosts = account.Hosts
+		if k.Hosts = account.Hosts; b.Caught {
+			k.Hosts = s.withTunnels(x, b.Account.Namespace, k.Hosts)
+		}
 		return k
 	}
 	r, _ := flow.Get(x, s.reaches, reachKey(b))

@@ -6,6 +6,7 @@ import (
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/api"
@@ -25,6 +26,8 @@ type Options struct {
 	// TrustDomain of the mesh's identities. Policies that name Istio's usual one, cluster.local,
 	// mean this one.
 	TrustDomain string
+	// Pods of a Kubernetes cluster, which are workloads; nil: there is none.
+	Pods *flow.Collection[model.Pod]
 }
 
 // New wires the mesh behind a source of objects. Objects of kinds that are not
@@ -36,7 +39,7 @@ func New(objects *flow.Collection[api.Object], options Options) *join.Mesh {
 		part := Object(row, options)
 		labels.of(part)
 		return []join.Part{part}
-	}))
+	}), options.Pods)
 }
 
 // Object reads one object by itself.
@@ -91,6 +94,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.ReferenceGrant(o, spec)...)
 	case *corev1.ServiceSpec:
 		join.Say(p, kube.Service(o, spec)...)
+	case *discoveryv1.EndpointSlice:
+		join.Say(p, kube.EndpointSlice(o, spec)...)
 	case *corev1.Namespace:
 		join.Say(p, join.Labels(maps.Clone(o.Labels)))
 	case *corev1.Secret:

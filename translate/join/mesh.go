@@ -22,6 +22,7 @@ type Mesh struct {
 	Problems       *flow.Collection[model.Problem]
 
 	parts      *flow.Collection[Part]
+	registered *flow.Collection[model.Workload]
 	instances  *flow.Index[model.Workload]       // by host of their application
 	policiesOf *flow.Index[model.Policy]         // by host
 	peersOf    *flow.Index[item[model.PeerAuth]] // by namespace, those of whole namespaces
@@ -33,12 +34,12 @@ type Mesh struct {
 	owners     *flow.Collection[owner]
 }
 
-// New wires the mesh behind the parts.
-func New(parts *flow.Collection[Part]) *Mesh {
+// New wires the mesh behind the parts, and pods, which may be nil.
+func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
-	m.Workloads = rows(parts, "workloads", Of[model.Workload])
+	written := m.wireWorkloads(pods)
 	m.Authorizations = rows(parts, "authorizations", Of[model.Authorization])
-	m.wireServices()
+	m.wireServices(written)
 	m.wirePolicies()
 	m.wirePeers()
 	m.wireScopes()

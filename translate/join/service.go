@@ -9,6 +9,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/translate/kube"
 	"weft.dev/translate/object"
 )
 
@@ -20,13 +21,9 @@ type claim struct {
 
 func (c claim) Equal(o claim) bool { return c.Implied == o.Implied && c.Service.Equal(o.Service) }
 
-func (m *Mesh) wireServices() {
-	m.instances = flow.NewIndex(m.Workloads, func(w model.Workload) []string {
-		if w.App == "" {
-			return nil // a gateway
-		}
-		return []string{model.HostOf(w.Namespace, w.App)}
-	})
+// wireWorkloads finds those that registered, and pods. It returns the services
+// that somebody wrote, which say what pods serve.
+func (m *Mesh) wireWorkloads(pods *flow.Collection[model.Pod]) *flow.Collection[item[claim]] {
 	written := items(m.parts, "written services", func(_ *flow.Ctx, p Part) []claim {
 		var all []claim
 		for _, s := range Of[model.Service](p) {
@@ -34,31 +31,76 @@ func (m *Mesh) wireServices() {
 		}
 		return all
 	}, func(c claim) string { return c.Host })
-	claims := flow.Union("service claims", written, flow.Group(m.instances, "implied services", implied))
-	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
-	entries := said(m.parts, "workload entries", func(model.Address) string { return "" })
-	entriesOf := flow.NewIndex(entries, func(i item[model.Address]) []string {
-		var all []string
-		for label, value := range i.Value.Labels {
-			all = append(all, labelKey(i.Object.Namespace, label, value))
+	m.registered = rows(m.parts, "registered workloads", Of[model.Workload])
+	m.Workloads = m.registered
+	if pods != nil {
+		m.Workloads = flow.Union("workloads", m.registered, workloadsOf(pods, written))
+	}
+	return written
+}
+
+// byApp finds workloads by the host of their application.
+func byApp(all *flow.Collection[model.Workload]) *flow.Index[model.Workload] {
+	return flow.NewIndex(all, func(w model.Workload) []string {
+		if w.App == "" {
+			return nil // a gateway
 		}
-		return all
+		return []string{model.HostOf(w.Namespace, w.App)}
 	})
+}
+
+func (m *Mesh) wireServices(written *flow.Collection[item[claim]]) {
+	m.instances = byApp(m.Workloads)
+	claims := flow.Union("service claims", written, flow.Group(byApp(m.registered), "implied services", implied))
+	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
+	given := newGiven(m.parts)
 	m.Services = flow.Group(byHost, "services", func(x *flow.Ctx, host string, all []item[claim]) *model.Service {
 		s, ok := serviceOf(host, all)
 		if !ok {
 			return nil
 		}
-		if s.Resolution == model.ByWorkload && len(s.Selector) > 0 {
-			label := selectorLabel(s.Selector)
-			for _, e := range flow.Lookup(x, entriesOf, labelKey(s.Namespace, label, s.Selector[label])) {
-				if model.Matches(s.Selector, e.Value.Labels) {
-					s.Addresses = append(s.Addresses, e.Value)
-				}
-			}
-		}
+		s.Addresses = slices.Concat(s.Addresses, given.to(x, s))
 		return &s
 	})
+}
+
+// given are endpoints that objects of their own give to services.
+type given struct {
+	entries *flow.Index[item[model.Address]] // by label
+	slices  *flow.Index[item[kube.Slice]]    // by host
+}
+
+func newGiven(parts *flow.Collection[Part]) given {
+	entries := said(parts, "workload entries", func(model.Address) string { return "" })
+	slices := said(parts, "endpoint slices", func(s kube.Slice) string { return s.Host })
+	return given{
+		entries: flow.NewIndex(entries, func(i item[model.Address]) []string {
+			var all []string
+			for label, value := range i.Value.Labels {
+				all = append(all, labelKey(i.Object.Namespace, label, value))
+			}
+			return all
+		}),
+		slices: flow.NewIndex(slices, func(i item[kube.Slice]) []string { return []string{i.Value.Host} }),
+	}
+}
+
+// to are those of a service.
+func (g given) to(x *flow.Ctx, s model.Service) (all []model.Address) {
+	switch {
+	case s.Resolution == model.ByWorkload && len(s.Selector) > 0:
+		label := selectorLabel(s.Selector)
+		for _, e := range flow.Lookup(x, g.entries, labelKey(s.Namespace, label, s.Selector[label])) {
+			if model.Matches(s.Selector, e.Value.Labels) {
+				all = append(all, e.Value)
+			}
+		}
+	case s.Resolution == model.Static:
+		for _, slice := range flow.Lookup(x, g.slices, s.Host) {
+			all = append(all, slice.Value.Addresses...)
+		}
+	}
+	return all
 }
 
 // selectorLabel is the label of a selector by which its candidates are found:

@@ -42,9 +42,20 @@ func Service(o *object.Object, spec *corev1.ServiceSpec) []model.Service {
 		s.Addresses = []model.Address{{Host: name}}
 	case len(spec.Selector) == 0:
 		s.Resolution = model.Static // an empty selector would match every workload
-		o.NotHonoured(object.Spec.Dot("selector"), "weft does not read EndpointSlices, so the service has no endpoints; add a selector, or write a ServiceEntry")
 	}
+	s.VIPs = virtualIPs(spec)
 	return []model.Service{s}
+}
+
+// virtualIPs are those that Kubernetes gave the service.
+func virtualIPs(spec *corev1.ServiceSpec) []string {
+	var all []string
+	for _, ip := range spec.ClusterIPs {
+		if model.Callable(ip) { // a headless service has "None"
+			all = append(all, ip)
+		}
+	}
+	return all
 }
 
 func port(o *object.Object, at object.Path, in *corev1.ServicePort) (model.Port, bool) {
@@ -58,7 +69,7 @@ func port(o *object.Object, at object.Path, in *corev1.ServicePort) (model.Port,
 	}
 	switch {
 	case in.TargetPort.Type == intstr.String && in.TargetPort.StrVal != "":
-		o.NotHonoured(at.Dot("targetPort"), "weft knows ports of workloads by number only, and takes %d for %q; write the number", p.Number, in.TargetPort.StrVal)
+		p.TargetName = in.TargetPort.StrVal
 	case in.TargetPort.IntVal != 0 && o.CheckPort(at.Dot("targetPort"), uint32(in.TargetPort.IntVal)):
 		if target := uint32(in.TargetPort.IntVal); target != p.Number {
 			p.Target = target

@@ -1,0 +1,96 @@
+package compile
+
+import (
+	"strconv"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// InboundListener takes all calls of an application whose traffic is redirected.
+const InboundListener = "inbound"
+
+// redirectedInbound are that listener, and the ways on to the application.
+func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
+	guards := allFound(x, c.Authorizations, s.Guards)
+	from := guardKeys(guards)
+	needs := []string{inboundStrays}
+	resources := []*model.Resource{
+		c.intern.resource(model.TypeCluster, inboundStrays, toApplication(inboundStrays, s.Address, model.TCP), nil),
+	}
+	for _, p := range s.Ports {
+		name := InboundName(p.Number)
+		needs, from = append(needs, name), append(from, p.ModeFrom...)
+		resources = append(resources, c.intern.resource(model.TypeCluster, name, toApplication(name, s.Address, p.Protocol), nil))
+	}
+	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, guards), needs, from...))
+}
+
+func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv3.Listener {
+	l := &listenerv3.Listener{
+		Name:                          InboundListener,
+		StatPrefix:                    InboundListener,
+		Address:                       address(s.Address, model.RedirectedInbound),
+		PerConnectionBufferLimitBytes: u32(connectionBuffer),
+		TrafficDirection:              corev3.TrafficDirection_INBOUND,
+		ListenerFilters:               append([]*listenerv3.ListenerFilter{originalDestination()}, inspectors(model.MTLSPermissive)...),
+		// A client may wait for the server's first word: then it speaks no TLS.
+		ContinueOnListenerFiltersTimeout: true,
+		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
+	}
+	for _, p := range s.Ports {
+		l.FilterChains = append(l.FilterChains, portChains(p, guards)...)
+	}
+	// Nobody can say of a port that no service has whether a policy means it.
+	if len(guards) == 0 && s.Rest != model.MTLSStrict {
+		l.DefaultFilterChain = &listenerv3.FilterChain{Name: inboundStrays, Filters: leadOn(inboundStrays)}
+	}
+	if len(l.FilterChains) == 0 && l.DefaultFilterChain == nil {
+		l.FilterChains = []*listenerv3.FilterChain{closed()}
+	}
+	return l
+}
+
+// closed is a chain that nothing matches: a listener must have one.
+func closed() *listenerv3.FilterChain {
+	return &listenerv3.FilterChain{
+		Name: "closed", Filters: leadOn(inboundStrays),
+		FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(model.RedirectedInbound), ServerNames: []string{"closed.invalid"}},
+	}
+}
+
+// portChains are those of one port.
+func portChains(p servedPort, guards []model.Authorization) []*listenerv3.FilterChain {
+	name := InboundName(p.Number)
+	filters, alpn := managed(inboundManager(name, name)), []string{"h2", "http/1.1"}
+	if !p.Protocol.IsHTTP() {
+		filters, alpn = tcpFilters(name, p.WorkloadPort, guards), []string{alpnTCP}
+	}
+	chains := inboundChains(p.Mode, p.Protocol, filters, alpn)
+	for _, chain := range chains {
+		chain.Name += "." + strconv.Itoa(int(p.Number))
+		if chain.FilterChainMatch == nil {
+			chain.FilterChainMatch = &listenerv3.FilterChainMatch{}
+		}
+		chain.FilterChainMatch.DestinationPort = u32(p.Number)
+	}
+	return chains
+}
+
+// toApplication leads to where the caller wanted to go, from an address by which
+// redirection knows that it has been here.
+func toApplication(name, family string, protocol model.Protocol) *clusterv3.Cluster {
+	c := localCluster(name, 0, protocol)
+	c.LoadAssignment = nil
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST}
+	c.LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED
+	c.UpstreamBindConfig = &corev3.BindConfig{SourceAddress: &corev3.SocketAddress{
+		Address: straySource(family), PortSpecifier: &corev3.SocketAddress_PortValue{},
+	}}
+	return c
+}

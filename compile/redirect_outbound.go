@@ -1,0 +1,201 @@
+package compile
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/http_inspector/v3"
+	originalv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// passage is a port of a service whose connections are led on as they are. Key: its cluster.
+type passage struct {
+	Cluster, Host string
+	Port          uint32
+	VIPs          []string
+}
+
+func (t passage) Key() string { return t.Cluster }
+func (t passage) Equal(o passage) bool {
+	return t.Cluster == o.Cluster && t.Host == o.Host && t.Port == o.Port && slices.Equal(t.VIPs, o.VIPs)
+}
+
+// httpPort is a port number at which some service of the mesh speaks HTTP. Only
+// there is redirected traffic looked into: a protocol in which the server speaks
+// first would wait for the look to end. Key: the number.
+type httpPort uint32
+
+func (p httpPort) Key() string           { return strconv.Itoa(int(p)) }
+func (p httpPort) Equal(o httpPort) bool { return p == o }
+
+// wireRedirection is what listeners for redirected calls ask of services.
+func (c *compiler) wireRedirection() {
+	c.passages = flow.Derive(c.shapes, "compile/passages", passagesTo)
+	c.passagesOf = flow.NewIndex(c.passages, func(t passage) []string { return []string{t.Host} })
+	c.httpPorts = flow.Group(flow.NewIndex(c.shapes, httpNumbers), "compile/http ports", func(_ *flow.Ctx, number string, _ []shape) *httpPort {
+		n, _ := strconv.ParseUint(number, 10, 16) // httpNumbers wrote it
+		port := httpPort(n)
+		return &port
+	})
+}
+
+func passagesTo(_ *flow.Ctx, s shape) []passage {
+	if len(s.VIPs) == 0 {
+		return nil
+	}
+	var all []passage
+	for _, p := range s.Ports {
+		if !p.Protocol.IsHTTP() {
+			all = append(all, passage{model.ClusterName(s.Host, p.Number, ""), s.Host, p.Number, s.VIPs})
+		}
+	}
+	return all
+}
+
+func httpNumbers(s shape) (all []string) {
+	for _, p := range s.Ports {
+		if p.Protocol.IsHTTP() {
+			all = append(all, strconv.Itoa(int(p.Number)))
+		}
+	}
+	return all
+}
+
+// tunnelsLayer has the listener that takes all calls of an application, wherever
+// they go.
+func (c *compiler) tunnelsLayer(x *flow.Ctx, key string, s scope) *model.Layer {
+	var known []passage
+	if s.All {
+		known = flow.All(x, c.passages)
+	}
+	for _, host := range s.Hosts {
+		known = append(known, flow.Lookup(x, c.passagesOf, host)...)
+	}
+	needs := []string{straysName}
+	for _, t := range known {
+		needs = append(needs, t.Cluster)
+	}
+	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
+	return model.NewLayer(key, c.intern.resource(model.TypeListener, OutboundListener,
+		redirectedListener(s, identity, flow.All(x, c.httpPorts), known), needs))
+}
+
+func redirectedListener(s scope, identity string, http []httpPort, known []passage) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:                          OutboundListener,
+		StatPrefix:                    OutboundListener,
+		Metadata:                      identityOf(identity),
+		Address:                       address(loopbackOf(s.Address), s.Outbound),
+		PerConnectionBufferLimitBytes: u32(connectionBuffer),
+		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
+		ListenerFilters:               []*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)},
+		// Who says nothing for a while may be a client that waits for the server's first word.
+		ContinueOnListenerFiltersTimeout: true,
+		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
+		FilterChains:                     redirectedChains(s.learns(), http, known),
+		DefaultFilterChain:               &listenerv3.FilterChain{Name: straysName, Filters: leadOn(straysName)},
+	}
+}
+
+// redirectedChains are one for each passage, and one for HTTP. Envoy chooses by
+// port first and does not come back: so a port that has passages has HTTP, too.
+func redirectedChains(learns bool, http []httpPort, known []passage) []*listenerv3.FilterChain {
+	filters := managed(outboundManager(OutboundListener, learns))
+	chains := []*listenerv3.FilterChain{{
+		Name: "http", Filters: filters, FilterChainMatch: &listenerv3.FilterChainMatch{ApplicationProtocols: httpVersions},
+	}}
+	var shared []uint32
+	for _, t := range known {
+		if slices.Contains(http, httpPort(t.Port)) && !slices.Contains(shared, t.Port) {
+			shared = append(shared, t.Port)
+			chains = append(chains, &listenerv3.FilterChain{
+				Name: "http." + strconv.Itoa(int(t.Port)), Filters: filters,
+				FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(t.Port), ApplicationProtocols: httpVersions},
+			})
+		}
+		chains = append(chains, &listenerv3.FilterChain{
+			Name: t.Cluster, Filters: leadOn(t.Cluster),
+			FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(t.Port), PrefixRanges: prefixes(t.VIPs)},
+		})
+	}
+	return chains
+}
+
+// httpVersions are what the inspector finds.
+var httpVersions = []string{"http/1.0", "http/1.1", "h2c"}
+
+// leadOn passes the bytes of a connection to a cluster.
+func leadOn(cluster string) []*listenerv3.Filter {
+	return []*listenerv3.Filter{networkFilter("envoy.filters.network.tcp_proxy", &tcpv3.TcpProxy{
+		StatPrefix: cluster, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster},
+	})}
+}
+
+func originalDestination() *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{
+		Name:       "envoy.filters.listener.original_dst",
+		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: pack(&originalv3.OriginalDst{})},
+	}
+}
+
+// httpInspector looks at the first bytes of connections to these ports.
+func httpInspector(ports []httpPort) *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{
+		Name:           "envoy.filters.listener.http_inspector",
+		ConfigType:     &listenerv3.ListenerFilter_TypedConfig{TypedConfig: pack(&inspectorv3.HttpInspector{})},
+		FilterDisabled: otherPorts(ports),
+	}
+}
+
+// otherPorts matches connections to any port but these.
+func otherPorts(ports []httpPort) *listenerv3.ListenerFilterChainMatchPredicate {
+	if len(ports) == 0 {
+		return &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_AnyMatch{AnyMatch: true}}
+	}
+	rules := make([]*listenerv3.ListenerFilterChainMatchPredicate, len(ports))
+	for i, p := range ports {
+		rules[i] = &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_DestinationPortRange{
+			DestinationPortRange: &typev3.Int32Range{Start: int32(p), End: int32(p) + 1},
+		}}
+	}
+	these := rules[0]
+	if len(rules) > 1 {
+		these = &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_OrMatch{
+			OrMatch: &listenerv3.ListenerFilterChainMatchPredicate_MatchSet{Rules: rules},
+		}}
+	}
+	return &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{NotMatch: these}}
+}
+
+// prefixes are ranges of one address each.
+func prefixes(ips []string) []*corev3.CidrRange {
+	all := make([]*corev3.CidrRange, 0, len(ips))
+	for _, ip := range ips {
+		if parsed, err := netip.ParseAddr(ip); err == nil {
+			all = append(all, &corev3.CidrRange{AddressPrefix: ip, PrefixLen: u32(uint32(parsed.BitLen()))})
+		}
+	}
+	return all
+}
+
+// anyAddress is every address of the family of an IP, loopbackOf the one of its
+// own machine, straySource that of what a proxy leads on to its application.
+func anyAddress(ip string) string  { return ofFamily(ip, "0.0.0.0", "::") }
+func loopbackOf(ip string) string  { return ofFamily(ip, "127.0.0.1", "::1") }
+func straySource(ip string) string { return ofFamily(ip, "127.0.0.6", "::6") }
+
+func ofFamily(ip, v4, v6 string) string {
+	if parsed, err := netip.ParseAddr(ip); err == nil && parsed.Is6() {
+		return v6
+	}
+	return v4
+}

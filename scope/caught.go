@@ -1,0 +1,48 @@
+package scope
+
+import (
+	"slices"
+	"strings"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// A workload that all traffic of is led into its proxy needs no HTTP to be
+// known: its connections must find the service by the address that they go to,
+// and there is nobody to ask while they wait. So it knows such services of its
+// own namespace; others it has to declare.
+
+// tunnel is a service that is called by its address alone. Key: host.
+type tunnel struct{ Host, Namespace string }
+
+func (t tunnel) Key() string         { return t.Host }
+func (t tunnel) Equal(o tunnel) bool { return t == o }
+
+func tunnelsOf(_ *flow.Ctx, s model.Service) []tunnel {
+	opaque := slices.ContainsFunc(s.Ports, func(p model.Port) bool { return !p.Protocol.IsHTTP() })
+	if !opaque || len(s.VIPs) == 0 {
+		return nil
+	}
+	return []tunnel{{s.Host, s.Namespace}}
+}
+
+func (s *Scopes) withTunnels(x *flow.Ctx, namespace string, hosts []string) []string {
+	all := slices.Clone(hosts)
+	for _, t := range flow.Lookup(x, s.tunnels, namespace) {
+		all = append(all, t.Host)
+	}
+	return sorted(all)
+}
+
+// asking are the authorities that proxies of an account ask for. What is no
+// name of a host cannot be a domain of Envoy's.
+func (s *Scopes) asking(x *flow.Ctx, a Account) []string {
+	var all []string
+	for _, one := range lookup(x, s.askedOf, a.String()) {
+		if one.Authority != "" && !strings.ContainsAny(one.Authority, "*/ ") {
+			all = append(all, one.Authority)
+		}
+	}
+	return sorted(all)
+}

@@ -1,0 +1,107 @@
+package join
+
+import (
+	"cmp"
+	"slices"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate/object"
+)
+
+// Labels of a pod that say what it is.
+const (
+	gatewayNameLabel = "gateway.networking.k8s.io/gateway-name" // the Gateway API's, of pods that are one's proxy
+	versionLabel     = "version"
+	kubeAppLabel     = "app.kubernetes.io/name" // Kubernetes' own words for app and version
+	kubeVersionLabel = "app.kubernetes.io/version"
+)
+
+// workloadsOf makes workloads of pods. The services that select a pod say which
+// ports it serves and what is spoken there.
+func workloadsOf(pods *flow.Collection[model.Pod], written *flow.Collection[item[claim]]) *flow.Collection[model.Workload] {
+	selecting := flow.NewIndex(written, func(i item[claim]) []string {
+		s := i.Value.Service
+		if s.Resolution != model.ByWorkload || len(s.Selector) == 0 {
+			return nil
+		}
+		label := selectorLabel(s.Selector)
+		return []string{labelKey(s.Namespace, label, s.Selector[label])}
+	})
+	return flow.Derive(pods, "pods", func(x *flow.Ctx, p model.Pod) []model.Workload {
+		w := workloadOf(p)
+		if w.Gateway != "" {
+			return []model.Workload{w}
+		}
+		for _, label := range model.SortedKeys(p.Labels) {
+			for _, i := range flow.Lookup(x, selecting, labelKey(p.Namespace, label, p.Labels[label])) {
+				if model.Matches(i.Value.Selector, p.Labels) {
+					w.Ports = servedFor(i.Value.Service, p, w.Ports)
+				}
+			}
+		}
+		w.Ports = declared(p, w.Ports)
+		slices.SortFunc(w.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
+		return []model.Workload{w}
+	})
+}
+
+func workloadOf(p model.Pod) model.Workload {
+	w := model.Workload{
+		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.ServiceAccount, Address: p.Address,
+		App: cmp.Or(p.Labels[appLabel], p.Labels[kubeAppLabel]), Version: cmp.Or(p.Labels[versionLabel], p.Labels[kubeVersionLabel]),
+		Interception: model.NoProxy, Health: model.Unhealthy,
+	}
+	switch {
+	case p.Leaving:
+		w.Health = model.Draining
+	case p.Ready:
+		w.Health = model.Healthy
+	}
+	if !p.Proxy {
+		return w
+	}
+	w.Interception = model.Redirected
+	if w.Gateway = p.Labels[gatewayNameLabel]; w.Gateway != "" {
+		w.App = ""
+	} else {
+		w.Outbound = model.RedirectedOutbound
+	}
+	return w
+}
+
+// servedFor adds the ports of a pod to which those of a service lead. Of two
+// services that say different things of a port, the first one is right.
+func servedFor(s model.Service, p model.Pod, ports []model.WorkloadPort) []model.WorkloadPort {
+	for _, port := range s.Ports {
+		number := cmp.Or(port.Target, port.Number)
+		if port.TargetName != "" {
+			i := slices.IndexFunc(p.Ports, func(q model.PodPort) bool { return q.Name == port.TargetName })
+			if i < 0 {
+				continue // no container has it, and Kubernetes sends nothing there either
+			}
+			number = p.Ports[i].Number
+		}
+		ports = served(ports, model.WorkloadPort{Number: number, Name: port.TargetName, Protocol: port.Protocol})
+	}
+	return ports
+}
+
+// declared adds ports of containers that no service leads to.
+func declared(p model.Pod, ports []model.WorkloadPort) []model.WorkloadPort {
+	for _, port := range p.Ports {
+		protocol, _ := object.Protocol("", port.Name)
+		ports = served(ports, model.WorkloadPort{Number: port.Number, Name: port.Name, Protocol: protocol})
+	}
+	return ports
+}
+
+func served(ports []model.WorkloadPort, add model.WorkloadPort) []model.WorkloadPort {
+	add.ProxyPort, add.AppPort = add.Number, add.Number
+	i := slices.IndexFunc(ports, func(p model.WorkloadPort) bool { return p.Number == add.Number })
+	if i < 0 {
+		return append(ports, add)
+	}
+	ports[i].Name = cmp.Or(ports[i].Name, add.Name)
+	return ports
+}
