@@ -59,7 +59,7 @@ var fences = map[string][]string{
 	"k8s.io/apiextensions-apiserver":         {"store/serve", "source/folder"}, // see docs/design/0005-folder.md
 	"github.com/fsnotify/fsnotify":           {"source/folder"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
-	"k8s.io/client-go":                       {"store/*", "source/store", "cmd/*", "test/*"},
+	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "cmd/*", "test/*"},
 	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "xds", "agent/*", "test/*"},
 	"github.com/spf13/cobra":                 {"cmd/*"},
 	"istio.io/":                              {"api/*", "translate/*"},

@@ -43,6 +43,7 @@ type Options struct {
 	Dir     string // of this workload alone; made when needed
 	HostDir string // what Join wrote
 	Server  string // host:port; empty: the one that was joined
+	Pod     *Pod   // nil: the machine has joined
 	// Registration is the workload. Ports that are 0 are picked, once for all.
 	Registration model.Registration
 	Command      []string // the application; none: a gateway, or a proxy beside something else
@@ -153,7 +154,10 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	unlockDir := unlock
 	unlock = func() { held.close(); unlockDir() }
 	a = &agent{files: identity.Dir(o.Dir)}
-	if o.Registration, err = assignPorts(a.files, o.Registration, &held); err != nil {
+	if o.Pod == nil {
+		o.Registration, err = assignPorts(a.files, o.Registration, &held)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	if o.Server, err = ServerAddress(o.Server, o.HostDir); err != nil {
@@ -167,8 +171,8 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
 	r := o.Registration
 	a.keeper = &keeper{
-		files: a.files, hostDir: o.HostDir, server: o.Server, log: o.Log, changed: a.serveSecrets,
-		wanted: model.RenewRequest{Namespace: r.Namespace, Account: model.Workload{App: r.App, Gateway: r.Gateway}.Account()},
+		files: a.files, hostDir: o.HostDir, server: o.Server, log: o.Log, changed: a.serveSecrets, pod: o.Pod,
+		wanted: model.RenewRequest{Namespace: r.Namespace, Account: model.Workload{ServiceAccount: r.ServiceAccount, App: r.App, Gateway: r.Gateway}.Account()},
 	}
 	return a, unlock, a.writeBootstrap()
 }
@@ -279,7 +283,10 @@ func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struc
 // awaitEnvoy waits until Envoy listens where this workload needs it.
 func (a *agent) awaitEnvoy(ctx context.Context, broken <-chan error) error {
 	var ports []uint32
-	if r := a.Registration; r.Gateway == "" { // what a gateway listens on is for others to say
+	switch r := a.Registration; {
+	case a.Pod != nil && r.Gateway == "":
+		ports = []uint32{model.RedirectedOutbound, model.RedirectedInbound}
+	case r.Gateway == "": // what a gateway listens on is for others to say
 		ports = append(ports, r.OutboundPort)
 		for _, p := range r.Ports {
 			ports = append(ports, p.ProxyPort)

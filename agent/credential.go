@@ -27,6 +27,7 @@ type keeper struct {
 	hostDir string
 	server  string
 	wanted  model.RenewRequest // without CSR
+	pod     *Pod               // nil: the machine has joined
 	log     *slog.Logger
 	changed func(*identity.Credential)
 
@@ -88,17 +89,25 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// renew asks with the workload's own certificate while it has one, else with the machine's.
-func (k *keeper) renew(ctx context.Context) error {
+// next asks with the workload's own certificate while it has one, else with what
+// the pod or the machine has.
+func (k *keeper) next(ctx context.Context) (*identity.Credential, error) {
 	by := k.held.Load()
-	if by == nil || time.Now().After(by.Ends()) {
-		host, err := identity.LoadCredential(identity.Dir(k.hostDir), hostFile)
-		if err != nil {
-			return fmt.Errorf("this machine has not joined a mesh: %w; use weft join", err)
-		}
-		by = host
+	if by != nil && time.Now().Before(by.Ends()) {
+		return ask(ctx, k.server, by, k.wanted)
 	}
-	next, err := ask(ctx, k.server, by, k.wanted)
+	if k.pod != nil {
+		return k.pod.attest(ctx, k.server)
+	}
+	host, err := identity.LoadCredential(identity.Dir(k.hostDir), hostFile)
+	if err != nil {
+		return nil, fmt.Errorf("this machine has not joined a mesh: %w; use weft join", err)
+	}
+	return ask(ctx, k.server, host, k.wanted)
+}
+
+func (k *keeper) renew(ctx context.Context) error {
+	next, err := k.next(ctx)
 	if err != nil {
 		return err
 	}
@@ -112,6 +121,9 @@ func (k *keeper) renew(ctx context.Context) error {
 
 // renewHost is done by whichever agent of the machine comes first.
 func (k *keeper) renewHost(ctx context.Context) error {
+	if k.pod != nil {
+		return nil
+	}
 	return locked(k.hostDir, func() error {
 		host, err := identity.LoadCredential(identity.Dir(k.hostDir), hostFile)
 		if err != nil || time.Now().Before(host.RenewAt()) {

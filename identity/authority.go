@@ -42,6 +42,20 @@ func (a Authority) Join(r model.JoinRequest) (model.JoinReply, error) {
 	}, err
 }
 
+// Attest makes a workload of whoever somebody else vouches for: Kubernetes, for
+// the ServiceAccount of a pod.
+func (a Authority) Attest(csr []byte, namespace, account string) (model.JoinReply, error) {
+	name := Name{Trust: a.CA.Trust(), Namespace: namespace, Account: account}
+	if err := name.check(); err != nil || account == "" {
+		return model.JoinReply{}, refuse(fmt.Sprintf("attest: %.100q/%.100q is no account", namespace, account))
+	}
+	chain, roots, err := a.CA.issue(csr, name, pkix.Name{}, WorkloadLifetime)
+	return model.JoinReply{
+		CertificateReply: model.CertificateReply{Chain: chain, Roots: roots},
+		TrustDomain:      a.CA.Trust(),
+	}, err
+}
+
 // Renew signs a new certificate for a caller whose certificate TLS has verified:
 // its own again, or that of a workload that a host's grant covers.
 func (a Authority) Renew(caller *x509.Certificate, r model.RenewRequest) (model.CertificateReply, error) {

@@ -32,6 +32,15 @@ func (ca *CA) ServerTLS() *tls.Config {
 	}
 }
 
+// PeopleTLS are the settings of a port at which no certificate is asked for.
+func (ca *CA) PeopleTLS() *tls.Config {
+	return &tls.Config{
+		MinVersion:     tls.VersionTLS13,
+		NextProtos:     []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return ca.serverCertificate() },
+	}
+}
+
 // ClientTLS are the settings of who calls the mesh port with a certificate.
 // held is asked at every handshake, so that a renewed one is used.
 func ClientTLS(held func() *Credential) *tls.Config {
@@ -66,6 +75,22 @@ func JoinTLS(token string) (*tls.Config, error) {
 				return errors.New("the server is not the one that made the token: check the address")
 			}
 			return verifyServer(state.PeerCertificates, pool([][]byte{state.PeerCertificates[i].Raw}), "")
+		},
+	}, nil
+}
+
+// RootsTLS are the settings of who has nothing but the roots to trust, PEM.
+func RootsTLS(pemRoots []byte) (*tls.Config, error) {
+	trusted := x509.NewCertPool()
+	if !trusted.AppendCertsFromPEM(pemRoots) {
+		return nil, errors.New("roots: no certificate in them")
+	}
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		NextProtos:         []string{"h2"},
+		InsecureSkipVerify: true, // a host name proves nothing here: VerifyConnection asks for the server's SPIFFE id
+		VerifyConnection: func(state tls.ConnectionState) error {
+			return verifyServer(state.PeerCertificates, trusted, "")
 		},
 	}, nil
 }

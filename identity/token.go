@@ -60,18 +60,22 @@ type token struct {
 
 // OpenTokens reads the tokens from files.
 func OpenTokens(files Files, now func() time.Time) (*Tokens, error) {
-	t := &Tokens{files: files, now: now, tokens: map[string]token{}}
-	data, err := files.Read(tokensFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, nil
-	}
+	t := &Tokens{files: files, now: now}
+	return t, t.read()
+}
+
+// read takes in what is on disk: another replica of the server may have written.
+func (t *Tokens) read() error {
+	all := map[string]token{}
+	data, err := t.files.Read(tokensFile)
 	if err == nil {
-		err = json.Unmarshal(data, &t.tokens)
+		err = json.Unmarshal(data, &all)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("join tokens: %s: %w; without the file all tokens end, and hosts that joined stay", tokensFile, err)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("join tokens: %s: %w; without the file all tokens end, and hosts that joined stay", tokensFile, err)
 	}
-	return t, nil
+	t.tokens = all
+	return nil
 }
 
 // Create makes a token for a server whose certificate hangs on the root with
@@ -91,6 +95,9 @@ func (t *Tokens) Create(grant Grant, ttl time.Duration, fingerprint string) (str
 
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.read(); err != nil {
+		return "", err
+	}
 	next := maps.Clone(t.tokens)
 	maps.DeleteFunc(next, func(_ string, old token) bool { return t.now().After(old.Expires.Add(rememberUsed)) })
 	if len(next) >= maxTokens {
@@ -112,6 +119,9 @@ func (t *Tokens) Redeem(text string) (Grant, error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if err := t.read(); err != nil {
+		return Grant{}, err
+	}
 	found, ok := t.tokens[id]
 	if subtle.ConstantTimeCompare([]byte(found.Hash), []byte(hash(secret))) != 1 || !ok {
 		return Grant{}, refuse("token: not one of this server's; ask for a new one")

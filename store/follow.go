@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -43,10 +44,17 @@ type follower interface {
 	delete(u *unstructured.Unstructured)
 }
 
+// labelsOf selects among the objects of a kind: of EndpointSlices those that
+// people write. The others follow from pods, and there are as many.
+var labelsOf = map[api.Kind]string{
+	api.EndpointSlice: discoveryv1.LabelManagedBy + "!=endpointslice-controller.k8s.io",
+}
+
 func follow(ctx context.Context, r dynamic.ResourceInterface, info api.Info, f follower) error {
 	had := false
 	source := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = labelsOf[info.Kind]
 			list, err := r.List(ctx, o)
 			if apierrors.IsNotFound(err) && !had {
 				return &unstructured.UnstructuredList{Object: map[string]any{"metadata": map[string]any{"resourceVersion": "0"}}}, nil
@@ -55,6 +63,7 @@ func follow(ctx context.Context, r dynamic.ResourceInterface, info api.Info, f f
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = labelsOf[info.Kind]
 			w, err := r.Watch(ctx, o)
 			had = had || err == nil
 			return w, err

@@ -24,7 +24,7 @@ func isValue(s string) bool { return len(validation.IsValidLabelValue(s)) == 0 }
 
 // account is the name that the workload's certificate must have.
 func account(r model.Registration) string {
-	return cmp.Or(r.Gateway, r.App)
+	return cmp.Or(r.ServiceAccount, r.Gateway, r.App)
 }
 
 // allowed says whether a caller may register this: its own application, in its own namespace.

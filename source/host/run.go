@@ -12,19 +12,21 @@ import (
 const tickInterval = time.Second
 
 // Run restores the leases of the workloads that are known, each for a full
-// lease from now, and then removes those that end.
+// lease from now, and then removes those that end, until ctx does. It may run
+// again: what it remembered of leases is then too old.
 func (s *Server) Run(ctx context.Context) error {
 	known, err := s.Workloads.List(ctx)
 	if err != nil {
 		return fmt.Errorf("workloads: %w", err)
 	}
 	s.mu.Lock()
-	s.leases.ticked = s.Now()
+	s.leases = newLeases(s.Now())
 	for _, w := range known {
 		who := id{w.Namespace, w.Name}
-		if _, held := s.leases.owner(who); !held {
-			s.leases.hear(who, group{w.Namespace, account(model.Registration{App: w.Spec.App, Gateway: w.Spec.Gateway})}, s.Now())
-		}
+		s.leases.hear(who, group{w.Namespace, account(model.Registration{App: w.Spec.App, Gateway: w.Spec.Gateway})}, s.Now())
+	}
+	for _, one := range s.sessions {
+		one.hear()
 	}
 	s.mu.Unlock()
 	ticker := time.NewTicker(tickInterval)

@@ -42,9 +42,20 @@ type Authority interface {
 	Changed() <-chan struct{}
 }
 
+// Cluster is the Kubernetes cluster whose pods are workloads.
+type Cluster interface {
+	// Attest gives a pod the identity of the ServiceAccount whose token it has.
+	Attest(ctx context.Context, r model.AttestRequest) (model.JoinReply, error)
+	// Pod is the ServiceAccount of a pod; false: it is not known (yet).
+	Pod(namespace, name string) (serviceAccount string, ok bool)
+	// Leading says whether this server is the one of its replicas that hosts register at.
+	Leading() bool
+}
+
 // Options are what a Server is made of.
 type Options struct {
 	Authority Authority
+	Cluster   Cluster // nil: there is none
 	Workloads Workloads
 	// Traffic takes what a workload's proxy counted. It must not block.
 	Traffic func(w model.Registration, r model.TrafficReport)
@@ -77,12 +88,13 @@ func New(o Options) *Server {
 	}
 }
 
-// service is written by hand: the messages are JSON, and three calls need no generator.
+// service is written by hand: the messages are JSON, and four calls need no generator.
 var service = grpc.ServiceDesc{
 	ServiceName: model.AgentService,
 	HandlerType: (*any)(nil),
 	Methods: []grpc.MethodDesc{
 		{MethodName: "Join", Handler: unary((*Server).join)},
+		{MethodName: "Attest", Handler: unary((*Server).attest)},
 		{MethodName: "Renew", Handler: unary((*Server).renew)},
 	},
 	Streams: []grpc.StreamDesc{{

@@ -60,9 +60,9 @@ func (s *Server) session(stream grpc.ServerStream) error {
 	if first.Health == "" {
 		first.Health = model.Unhealthy
 	}
-	if err := allowed(caller, *first.Register); err != nil {
+	if err := s.admits(caller, *first.Register); err != nil {
 		s.Log.Warn("a registration was refused", "from", address(ctx), "why", err)
-		return status.Error(codes.PermissionDenied, err.Error())
+		return err
 	}
 	if err := check(*first.Register, first.Health); err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
@@ -153,14 +153,14 @@ func (s *session) serve(ctx context.Context, messages <-chan heard, first model.
 func (s *session) enter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if owner, held := s.leases.owner(s.who); held && owner != s.group {
+	if owner, held := s.leases.owner(s.who); held && owner != s.group && !s.pod() {
 		return status.Errorf(codes.AlreadyExists, "workload %s belongs to application %s: choose another name", s.who, owner.account)
 	}
 	if older := s.sessions[s.who]; older != nil {
 		close(older.newer)
 	}
 	s.sessions[s.who] = s
-	s.leases.hear(s.who, s.group, s.Now())
+	s.hear()
 	return nil
 }
 
@@ -179,13 +179,20 @@ func (s *session) current() bool {
 	if s.sessions[s.who] != s {
 		return false
 	}
-	s.leases.hear(s.who, s.group, s.Now())
+	s.hear()
 	return true
+}
+
+// hear renews the lease. Called with mu held.
+func (s *session) hear() {
+	if !s.pod() {
+		s.leases.hear(s.who, s.group, s.Now())
+	}
 }
 
 func (s *session) register(ctx context.Context) error {
 	defer s.write(s.who)()
-	if !s.current() {
+	if !s.current() || s.pod() {
 		return nil
 	}
 	if err := s.Workloads.Apply(ctx, workload(s.what, s.health, metav1.NewTime(s.Now()))); err != nil {
@@ -210,7 +217,7 @@ func (s *session) take(ctx context.Context, m model.AgentMessage) error {
 	if m.Traffic != nil && s.Traffic != nil {
 		s.Traffic(s.what, *m.Traffic)
 	}
-	if m.Health == "" {
+	if m.Health == "" || s.pod() {
 		return nil
 	}
 	if m.Health != s.health {
@@ -234,7 +241,7 @@ func (s *session) setHealth(ctx context.Context, h model.Health) error {
 // deregister removes the workload at once, however many others leave too.
 func (s *session) deregister(ctx context.Context) error {
 	defer s.write(s.who)()
-	if !s.current() {
+	if !s.current() || s.pod() {
 		return nil
 	}
 	if err := s.Workloads.Delete(ctx, s.who.namespace, s.who.name); err != nil {
