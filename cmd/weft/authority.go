@@ -8,7 +8,10 @@ import (
 
 // openAuthority reads the certificate authority and the join tokens, or founds them.
 func openAuthority(dir, trust string) (identity.Authority, error) {
-	files := identity.Dir(dir)
+	return openAuthorityIn(identity.Dir(dir), trust)
+}
+
+func openAuthorityIn(files identity.Files, trust string) (identity.Authority, error) {
 	ca, err := identity.OpenCA(files, trust, time.Now)
 	if err != nil {
 		return identity.Authority{}, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,6 +42,7 @@ func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, 
 		synced:     files.Synced(),
 		workloads:  workloads,
 		namespaces: func([]string) error { return nil }, // one is there when an object names it
+		lead:       alone,
 		tell:       func(all *flow.Collection[model.Problem]) { begin = logProblems(all, log) },
 		run: func(ctx context.Context) error {
 			if err := workloads.begin(ctx); err != nil {
@@ -169,10 +171,31 @@ const (
 )
 
 func servePeople(ctx context.Context, address string, handler http.Handler) error {
+	listener, err := listenForPeople(ctx, address)
+	if err != nil {
+		return err
+	}
+	return serveHTTP(ctx, listener, handler)
+}
+
+// servePeopleTLS is the same for people who are elsewhere.
+func servePeopleTLS(ctx context.Context, address string, config *tls.Config, handler http.Handler) error {
+	listener, err := listenForPeople(ctx, address)
+	if err != nil {
+		return err
+	}
+	return serveHTTP(ctx, tls.NewListener(listener, config), handler)
+}
+
+func listenForPeople(ctx context.Context, address string) (net.Listener, error) {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
-		return fmt.Errorf("API port: %w; choose another with --listen", err)
+		return nil, fmt.Errorf("API port: %w; choose another with --listen", err)
 	}
+	return listener, nil
+}
+
+func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeader}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()

@@ -24,6 +24,8 @@ import (
 // front is where the objects of a mesh live, and where what is found of them goes.
 type front struct {
 	objects   *flow.Collection[api.Object]
+	pods      *flow.Collection[model.Pod]     // nil: there is no Kubernetes
+	cluster   host.Cluster                    // that they are of
 	problems  *flow.Collection[model.Problem] // of what could not be read; nil: the front lets nothing in that cannot
 	synced    <-chan struct{}                 // closed once everything that there was is committed
 	settles   time.Duration                   // after that its own start-up work goes on for so long
@@ -34,6 +36,8 @@ type front struct {
 	// tell has people told of problems. It is part of the wiring.
 	tell func(*flow.Collection[model.Problem])
 	run  func(context.Context) error
+	// lead runs what one of several servers has to do, while it is this one.
+	lead func(ctx context.Context, duties func(context.Context) error) error
 }
 
 // storeFront is an API server: problems end in the statuses of their objects.
@@ -48,6 +52,7 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 		memory:     memory.NewStore(client),
 		namespaces: func(names []string) error { return ensureNamespaces(client, names) },
 		tell:       func(all *flow.Collection[model.Problem]) { writeProblems(all, statuses) },
+		lead:       alone,
 		run: func(ctx context.Context) error {
 			group, ctx := errgroup.WithContext(ctx)
 			group.Go(func() error { return objects.Run(ctx) })
@@ -62,7 +67,7 @@ func kinds() []api.Kind {
 	var all []api.Kind
 	for _, info := range api.Kinds() {
 		switch info.Kind {
-		case api.Release, api.ConfigMap, api.EndpointSlice:
+		case api.Release, api.ConfigMap:
 		default:
 			all = append(all, info.Kind)
 		}

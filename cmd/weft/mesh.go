@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +60,7 @@ type mesh struct {
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
 	m := &mesh{log: log, front: from, authority: authority, graph: graph, objects: from.objects, serving: make(chan struct{})}
-	m.rows = translate.New(m.objects, translate.Options{TrustDomain: flags.trustDomain})
+	m.rows = translate.New(m.objects, translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods})
 	m.workloads = m.rows.Workloads
 	if flags.plaintext != "" {
 		m.guests = newGuests(graph, m.rows.Workloads)
@@ -111,9 +113,29 @@ func (m *mesh) wireScopes() {
 
 // calls are those that the proxies reported since a time.
 func (m *mesh) calls(since time.Time) []scope.Call {
+	accounts := m.serviceAccounts()
 	var all []scope.Call
 	for _, c := range m.edges.Calls(since) {
-		all = append(all, scope.Call{Account: scope.Account{Namespace: c.Namespace, Name: c.App}, Host: c.Host})
+		called := scope.Account{Namespace: c.Namespace, Name: c.App}
+		named := accounts[called]
+		if len(named) == 0 {
+			named = []string{c.App}
+		}
+		for _, called.Name = range named {
+			all = append(all, scope.Call{Account: called, Host: c.Host})
+		}
+	}
+	return all
+}
+
+// serviceAccounts are those of applications in pods.
+func (m *mesh) serviceAccounts() map[scope.Account][]string {
+	all := map[scope.Account][]string{}
+	for _, w := range m.workloads.All() {
+		app := scope.Account{Namespace: w.Namespace, Name: w.App}
+		if w.ServiceAccount != "" && w.App != "" && !slices.Contains(all[app], w.ServiceAccount) {
+			all[app] = append(all[app], w.ServiceAccount)
+		}
 	}
 	return all
 }
@@ -131,13 +153,10 @@ func (m *mesh) authenticate(ctx context.Context, node xds.Node) (string, error) 
 func (m *mesh) newHosts() *host.Server {
 	return host.New(host.Options{
 		Authority: m.authority,
+		Cluster:   m.front.cluster,
 		Workloads: m.front.workloads,
 		Traffic: func(w model.Registration, r model.TrafficReport) {
-			source := metrics.End{Namespace: w.Namespace, App: w.App, Version: w.Version}
-			if w.Gateway != "" {
-				source.App = w.Gateway
-			}
-			m.edges.Record(source, r, time.Now())
+			m.edges.Record(m.sourceOf(w), r, time.Now())
 		},
 		Problem: func(group, text string) {
 			if text != "" {
@@ -147,6 +166,18 @@ func (m *mesh) newHosts() *host.Server {
 		Now: time.Now,
 		Log: m.log,
 	})
+}
+
+// sourceOf is whose calls a workload's proxy counts. A pod says nothing of
+// itself: its labels do.
+func (m *mesh) sourceOf(r model.Registration) metrics.End {
+	source := metrics.End{Namespace: r.Namespace, App: cmp.Or(r.Gateway, r.App), Version: r.Version}
+	if r.ServiceAccount == "" {
+		return source
+	}
+	w, _ := m.workloads.Get(r.Namespace + "/" + r.Name)
+	source.App, source.Version = cmp.Or(w.Gateway, w.App, r.ServiceAccount), w.Version
+	return source
 }
 
 // hidden are the statuses that a fallback of the host keeps from its callers.
@@ -190,11 +221,8 @@ func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 			return err
 		}
 		time.AfterFunc(m.front.settles, debug.FreeOSMemory) // what starting took and serving does not need
-		group.Go(func() error { return m.hosts.Run(ctx) })
+		group.Go(func() error { return m.front.lead(ctx, m.duties) })
 		group.Go(func() error { return m.recorder.Run(ctx) })
-		if m.releases != nil {
-			group.Go(func() error { return m.releases.Run(ctx) })
-		}
 		if m.guests != nil {
 			group.Go(func() error { return m.servePlaintext(ctx, flags.plaintext) })
 		}
@@ -202,6 +230,19 @@ func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 	})
 	return group.Wait()
 }
+
+// duties are what one server does for all, until ctx ends.
+func (m *mesh) duties(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return m.hosts.Run(ctx) })
+	if m.releases != nil {
+		group.Go(func() error { return m.releases.Run(ctx) })
+	}
+	return group.Wait()
+}
+
+// alone leads without asking anybody.
+func alone(ctx context.Context, duties func(context.Context) error) error { return duties(ctx) }
 
 // announce says that the mesh serves, once it does.
 func (m *mesh) announce(ctx context.Context, text string) {

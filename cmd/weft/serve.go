@@ -26,6 +26,8 @@ import (
 type serveFlags struct {
 	data        string
 	config      string // a folder of resources; empty: there is an API server
+	kube        bool   // the resources are in a Kubernetes cluster
+	kubeconfig  string // of that cluster; empty: the one that this is a pod of
 	plaintext   string // where proxies come without TLS; empty: nowhere
 	listen      string
 	mesh        string
@@ -44,6 +46,9 @@ kill it at any time and start it again.
 
 When it is ready, DATA/admin.kubeconfig is written: kubectl and every command of weft use it.
 
+With --kube, the resources are in a Kubernetes cluster, and its pods are workloads: this is how weft runs in a cluster,
+where ` + "`weft install`" + ` puts it. Several replicas may run.
+
 With --config, the resources are the files of a folder, which is watched, and there is no API server: neither kubectl
 nor releases. Commands that ask then take --server http://LISTEN.`,
 		Example: "  weft serve --data ~/.weft\n  KUBECONFIG=~/.weft/admin.kubeconfig kubectl get applications\n  weft serve --config ./mesh --xds-plaintext 127.0.0.1:15010",
@@ -54,6 +59,9 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 	}
 	c.Flags().StringVar(&flags.data, "data", identity.DataDir(), "folder for all state")
 	c.Flags().StringVar(&flags.config, "config", "", "folder of resources (*.yaml, *.yml, *.json), instead of an API server")
+	c.Flags().BoolVar(&flags.kube, "kube", false, "serve the Kubernetes cluster that this is a pod of, instead of an API server of its own")
+	c.Flags().StringVar(&flags.kubeconfig, "cluster-kubeconfig", "", "with --kube: kubeconfig of the cluster, outside of it")
+	c.MarkFlagsMutuallyExclusive("kube", "config")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
@@ -71,6 +79,9 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if flags.plaintext != "" && !isLoopback(flags.plaintext) {
 		return exitCode{exitUsage, fmt.Errorf("--xds-plaintext %s: whoever reaches it can read every proxy's configuration, so it is served on loopback only: use 127.0.0.1:PORT", flags.plaintext)}
+	}
+	if flags.kube {
+		return runKube(ctx, flags, log)
 	}
 	if flags.config != "" {
 		return runFolder(ctx, flags, log)

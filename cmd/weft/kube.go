@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"weft.dev/flow"
+	"weft.dev/identity"
+	"weft.dev/source/kube"
+	"weft.dev/store"
+	"weft.dev/web"
+)
+
+// Where weft is in a cluster.
+const (
+	systemNamespace  = "weft-system"
+	authoritySecret  = "weft-authority" // the certificate authority and the join tokens
+	foundingTries    = 5                // of replicas that start at once, one founds the authority
+	namespaceFile    = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+	foundingInterval = time.Second
+)
+
+// runKube serves a Kubernetes cluster until ctx ends: the resources are in its
+// API server, and its pods are workloads.
+func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
+	config, err := clusterConfig(flags.kubeconfig)
+	if err != nil {
+		return err
+	}
+	client, err := store.NewClient(config)
+	if err != nil {
+		return err
+	}
+	authority, err := foundAuthority(ctx, client, flags.trustDomain, log)
+	if err != nil {
+		return err
+	}
+	graph := flow.New(flow.Options{KeepLastGood: true})
+	front, err := kubeFront(config, client, authority, graph, log)
+	if err != nil {
+		return err
+	}
+	m := newMesh(graph, front, authority, flags, log)
+	m.releases = m.newReleases(client)
+	people, err := reviewed(web.Handler(m.web(meshAddress)), config)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return servePeopleTLS(ctx, flags.listen, authority.CA.PeopleTLS(), people) })
+	group.Go(func() error { return m.run(ctx, flags) })
+	go m.announce(ctx, fmt.Sprintf("weft serves the cluster at %s, agents join at %s", config.Host, flags.mesh))
+	if err := group.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// meshAddress is where pods reach the mesh port.
+const meshAddress = "weft." + systemNamespace + ".svc:7444"
+
+// clusterConfig is that of the pod that this is, or of a named kubeconfig.
+func clusterConfig(path string) (*rest.Config, error) {
+	if path != "" {
+		return clientcmd.BuildConfigFromFlags("", path)
+	}
+	config, err := rest.InClusterConfig()
+	if err != nil {
+		return nil, exitCode{exitUsage, fmt.Errorf("--kube: %w; outside of a pod name a kubeconfig with --cluster-kubeconfig", err)}
+	}
+	return config, nil
+}
+
+// ownNamespace is where this pod is.
+func ownNamespace() string {
+	if text, err := os.ReadFile(namespaceFile); err == nil {
+		return strings.TrimSpace(string(text))
+	}
+	return systemNamespace
+}
+
+// foundAuthority opens the certificate authority that all replicas share.
+func foundAuthority(ctx context.Context, client *store.Client, trust string, log *slog.Logger) (a identity.Authority, err error) {
+	for range foundingTries {
+		if a, err = openAuthorityIn(store.NewSecretFiles(client, ownNamespace(), authoritySecret), trust); err == nil {
+			return a, nil
+		}
+		log.Warn("the certificate authority is not there yet", "why", err)
+		select {
+		case <-ctx.Done():
+			return a, ctx.Err()
+		case <-time.After(foundingInterval):
+		}
+	}
+	return a, err
+}
+
+// kubeFront is the API server of a cluster.
+func kubeFront(config *rest.Config, client *store.Client, authority identity.Authority, graph *flow.Graph, log *slog.Logger) (front, error) {
+	pods, err := kube.New(config, graph)
+	if err != nil {
+		return front{}, err
+	}
+	f := storeFront(client, graph, log)
+	elected, err := newElection(config, ownNamespace(), log)
+	if err != nil {
+		return front{}, err
+	}
+	reviews, err := newReviewer(config, audience)
+	if err != nil {
+		return front{}, err
+	}
+	f.pods, f.lead = pods.Collection, elected.lead
+	f.cluster = cluster{pods.Collection, reviews, authority, elected}
+	objects, run := f.synced, f.run
+	f.synced = both(objects, pods.Synced())
+	f.run = func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		group.Go(func() error { return run(ctx) })
+		group.Go(func() error { return pods.Run(ctx) })
+		return group.Wait()
+	}
+	return f, nil
+}
+
+// both is closed once both are.
+func both(a, b <-chan struct{}) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		<-a
+		<-b
+		close(done)
+	}()
+	return done
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	authv1 "k8s.io/api/authentication/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	authentication "k8s.io/client-go/kubernetes/typed/authentication/v1"
+	"k8s.io/client-go/rest"
+
+	"weft.dev/flow"
+	"weft.dev/identity"
+	"weft.dev/model"
+)
+
+// Who tokens are for.
+const (
+	audience      = "weft"        // of those by which pods prove who they are
+	peopleAccount = "weft-people" // a ServiceAccount: who may make tokens for it may use the API
+	tokenHeader   = "Weft-Token"  // because the API server keeps Authorization to itself
+	accountPrefix = "system:serviceaccount:"
+)
+
+// reviewer has the API server say whose token it is.
+type reviewer struct {
+	reviews  authentication.TokenReviewInterface
+	audience string
+}
+
+func newReviewer(config *rest.Config, audience string) (reviewer, error) {
+	client, err := authentication.NewForConfig(config)
+	if err != nil {
+		return reviewer{}, err
+	}
+	return reviewer{client.TokenReviews(), audience}, nil
+}
+
+// review says whose token it is. A refusal is an *identity.Refusal.
+func (r reviewer) review(ctx context.Context, token string) (namespace, account string, err error) {
+	review, err := r.reviews.Create(ctx, &authv1.TokenReview{Spec: authv1.TokenReviewSpec{Token: token, Audiences: []string{r.audience}}}, metav1.CreateOptions{})
+	if err != nil {
+		return "", "", fmt.Errorf("token review: %w", err)
+	}
+	rest, ok := strings.CutPrefix(review.Status.User.Username, accountPrefix)
+	namespace, account, _ = strings.Cut(rest, ":")
+	if !review.Status.Authenticated || !ok || account == "" {
+		return "", "", &identity.Refusal{Reason: "the token is not one of a ServiceAccount for the audience " + r.audience}
+	}
+	return namespace, account, nil
+}
+
+// cluster is what source/host asks of Kubernetes.
+type cluster struct {
+	pods      *flow.Collection[model.Pod]
+	reviews   reviewer
+	authority identity.Authority
+	*election
+}
+
+func (c cluster) Attest(ctx context.Context, r model.AttestRequest) (model.JoinReply, error) {
+	namespace, account, err := c.reviews.review(ctx, r.Token)
+	if err != nil {
+		return model.JoinReply{}, err
+	}
+	return c.authority.Attest(r.CSR, namespace, account)
+}
+
+func (c cluster) Pod(namespace, name string) (account string, ok bool) {
+	p, ok := c.pods.Get(namespace + "/" + name)
+	return p.ServiceAccount, ok && p.Proxy
+}
+
+func (c cluster) Leading() bool { return c.leading.Load() }
+
+// reviewed lets those use the API who have a token of the account for people:
+// whom the cluster's own rules let make one.
+func reviewed(next http.Handler, config *rest.Config) (http.Handler, error) {
+	r, err := newReviewer(config, audience)
+	if err != nil {
+		return nil, err
+	}
+	own := ownNamespace()
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		namespace, account, err := r.review(q.Context(), q.Header.Get(tokenHeader))
+		if err != nil || namespace != own || account != peopleAccount {
+			http.Error(w, `{"error":"a token of the ServiceAccount `+own+`/`+peopleAccount+` is needed: weft makes one if you may create serviceaccounts/token there"}`, http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, q)
+	}), nil
+}
