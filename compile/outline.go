@@ -2,6 +2,7 @@ package compile
 
 import (
 	"slices"
+	"strings"
 
 	"weft.dev/flow"
 	"weft.dev/model"
@@ -33,7 +34,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 	if s.redirected() {
 		o.Layers = append(o.Layers, s.tunnels)
 		for _, authority := range s.Asked {
-			o.Layers = append(o.Layers, strayLayer(s.Namespace, authority))
+			o.Layers = append(o.Layers, strayLayerName(s.Namespace, authority))
 		}
 	}
 	if len(o.Shelves) == 0 {
@@ -66,11 +67,18 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 			return
 		}
 		s, _ := flow.Get(x, c.layers.scopes, assigned.Scope)
-		if host := c.layers.hostCalled(x, authority, s.Namespace); s.learns() && host != "" && !slices.Contains(s.Hosts, host) {
+		host := c.layers.hostCalled(x, authority, s.Namespace)
+		if s.learns() && host != "" && !slices.Contains(s.Hosts, host) {
 			s.Hosts = append(slices.Clone(s.Hosts), host)
 			slices.Sort(s.Hosts)
 		}
+		if s.learns() && host == "" && authority != "" && s.redirected() {
+			s.Asked = []string{strings.ToLower(authority)}
+		}
 		v = c.layers.outline(x, s)[0].View(func(name string) *model.Layer {
+			if asked := (stray{s.Namespace, strings.ToLower(authority)}); host == "" && name == asked.Key() {
+				return c.layers.strayLayer(asked)
+			}
 			layer, _ := flow.Get(x, c.Layers, name)
 			return layer
 		})

@@ -43,10 +43,12 @@ func straysCluster() *clusterv3.Cluster {
 // stray is an authority that a caller in a namespace asked for. Key: its layer.
 type stray struct{ Namespace, Authority string }
 
-func (s stray) Key() string        { return strayLayer(s.Namespace, s.Authority) }
+func (s stray) Key() string        { return strayLayerName(s.Namespace, s.Authority) }
 func (s stray) Equal(o stray) bool { return s == o }
 
-func strayLayer(namespace, authority string) string { return "stray/" + namespace + "/" + authority }
+func strayLayerName(namespace, authority string) string {
+	return "stray/" + namespace + "/" + authority
+}
 
 // strayLayers have a virtual host for each authority that was asked for and that
 // no service has.
@@ -57,21 +59,25 @@ func (c *compiler) strayLayers() *flow.Collection[*model.Layer] {
 		}
 		all := make([]string, len(s.Asked))
 		for i, authority := range s.Asked {
-			all[i] = strayLayer(s.Namespace, authority)
+			all[i] = strayLayerName(s.Namespace, authority)
 		}
 		return all
 	})
 	strays := flow.Group(asked, "compile/strays", func(_ *flow.Ctx, key string, askers []scope) *stray {
 		namespace := askers[0].Namespace
-		return &stray{namespace, key[len(strayLayer(namespace, "")):]}
+		return &stray{namespace, key[len(strayLayerName(namespace, "")):]}
 	})
 	return flow.Derive(strays, "compile/layers/strays", func(x *flow.Ctx, s stray) []*model.Layer {
 		if c.hostCalled(x, s.Authority, s.Namespace) != "" {
 			return nil
 		}
-		host := strayHost(s.Authority)
-		return []*model.Layer{model.NewLayer(s.Key(), c.intern.resource(model.TypeVirtualHost, host.Name, host, []string{straysName}))}
+		return []*model.Layer{c.strayLayer(s)}
 	})
+}
+
+func (c *compiler) strayLayer(s stray) *model.Layer {
+	host := strayHost(s.Authority)
+	return model.NewLayer(s.Key(), c.intern.resource(model.TypeVirtualHost, host.Name, host, []string{straysName}))
 }
 
 // strayHost leads requests with an authority, or "*", on to where they were going.

@@ -23,15 +23,36 @@ func (c *call) guardOf(ep *endpointv3.LbEndpoint, workload string, m message) *G
 	port := ep.GetEndpoint().GetAddress().GetSocketAddress().GetPortValue()
 	for r := range v.All(model.TypeListener) {
 		l, err := decoded[listenerv3.Listener](r)
-		if err == nil && l.GetAddress().GetSocketAddress().GetPortValue() == port && l.Name != compile.OutboundListener {
+		switch {
+		case err != nil || l.Name == compile.OutboundListener:
+		case l.Name == compile.InboundListener:
+			return guardAt(v, r, portOf(l, port), m)
+		case l.GetAddress().GetSocketAddress().GetPortValue() == port:
 			return guardAt(v, r, l, m)
 		}
 	}
 	return &Guard{Text: fmt.Sprintf("its proxy does not listen on port %d", port)}
 }
 
+// portOf is the part of a listener for redirected traffic that takes calls to a port.
+func portOf(l *listenerv3.Listener, port uint32) *listenerv3.Listener {
+	one := &listenerv3.Listener{Name: compile.InboundName(port)}
+	for _, chain := range l.FilterChains {
+		if chain.GetFilterChainMatch().GetDestinationPort().GetValue() == port {
+			one.FilterChains = append(one.FilterChains, chain)
+		}
+	}
+	if rest := l.DefaultFilterChain; len(one.FilterChains) == 0 && rest != nil {
+		one.FilterChains = append(one.FilterChains, rest)
+	}
+	return one
+}
+
 func guardAt(v *model.View, r *model.Resource, l *listenerv3.Listener, m message) *Guard {
 	mode := transport(l)
+	if len(l.FilterChains) == 0 {
+		return &Guard{Text: "refused: no service leads to the port, and what guards the workload is not asked about others", From: texts(r.From)}
+	}
 	if mode == "mTLS" && m.caller == "" {
 		return &Guard{Text: "refused: it takes mTLS only", From: texts(r.From)}
 	}

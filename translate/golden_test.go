@@ -28,13 +28,14 @@ type mesh struct {
 	*join.Mesh
 	graph   *flow.Graph
 	objects *flow.Source[api.Object]
+	pods    *flow.Source[model.Pod]
 }
 
 func newMesh() mesh {
 	g := flow.New(flow.Options{})
 	objects := flow.NewSource[api.Object](g, "objects")
-	m := mesh{graph: g, objects: objects}
-	m.Mesh = translate.New(objects.Collection, translate.Options{TrustDomain: "shop.example"})
+	m := mesh{graph: g, objects: objects, pods: flow.NewSource[model.Pod](g, "kube/pods")}
+	m.Mesh = translate.New(objects.Collection, translate.Options{TrustDomain: "shop.example", Pods: m.pods.Collection})
 	return m
 }
 
@@ -44,6 +45,15 @@ func (m mesh) set(all ...api.Object) {
 			m.objects.Set(tx, o)
 		}
 	})
+}
+
+func (m mesh) setPods(t testing.TB, text []byte) {
+	t.Helper()
+	var pods []model.Pod
+	if err := yaml.UnmarshalStrict(text, &pods); err != nil {
+		t.Fatal(err)
+	}
+	m.graph.Commit(func(tx *flow.Tx) { m.pods.Replace(tx, "pods", pods) })
 }
 
 // parse reads the documents of a YAML file. Objects without a namespace are of
@@ -95,22 +105,26 @@ func golden(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	_, show, found := strings.Cut(string(archive.Comment), "show:")
-	if !found || len(archive.Files) != 2 {
-		t.Fatal("a case is a comment with show:, objects.yaml and want")
+	last := len(archive.Files) - 1
+	if !found || last < 1 || last > 2 {
+		t.Fatal("a case is a comment with show:, objects.yaml, perhaps pods.yaml, and want")
 	}
 	m := newMesh()
 	m.set(parse(t, string(archive.Files[0].Data))...)
+	if last == 2 {
+		m.setPods(t, archive.Files[1].Data)
+	}
 	var got strings.Builder
 	for word := range strings.FieldsSeq(show) {
 		got.WriteString(m.show(t, word))
 	}
 	if *update {
-		archive.Files[1].Data = []byte(got.String())
+		archive.Files[last].Data = []byte(got.String())
 		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if want := string(archive.Files[1].Data); got.String() != want {
+	if want := string(archive.Files[last].Data); got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
 	}
 }

@@ -23,7 +23,7 @@ import (
 )
 
 // restConfig finds the server: --kubeconfig, $WEFT_KUBECONFIG, else the admin's
-// in the data directory.
+// in the data directory, else what kubectl would take.
 func restConfig(c *cobra.Command) (*rest.Config, error) {
 	if address := plainServer(c); address != "" {
 		return nil, exitCode{exitUsage, fmt.Errorf("server %s: it has no API server, which this needs; write a file into its folder", address)}
@@ -32,15 +32,22 @@ func restConfig(c *cobra.Command) (*rest.Config, error) {
 	if path == "" {
 		path = os.Getenv("WEFT_KUBECONFIG")
 	}
-	if path == "" {
-		path = filepath.Join(identity.DataDir(), "admin.kubeconfig")
+	if own := filepath.Join(identity.DataDir(), "admin.kubeconfig"); path == "" && isFile(own) {
+		path = own
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", path)
+	rules := clientcmd.NewDefaultClientConfigLoadingRules() // $KUBECONFIG, and the one in the home directory
+	rules.ExplicitPath = path
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()
 	if err != nil {
 		return nil, exitCode{exitUsage, fmt.Errorf("kubeconfig %s: %w; name one with --kubeconfig or $WEFT_KUBECONFIG", path, err)}
 	}
 	config.QPS, config.Burst = 100, 200
 	return config, nil
+}
+
+func isFile(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // plainServer is a server without an API server: --server, $WEFT_SERVER, else "".
@@ -54,12 +61,13 @@ type server struct {
 	base   string
 	client *http.Client
 	secret string // where there is no sign-in
+	token  string // where weft runs in a cluster
 }
 
 func connect(c *cobra.Command) (*server, error) {
 	if address := plainServer(c); address != "" {
 		secret, _ := identity.Dir(identity.DataDir()).Read(secretFile) // who cannot read it is told by the server
-		return &server{address + web.Prefix, http.DefaultClient, string(secret)}, nil
+		return &server{base: address + web.Prefix, client: http.DefaultClient, secret: string(secret)}, nil
 	}
 	config, err := restConfig(c)
 	if err != nil {
@@ -69,7 +77,7 @@ func connect(c *cobra.Command) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &server{base: config.Host + web.Prefix, client: client}, nil
+	return inCluster(c.Context(), &server{base: config.Host, client: client})
 }
 
 func (s *server) get(ctx context.Context, path string, query url.Values, into any) error {
@@ -97,6 +105,9 @@ func (s *server) do(ctx context.Context, method, path string, body []byte, into 
 	if s.secret != "" {
 		request.Header.Set("Authorization", "Bearer "+s.secret)
 	}
+	if s.token != "" {
+		request.Header.Set(tokenHeader, s.token)
+	}
 	response, err := s.client.Do(request)
 	if err != nil {
 		if urlErr := (*url.Error)(nil); errors.As(err, &urlErr) {
@@ -109,7 +120,7 @@ func (s *server) do(ctx context.Context, method, path string, body []byte, into 
 	if err != nil {
 		return exitCode{exitNoServer, fmt.Errorf("server %s: %w", s.base, err)}
 	}
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
 		return refused(response, answer)
 	}
 	return json.Unmarshal(answer, into)
@@ -127,5 +138,13 @@ func refused(response *http.Response, answer []byte) error {
 	if response.StatusCode == http.StatusServiceUnavailable {
 		return exitCode{exitNoServer, errors.New(text)}
 	}
+	if response.StatusCode == http.StatusNotFound {
+		return notFound{text}
+	}
 	return errors.New(text)
 }
+
+// notFound is the answer 404.
+type notFound struct{ text string }
+
+func (n notFound) Error() string { return n.text }

@@ -70,8 +70,9 @@ func workloadOf(p model.Pod) model.Workload {
 	return w
 }
 
-// servedFor adds the ports of a pod to which those of a service lead. Of two
-// services that say different things of a port, the first one is right.
+// servedFor adds the ports of a pod to which those of a service lead. Of services
+// that say different things of a port, one that says HTTP is right: a name without
+// a protocol says nothing. Else it is the first.
 func servedFor(s model.Service, p model.Pod, ports []model.WorkloadPort) []model.WorkloadPort {
 	for _, port := range s.Ports {
 		number := cmp.Or(port.Target, port.Number)
@@ -103,5 +104,8 @@ func served(ports []model.WorkloadPort, add model.WorkloadPort) []model.Workload
 		return append(ports, add)
 	}
 	ports[i].Name = cmp.Or(ports[i].Name, add.Name)
+	if add.Protocol.IsHTTP() && !ports[i].Protocol.IsHTTP() {
+		ports[i].Protocol = add.Protocol
+	}
 	return ports
 }
