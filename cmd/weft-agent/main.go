@@ -39,6 +39,7 @@ const usage = `weft-agent runs beside a workload.
   weft-agent run --app NAME [--version V] [--port PORT[:APPPORT]] -- COMMAND...
   weft-agent run --gateway NAME
   weft-agent sidecar
+  weft-agent redirect
   weft-agent envoy
 
 Each command explains itself with --help.
@@ -54,7 +55,7 @@ func main() {
 }
 
 func command(ctx context.Context, args []string) int {
-	commands := map[string]func(context.Context, []string) (int, error){"join": join, "run": run, "sidecar": sidecar, "envoy": findEnvoy}
+	commands := map[string]func(context.Context, []string) (int, error){"join": join, "run": run, "sidecar": sidecar, "redirect": redirectTraffic, "envoy": findEnvoy}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(os.Stderr, usage)
 		return exitUsage
