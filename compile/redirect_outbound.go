@@ -191,7 +191,7 @@ func prefixes(ips []string) []*corev3.CidrRange {
 // own machine, straySource that of what a proxy leads on to its application.
 func anyAddress(ip string) string  { return ofFamily(ip, "0.0.0.0", "::") }
 func loopbackOf(ip string) string  { return ofFamily(ip, "127.0.0.1", "::1") }
-func straySource(ip string) string { return ofFamily(ip, "127.0.0.6", "::6") }
+func straySource(ip string) string { return ofFamily(ip, model.PassedSource4, model.PassedSource6) }
 
 func ofFamily(ip, v4, v6 string) string {
 	if parsed, err := netip.ParseAddr(ip); err == nil && parsed.Is6() {

@@ -10,18 +10,15 @@ import (
 	"weft.dev/model"
 )
 
-// proxyUser is the user that Envoy and agent run as in a pod.
-const proxyUser = 1337
-
 // redirectTraffic leads the TCP of this network namespace into Envoy.
 func redirectTraffic(_ context.Context, args []string) (int, error) {
 	f := newFlags(`Lead all TCP of this network namespace into Envoy, or take that back. It needs the capability NET_ADMIN, and no
 other program. Rules of an earlier run are replaced in one step; open connections stay as they are.`,
 		"  weft-agent redirect --exclude-inbound 15020,15021\n  weft-agent redirect --dry-run | nft -c -f -\n  weft-agent redirect --remove")
-	r := redirect.Rules{ProxyUser: proxyUser}
+	r := redirect.Rules{ProxyUser: model.ProxyUser}
 	f.Uint16Var(&r.Outbound, "outbound", model.RedirectedOutbound, "port of Envoy for what is called from here")
 	f.Uint16Var(&r.Inbound, "inbound", model.RedirectedInbound, "port of Envoy for what is called here")
-	f.Uint32Var(&r.ProxyUser, "proxy-uid", proxyUser, "user of Envoy, whose own calls stay as they are")
+	f.Uint32Var(&r.ProxyUser, "proxy-uid", model.ProxyUser, "user of Envoy, whose own calls stay as they are")
 	inbound := f.StringSlice("exclude-inbound", texts(redirect.DefaultExcludeInbound()), "ports at which callers stay as they are")
 	outbound := f.StringSlice("exclude-outbound", nil, "ports to which calls stay as they are")
 	networks := f.StringSlice("exclude-cidr", nil, "networks to which calls stay as they are, as 10.0.0.0/8")
