@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"weft.dev/agent/envoy"
+	"weft.dev/agent/health"
 	"weft.dev/agent/relay"
 	"weft.dev/identity"
 	"weft.dev/model"
@@ -46,11 +47,11 @@ type Options struct {
 	Pod     *Pod   // nil: the machine has joined
 	// Registration is the workload. Ports that are 0 are picked, once for all.
 	Registration model.Registration
-	Command      []string // the application; none: a gateway, or a proxy beside something else
-	HealthPath   string   // of the first port; empty: that it takes connections is enough
-	Envoy        string   // path of a binary; empty: the pinned one
-	Concurrency  int      // Envoy's threads; 0: see envoy.Threads
-	Heap         uint64   // Envoy's memory, bytes; 0: envoy.DefaultHeap
+	Command      []string // the application; none: a gateway, or an application that runs already
+	Health       health.Check
+	Envoy        string // path of a binary; empty: the pinned one
+	Concurrency  int    // Envoy's threads; 0: see envoy.Threads
+	Heap         uint64 // Envoy's memory, bytes; 0: envoy.DefaultHeap
 	Drain        time.Duration
 	Signals      <-chan os.Signal // for the application; may be nil
 	Stdout       io.Writer        // of the application; nil: ours
@@ -317,19 +318,13 @@ func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error 
 	probing, stop := context.WithCancel(ctx)
 	defer stop()
 	var ended <-chan struct{}
-	if app == nil {
-		a.session.set(model.Healthy)
-	} else {
+	if app != nil {
 		ended = app.ended
-		go probe(probing, a.Registration.Ports, a.HealthPath, func(healthy bool) {
-			switch {
-			case probing.Err() != nil: // it may be draining by now
-			case healthy:
-				a.session.set(model.Healthy)
-			default:
-				a.session.set(model.Unhealthy)
-			}
-		})
+	}
+	if a.Pod != nil || a.Registration.Gateway != "" {
+		a.session.set(model.Healthy) // Kubernetes says how the pod is
+	} else {
+		go a.probe(probing)
 	}
 	for {
 		select {
@@ -347,6 +342,26 @@ func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error 
 			return nil
 		}
 	}
+}
+
+// probe says how the application is, until ctx ends.
+func (a *agent) probe(ctx context.Context) {
+	var ports []uint32
+	for _, p := range a.Registration.Ports {
+		ports = append(ports, p.AppPort)
+	}
+	check := a.Health
+	check.Env = environment(a.Registration)
+	check.Run(ctx, ports, func(healthy bool, why error) {
+		switch {
+		case ctx.Err() != nil: // it may be draining by now
+		case healthy:
+			a.session.set(model.Healthy)
+		default:
+			a.Log.Warn("the application is not healthy any more", "why", why)
+			a.session.set(model.Unhealthy)
+		}
+	})
 }
 
 // drain has nobody sent here any more, and lets what is under way end.

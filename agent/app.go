@@ -1,12 +1,9 @@
 package agent
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
@@ -18,13 +15,8 @@ import (
 	"weft.dev/model"
 )
 
-const (
-	stopGrace     = 10 * time.Second // an application's, before it is killed
-	probeTimeout  = time.Second
-	probeEager    = 100 * time.Millisecond // until it is healthy
-	probeInterval = time.Second
-	failuresToSay = 3 // failed probes in a row that make it Unhealthy
-)
+// stopGrace is an application's, before it is killed.
+const stopGrace = 10 * time.Second
 
 // environment tells an application where it listens and whom to call through.
 func environment(r model.Registration) []string {
@@ -104,53 +96,3 @@ func (a *app) stop() {
 		<-a.ended
 	}
 }
-
-// probe watches whether the application answers and says so until ctx ends.
-func probe(ctx context.Context, ports []model.WorkloadPort, path string, say func(healthy bool)) {
-	client := &http.Client{Timeout: probeTimeout, Transport: &http.Transport{DisableKeepAlives: true}}
-	healthy, failures := false, 0
-	for ctx.Err() == nil {
-		if answers(ctx, client, ports, path) {
-			failures, healthy = 0, true
-			say(true)
-		} else if failures++; healthy && failures >= failuresToSay {
-			healthy = false
-			say(false)
-		}
-		wait := probeInterval
-		if !healthy {
-			wait = probeEager
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait):
-		}
-	}
-}
-
-// answers says whether all ports take connections, and the first one the path.
-func answers(ctx context.Context, client *http.Client, ports []model.WorkloadPort, path string) bool {
-	for _, p := range ports {
-		dialer := net.Dialer{Timeout: probeTimeout}
-		conn, err := dialer.DialContext(ctx, "tcp", loopback(p.AppPort))
-		if err != nil {
-			return false
-		}
-		conn.Close()
-	}
-	if path == "" || len(ports) == 0 {
-		return true
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(ports[0].AppPort)+path, nil)
-	if err != nil {
-		return false
-	}
-	reply, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	reply.Body.Close()
-	return reply.StatusCode < 400
-}
-
-func loopback(port uint32) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))) }

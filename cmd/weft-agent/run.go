@@ -32,18 +32,17 @@ type runFlags struct {
 	ports    []string
 	protocol string
 	labels   map[string]string
+	health   healthFlags
 	dir      string
+	file     string
 	verbose  bool
 }
 
+const fileFlag = "file"
+
 func run(ctx context.Context, args []string) (int, error) {
 	var flags runFlags
-	f := flags.set()
-	if err := parse(f, args, true); err != nil {
-		return exitUsage, err
-	}
-	flags.options.Command = f.Args()
-	if err := flags.understand(); err != nil {
+	if err := flags.parse(args); err != nil {
 		return exitUsage, err
 	}
 	signals := make(chan os.Signal, 4)
@@ -54,11 +53,31 @@ func run(ctx context.Context, args []string) (int, error) {
 	return agent.Run(ctx, flags.options)
 }
 
+// parse makes options of the command line, and of the file that it names.
+func (r *runFlags) parse(args []string) error {
+	f := r.set()
+	if err := parse(f, args, true); err != nil {
+		return err
+	}
+	r.options.Command = f.Args()
+	if r.file != "" {
+		command, err := readFile(f, r.file)
+		if err != nil {
+			return err
+		}
+		if len(r.options.Command) == 0 {
+			r.options.Command = command
+		}
+	}
+	return r.understand()
+}
+
 func (r *runFlags) set() *pflag.FlagSet {
 	f := newFlags(`Run an application, or a gateway, beside its own Envoy. The application starts when its proxy is ready. It is
 told its own port by $PORT, and reaches others by name through $HTTP_PROXY. On SIGTERM it leaves the mesh, drains,
-and stops. The exit code is the application's.`,
-		"  weft run --app reviews --version v1 --port 9080 -- ./reviews\n  weft run --gateway ingressgateway --port 80:8080")
+and stops. The exit code is the application's. Without a command it stands beside an application that runs already.
+A file, with the flags as keys and the command, says the same.`,
+		"  weft run --app reviews --version v1 --port 9080 -- ./reviews\n  weft run --gateway ingressgateway --port 80:8080\n  weft run --file /etc/weft/reviews.yaml")
 	o := &r.options
 	f.StringVar(&o.Registration.App, "app", "", "the application, which is also the workload's identity")
 	f.StringVar(&o.Registration.Version, "version", "", "its version")
@@ -69,7 +88,8 @@ and stops. The exit code is the application's.`,
 	f.StringArrayVar(&r.ports, "port", nil, "`PORT` of the service; PORT:NUMBER where the application listens on a fixed one, or the gateway has to; may be repeated")
 	f.StringVar(&r.protocol, "protocol", "http", "of the ports: http, http2, grpc or tcp")
 	f.StringToStringVar(&r.labels, "label", nil, "`KEY=VALUE` on the workload; may be repeated")
-	f.StringVar(&o.HealthPath, "health", "", "HTTP path that answers when the application is well; default: that it takes connections")
+	r.health.set(f)
+	f.Uint32Var(&o.Registration.OutboundPort, "outbound", 0, "`PORT` of loopback at which the application reaches others; default: picked once, told by $HTTP_PROXY")
 	f.StringVar(&o.Server, "server", "", "host:port that agents connect to; default: the one that was joined")
 	f.StringVar(&o.HostDir, "host-dir", hostDir(), "folder of the machine's credentials")
 	f.StringVar(&r.dir, "dir", "", "folder of this workload; default: one in weft's data directory")
@@ -77,6 +97,7 @@ and stops. The exit code is the application's.`,
 	f.IntVar(&o.Concurrency, "concurrency", 0, "threads of Envoy; default: the CPU quota, rounded up, and 1 where there is none")
 	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
 	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the workload still answers after it was asked to stop")
+	f.StringVar(&r.file, fileFlag, "", "YAML `FILE` whose keys are these flags, and command: a list; a flag goes before its key")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done, not only what is wrong")
 	return f
 }
@@ -95,6 +116,12 @@ func (r *runFlags) understand() error {
 	if what.Ports, err = parsePorts(r.ports, r.protocol, what.Gateway != ""); err != nil {
 		return err
 	}
+	if err := r.attaches(); err != nil {
+		return err
+	}
+	if o.Health, err = r.health.check(len(what.Ports)); err != nil {
+		return err
+	}
 	if what.Host, err = hostName(); err != nil {
 		return err
 	}
@@ -109,6 +136,20 @@ func (r *runFlags) understand() error {
 	}
 	if o.Dir = r.dir; o.Dir == "" {
 		o.Dir = filepath.Join(identity.DataDir(), "workloads", what.Namespace, what.Name)
+	}
+	return nil
+}
+
+// attaches wants to know where an application listens that is not told so.
+func (r *runFlags) attaches() error {
+	what := r.options.Registration
+	if what.Gateway != "" || len(r.options.Command) > 0 {
+		return nil
+	}
+	for _, p := range what.Ports {
+		if p.AppPort == 0 {
+			return fmt.Errorf("--port %d: the application runs already, or its command is missing: say where it listens, as --port %d:NUMBER", p.Number, p.Number)
+		}
 	}
 	return nil
 }

@@ -5,7 +5,7 @@
 // Commands beside testscript's own (a command that asks for a state tries again
 // until it holds, for at most 30 s):
 //
-//	run NAME [version=V] [port=9080] [protocol=http] [label...]   a workload: app NAME beside its Envoy
+//	run NAME [version=V] [port=9080] [protocol=http] [health=tcp] [label...]   a workload: app NAME beside its Envoy
 //	gateway NAME port=LISTENER [label=value...]                    a gateway's Envoy; `call gateway:NAME` enters there
 //	apply FILE|FOLDER...        weft apply, in the script's namespace; must be accepted
 //	delete GROUP/VERSION/RESOURCE/NAME   an object of the script's namespace

@@ -139,7 +139,7 @@ func (s *script) run(args []string) {
 	s.ts.Check(err)
 	command := []string{"run", "--dir", filepath.Join(shared.dir, s.namespace, app+"-"+version), "--host-dir", s.host(),
 		"--namespace", s.namespace, "--name", app + "-" + version, "--app", app, "--version", version,
-		"--port", take(set, "port", "9080") + ":" + strconv.Itoa(port), "--protocol", take(set, "protocol", "http")}
+		"--port", take(set, "port", "9080") + ":" + strconv.Itoa(port), "--protocol", take(set, "protocol", "http"), "--health", take(set, "health", "tcp")}
 	for key, value := range set {
 		command = append(command, "--label", key+"="+value)
 	}

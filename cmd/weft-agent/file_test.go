@@ -1,0 +1,78 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weft.dev/agent/health"
+	"weft.dev/model"
+)
+
+// read is what run makes of a workload file and arguments.
+func read(t *testing.T, file string, args ...string) (runFlags, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "app.yaml")
+	if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var flags runFlags
+	err := flags.parse(append([]string{"--file", path, "--address", "127.0.0.1"}, args...))
+	return flags, err
+}
+
+const whole = `
+app: reviews
+version: v2
+port: ["9080:8080", 9090:8090]
+protocol: grpc
+label: {team: shop, tier: front}
+health: grpc:reviews.Reviews
+health-interval: 5s
+health-failures: 2
+outbound: 15001
+command: [./reviews, --rate, "5"]
+`
+
+func TestFile(t *testing.T) {
+	flags, err := read(t, whole, "--version", "v3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := flags.options
+	r := o.Registration
+	ports := []model.WorkloadPort{{Number: 9080, AppPort: 8080, Protocol: model.HTTP2}, {Number: 9090, AppPort: 8090, Protocol: model.HTTP2}}
+	if r.App != "reviews" || r.Version != "v3" || !slices.Equal(r.Ports, ports) || r.Labels["team"] != "shop" || r.Labels["tier"] != "front" || r.OutboundPort != 15001 {
+		t.Errorf("registration %+v", r)
+	}
+	if h := o.Health; h.Kind != health.GRPC || h.Service != "reviews.Reviews" || h.Interval != 5*time.Second || h.Failures != 2 || h.Successes != 1 {
+		t.Errorf("health %+v", h)
+	}
+	if !slices.Equal(o.Command, []string{"./reviews", "--rate", "5"}) {
+		t.Errorf("command %q", o.Command)
+	}
+	if flags, err = read(t, whole, "--", "true"); err != nil || !slices.Equal(flags.options.Command, []string{"true"}) {
+		t.Errorf("command %q, %v: the command line goes first", flags.options.Command, err)
+	}
+}
+
+func TestFileMistakes(t *testing.T) {
+	for file, want := range map[string]string{
+		"app: a\nports: 80":               "ports: no such key",
+		"app: a\napp: b":                  "app",
+		"app: a\nfile: x":                 "file: no such key",
+		"app: a\ncommand: sh":             "command",
+		"app: a\nport: {a: [b]}":          "port: ",
+		"app: a\nport: 80":                "say where it listens, as --port 80:NUMBER",
+		"app: a\nhealth-interval: soon":   "health-interval",
+		"app: a\nhealth: /x\ncommand: []": "no port to ask",
+		"":                                "name either the application",
+	} {
+		if _, err := read(t, file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", file, err, want)
+		}
+	}
+}
