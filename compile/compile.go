@@ -19,6 +19,7 @@ type Inputs struct {
 	Splits         *flow.Collection[model.Split]
 	Fallbacks      *flow.Collection[model.Fallback]
 	Gateways       *flow.Collection[model.Gateway]
+	Certificates   *flow.Collection[model.Certificate]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
 	// Known says what workloads know. Who is not in it, or everybody if it is

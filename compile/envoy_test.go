@@ -8,11 +8,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"maps"
 	"math/big"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -42,7 +45,7 @@ func TestEnvoyAccepts(t *testing.T) {
 
 func validate(t testing.TB, binary string, v *model.View) {
 	t.Helper()
-	config := encodeJSON(t, staticBootstrapOf(t, v, newTestCA(t).secrets(t, "web")))
+	config := encodeJSON(t, staticBootstrapOf(t, v, standIns(t, v, newTestCA(t).secrets(t, "web"))))
 	path := filepath.Join(t.TempDir(), "envoy.json")
 	if err := os.WriteFile(path, config, 0o600); err != nil {
 		t.Fatal(err)
@@ -55,6 +58,27 @@ func validate(t testing.TB, binary string, v *model.View) {
 		t.Errorf("envoy will not take this for long:\n%s", out)
 	}
 }
+
+// standIns adds secrets that Envoy can read for each certificate that the view's
+// listeners name.
+func standIns(t testing.TB, v *model.View, given []any) []any {
+	t.Helper()
+	all := slices.Clone(given)
+	for r := range v.All(model.TypeListener) {
+		for _, found := range certificateNames.FindAllStringSubmatch(string(encodeJSON(t, jsonOf(t, r))), -1) {
+			like := given[0]
+			if strings.HasSuffix(found[1], "/ca") {
+				like = given[1]
+			}
+			one := maps.Clone(like.(map[string]any))
+			one["name"] = found[1]
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+var certificateNames = regexp.MustCompile(`"name":"([a-z]+/[a-z/]+)","sdsConfig"`)
 
 // staticBootstrapOf is a view with nothing left to be delivered.
 func staticBootstrapOf(t testing.TB, v *model.View, secrets []any) map[string]any {

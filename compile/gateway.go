@@ -1,34 +1,41 @@
 package compile
 
 import (
+	"fmt"
+	"maps"
 	"slices"
-	"strconv"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 
 	"weft.dev/flow"
 	"weft.dev/model"
 )
 
-// gate is a set of gateways that some proxies are: its replicas share all
-// routes. Key: digest.
+// gate is a set of gateways that some proxies of a namespace are: its replicas
+// share all routes. Key: digest.
 type gate struct {
-	key      string
-	Gateways []string // keys
+	key       string
+	Namespace string
+	Gateways  []string // keys
 }
 
-func (g gate) Key() string       { return g.key }
-func (g gate) Equal(o gate) bool { return slices.Equal(g.Gateways, o.Gateways) }
+func (g gate) Key() string { return g.key }
+func (g gate) Equal(o gate) bool {
+	return g.Namespace == o.Namespace && slices.Equal(g.Gateways, o.Gateways)
+}
 
-// attachment is a route table at one domain and port of a gate. Key: all of it
+// attachment is a route table at one domain and chain of a gate. Key: all of it
 // but where requests come in.
 type attachment struct {
-	Gate   string
-	Port   uint32
-	Domain string
-	Table  string // key
-	At     entrance
+	Gate    string
+	Chain   string
+	Domain  string
+	Table   string // key
+	At      entrance
+	ToHTTPS bool
 }
 
-func (a attachment) place() string           { return a.Gate + "|" + strconv.Itoa(int(a.Port)) + "|" + a.Domain }
+func (a attachment) place() string           { return a.Gate + "|" + a.Chain + "|" + a.Domain }
 func (a attachment) Key() string             { return a.place() + "|" + a.Table }
 func (a attachment) Equal(o attachment) bool { return a == o }
 
@@ -54,6 +61,7 @@ type gateways struct {
 	gatesOf    *flow.Index[gate] // by gateway
 	hosts      *flow.Collection[gateHost]
 	hostsOf    *flow.Index[gateHost] // by gate
+	secrets    *flow.Index[piece]    // by name
 	routeLayer *flow.Collection[*model.Layer]
 	problems   [2]*flow.Collection[report]
 }
@@ -62,13 +70,14 @@ func (c *compiler) gateways() *gateways {
 	g := &gateways{compiler: c}
 	g.gates = flow.Group(flow.NewIndex(c.scopes, func(s scope) []string { return keyOrNone(s.gate) }), "compile/gates",
 		func(_ *flow.Ctx, key string, sharing []scope) *gate {
-			return &gate{key: key, Gateways: sharing[0].Gateways}
+			return &gate{key: key, Namespace: sharing[0].Namespace, Gateways: sharing[0].Gateways}
 		})
 	g.byName = flow.NewIndex(c.Gateways, func(w model.Gateway) []string { return []string{w.Name} })
 	g.gatesOf = flow.NewIndex(g.gates, func(w gate) []string { return w.Gateways })
 	attached := flow.Derive(c.RouteTables, "compile/attachments", g.attach)
 	g.hosts = flow.Group(flow.NewIndex(attached, func(a attachment) []string { return []string{a.place()} }), "compile/gate hosts", g.host)
 	g.hostsOf = flow.NewIndex(g.hosts, func(h gateHost) []string { return []string{h.gate} })
+	g.secrets = flow.NewIndex(flow.Derive(c.Certificates, "compile/certificates", c.certificateSecrets), func(p piece) []string { return []string{p.Name} })
 	g.routeLayer = flow.Derive(g.gates, "compile/layers/gateway", g.layer)
 	g.problems = [2]*flow.Collection[report]{
 		flow.Derive(g.hosts, "compile/reports/gate hosts", func(_ *flow.Ctx, h gateHost) []report { return reportOf("gate host "+h.key, h.problems) }),
@@ -95,17 +104,19 @@ func (g *gateways) attach(x *flow.Ctx, t model.RouteTable) []attachment {
 }
 
 func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[string]attachment) {
-	ports, _ := g.gatewayPorts(x, at.Gateways)
+	ports, _ := g.gatewayPorts(x, at)
 	for _, p := range ports {
-		for _, l := range p.listeners {
-			in := entrance{gateway: l.gateway.Name, section: l.listener.Name, port: p.number}
-			if !tableAppliesAt(t, in) || !mayAttach(l.listener, t) {
-				continue
-			}
-			for _, domain := range hostsInCommon(l.listener.Hosts, t.Hosts) {
-				a := attachment{Gate: at.key, Port: p.number, Domain: domain, Table: t.Key(), At: in}
-				if _, earlier := found[a.Key()]; !earlier {
-					found[a.Key()] = a
+		for _, c := range p.chains {
+			for _, l := range c.listeners {
+				in := entrance{gateway: l.gateway.Name, section: l.listener.Name, port: p.number}
+				if !tableAppliesAt(t, in) || !mayAttach(l.listener, t) {
+					continue
+				}
+				for _, domain := range c.domains(l, t) {
+					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, ToHTTPS: l.listener.ToHTTPS}
+					if _, earlier := found[a.Key()]; !earlier {
+						found[a.Key()] = a
+					}
 				}
 			}
 		}
@@ -122,48 +133,64 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 			tables, entrances[a.Table] = append(tables, t), a.At
 		}
 	}
-	r := newRouter(g.world(x), first.Port)
+	r := newRouter(g.world(x), first.At.port)
 	r.from = g.origins(x, first)
-	config := gatewayHost(r, first.Port, first.Domain, merged(tables, func(t model.RouteTable) entrance { return entrances[t.Key()] }))
+	config := gatewayHost(r, first.Chain, first.Domain, merged(tables, func(t model.RouteTable) entrance { return entrances[t.Key()] }))
 	h := &gateHost{key: place, gate: first.Gate, problems: r.problems}
 	if config != nil {
-		h.resource = g.intern.share(model.NewResource(model.Resource{
-			Type: model.TypeVirtualHost, Name: config.Name, Aliases: []string{config.Name},
-			Body: encode(config), Needs: r.needed(), From: r.from,
-		}))
+		if slices.ContainsFunc(attached, func(a attachment) bool { return a.ToHTTPS }) {
+			config.RequireTls = routev3.VirtualHost_ALL
+		}
+		h.resource = g.gateHostResource(config, r.needed(), r.from)
 	}
 	return h
+}
+
+func (c *compiler) gateHostResource(config *routev3.VirtualHost, needs []string, from []model.Key) *model.Resource {
+	return c.intern.share(model.NewResource(model.Resource{
+		Type: model.TypeVirtualHost, Name: config.Name, Aliases: []string{config.Name},
+		Body: encode(config), Needs: needs, From: from,
+	}))
 }
 
 // origins are the gateways that listen at the port of a place.
 func (g *gateways) origins(x *flow.Ctx, a attachment) []model.Key {
 	at, _ := flow.Get(x, g.gates, a.Gate)
-	ports, _ := g.gatewayPorts(x, at.Gateways)
+	ports, _ := g.gatewayPorts(x, at)
 	for _, p := range ports {
-		if p.number == a.Port {
+		if p.number == a.At.port {
 			return gatewayKeys(p)
 		}
 	}
 	return nil
 }
 
-// layer has the tables of a gate and their virtual hosts.
+// layer has the tables of a gate, their virtual hosts, and its certificates.
 func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
-	ports, _ := g.gatewayPorts(x, at.Gateways)
-	var resources []*model.Resource
+	ports, _ := g.gatewayPorts(x, at)
+	resources := map[string]*model.Resource{}
+	add := func(r *model.Resource) { resources[r.Type.String()+" "+r.Name] = r }
 	for _, p := range ports {
-		name := GatewayName(p.number)
-		ready := readyHost(name)
-		resources = append(resources,
-			g.intern.resource(model.TypeRoute, name, gatewayTable(p.number), nil, gatewayKeys(p)...),
-			g.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
+		for _, c := range p.chains {
+			ready := readyHost(c.name)
+			add(g.intern.resource(model.TypeRoute, c.name, gatewayTable(c.name), nil, gatewayKeys(p)...))
+			add(g.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
+			for _, host := range c.silent() {
+				add(g.gateHostResource(host, nil, gatewayKeys(p)))
+			}
+			for _, secret := range c.secrets() {
+				for _, s := range flow.Lookup(x, g.secrets, secret) {
+					add(s.Resource)
+				}
+			}
+		}
 	}
 	for _, h := range flow.Lookup(x, g.hostsOf, at.key) {
 		if h.resource != nil {
-			resources = append(resources, h.resource)
+			add(h.resource)
 		}
 	}
-	return []*model.Layer{model.NewLayer(gatewayLayer(at.key), resources...)}
+	return []*model.Layer{model.NewLayer(gatewayLayer(at.key), slices.Collect(maps.Values(resources))...)}
 }
 
 // needs are the hosts to which the routes of a gate lead.
@@ -184,36 +211,77 @@ func (g *gateways) unserved(x *flow.Ctx, s scope) []report {
 	if s.Gateway == "" {
 		return nil
 	}
-	ports, problems := g.gatewayPorts(x, s.Gateways)
+	ports, problems := g.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
 		if _, problem := boundPort(p, s.mapped()); problem != nil {
 			problems = append(problems, *problem)
 		}
+		problems = append(problems, g.uncertified(x, p)...)
 	}
 	return reportOf("gateway "+s.Key(), problems)
 }
 
+// uncertified are the listeners without a certificate, which was looked for where their proxies are.
+func (g *gateways) uncertified(x *flow.Ctx, p gatewayPort) (problems []model.Problem) {
+	for _, c := range p.chains {
+		for _, l := range c.listeners {
+			report := func(message string) {
+				problems = append(problems, model.Problem{Object: l.gateway.Object, Code: model.ProblemMissingSecret, Path: l.listener.Origin.Path, Message: message})
+			}
+			certificate, _ := flow.Get(x, g.Certificates, c.tls.Secret)
+			if c.tls.Secret != "" && len(certificate.Chain) == 0 && len(l.gateway.Selector) > 0 {
+				report(certificate.Missing(c.tls.Secret))
+			}
+			if c.ca != "" && len(flow.Lookup(x, g.secrets, c.ca)) == 0 {
+				report(fmt.Sprintf("the Secret %s says not whom to trust, so every caller is refused; put ca.crt into it", c.tls.Secret))
+			}
+		}
+	}
+	return problems
+}
+
 func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all []*model.Resource) {
-	ports, _ := c.gatewayPorts(x, s.Gateways)
+	ports, _ := c.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
 		if bound, problem := boundPort(p, s.mapped()); problem == nil {
-			l := gatewayListenerConfig(s.Address, p.number, bound, identity)
+			l := gatewayListenerConfig(s.Address, p, bound, identity)
 			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, nil, gatewayKeys(p)...))
 		}
 	}
 	return all
 }
 
-func (c *compiler) gatewayPorts(x *flow.Ctx, gateways []string) ([]gatewayPort, []model.Problem) {
-	return portsOf(allFound(x, c.Gateways, gateways))
+func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Problem) {
+	ports, problems := portsOf(allFound(x, c.Gateways, at.Gateways), at.Namespace)
+	for _, p := range ports {
+		for i := range p.chains {
+			p.chains[i].ca = c.trusted(x, p.chains[i].tls)
+		}
+	}
+	return ports, problems
 }
+
+// trusted is the secret that says which callers a listener trusts, "" for one that does not ask.
+func (c *compiler) trusted(x *flow.Ctx, tls model.ServerTLS) string {
+	if tls.Callers == model.CallerUnasked {
+		return ""
+	}
+	if _, ok := flow.Get(x, c.Certificates, tls.Secret+caSuffix); ok {
+		return caName(tls.Secret + caSuffix)
+	}
+	return caName(tls.Secret)
+}
+
+func (s scope) asGate() gate { return gate{key: s.gate, Namespace: s.Namespace, Gateways: s.Gateways} }
 
 func gatewayLayer(gate string) string { return "gateway/" + gate }
 
 func gatewayKeys(p gatewayPort) []model.Key {
 	var all []model.Key
-	for _, l := range p.listeners {
-		all = append(all, keysOf(l.gateway.From)...)
+	for _, c := range p.chains {
+		for _, l := range c.listeners {
+			all = append(all, keysOf(l.gateway.From)...)
+		}
 	}
 	return all
 }

@@ -38,40 +38,6 @@ func gatewayOf(g model.Gateway, w model.Workload) bool {
 	return len(g.Selector) > 0 && model.Matches(g.Selector, labels)
 }
 
-// gatewayPort is a port that some gateways share on one proxy.
-type gatewayPort struct {
-	number    uint32
-	listeners []gatewayListener
-}
-
-type gatewayListener struct {
-	gateway  model.Gateway
-	listener model.GatewayListener
-}
-
-// portsOf are those of the gateways that this version serves. The others
-// are problems: nothing listens there, and that must not be silent.
-func portsOf(all []model.Gateway) (ports []gatewayPort, problems []model.Problem) {
-	by := map[uint32][]gatewayListener{}
-	for _, g := range all {
-		for _, l := range g.Listeners {
-			if l.Protocol != model.GatewayHTTP {
-				problems = append(problems, model.Problem{
-					Object: g.Object, Code: model.ProblemNotHonoured, Path: l.Origin.Path,
-					Message: fmt.Sprintf("port %d: protocol %s is not served yet, only HTTP is; nothing listens there", l.Port, l.Protocol),
-				})
-				continue
-			}
-			by[l.Port] = append(by[l.Port], gatewayListener{gateway: g, listener: l})
-		}
-	}
-	for number, listeners := range by {
-		ports = append(ports, gatewayPort{number: number, listeners: listeners})
-	}
-	slices.SortFunc(ports, func(a, b gatewayPort) int { return int(a.number) - int(b.number) })
-	return ports, problems
-}
-
 // boundPort is where the proxy listens for a port of the gateway.
 func boundPort(p gatewayPort, mapped []model.WorkloadPort) (port uint32, problem *model.Problem) {
 	for _, m := range mapped {
@@ -82,22 +48,43 @@ func boundPort(p gatewayPort, mapped []model.WorkloadPort) (port uint32, problem
 	if p.number >= privilegedPorts {
 		return p.number, nil
 	}
-	first := p.listeners[0]
+	first := p.chains[0].listeners[0]
 	return 0, &model.Problem{
 		Object: first.gateway.Object, Code: model.ProblemNotHonoured, Path: first.listener.Origin.Path,
 		Message: fmt.Sprintf("port %d needs root to bind; run the gateway with --port %d:8080 to serve it on 8080", p.number, p.number),
 	}
 }
 
-func gatewayListenerConfig(ip string, number, bound uint32, identity string) *listenerv3.Listener {
-	name := GatewayName(number)
-	return &listenerv3.Listener{
+func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity string) *listenerv3.Listener {
+	name := GatewayName(p.number)
+	l := &listenerv3.Listener{
 		Name:                          name,
 		StatPrefix:                    name,
 		Metadata:                      identityOf(identity),
 		Address:                       address(ip, bound),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
-		FilterChains:                  []*listenerv3.FilterChain{{Filters: managed(edgeManager(name, name))}},
 	}
+	for _, c := range p.chains {
+		l.FilterChains = append(l.FilterChains, filterChain(c))
+		if c.tls.Secret != "" {
+			l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
+		}
+	}
+	return l
+}
+
+// filterChain has no match where it serves whoever asks for no host, or for an
+// unknown one.
+func filterChain(c chain) *listenerv3.FilterChain {
+	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(edgeManager(c.name, c.name))}
+	if c.tls.Secret == "" {
+		return f
+	}
+	f.TransportSocket = edgeSocket(c)
+	f.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
+	if !slices.Contains(c.hosts, "*") {
+		f.FilterChainMatch.ServerNames = c.hosts
+	}
+	return f
 }

@@ -40,10 +40,14 @@ func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {
 	if mode == model.MTLSStrict {
 		return nil
 	}
-	return []*listenerv3.ListenerFilter{{
+	return []*listenerv3.ListenerFilter{tlsInspector()}
+}
+
+func tlsInspector() *listenerv3.ListenerFilter {
+	return &listenerv3.ListenerFilter{
 		Name:       "envoy.filters.listener.tls_inspector",
 		ConfigType: &listenerv3.ListenerFilter_TypedConfig{TypedConfig: pack(&inspectorv3.TlsInspector{})},
-	}}
+	}
 }
 
 // inboundChains tell callers of the mesh from others. TLS that the application

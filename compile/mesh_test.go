@@ -23,6 +23,7 @@ type rows struct {
 	Splits         []model.Split
 	Fallbacks      []model.Fallback
 	Gateways       []model.Gateway
+	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
 	Authorizations []model.Authorization
 	Known          []model.Known // nil: everybody knows everything
@@ -151,6 +152,7 @@ type mesh struct {
 	splits         *flow.Source[model.Split]
 	fallbacks      *flow.Source[model.Fallback]
 	gateways       *flow.Source[model.Gateway]
+	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
 	authorizations *flow.Source[model.Authorization]
 	known          *flow.Source[model.Known]
@@ -170,6 +172,7 @@ func newMesh() *mesh {
 		splits:         flow.NewSource[model.Split](g, "splits"),
 		fallbacks:      flow.NewSource[model.Fallback](g, "fallbacks"),
 		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
+		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		known:          flow.NewSource[model.Known](g, "known"),
@@ -177,7 +180,7 @@ func newMesh() *mesh {
 	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Workloads: m.workloads.Collection, RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
-		Gateways: m.gateways.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
+		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection,
 	}, Options{TrustDomain: testTrust})
 	return m
@@ -193,6 +196,7 @@ func (m *mesh) set(r rows) {
 		m.splits.Replace(tx, "", r.Splits)
 		m.fallbacks.Replace(tx, "", r.Fallbacks)
 		m.gateways.Replace(tx, "", r.Gateways)
+		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
 		m.authorizations.Replace(tx, "", r.Authorizations)
 		m.known.Replace(tx, "", r.Known)

@@ -75,7 +75,7 @@ func (s scope) named() scope {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{s.Address, s.All, s.Hosts})
 	}
 	if s.Gateway != "" {
-		s.gate = digest(s.Gateways)
+		s.gate = digest([]any{s.Namespace, s.Gateways})
 	} else {
 		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards})
 	}

@@ -10,14 +10,14 @@ import (
 )
 
 // gatewayTable gets its virtual hosts one by one.
-func gatewayTable(port uint32) *routev3.RouteConfiguration {
-	t := discoveredTable(GatewayName(port))
+func gatewayTable(name string) *routev3.RouteConfiguration {
+	t := discoveredTable(name)
 	t.IgnorePortInHostMatching = true // the port that a client names may be mapped
 	return t
 }
 
 // gatewayHost routes what enters for a domain; nil: nothing does.
-func gatewayHost(r *router, port uint32, domain string, candidates []candidate) *routev3.VirtualHost {
+func gatewayHost(r *router, table, domain string, candidates []candidate) *routev3.VirtualHost {
 	var routes []*routev3.Route
 	for _, c := range candidates {
 		for _, route := range r.routes(c) {
@@ -28,9 +28,11 @@ func gatewayHost(r *router, port uint32, domain string, candidates []candidate) 
 		return nil
 	}
 	return &routev3.VirtualHost{
-		Name: GatewayName(port) + "/" + domain, Domains: []string{domain}, Routes: routes, RetryPolicy: retry(nil),
+		Name: hostName(table, domain), Domains: []string{domain}, Routes: routes, RetryPolicy: retry(nil),
 	}
 }
+
+func hostName(table, domain string) string { return table + "/" + domain }
 
 func mayAttach(l model.GatewayListener, t model.RouteTable) bool {
 	return l.RouteSpace == nil || slices.Contains(l.RouteSpace, t.Object.Namespace)

@@ -42,14 +42,14 @@ func decoded[M any, P interface {
 func (c *call) enter(m message, gateway bool) error {
 	name := compile.OutboundListener
 	if gateway {
-		port, err := strconv.ParseUint(cmp.Or(m.port, "80"), 10, 16)
+		port, err := strconv.ParseUint(cmp.Or(m.port, defaultPorts[m.headers[":scheme"]]), 10, 16)
 		if err != nil {
 			return fmt.Errorf("port %q: want a number", m.port)
 		}
 		name = compile.GatewayName(uint32(port))
 	}
-	r, table := c.view.Find(model.TypeListener, name), c.view.Find(model.TypeRoute, name)
-	if r == nil || table == nil {
+	r := c.view.Find(model.TypeListener, name)
+	if r == nil {
 		return fmt.Errorf("proxy %s: it has no listener %s: nothing takes such a call there", c.trace.Proxy, name)
 	}
 	l, err := decoded[listenerv3.Listener](r)
@@ -60,8 +60,23 @@ func (c *call) enter(m message, gateway bool) error {
 	c.trace.Listener = Part{Name: name, Text: fmt.Sprintf("%s:%d", at.GetAddress(), at.GetPortValue()), From: texts(r.From)}
 	c.trace.Identity = l.GetMetadata().GetFilterMetadata()[compile.MetadataKey].GetFields()[compile.MetadataIdentity].GetStringValue()
 	m.caller = c.trace.Identity
+	if gateway {
+		chain, err := chainFor(l, m)
+		if err != nil {
+			return fmt.Errorf("proxy %s: %w", c.trace.Proxy, err)
+		}
+		name = chain.Name
+	} else {
+		m.headers[":scheme"] = "http" // what a caller encrypts itself has no routes
+	}
+	table := c.view.Find(model.TypeRoute, name)
+	if table == nil {
+		return fmt.Errorf("proxy %s: it has no routes %s yet", c.trace.Proxy, name)
+	}
 	return c.route(table, m, gateway)
 }
+
+var defaultPorts = map[string]string{"http": "80", "https": "443"}
 
 func (c *call) route(table *model.Resource, m message, gateway bool) error {
 	config, err := decoded[routev3.RouteConfiguration](table)
@@ -95,6 +110,10 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		return nil
 	}
 	c.trace.Host = Part{Name: strings.TrimPrefix(host.Name, config.Name+"/"), Text: "by the name " + domain}
+	if host.RequireTls == routev3.VirtualHost_ALL && m.headers[":scheme"] == "http" {
+		c.answer(100, 301, "the host wants HTTPS")
+		return nil
+	}
 	left := 100.0
 	for _, r := range host.Routes {
 		if left <= 0 || !routeMatches(r.Match, m) {

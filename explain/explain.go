@@ -122,7 +122,10 @@ func (r Request) message() (message, error) {
 	if method == "" {
 		method = "GET"
 	}
-	m.headers[":method"], m.headers[":path"], m.headers[":scheme"], m.headers[":authority"] = method, path, "http", u.Host
+	if scheme = strings.ToLower(scheme); scheme != "https" {
+		scheme = "http"
+	}
+	m.headers[":method"], m.headers[":path"], m.headers[":scheme"], m.headers[":authority"] = method, path, scheme, u.Host
 	return m, nil
 }
 

@@ -79,7 +79,7 @@ func (all randomRows) compile() *compile.Compiled {
 	splits, gateways := flow.NewSource[model.Split](g, "splits"), flow.NewSource[model.Gateway](g, "gateways")
 	c := compile.New(g, compile.Inputs{
 		Services: services.Collection, Workloads: workloads.Collection, RouteTables: tables.Collection, Policies: policies.Collection,
-		Splits: splits.Collection, Gateways: gateways.Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
+		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,
 	}, compile.Options{TrustDomain: "mesh.test"})

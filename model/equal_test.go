@@ -10,6 +10,7 @@ func TestEqualSeesEveryField(t *testing.T) {
 	seesEveryField[Service](t)
 	seesEveryField[Workload](t)
 	seesEveryField[Address](t)
+	seesEveryField[Certificate](t)
 }
 
 func seesEveryField[T interface{ Equal(T) bool }](t *testing.T) {

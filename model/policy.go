@@ -121,39 +121,6 @@ type Fallback struct {
 func (f Fallback) Key() string           { return f.Host }
 func (f Fallback) Equal(o Fallback) bool { return reflect.DeepEqual(f, o) }
 
-// Gateway is a set of listeners of the proxies that are the gateway. Key: object.
-type Gateway struct {
-	Object    Key
-	Name      string            // unique, by which routes name it: "namespace/name", with "istio:" before it for Istio's
-	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
-	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
-	Listeners []GatewayListener
-	From      []Origin
-}
-
-// GatewayListener is one port of a gateway.
-type GatewayListener struct {
-	Name       string
-	Port       uint32
-	Protocol   GatewayProtocol
-	Hosts      []string // "*" for all; "ns/host" is already resolved to host
-	Secret     string   // namespace/name of the certificate, for HTTPS
-	RouteSpace []string // namespaces whose routes may attach; nil: all; Same is resolved
-	Origin     Origin
-}
-
-type GatewayProtocol string
-
-const (
-	GatewayHTTP  GatewayProtocol = "HTTP"
-	GatewayHTTPS GatewayProtocol = "HTTPS"
-	GatewayTLS   GatewayProtocol = "TLS"
-	GatewayTCP   GatewayProtocol = "TCP"
-)
-
-func (g Gateway) Key() string          { return g.Object.String() }
-func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
-
 // PeerAuth says which workloads accept plain text. Key: object.
 type PeerAuth struct {
 	Object    Key

@@ -99,7 +99,7 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 	case *corev1.Namespace:
 		join.Say(p, join.Labels(maps.Clone(o.Labels)))
 	case *corev1.Secret:
-		join.Say(p, join.Secret(o.Namespace+"/"+o.Key.Name))
+		join.Say(p, kube.Secret(o, spec)...)
 	default:
 		return readOwn(o, spec, p)
 	}

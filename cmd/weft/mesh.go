@@ -71,7 +71,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.compiled = compile.New(m.graph, compile.Inputs{
 		Services: m.rows.Services, Workloads: m.workloads, RouteTables: m.rows.Routes,
 		Policies: m.rows.Policies, Splits: m.rows.Splits, Fallbacks: m.rows.Fallbacks,
-		Gateways: m.rows.Gateways, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
+		Gateways: m.rows.Gateways, Certificates: m.rows.Certificates, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
 		Known: m.scopes.Known,
 	}, compile.Options{TrustDomain: flags.trustDomain})
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")

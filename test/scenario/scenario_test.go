@@ -12,6 +12,10 @@
 //	settle                      every proxy holds the newest configuration
 //	call FROM METHOD URL [header:value...] [expectation...]   URLs http:, or within a CONNECT grpc: and, any bytes, connect:
 //	     status=200  from=app/version  body=REGEXP  header=name:REGEXP  atleast=1s  under=1s
+//	     header=certificate:HOSTS#NUMBER of a gateway, closed=REGEXP: there is no answer, but that error
+//	     a word show:NAME is no header: the caller shows the certificate of that name
+//	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself
+//	hold gateway:NAME https://HOST   a connection is opened and stays; `still`: it is there, and answers
 //	first FROM METHOD URL [n=20] [send=TEXT] ...  as call, but once: n calls together, and none is tried again
 //	scope NAME/VERSION HOST REGEXP  `weft scope` knows the host, and says why
 //	share FROM URL n=400 [header:value...] app/version=90±5...
@@ -75,23 +79,26 @@ func TestScenarios(t *testing.T) {
 		Dir:   "testdata",
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"run":       with((*script).run),
-			"gateway":   with((*script).gateway),
-			"apply":     with((*script).apply),
-			"delete":    with((*script).remove),
-			"settle":    with((*script).settle),
-			"call":      with((*script).call),
-			"first":     with((*script).first),
-			"scope":     with((*script).scope),
-			"share":     with((*script).share),
-			"problem":   with((*script).problem),
-			"noproblem": with((*script).noProblem),
-			"received":  with((*script).received),
-			"mark":      with((*script).mark),
-			"sent":      with((*script).sent),
-			"leave":     with((*script).leave),
-			"crash":     with((*script).crash),
-			"gone":      with((*script).gone),
+			"run":         with((*script).run),
+			"gateway":     with((*script).gateway),
+			"apply":       with((*script).apply),
+			"delete":      with((*script).remove),
+			"settle":      with((*script).settle),
+			"call":        with((*script).call),
+			"first":       with((*script).first),
+			"scope":       with((*script).scope),
+			"share":       with((*script).share),
+			"problem":     with((*script).problem),
+			"noproblem":   with((*script).noProblem),
+			"received":    with((*script).received),
+			"mark":        with((*script).mark),
+			"sent":        with((*script).sent),
+			"leave":       with((*script).leave),
+			"crash":       with((*script).crash),
+			"gone":        with((*script).gone),
+			"certificate": with((*script).certificate),
+			"hold":        with((*script).hold),
+			"still":       with((*script).still),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

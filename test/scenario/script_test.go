@@ -2,9 +2,11 @@ package scenario
 
 import (
 	"bytes"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -28,6 +30,8 @@ type script struct {
 	namespace string
 	workloads map[string]*workload // by NAME/VERSION, NAME too for the first of it
 	pushed    map[string]map[string]int
+	shown     map[string]tls.Certificate // by name of its Secret
+	kept      *held
 }
 
 // workload is one process that a script started.
@@ -45,7 +49,7 @@ type scriptKey struct{}
 func setup(env *testscript.Env) error {
 	name := filepath.Base(env.WorkDir)
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "script-"), "_", "-")
-	s := &script{namespace: name, workloads: map[string]*workload{}}
+	s := &script{namespace: name, workloads: map[string]*workload{}, shown: map[string]tls.Certificate{}}
 	env.Values[scriptKey{}] = s
 	env.Setenv("NAMESPACE", name)
 	env.Setenv("WEFT", shared.server.Weft)
@@ -331,17 +335,27 @@ var outside = &http.Client{Timeout: 15 * time.Second, CheckRedirect: func(*http.
 // enter calls a gateway from outside: the URL's host becomes the Host header.
 func (s *script) enter(w *workload, method, url string, headers map[string]string, count int) ([]answer, error) {
 	answers := make([]answer, 0, count)
+	show := headers["show"]
+	delete(headers, "show")
 	for range count {
 		request, err := http.NewRequest(method, url, nil)
 		if err != nil {
 			return nil, err
 		}
+		client := outside
+		if request.URL.Scheme == "https" {
+			client = s.encrypted(w, request.URL.Host, show)
+			defer client.CloseIdleConnections()
+		}
 		request.Host, request.URL.Host = request.URL.Host, process.Loopback(w.appPort)
 		for name, value := range headers {
 			request.Header.Set(name, value)
 		}
+		if host := headers["host"]; host != "" {
+			request.Host = host
+		}
 		start := time.Now()
-		response, err := outside.Do(request)
+		response, err := client.Do(request)
 		if err != nil {
 			return nil, err
 		}
@@ -351,6 +365,7 @@ func (s *script) enter(w *workload, method, url string, headers map[string]strin
 			return nil, err
 		}
 		got := answer{Status: response.StatusCode, Body: string(body), Headers: map[string]string{}, Took: time.Since(start)}
+		got.Headers["certificate"] = certificateOf(response.TLS)
 		for name, values := range response.Header {
 			got.Headers[strings.ToLower(name)] = strings.Join(values, ",")
 		}
@@ -379,8 +394,15 @@ func (s *script) call(args []string) {
 	}
 	headers, rest := headersOf(args[3:])
 	want, _ := settings(rest)
+	closed := take(want, "closed", "")
 	s.until(func() error {
-		answers, err := s.request(args[0], args[1], args[2], headers, 1)
+		answers, err := s.request(args[0], args[1], args[2], maps.Clone(headers), 1)
+		if closed != "" && err == nil {
+			return fmt.Errorf("%s answers %s", args[2], answers[0])
+		}
+		if closed != "" && regexp.MustCompile(closed).MatchString(err.Error()) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

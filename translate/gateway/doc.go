@@ -58,6 +58,6 @@ var honoured = object.Honoured{
 	"HTTPRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
 	"HTTPRouteFilter.externalAuth": "so the rule answers 500; remove the filter",
 	"GRPCRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
-	"GatewaySpec.tls":              "so certificates of callers are not asked for; remove it",
+	"GatewaySpec.tls":              "so HTTPS listeners stay closed; remove it",
 	"AllowedRoutes.kinds":          "so routes of every kind may attach; remove it",
 }

@@ -35,6 +35,9 @@ func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Sp
 	g := model.Gateway{Object: o.Key, Name: o.Namespace + "/" + o.Key.Name, Proxy: o.Key.Name, From: o.Whole()}
 	spaces := Spaces{}
 	for i := range spec.Listeners {
+		if spec.TLS != nil && spec.Listeners[i].Protocol == gatewayv1.HTTPSProtocolType {
+			continue // it asks more of callers than is done, so they must not come in; reported by the audit
+		}
 		if l, ok := listener(o, object.Spec.Dot("listeners").At(i), &spec.Listeners[i], spaces); ok {
 			g.Listeners = append(g.Listeners, l)
 		}
@@ -59,7 +62,7 @@ func listener(o *object.Object, at object.Path, l *gatewayv1.Listener, spaces Sp
 	case gatewayv1.HTTPSProtocolType:
 		out.Protocol = model.GatewayHTTPS
 		var ok bool
-		if out.Secret, ok = certificate(o, at.Dot("tls"), l.TLS); !ok {
+		if out.TLS.Secret, ok = certificate(o, at.Dot("tls"), l.TLS); !ok {
 			return out, false
 		}
 	default:

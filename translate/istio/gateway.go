@@ -84,7 +84,7 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 	tls := s.GetTls()
 	switch name := strings.ToUpper(s.GetPort().GetProtocol()); name {
 	case "HTTP", "HTTP2", "GRPC", "GRPC-WEB":
-		l.Protocol = model.GatewayHTTP
+		l.Protocol, l.ToHTTPS = model.GatewayHTTP, tls.GetHttpsRedirect()
 		return true
 	case "HTTPS":
 		l.Protocol = model.GatewayHTTPS
@@ -95,14 +95,22 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP or HTTPS", name)
 		return false
 	}
-	if tls.GetMode() != networking.ServerTLSSettings_SIMPLE {
-		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE", tls.GetMode())
+	var ok bool
+	if l.TLS.Callers, ok = callers[tls.GetMode()]; !ok {
+		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE, MUTUAL or OPTIONAL_MUTUAL", tls.GetMode())
 		return false
 	}
 	if tls.GetCredentialName() == "" || strings.Contains(tls.GetCredentialName(), "/") {
-		o.Invalid(at.Dot("tls").Dot("credentialName"), "%q names no Secret of the gateway's namespace, so this server stays closed; create one of type kubernetes.io/tls", tls.GetCredentialName())
+		o.Invalid(at.Dot("tls").Dot("credentialName"), "%q names no Secret of the namespace of the gateway's proxies, so this server stays closed; create one of type kubernetes.io/tls", tls.GetCredentialName())
 		return false
 	}
-	l.Secret = o.Namespace + "/" + tls.CredentialName
-	return true
+	l.TLS.Secret = tls.CredentialName
+	return len(tls.SubjectAltNames)+len(tls.VerifyCertificateSpki)+len(tls.VerifyCertificateHash) == 0 // reported by the audit
+}
+
+// callers is what each mode asks of them.
+var callers = map[networking.ServerTLSSettings_TLSmode]model.CallerCertificate{
+	networking.ServerTLSSettings_SIMPLE:          model.CallerUnasked,
+	networking.ServerTLSSettings_MUTUAL:          model.CallerRequired,
+	networking.ServerTLSSettings_OPTIONAL_MUTUAL: model.CallerOptional,
 }

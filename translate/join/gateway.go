@@ -40,12 +40,6 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 		}
 		return []item[map[string]string]{space}
 	})
-	m.secrets = flow.Derive(m.parts, "secret names", func(_ *flow.Ctx, p Part) (all []item[Secret]) {
-		for _, s := range Of[Secret](p) {
-			all = append(all, item[Secret]{ID: string(s), Object: p.Object})
-		}
-		return all
-	})
 	gates := flow.Derive(m.parts, "gateway outcomes", func(x *flow.Ctx, p Part) []outcome {
 		gateways := Of[model.Gateway](p)
 		if len(gateways) == 0 {
@@ -70,15 +64,8 @@ func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) model.Gateway 
 	listeners := g.Listeners
 	g.Listeners = nil
 	for _, l := range listeners {
-		if l.Secret != "" {
-			namespace, name, _ := strings.Cut(l.Secret, "/")
-			if namespace != g.Object.Namespace && !m.granted(x, g.Object, "Secret", namespace, name) {
-				p.add(model.ProblemNotPermitted, l.Origin.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a Gateway of %s use the Secret %s, so this listener stays closed", namespace, g.Object.Namespace, l.Secret))
-				continue
-			}
-			if _, ok := flow.Get(x, m.secrets, l.Secret); !ok {
-				p.add(model.ProblemMissingSecret, l.Origin.Path, fmt.Sprintf("there is no Secret %s; create one of type kubernetes.io/tls", l.Secret))
-			}
+		if !m.certified(x, p, g, l) {
+			continue
 		}
 		for _, spaces := range Of[gateway.Spaces](p.part) {
 			if selector := spaces[l.Name]; selector != nil {
@@ -88,6 +75,24 @@ func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) model.Gateway 
 		g.Listeners = append(g.Listeners, l)
 	}
 	return g
+}
+
+// certified says whether a listener may open. With a certificate that is not
+// usable (yet) it does: proxies keep the one that they have. A name without a
+// namespace is looked up where the proxies are known.
+func (m *Mesh) certified(x *flow.Ctx, p *problems, g model.Gateway, l model.GatewayListener) bool {
+	namespace, name, whole := strings.Cut(l.TLS.Secret, "/")
+	if !whole {
+		return true
+	}
+	if namespace != g.Object.Namespace && !m.granted(x, g.Object, "Secret", namespace, name) {
+		p.add(model.ProblemNotPermitted, l.Origin.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a Gateway of %s use the Secret %s, so this listener stays closed", namespace, g.Object.Namespace, l.TLS.Secret))
+		return false
+	}
+	if c, ok := flow.Get(x, m.Certificates, l.TLS.Secret); !ok || len(c.Chain) == 0 {
+		p.add(model.ProblemMissingSecret, l.Origin.Path, c.Missing(l.TLS.Secret))
+	}
+	return true
 }
 
 // spaces are the namespaces that a selector matches.

@@ -14,6 +14,7 @@ type Mesh struct {
 	Splits         *flow.Collection[model.Split]
 	Fallbacks      *flow.Collection[model.Fallback]
 	Gateways       *flow.Collection[model.Gateway]
+	Certificates   *flow.Collection[model.Certificate]
 	Routes         *flow.Collection[model.RouteTable]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
@@ -30,7 +31,6 @@ type Mesh struct {
 	gatewaysOf *flow.Index[model.Gateway]        // by name
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
-	secrets    *flow.Collection[item[Secret]]
 	owners     *flow.Collection[owner]
 }
 
@@ -39,6 +39,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
 	m.Authorizations = rows(parts, "authorizations", Of[model.Authorization])
+	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
 	m.wirePolicies()
 	m.wirePeers()

@@ -22,7 +22,6 @@ type Part struct {
 // What objects say that is no row of the model.
 type (
 	Labels map[string]string // of a Namespace
-	Secret string            // "namespace/name"
 	Needs  string            // host of the service that an Application is about
 )
 

@@ -1,0 +1,64 @@
+package compile
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+const (
+	// caSuffix ends the name of the Secret that says whom to trust, where the certificate's own does not.
+	caSuffix = "-cacert"
+	// secretPatience is how long a listener waits for a certificate that does not exist: its other hosts must not.
+	secretPatience = time.Second
+)
+
+func caName(certificate string) string { return certificate + "/ca" }
+
+// certificates are the secrets that a certificate is. An invalid one is none:
+// proxies do not lose a secret that is gone for as long as they need it.
+func (c *compiler) certificateSecrets(_ *flow.Ctx, m model.Certificate) (all []piece) {
+	add := func(s *tlsv3.Secret) {
+		all = append(all, piece{c.intern.resource(model.TypeSecret, s.Name, s, nil, keysOf(m.From)...)})
+	}
+	if len(m.Chain) > 0 {
+		add(&tlsv3.Secret{Name: m.Name, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
+			CertificateChain: inline(string(m.Chain)), PrivateKey: inline(string(m.PrivateKey)),
+		}}})
+	}
+	if len(m.CA) > 0 {
+		add(&tlsv3.Secret{Name: caName(m.Name), Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			TrustedCa: inline(string(m.CA)),
+		}}})
+	}
+	return all
+}
+
+// edgeSocket shows a certificate to whoever calls, and asks for theirs. Callers
+// may be older than TLS 1.3.
+func edgeSocket(s chain) *corev3.TransportSocket {
+	common := &tlsv3.CommonTlsContext{
+		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.tls.Secret)},
+		AlpnProtocols:                  []string{"h2", "http/1.1"},
+	}
+	context := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
+	if s.tls.Callers != model.CallerUnasked {
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: certificateConfig(s.ca)}
+	}
+	if s.tls.Callers == model.CallerRequired {
+		context.RequireClientCertificate = yes()
+	}
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)}}
+}
+
+func certificateConfig(name string) *tlsv3.SdsSecretConfig {
+	source := ads()
+	source.InitialFetchTimeout = durationpb.New(secretPatience)
+	return &tlsv3.SdsSecretConfig{Name: name, SdsConfig: source}
+}

@@ -1,0 +1,204 @@
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+
+	"weft.dev/model"
+)
+
+// gatewayPort is a port that some gateways share on one proxy.
+type gatewayPort struct {
+	number uint32
+	chains []chain
+}
+
+// chain is what a port does with connections that ask for some hosts. All that
+// enter by one have the same routes, and proved themselves in the same way: who
+// came by one host must not reach another that asks more of callers.
+type chain struct {
+	name      string          // of its routes, too
+	tls       model.ServerTLS // with the namespace of the secret; none: plain text
+	ca        string          // secret that says which callers to trust
+	hosts     []string        // that connections ask for by TLS
+	elsewhere []string        // hosts among them that other chains serve
+	listeners []gatewayListener
+}
+
+type gatewayListener struct {
+	gateway  model.Gateway
+	listener model.GatewayListener
+}
+
+// portsOf are those of the gateways that this version serves, for proxies of a
+// namespace. The others are problems: nothing listens there, and that must not
+// be silent.
+func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, problems []model.Problem) {
+	by := map[uint32]*gatewayPort{}
+	for _, g := range all {
+		for _, l := range g.Listeners {
+			p := by[l.Port]
+			if p == nil {
+				p = &gatewayPort{number: l.Port}
+			}
+			if l.TLS.Secret != "" && !strings.Contains(l.TLS.Secret, "/") {
+				l.TLS.Secret = namespace + "/" + l.TLS.Secret
+			}
+			if problem := p.add(gatewayListener{gateway: g, listener: l}); problem != nil {
+				problems = append(problems, *problem)
+			}
+			if len(p.chains) > 0 {
+				by[l.Port] = p
+			}
+		}
+	}
+	for _, p := range by {
+		p.part()
+		ports = append(ports, *p)
+	}
+	slices.SortFunc(ports, func(a, b gatewayPort) int { return cmp.Compare(a.number, b.number) })
+	return ports, problems
+}
+
+// add puts a listener into the chain that serves it. The first one decides what
+// a port speaks, and who serves a host: Envoy refuses a port where that is open.
+func (p *gatewayPort) add(l gatewayListener) *model.Problem {
+	refuse := func(code, format string, args ...any) *model.Problem {
+		return &model.Problem{
+			Object: l.gateway.Object, Code: code, Path: l.listener.Origin.Path,
+			Message: fmt.Sprintf("port %d: ", p.number) + fmt.Sprintf(format, args...),
+		}
+	}
+	switch {
+	case l.listener.Protocol != model.GatewayHTTP && l.listener.Protocol != model.GatewayHTTPS:
+		return refuse(model.ProblemNotHonoured, "protocol %s is not served yet, only HTTP and HTTPS are; nothing listens there", l.listener.Protocol)
+	case len(p.chains) > 0 && (p.chains[0].tls.Secret == "") != (l.listener.Protocol == model.GatewayHTTP):
+		return refuse(model.ProblemConflict, "%s serves it with another protocol; choose another port", p.chains[0].listeners[0].gateway.Object)
+	}
+	taken := p.takenFrom(&l)
+	if len(l.listener.Hosts) > 0 {
+		p.put(l)
+	}
+	if len(taken) > 0 {
+		return refuse(model.ProblemHostConflict, "another certificate is shown for %s already; choose other hosts, or the same certificate", strings.Join(taken, " "))
+	}
+	return nil
+}
+
+// takenFrom takes those hosts from a listener that other chains serve.
+func (p *gatewayPort) takenFrom(l *gatewayListener) (taken []string) {
+	var left []string
+	for _, host := range l.listener.Hosts {
+		if slices.ContainsFunc(p.chains, func(c chain) bool { return c.tls != l.listener.TLS && slices.Contains(c.hosts, host) }) {
+			taken = append(taken, host)
+		} else {
+			left = append(left, host)
+		}
+	}
+	l.listener.Hosts = left
+	return taken
+}
+
+func (p *gatewayPort) put(l gatewayListener) {
+	i := slices.IndexFunc(p.chains, func(c chain) bool { return c.tls == l.listener.TLS })
+	if i < 0 {
+		i = len(p.chains)
+		p.chains = append(p.chains, chain{name: GatewayName(p.number), tls: l.listener.TLS})
+		if c := &p.chains[i]; c.tls.Secret != "" {
+			c.name += "." + strings.ReplaceAll(c.tls.Secret, "/", ".") + string(c.tls.Callers)
+		}
+	}
+	c := &p.chains[i]
+	c.listeners = append(c.listeners, l)
+	if c.tls.Secret == "" {
+		return // a request says its host by itself
+	}
+	for _, host := range l.listener.Hosts {
+		if !slices.Contains(c.hosts, host) {
+			c.hosts = append(c.hosts, host)
+		}
+	}
+	slices.Sort(c.hosts)
+}
+
+// part finds what each chain must leave to others.
+func (p *gatewayPort) part() {
+	for i := range p.chains {
+		c := &p.chains[i]
+		for _, o := range p.chains {
+			for _, host := range o.hosts {
+				if o.name != c.name && slices.ContainsFunc(c.hosts, func(wide string) bool { return covers(wide, host) }) {
+					c.elsewhere = append(c.elsewhere, host)
+				}
+			}
+		}
+	}
+}
+
+// mayServe says whether requests for a domain enter by the listener: those of
+// the Gateway API share no host with a listener that names it more closely.
+func (c chain) mayServe(l gatewayListener, by, domain string) bool {
+	if slices.ContainsFunc(c.elsewhere, func(host string) bool { return covers(host, domain) }) {
+		return false
+	}
+	if l.gateway.Proxy == "" {
+		return true
+	}
+	return !slices.ContainsFunc(c.listeners, func(o gatewayListener) bool {
+		return o.gateway.Key() == l.gateway.Key() && slices.ContainsFunc(o.listener.Hosts, func(host string) bool {
+			return host != by && covers(by, host) && covers(host, domain)
+		})
+	})
+}
+
+// domains are those for which a table's requests enter by a listener.
+func (c chain) domains(l gatewayListener, t model.RouteTable) (all []string) {
+	for _, by := range l.listener.Hosts {
+		for _, domain := range hostsInCommon([]string{by}, t.Hosts) {
+			if c.mayServe(l, by, domain) && !slices.Contains(all, domain) {
+				all = append(all, domain)
+			}
+		}
+	}
+	return all
+}
+
+// misdirected is for requests that came by a connection for other hosts: with
+// 421 a client makes one for theirs.
+const (
+	misdirected     = 421
+	misdirectedBody = "weft: %REQ(:AUTHORITY)% is not served by a connection that was made for %REQUESTED_SERVER_NAME%\n"
+)
+
+// silent are the hosts of listeners without routes beside others that would
+// else answer for them, and those of other chains.
+func (c chain) silent() (all []*routev3.VirtualHost) {
+	for _, host := range c.elsewhere {
+		all = append(all, &routev3.VirtualHost{Name: hostName(c.name, host), Domains: []string{host}, Routes: []*routev3.Route{{
+			Name: RouteNone, Match: noRoute().Match, Action: said(misdirected, misdirectedBody),
+		}}})
+	}
+	for _, l := range c.listeners {
+		if l.gateway.Proxy == "" || len(c.listeners) == 1 {
+			continue
+		}
+		for _, host := range l.listener.Hosts {
+			all = append(all, &routev3.VirtualHost{Name: hostName(c.name, host), Domains: []string{host}, Routes: []*routev3.Route{noRoute()}})
+		}
+	}
+	return all
+}
+
+// secrets are those that the chain shows and trusts.
+func (c chain) secrets() (all []string) {
+	for _, name := range []string{c.tls.Secret, c.ca} {
+		if name != "" {
+			all = append(all, name)
+		}
+	}
+	return all
+}

@@ -1,0 +1,37 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+)
+
+// chainFor is what takes a connection at a gateway, as Envoy chooses: by the
+// host that it asks for. Without one, the error says why it is closed.
+func chainFor(l *listenerv3.Listener, m message) (chain *listenerv3.FilterChain, err error) {
+	host := strings.ToLower(withoutPort(m.headers[":authority"]))
+	best := -1
+	encrypted := false
+	for _, c := range l.FilterChains {
+		encrypted = encrypted || c.TransportSocket != nil
+		names := c.GetFilterChainMatch().GetServerNames()
+		if len(names) == 0 {
+			names = []string{"*"}
+		}
+		for _, name := range names {
+			if rank := domainRank(name, host); rank > best {
+				best, chain = rank, c
+			}
+		}
+	}
+	switch {
+	case encrypted && m.headers[":scheme"] != "https":
+		return nil, fmt.Errorf("port of %s: it takes TLS only; ask by https://", l.Name)
+	case !encrypted && m.headers[":scheme"] == "https":
+		return nil, fmt.Errorf("port of %s: it takes plain HTTP only; ask by http://", l.Name)
+	case chain == nil:
+		return nil, fmt.Errorf("port of %s: none of its certificates is for %s, so the connection is closed", l.Name, host)
+	}
+	return chain, nil
+}

@@ -1,0 +1,54 @@
+package model
+
+import "reflect"
+
+// Gateway is a set of listeners of the proxies that are the gateway. Key: object.
+type Gateway struct {
+	Object    Key
+	Name      string            // unique, by which routes name it: "namespace/name", with "istio:" before it for Istio's
+	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
+	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
+	Listeners []GatewayListener
+	From      []Origin
+}
+
+// GatewayListener is one port of a gateway.
+type GatewayListener struct {
+	Name       string
+	Port       uint32
+	Protocol   GatewayProtocol
+	Hosts      []string  // "*" for all; "ns/host" is already resolved to host
+	TLS        ServerTLS // for HTTPS
+	ToHTTPS    bool      // plain requests are redirected to HTTPS
+	RouteSpace []string  // namespaces whose routes may attach; nil: all; Same is resolved
+	Origin     Origin
+}
+
+// ServerTLS is how a listener proves itself, and what it asks of its callers.
+type ServerTLS struct {
+	// Secret is the Certificate's name. Without a namespace it is one of the proxy's own: who
+	// names a gateway by labels does not say whose proxies may read a key.
+	Secret  string
+	Callers CallerCertificate
+}
+
+// CallerCertificate says whether callers show a certificate.
+type CallerCertificate string
+
+const (
+	CallerUnasked  CallerCertificate = ""
+	CallerOptional CallerCertificate = "optional" // a wrong one is refused
+	CallerRequired CallerCertificate = "required"
+)
+
+type GatewayProtocol string
+
+const (
+	GatewayHTTP  GatewayProtocol = "HTTP"
+	GatewayHTTPS GatewayProtocol = "HTTPS"
+	GatewayTLS   GatewayProtocol = "TLS"
+	GatewayTCP   GatewayProtocol = "TCP"
+)
+
+func (g Gateway) Key() string          { return g.Object.String() }
+func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
