@@ -44,6 +44,7 @@ var rules = map[string]rule{
 	"agent/*":            {[]string{"model", "agent/*"}, "every workload pays for its memory"},
 	"release":            {[]string{"api/*", "store"}, "a release never talks to Envoy or to xds"},
 	"release/*":          {[]string{"api/*", "release"}, "pure, or acting behind release's interfaces"},
+	"install/inject":     {[]string{"model"}, "a pod and a patch; knows no cluster"},
 	"install/redirect":   {nil, "a host's agent uses it, too"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},

@@ -23,9 +23,6 @@ import (
 // pageSize is how many pods a list asks for at once.
 const pageSize = 500
 
-// ProxyLabel marks pods that have a proxy. Only injection sets it.
-const ProxyLabel = "weft.dev/proxy"
-
 // Source is the collection of all pods of a cluster.
 type Source struct {
 	*flow.Source[model.Pod]
@@ -119,7 +116,7 @@ func rowOf(p *corev1.Pod) (model.Pod, bool) {
 	}
 	row := model.Pod{
 		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.Spec.ServiceAccountName,
-		Address: p.Status.PodIP, Leaving: p.DeletionTimestamp != nil, Proxy: p.Labels[ProxyLabel] != "" && !p.Spec.HostNetwork,
+		Address: p.Status.PodIP, Leaving: p.DeletionTimestamp != nil, Proxy: p.Labels[model.ProxyLabel] != "" && !p.Spec.HostNetwork,
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady {

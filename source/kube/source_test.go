@@ -12,7 +12,7 @@ import (
 
 func TestRowOfPod(t *testing.T) {
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{ProxyLabel: "sidecar"}},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web-1", Labels: map[string]string{model.ProxyLabel: "sidecar"}},
 		Spec: corev1.PodSpec{ServiceAccountName: "web", Containers: []corev1.Container{
 			{Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "dns", ContainerPort: 53, Protocol: corev1.ProtocolUDP}}},
 		}},
