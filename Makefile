@@ -4,9 +4,11 @@
 # make nightly  the same laws over far longer random histories, and the race detector: half an hour
 # make bench  weft beside its peers on this machine, which must do nothing else: half an hour (ISTIOD=PATH: Istio's control plane, too)
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
+# make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
+# make test-kube  what must hold on it
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-quick generate
+.PHONY: build demo test quick nightly bench bench-quick kube-up kube-images kube-down test-kube generate
 
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
@@ -24,7 +26,7 @@ test: build
 	bin/weft envoy
 	go vet ./...
 	go test $$(go list ./... | grep -v /test/)
-	go test -count=1 -p 1 -timeout 20m $$(go list ./... | grep /test/)
+	go test -count=1 -p 1 -timeout 20m $$(go list ./... | grep /test/ | grep -v /test/kube)
 
 quick:
 	go test -short $$(go list ./... | grep -v /test/)
@@ -42,6 +44,19 @@ bench-quick:
 	go -C bench/control-plane vet ./...
 	go -C bench/control-plane test ./...
 	go -C bench/control-plane run ./cmd/run -quick
+
+kube-up:
+	@test/kube/node/up.sh
+	@test/kube/node/images.sh
+
+kube-images:
+	test/kube/node/images.sh
+
+kube-down:
+	test/kube/node/down.sh --purge
+
+test-kube:
+	test/kube/node/test.sh go test -count=1 -timeout 30m -exec "$(CURDIR)/test/kube/node/run.sh" ./test/kube/...
 
 generate:
 	go generate ./...

@@ -5,7 +5,7 @@
 //	         ├▶ recommendations
 //	         └▶ cart
 //
-// `shop SERVICE` runs one of them. They know each other by name only and know
+// `shop SERVICE` runs one of them, or a part of Bookinfo. They know each other by name only and know
 // nothing of weft: HTTP_PROXY and HTTPS_PROXY, which every HTTP library
 // honours, lead through the mesh.
 package main
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -33,6 +34,11 @@ var services = map[string]service{
 	"recommendations": recommendations,
 	"cart":            cart,
 	"rates":           rates,
+
+	"bookinfo-productpage": bookProductpage,
+	"bookinfo-details":     bookDetails,
+	"bookinfo-reviews":     bookReviews,
+	"bookinfo-ratings":     bookRatings,
 }
 
 // options are what every service understands.
@@ -45,7 +51,8 @@ type options struct {
 func main() {
 	flags := flag.NewFlagSet("shop", flag.ExitOnError)
 	opts := options{version: os.Getenv("WEFT_VERSION")}
-	port := flags.String("port", os.Getenv("PORT"), "port to listen on, on loopback")
+	port := flags.String("port", os.Getenv("PORT"), "port to listen on")
+	host := flags.String("host", "127.0.0.1", "address to listen on; in a pod 0.0.0.0")
 	flags.Float64Var(&opts.errorRate, "error-rate", 0, "percent of requests to answer with 500")
 	flags.DurationVar(&opts.delay, "delay", 0, "time to wait before each answer")
 	flags.Usage = func() {
@@ -59,7 +66,7 @@ func main() {
 	}
 	name := os.Args[1]
 	_ = flags.Parse(os.Args[2:])
-	address := "127.0.0.1:" + *port
+	address := net.JoinHostPort(*host, *port)
 	log.SetPrefix(name + " ")
 	if name == "ratings" {
 		log.Fatal(serveRatings(address))
