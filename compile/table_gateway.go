@@ -35,7 +35,8 @@ func gatewayHost(r *router, table, domain string, candidates []candidate) *route
 func hostName(table, domain string) string { return table + "/" + domain }
 
 func mayAttach(l model.GatewayListener, t model.RouteTable) bool {
-	return l.RouteSpace == nil || slices.Contains(l.RouteSpace, t.Object.Namespace)
+	return (l.RouteSpace == nil || slices.Contains(l.RouteSpace, t.Object.Namespace)) &&
+		(l.RouteKinds == nil || slices.Contains(l.RouteKinds, t.Object.Kind))
 }
 
 // hostsInCommon are the domains that both lists of patterns cover.

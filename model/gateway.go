@@ -7,6 +7,7 @@ type Gateway struct {
 	Object    Key
 	Name      string            // unique, by which routes name it: "namespace/name", with "istio:" before it for Istio's
 	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
+	Class     string            // Gateway API: whose it is to run
 	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
 	Listeners []GatewayListener
 	From      []Origin
@@ -20,6 +21,7 @@ type GatewayListener struct {
 	Hosts      []string  // "*" for all; "ns/host" is already resolved to host
 	TLS        ServerTLS // for HTTPS
 	ToHTTPS    bool      // plain requests are redirected to HTTPS
+	RouteKinds []string  // kinds of routes that may attach; nil: all
 	RouteSpace []string  // namespaces whose routes may attach; nil: all; Same is resolved
 	Origin     Origin
 }
@@ -52,3 +54,12 @@ const (
 
 func (g Gateway) Key() string          { return g.Object.String() }
 func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
+
+// GatewayAddress is where a gateway is reached from outside. Key: Gateway.
+type GatewayAddress struct {
+	Gateway   string   // "namespace/name"
+	Addresses []string // IPs and host names
+}
+
+func (a GatewayAddress) Key() string                 { return a.Gateway }
+func (a GatewayAddress) Equal(o GatewayAddress) bool { return reflect.DeepEqual(a, o) }

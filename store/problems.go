@@ -47,30 +47,33 @@ type Report struct {
 type reportKey struct {
 	kind            api.Kind
 	namespace, name string
+	part            string // of the status: several speak of one object
 }
+
+// writing alters a status so that it says something.
+type writing func(object, status map[string]any, now time.Time) error
 
 // StatusWriter writes problems into the statuses of their objects: weft's own
 // kinds list them, Istio's and the Gateway API's have the condition Honoured. An
-// object without problems is left alone if nothing was ever said about it.
+// object without problems is left alone if nothing was ever said about it. It
+// writes statements, too.
 type StatusWriter struct {
 	client *Client
 	log    *slog.Logger
 	now    func() time.Time
 	limit  *rate.Limiter
-	queue  workqueue.TypedRateLimitingInterface[reportKey]
 
 	mu     sync.Mutex
-	wanted map[reportKey]Report // not yet written; at most one for each object
+	queue  workqueue.TypedRateLimitingInterface[reportKey] // nil while it does not run
+	wanted map[reportKey]writing                           // not yet written; at most one for each part of an object
 }
 
-// NewStatusWriter makes a writer; it writes while it Runs.
+// NewStatusWriter makes a writer; it writes while it Runs, and what it was told before.
 func NewStatusWriter(c *Client, now func() time.Time, log *slog.Logger) *StatusWriter {
-	backoff := workqueue.NewTypedItemExponentialFailureRateLimiter[reportKey](statusRetryFirst, statusRetryLast)
 	return &StatusWriter{
 		client: c, log: log, now: now,
 		limit:  rate.NewLimiter(statusesPerSecond, statusBurst),
-		queue:  workqueue.NewTypedRateLimitingQueue(backoff),
-		wanted: map[reportKey]Report{},
+		wanted: map[reportKey]writing{},
 	}
 }
 
@@ -81,62 +84,80 @@ func (w *StatusWriter) Set(r Report) {
 	if !ok || info.Status == api.NoStatus {
 		return
 	}
-	key := reportKey{r.Kind, r.Namespace, r.Name}
-	w.mu.Lock()
-	w.wanted[key] = r
-	w.mu.Unlock()
-	w.queue.Add(key)
+	w.want(reportKey{r.Kind, r.Namespace, r.Name, "problems"}, func(object, status map[string]any, now time.Time) error {
+		return r.into(info.Status, object, status, now)
+	})
 }
 
-// Run writes until ctx ends.
+func (w *StatusWriter) want(key reportKey, what writing) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanted[key] = what
+	if w.queue != nil {
+		w.queue.Add(key)
+	}
+}
+
+// Run writes until ctx ends. It may be called again then: of several servers one
+// writes, and which one changes.
 func (w *StatusWriter) Run(ctx context.Context) error {
+	backoff := workqueue.NewTypedItemExponentialFailureRateLimiter[reportKey](statusRetryFirst, statusRetryLast)
+	queue := workqueue.NewTypedRateLimitingQueue(backoff)
+	w.mu.Lock()
+	w.queue = queue
+	for key := range w.wanted {
+		queue.Add(key)
+	}
+	w.mu.Unlock()
 	var writers sync.WaitGroup
 	for range statusWriters {
-		writers.Go(func() { w.work(ctx) })
+		writers.Go(func() { w.work(ctx, queue) })
 	}
 	<-ctx.Done()
-	w.queue.ShutDown()
+	w.mu.Lock()
+	w.queue = nil
+	w.mu.Unlock()
+	queue.ShutDown()
 	writers.Wait()
 	return ctx.Err()
 }
 
-func (w *StatusWriter) work(ctx context.Context) {
+func (w *StatusWriter) work(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reportKey]) {
 	for {
-		key, quit := w.queue.Get()
+		key, quit := queue.Get()
 		if quit {
 			return
 		}
 		if err := w.write(ctx, key); err != nil && ctx.Err() == nil {
 			w.log.Warn("status not written yet", "kind", key.kind, "namespace", key.namespace, "name", key.name, "error", err)
-			w.queue.AddRateLimited(key)
+			queue.AddRateLimited(key)
 		} else {
-			w.queue.Forget(key)
+			queue.Forget(key)
 		}
-		w.queue.Done(key)
+		queue.Done(key)
 	}
 }
 
 func (w *StatusWriter) write(ctx context.Context, key reportKey) error {
 	w.mu.Lock()
-	r, ok := w.wanted[key]
+	what, ok := w.wanted[key]
 	delete(w.wanted, key)
 	w.mu.Unlock()
 	if !ok {
 		return nil // another turn has written it
 	}
-	if err := w.limit.Wait(ctx); err != nil {
-		return err
+	err := w.limit.Wait(ctx)
+	if err == nil {
+		err = w.client.ChangeStatus(ctx, key.kind, key.namespace, key.name, func(object, status map[string]any) error {
+			return what(object, status, w.now())
+		})
 	}
-	info, _ := r.Kind.Info()
-	err := w.client.ChangeStatus(ctx, r.Kind, r.Namespace, r.Name, func(object, status map[string]any) error {
-		return r.into(info.Status, object, status, w.now())
-	})
 	if err == nil || IsInvalid(err) {
 		return err
 	}
 	w.mu.Lock()
 	if _, newer := w.wanted[key]; !newer {
-		w.wanted[key] = r
+		w.wanted[key] = what
 	}
 	w.mu.Unlock()
 	return err
@@ -144,6 +165,9 @@ func (w *StatusWriter) write(ctx context.Context, key reportKey) error {
 
 // into alters a status so that it says what the report says.
 func (r Report) into(form api.StatusForm, object, status map[string]any, now time.Time) error {
+	if r.Generation == 0 {
+		r.Generation, _, _ = unstructured.NestedInt64(object, "metadata", "generation") // what was found is not of the object alone
+	}
 	switch form {
 	case api.ProblemStatus:
 		return r.intoList(status)

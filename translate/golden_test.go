@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
 	"weft.dev/api"
@@ -26,9 +27,10 @@ var update = flag.Bool("update", false, "rewrite the goldens")
 // mesh is a graph with objects in it.
 type mesh struct {
 	*join.Mesh
-	graph   *flow.Graph
-	objects *flow.Source[api.Object]
-	pods    *flow.Source[model.Pod]
+	graph    *flow.Graph
+	statuses *flow.Collection[join.Status]
+	objects  *flow.Source[api.Object]
+	pods     *flow.Source[model.Pod]
 }
 
 func newMesh() mesh {
@@ -36,6 +38,7 @@ func newMesh() mesh {
 	objects := flow.NewSource[api.Object](g, "objects")
 	m := mesh{graph: g, objects: objects, pods: flow.NewSource[model.Pod](g, "kube/pods")}
 	m.Mesh = translate.New(objects.Collection, translate.Options{TrustDomain: "shop.example", Pods: m.pods.Collection})
+	m.statuses = m.Statuses(nil)
 	return m
 }
 
@@ -148,6 +151,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.Splits)
 	case "fallbacks":
 		return rowsText(t, m.Fallbacks)
+	case "statuses":
+		return m.statusText()
 	case "gateways":
 		return rowsText(t, m.Gateways)
 	case "routes":
@@ -171,6 +176,31 @@ func (m mesh) show(t *testing.T, word string) string {
 	}
 	t.Fatalf("show: %q is not known", word)
 	return ""
+}
+
+func (m mesh) statusText() string {
+	var out strings.Builder
+	said := func(indent string, all []metav1.Condition) {
+		for _, c := range all {
+			fmt.Fprintf(&out, "%s%s=%s %s\n", indent, c.Type, c.Status, strings.TrimSpace(c.Reason+" "+c.Message))
+		}
+	}
+	for _, s := range m.statuses.All() {
+		fmt.Fprintf(&out, "%s generation %d\n", s.Object, s.Generation)
+		said("  ", s.Conditions)
+		for _, a := range s.Addresses {
+			fmt.Fprintf(&out, "  at %s %s\n", *a.Type, a.Value)
+		}
+		for _, l := range s.Listeners {
+			fmt.Fprintf(&out, "  listener %s: %d routes, %d kinds\n", l.Name, l.AttachedRoutes, len(l.SupportedKinds))
+			said("    ", l.Conditions)
+		}
+		for _, p := range s.Parents {
+			fmt.Fprintf(&out, "  parent %d\n", p.Index)
+			said("    ", p.Conditions)
+		}
+	}
+	return out.String()
 }
 
 func line(p model.Problem) string {

@@ -83,9 +83,12 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 	case *security.AuthorizationPolicy:
 		join.Say(p, istio.AuthorizationPolicy(o, spec, options.TrustDomain)...)
 	case *gatewayv1.GatewaySpec:
-		gateways, spaces := gateway.Gateway(o, spec)
+		gateways, spaces, listeners := gateway.Gateway(o, spec)
 		join.Say(p, gateways...)
 		join.Say(p, spaces)
+		join.Say(p, listeners...)
+	case *gatewayv1.GatewayClassSpec:
+		join.Say(p, gateway.Class(o, spec)...)
 	case *gatewayv1.HTTPRouteSpec:
 		join.Say(p, gateway.HTTPRoute(o, spec)...)
 	case *gatewayv1.GRPCRouteSpec:

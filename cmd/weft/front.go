@@ -8,8 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"golang.org/x/sync/errgroup"
-
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
@@ -18,24 +16,30 @@ import (
 	"weft.dev/source/host"
 	objectsource "weft.dev/source/store"
 	"weft.dev/store"
+	"weft.dev/translate/join"
 	"weft.dev/web"
 )
 
 // front is where the objects of a mesh live, and where what is found of them goes.
 type front struct {
 	objects   *flow.Collection[api.Object]
-	pods      *flow.Collection[model.Pod]     // nil: there is no Kubernetes
-	cluster   host.Cluster                    // that they are of
-	problems  *flow.Collection[model.Problem] // of what could not be read; nil: the front lets nothing in that cannot
-	synced    <-chan struct{}                 // closed once everything that there was is committed
-	settles   time.Duration                   // after that its own start-up work goes on for so long
+	pods      *flow.Collection[model.Pod]            // nil: there is no Kubernetes
+	cluster   host.Cluster                           // that they are of
+	addresses *flow.Collection[model.GatewayAddress] // nil: gateways are where their proxies are
+	problems  *flow.Collection[model.Problem]        // of what could not be read; nil: the front lets nothing in that cannot
+	synced    <-chan struct{}                        // closed once everything that there was is committed
+	settles   time.Duration                          // after that its own start-up work goes on for so long
 	workloads host.Workloads
 	memory    scope.Memory // of what proxies learned to call
 	// namespaces makes those that are missing.
 	namespaces func(names []string) error
 	// tell has people told of problems. It is part of the wiring.
 	tell func(*flow.Collection[model.Problem])
-	run  func(context.Context) error
+	// state has statuses say what the Gateway API wants; nil: there are none.
+	state func(*flow.Collection[join.Status])
+	// duties are its own among those that one of several servers does; nil: none.
+	duties func(context.Context) error
+	run    func(context.Context) error
 	// lead runs what one of several servers has to do, while it is this one.
 	lead func(ctx context.Context, duties func(context.Context) error) error
 }
@@ -52,13 +56,10 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 		memory:     memory.NewStore(client),
 		namespaces: func(names []string) error { return ensureNamespaces(client, names) },
 		tell:       func(all *flow.Collection[model.Problem]) { writeProblems(all, statuses) },
+		state:      func(all *flow.Collection[join.Status]) { writeStatuses(all, statuses) },
+		duties:     statuses.Run,
 		lead:       alone,
-		run: func(ctx context.Context) error {
-			group, ctx := errgroup.WithContext(ctx)
-			group.Go(func() error { return objects.Run(ctx) })
-			group.Go(func() error { return statuses.Run(ctx) })
-			return group.Wait()
-		},
+		run:        objects.Run,
 	}
 }
 

@@ -81,6 +81,9 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	}
 	m.problems = flow.Union("all problems", problems...)
 	from.tell(m.problems)
+	if from.state != nil {
+		from.state(m.rows.Statuses(from.addresses))
+	}
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
 	return m
@@ -235,6 +238,9 @@ func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 func (m *mesh) duties(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return m.hosts.Run(ctx) })
+	if m.front.duties != nil {
+		group.Go(func() error { return m.front.duties(ctx) })
+	}
 	if m.releases != nil {
 		group.Go(func() error { return m.releases.Run(ctx) })
 	}

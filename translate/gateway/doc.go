@@ -13,11 +13,13 @@ import "weft.dev/translate/object"
 
 // honoured names the fields that the translations of this package read.
 var honoured = object.Honoured{
+	"GatewayClassSpec":      "controllerName description",
 	"GatewaySpec":           "gatewayClassName listeners",
 	"Listener":              "name hostname port protocol tls allowedRoutes",
 	"ListenerTLSConfig":     "mode certificateRefs",
 	"SecretObjectReference": "group kind name namespace",
-	"AllowedRoutes":         "namespaces",
+	"AllowedRoutes":         "namespaces kinds",
+	"RouteGroupKind":        "group kind",
 	"RouteNamespaces":       "from selector",
 
 	"HTTPRouteSpec":             "hostnames rules parentRefs",
@@ -59,5 +61,4 @@ var honoured = object.Honoured{
 	"HTTPRouteFilter.externalAuth": "so the rule answers 500; remove the filter",
 	"GRPCRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
 	"GatewaySpec.tls":              "so HTTPS listeners stay closed; remove it",
-	"AllowedRoutes.kinds":          "so routes of every kind may attach; remove it",
 }

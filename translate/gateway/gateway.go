@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,53 +24,129 @@ const Group = gatewayv1.GroupName
 // where the Gateway selects them by labels.
 type Spaces map[string]*metav1.LabelSelector
 
-// Gateway gives one gateway with the listeners that are usable, or none.
-func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Spaces) {
-	if class := string(spec.GatewayClassName); class != ClassWeft && class != ClassIstio {
-		o.NotHonoured(object.Spec.Dot("gatewayClassName"), "weft runs gateways of the classes %s and %s only, not of %q", ClassWeft, ClassIstio, class)
-		return nil, nil
-	}
-	if !o.Audit(spec, honoured) {
-		return nil, nil
-	}
-	g := model.Gateway{Object: o.Key, Name: o.Namespace + "/" + o.Key.Name, Proxy: o.Key.Name, From: o.Whole()}
-	spaces := Spaces{}
-	for i := range spec.Listeners {
-		if spec.TLS != nil && spec.Listeners[i].Protocol == gatewayv1.HTTPSProtocolType {
-			continue // it asks more of callers than is done, so they must not come in; reported by the audit
-		}
-		if l, ok := listener(o, object.Spec.Dot("listeners").At(i), &spec.Listeners[i], spaces); ok {
-			g.Listeners = append(g.Listeners, l)
-		}
-	}
-	return []model.Gateway{g}, spaces
+// Listener is what its Gateway's status says of it, open or not.
+type Listener struct {
+	Name     string
+	Kinds    []string // of routes that may attach
+	Accepted string   // reason why it is not; "": it is
+	Resolved string   // reason why what it names is not; "": it is
 }
 
-func listener(o *object.Object, at object.Path, l *gatewayv1.Listener, spaces Spaces) (model.GatewayListener, bool) {
-	out := model.GatewayListener{Name: string(l.Name), Port: uint32(l.Port), Hosts: []string{"*"}, Origin: o.Origin(at)}
-	if !o.CheckPort(at.Dot("port"), out.Port) {
+// Gateway gives one gateway with the listeners that are usable, or none.
+func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Spaces, []Listener) {
+	class := string(spec.GatewayClassName)
+	if class != ClassWeft && class != ClassIstio {
+		o.NotHonoured(object.Spec.Dot("gatewayClassName"), "weft runs gateways of the classes %s and %s only, not of %q", ClassWeft, ClassIstio, class)
+		return nil, nil, nil
+	}
+	if !o.Audit(spec, honoured) {
+		return nil, nil, nil
+	}
+	g := model.Gateway{Object: o.Key, Name: o.Namespace + "/" + o.Key.Name, Class: class, Proxy: o.Key.Name, From: o.Whole()}
+	r := reader{Object: o, spaces: Spaces{}, strict: spec.TLS != nil}
+	var all []Listener
+	for i := range spec.Listeners {
+		r.is = Listener{Name: string(spec.Listeners[i].Name), Kinds: []string{}}
+		if l, ok := r.listener(object.Spec.Dot("listeners").At(i), &spec.Listeners[i]); ok && !r.contested(l) {
+			g.Listeners = append(g.Listeners, l)
+		}
+		all = append(all, r.is)
+	}
+	return []model.Gateway{g}, r.spaces, all
+}
+
+// reader reads the listeners of one Gateway.
+type reader struct {
+	*object.Object
+	spaces Spaces
+	strict bool // more is asked of callers by TLS than is done
+	is     Listener
+	open   []model.GatewayListener
+}
+
+func (r *reader) listener(at object.Path, l *gatewayv1.Listener) (model.GatewayListener, bool) {
+	out := model.GatewayListener{Name: string(l.Name), Port: uint32(l.Port), Hosts: []string{"*"}, Origin: r.Origin(at)}
+	if !r.protocol(at, l, &out) {
+		r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedProtocol)
+		return out, false
+	}
+	if !r.kinds(at.Dot("allowedRoutes").Dot("kinds"), l.AllowedRoutes, &out) {
+		return out, false
+	}
+	if !r.CheckPort(at.Dot("port"), out.Port) {
+		r.is.Accepted = string(gatewayv1.ListenerReasonPortUnavailable)
 		return out, false
 	}
 	if l.Hostname != nil && *l.Hostname != "" {
 		out.Hosts = []string{strings.ToLower(string(*l.Hostname))}
-		if !o.CheckHost(at.Dot("hostname"), out.Hosts[0]) {
+		if !r.CheckHost(at.Dot("hostname"), out.Hosts[0]) {
+			r.is.Accepted = string(gatewayv1.ListenerReasonHostnameConflict)
 			return out, false
 		}
 	}
+	if out.Protocol == model.GatewayHTTPS {
+		var ok bool
+		if out.TLS.Secret, ok = certificate(r.Object, at.Dot("tls"), l.TLS); !ok || r.strict { // what is asked is reported by the audit
+			r.is.Resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
+			return out, false
+		}
+	}
+	return out, allowedRoutes(r.Object, at.Dot("allowedRoutes").Dot("namespaces"), l.AllowedRoutes, &out, r.spaces)
+}
+
+func (r *reader) protocol(at object.Path, l *gatewayv1.Listener, out *model.GatewayListener) bool {
 	switch l.Protocol {
 	case gatewayv1.HTTPProtocolType:
 		out.Protocol = model.GatewayHTTP
 	case gatewayv1.HTTPSProtocolType:
 		out.Protocol = model.GatewayHTTPS
-		var ok bool
-		if out.TLS.Secret, ok = certificate(o, at.Dot("tls"), l.TLS); !ok {
-			return out, false
-		}
 	default:
-		o.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP or HTTPS", l.Protocol)
-		return out, false
+		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP or HTTPS", l.Protocol)
+		return false
 	}
-	return out, allowedRoutes(o, at.Dot("allowedRoutes").Dot("namespaces"), l.AllowedRoutes, &out, spaces)
+	return true
+}
+
+// routeKinds are those that listeners serve.
+var routeKinds = []string{"HTTPRoute", "GRPCRoute"}
+
+// kinds finds the kinds of routes that may attach. Where others are named, too,
+// the rest is served.
+func (r *reader) kinds(at object.Path, allowed *gatewayv1.AllowedRoutes, out *model.GatewayListener) bool {
+	if allowed == nil || len(allowed.Kinds) == 0 {
+		r.is.Kinds = routeKinds
+		return true
+	}
+	out.RouteKinds = []string{}
+	for i, k := range allowed.Kinds {
+		if value(k.Group, Group) == Group && slices.Contains(routeKinds, string(k.Kind)) {
+			out.RouteKinds = append(out.RouteKinds, string(k.Kind))
+			continue
+		}
+		r.is.Resolved = string(gatewayv1.ListenerReasonInvalidRouteKinds)
+		r.NotHonoured(at.At(i).Dot("kind"), "weft attaches HTTPRoutes and GRPCRoutes to listeners, no %s", k.Kind)
+	}
+	r.is.Kinds = out.RouteKinds
+	return len(out.RouteKinds) > 0
+}
+
+// contested says that an earlier listener has the same port and host.
+func (r *reader) contested(l model.GatewayListener) bool {
+	for _, o := range r.open {
+		switch {
+		case o.Port != l.Port:
+		case o.Protocol != l.Protocol:
+			r.is.Accepted = string(gatewayv1.ListenerReasonProtocolConflict)
+		case o.Hosts[0] == l.Hosts[0]:
+			r.is.Accepted = string(gatewayv1.ListenerReasonHostnameConflict)
+		}
+		if r.is.Accepted != "" {
+			r.Report(model.ProblemConflict, object.Path(l.Origin.Path), "the listener %s has the same port and host, or another protocol there; this one stays closed", o.Name)
+			return true
+		}
+	}
+	r.open = append(r.open, l)
+	return false
 }
 
 func certificate(o *object.Object, at object.Path, tls *gatewayv1.ListenerTLSConfig) (string, bool) {

@@ -12,7 +12,7 @@ import (
 )
 
 // rules of the table with their backends looked up.
-func (r resolver) rules(t model.RouteTable) []model.Rule {
+func (r *resolver) rules(t model.RouteTable) []model.Rule {
 	rules := slices.Clone(t.Rules)
 	for i := range rules {
 		rules[i].Backends = slices.Clone(rules[i].Backends)
@@ -31,7 +31,7 @@ func (r resolver) rules(t model.RouteTable) []model.Rule {
 }
 
 // backend looks one up, and says in it why it can never be reached.
-func (r resolver) backend(t model.RouteTable, b *model.Backend) {
+func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 	if b.Invalid != "" {
 		return
 	}
@@ -70,7 +70,7 @@ func (r resolver) backend(t model.RouteTable, b *model.Backend) {
 	}
 }
 
-func (r resolver) subset(b *model.Backend, s model.Service, refuse func(code, field, message string)) {
+func (r *resolver) subset(b *model.Backend, s model.Service, refuse func(code, field, message string)) {
 	var names []string
 	for _, p := range r.policies(r.x, b.Host) {
 		for _, subset := range p.Subsets {

@@ -22,6 +22,8 @@ type outcome struct {
 	Gateways []model.Gateway
 	Tables   []model.RouteTable
 	Problems []model.Problem
+	Parents  []attachment // of a route of the Gateway API
+	Closed   []string     // listeners whose certificate must not be used
 }
 
 func (o outcome) Key() string          { return o.Object.String() }
@@ -48,7 +50,8 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 		found := &problems{part: p}
 		out := outcome{Object: p.Object}
 		for _, g := range gateways {
-			out.Gateways = append(out.Gateways, m.gateway(x, found, g))
+			g, closed := m.gateway(x, found, g)
+			out.Gateways, out.Closed = append(out.Gateways, g), closed
 		}
 		out.Problems = found.all
 		return []outcome{out}
@@ -60,11 +63,12 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 
 // gateway resolves what the listeners name. One whose certificate must not be
 // used does not open.
-func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) model.Gateway {
+func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) (open model.Gateway, closed []string) {
 	listeners := g.Listeners
 	g.Listeners = nil
 	for _, l := range listeners {
 		if !m.certified(x, p, g, l) {
+			closed = append(closed, l.Name)
 			continue
 		}
 		for _, spaces := range Of[gateway.Spaces](p.part) {
@@ -74,7 +78,7 @@ func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) model.Gateway 
 		}
 		g.Listeners = append(g.Listeners, l)
 	}
-	return g
+	return g, closed
 }
 
 // certified says whether a listener may open. With a certificate that is not

@@ -32,6 +32,8 @@ type Mesh struct {
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
 	owners     *flow.Collection[owner]
+	gates      *flow.Collection[outcome] // of gateways
+	routed     *flow.Collection[outcome] // of routes
 }
 
 // New wires the mesh behind the parts, and pods, which may be nil.
@@ -44,12 +46,12 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.wirePolicies()
 	m.wirePeers()
 	m.wireScopes()
-	gates := m.wireGateways()
-	routed := m.wireRoutes()
+	m.gates = m.wireGateways()
+	m.routed = m.wireRoutes()
 	m.Problems = flow.Union("problems",
 		rows(parts, "problems of objects", func(p Part) []model.Problem { return p.Problems }),
-		rows(gates, "problems of gateways", func(o outcome) []model.Problem { return o.Problems }),
-		rows(routed, "problems of routes", func(o outcome) []model.Problem { return o.Problems }),
+		rows(m.gates, "problems of gateways", func(o outcome) []model.Problem { return o.Problems }),
+		rows(m.routed, "problems of routes", func(o outcome) []model.Problem { return o.Problems }),
 		flow.Derive(parts, "problems of references", m.references),
 	)
 	return m

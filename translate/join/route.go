@@ -56,12 +56,12 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 		if len(tables) == 0 {
 			return nil
 		}
-		r := resolver{Mesh: m, x: x, problems: &problems{part: p}}
+		r := &resolver{Mesh: m, x: x, problems: &problems{part: p}}
 		out := outcome{Object: p.Object}
 		for _, t := range tables {
 			out.Tables = append(out.Tables, r.table(t)...)
 		}
-		out.Problems = r.all
+		out.Problems, out.Parents = r.all, r.parents
 		return []outcome{out}
 	})
 	m.Routes = rows(routed, "routes", func(o outcome) []model.RouteTable { return o.Tables })
@@ -84,7 +84,8 @@ func (m *Mesh) claim(x *flow.Ctx, t model.RouteTable, at, host string) hostClaim
 type resolver struct {
 	*Mesh
 	*problems
-	x *flow.Ctx
+	x       *flow.Ctx
+	parents []attachment
 }
 
 // placing is where a table applies: gateways that accept the same hosts by the
@@ -94,16 +95,18 @@ type placing struct {
 }
 
 // table gives one table for all gateways that treat it alike.
-func (r resolver) table(t model.RouteTable) []model.RouteTable {
+func (r *resolver) table(t model.RouteTable) []model.RouteTable {
 	rules := r.rules(t)
 	var all []placing
 	for _, g := range t.Gateways {
 		p := placing{hosts: r.hosts(t, g)}
 		if g != model.Mesh {
-			var ok bool
-			if p.sections, ok = r.attach(t, g, p.hosts); !ok {
+			a := r.attach(t, g, p.hosts)
+			r.parents = append(r.parents, a)
+			if !a.attached() {
 				continue
 			}
+			p.sections = a.narrowed
 		}
 		if len(p.hosts) == 0 {
 			continue
@@ -131,7 +134,7 @@ func (r resolver) table(t model.RouteTable) []model.RouteTable {
 const maxTables = 1 << 16
 
 // hosts of the table that its namespace may route at the gateway.
-func (r resolver) hosts(t model.RouteTable, at string) []string {
+func (r *resolver) hosts(t model.RouteTable, at string) []string {
 	var won []string
 	for _, host := range t.Hosts {
 		claim := r.claim(r.x, t, at, host)
@@ -150,7 +153,7 @@ func (r resolver) hosts(t model.RouteTable, at string) []string {
 	return won
 }
 
-func (r resolver) conflict(t model.RouteTable, c hostClaim, o owner) {
+func (r *resolver) conflict(t model.RouteTable, c hostClaim, o owner) {
 	message := fmt.Sprintf("the host %s belongs to the namespace %s; move the object there", c.Host, o.Namespace)
 	if o.Object != (model.Key{}) {
 		message = fmt.Sprintf("the older %s routes the host %s here, and another namespace may not; choose another host, or move the object to %s", o.Object, c.Host, o.Namespace)
@@ -167,51 +170,6 @@ func hostsPath(t model.RouteTable, at string) string {
 		return t.From[0].Path
 	}
 	return "spec.hostnames"
-}
-
-// attach finds the listeners that take the table; nil stands for all of them.
-func (r resolver) attach(t model.RouteTable, name string, hosts []string) (sections []string, ok bool) {
-	place := "spec.gateways"
-	if t.Object.Kind != string(api.VirtualService) {
-		place = t.From[0].Path
-	}
-	found := flow.Lookup(r.x, r.gatewaysOf, name)
-	if len(found) == 0 {
-		r.add(model.ProblemMissingGateway, place, fmt.Sprintf("there is no gateway %s; create it, or correct the name", strings.TrimPrefix(name, "istio:")))
-		return nil, false
-	}
-	g := found[0]
-	named := slices.Clone(g.Listeners)
-	named = slices.DeleteFunc(named, func(l model.GatewayListener) bool {
-		return len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
-	})
-	if len(named) == 0 {
-		r.add(model.ProblemMissingGateway, place, fmt.Sprintf("the gateway %s has no such listener (has %s)", name, describe(g.Listeners)))
-		return nil, false
-	}
-	allowed := slices.DeleteFunc(slices.Clone(named), func(l model.GatewayListener) bool {
-		return l.RouteSpace != nil && !slices.Contains(l.RouteSpace, t.Object.Namespace)
-	})
-	if len(allowed) == 0 {
-		r.add(model.ProblemNotPermitted, place, fmt.Sprintf("the gateway %s takes no routes of the namespace %s; widen its allowed namespaces", name, t.Object.Namespace))
-		return nil, false
-	}
-	for _, host := range hosts {
-		if !slices.ContainsFunc(allowed, func(l model.GatewayListener) bool {
-			return slices.ContainsFunc(l.Hosts, func(served string) bool { return overlap(served, host) })
-		}) {
-			r.add(model.ProblemUnreachable, hostsPath(t, name), fmt.Sprintf("the gateway %s serves no host %s (has %s)", name, host, describe(allowed)))
-		}
-	}
-	if len(allowed) == len(g.Listeners) {
-		return nil, true
-	}
-	for _, l := range allowed {
-		if !slices.Contains(sections, l.Name) {
-			sections = append(sections, l.Name)
-		}
-	}
-	return sections, true
 }
 
 func describe(all []model.GatewayListener) string {

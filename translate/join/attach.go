@@ -1,0 +1,111 @@
+package join
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// attachment is what became of a table at one gateway.
+type attachment struct {
+	Index   int // of the parent in its object
+	Gateway string
+	Class   string
+	Reason  string // why it is not attached; "": it is
+	Message string
+	// Sections are the listeners that take it.
+	Sections []string
+
+	narrowed []string // the same; nil where all listeners of the gateway do
+	refuse   bool
+}
+
+func (a attachment) attached() bool { return !a.refuse }
+
+// attach finds the listeners that take the table.
+func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attachment {
+	a := attachment{Index: t.Index, Gateway: name}
+	place := "spec.gateways"
+	if t.Object.Kind != string(api.VirtualService) {
+		place = t.From[0].Path
+	}
+	refuse := func(code string, reason gatewayv1.RouteConditionReason, format string, args ...any) attachment {
+		a.Reason, a.Message, a.refuse = string(reason), fmt.Sprintf(format, args...), true
+		r.add(code, place, a.Message)
+		return a
+	}
+	found := flow.Lookup(r.x, r.gatewaysOf, name)
+	if len(found) == 0 {
+		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "there is no gateway %s; create it, or correct the name", strings.TrimPrefix(name, "istio:"))
+	}
+	g := found[0]
+	a.Class = g.Class
+	named := slices.DeleteFunc(slices.Clone(g.Listeners), func(l model.GatewayListener) bool {
+		return len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
+	})
+	if len(named) == 0 {
+		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "the gateway %s has no such listener (has %s)", name, describe(g.Listeners))
+	}
+	allowed := slices.DeleteFunc(slices.Clone(named), func(l model.GatewayListener) bool { return !takes(l, t) })
+	if len(allowed) == 0 && slices.ContainsFunc(named, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
+		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no %s; name the kind in its allowedRoutes", name, t.Object.Kind)
+	}
+	if len(allowed) == 0 {
+		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no routes of the namespace %s; widen its allowed namespaces", name, t.Object.Namespace)
+	}
+	if len(hosts) == 0 {
+		a.Reason, a.Message = model.ProblemHostConflict, "all of its hosts belong to others"
+	}
+	unserved := r.unserved(t, name, hosts, allowed)
+	if a.Sections = sectionsFor(allowed, hosts); len(a.Sections) == 0 && len(hosts) > 0 {
+		a.Reason, a.Message = string(gatewayv1.RouteReasonNoMatchingListenerHostname), unserved
+	}
+	if len(allowed) < len(g.Listeners) {
+		a.narrowed = names(allowed)
+	}
+	return a
+}
+
+// takes says whether routes like the table may attach to the listener.
+func takes(l model.GatewayListener, t model.RouteTable) bool {
+	return inSpace(l, t) && (l.RouteKinds == nil || slices.Contains(l.RouteKinds, t.Object.Kind))
+}
+
+func inSpace(l model.GatewayListener, t model.RouteTable) bool {
+	return l.RouteSpace == nil || slices.Contains(l.RouteSpace, t.Object.Namespace)
+}
+
+// unserved reports the hosts that no listener serves.
+func (r *resolver) unserved(t model.RouteTable, name string, hosts []string, allowed []model.GatewayListener) (last string) {
+	for _, host := range hosts {
+		if len(sectionsFor(allowed, []string{host})) == 0 {
+			last = fmt.Sprintf("the gateway %s serves no host %s (has %s)", name, host, describe(allowed))
+			r.add(model.ProblemUnreachable, hostsPath(t, name), last)
+		}
+	}
+	return last
+}
+
+// sectionsFor are the listeners that serve one of the hosts.
+func sectionsFor(all []model.GatewayListener, hosts []string) []string {
+	return names(slices.DeleteFunc(slices.Clone(all), func(l model.GatewayListener) bool {
+		return !slices.ContainsFunc(l.Hosts, func(served string) bool {
+			return slices.ContainsFunc(hosts, func(host string) bool { return overlap(served, host) })
+		})
+	}))
+}
+
+func names(all []model.GatewayListener) (sections []string) {
+	for _, l := range all {
+		if !slices.Contains(sections, l.Name) {
+			sections = append(sections, l.Name)
+		}
+	}
+	return sections
+}

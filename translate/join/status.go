@@ -1,0 +1,244 @@
+package join
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
+
+	"weft.dev/api"
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/translate/gateway"
+)
+
+// Status is what the Gateway API wants to be said of an object. Its conditions
+// have no times: those are for who writes them. Key: object.
+type Status struct {
+	Object     model.Key
+	Generation int64
+	Conditions []metav1.Condition
+	Listeners  []gatewayv1.ListenerStatus       // of a Gateway
+	Addresses  []gatewayv1.GatewayStatusAddress // of a Gateway
+	Parents    []Parent                         // of a route
+}
+
+// Parent is what is said of a route at one of its parents.
+type Parent struct {
+	Index      int // in spec.parentRefs
+	Conditions []metav1.Condition
+}
+
+func (s Status) Key() string         { return s.Object.String() }
+func (s Status) Equal(o Status) bool { return reflect.DeepEqual(s, o) }
+
+// statuses is what the derivations of statuses share.
+type statuses struct {
+	*Mesh
+	addresses *flow.Collection[model.GatewayAddress]
+	proxies   *flow.Index[model.Workload] // by gateway
+	attached  *flow.Index[outcome]        // routes, by gateway
+	opened    *flow.Collection[outcome]
+}
+
+// Statuses are those of the classes, gateways and routes of the Gateway API that
+// are weft's. Without addresses a gateway is where its proxies are.
+func (m *Mesh) Statuses(addresses *flow.Collection[model.GatewayAddress]) *flow.Collection[Status] {
+	s := &statuses{Mesh: m, addresses: addresses, opened: m.gates}
+	s.proxies = flow.NewIndex(m.Workloads, func(w model.Workload) []string {
+		if w.Gateway == "" {
+			return nil
+		}
+		return []string{w.Namespace + "/" + w.Gateway}
+	})
+	s.attached = flow.NewIndex(m.routed, func(o outcome) (all []string) {
+		for _, a := range o.Parents {
+			if a.attached() && !slices.Contains(all, a.Gateway) {
+				all = append(all, a.Gateway)
+			}
+		}
+		return all
+	})
+	return flow.Union("statuses",
+		flow.Derive(m.parts, "statuses of gateways", s.ofPart),
+		flow.Derive(m.routed, "statuses of routes", s.ofRoute),
+	)
+}
+
+func (s *statuses) ofPart(x *flow.Ctx, p Part) []Status {
+	status := Status{Object: p.Object, Generation: p.Generation}
+	if len(Of[gateway.OurClass](p)) > 0 {
+		status.Conditions = []metav1.Condition{
+			is(gatewayv1.GatewayClassConditionStatusAccepted, true, gatewayv1.GatewayClassReasonAccepted, "weft runs gateways of this class"),
+			is(gatewayv1.GatewayClassConditionStatusSupportedVersion, true, gatewayv1.GatewayClassReasonSupportedVersion, "the CRDs are of a version that weft reads"),
+		}
+		return []Status{status}
+	}
+	gateways := Of[model.Gateway](p)
+	if p.Object.Kind != string(api.Gateway) || len(gateways) == 0 || gateways[0].Class != gateway.ClassWeft {
+		return nil
+	}
+	s.ofGateway(x, p, gateways[0].Name, &status)
+	return []Status{status}
+}
+
+func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
+	places, ready := s.reached(x, name)
+	for _, at := range places {
+		kind := gatewayv1.IPAddressType
+		if !model.Callable(at) {
+			kind = gatewayv1.HostnameAddressType
+		}
+		status.Addresses = append(status.Addresses, gatewayv1.GatewayStatusAddress{Type: &kind, Value: at})
+	}
+	listeners := Of[gateway.Listener](p)
+	closed, _ := flow.Get(x, s.opened, p.Object.String())
+	accepted := 0
+	for _, l := range listeners {
+		if l.Accepted == "" {
+			accepted++
+		}
+		status.Listeners = append(status.Listeners, s.ofListener(x, p, name, l, slices.Contains(closed.Closed, l.Name), ready))
+	}
+	reason, message := gatewayv1.GatewayReasonAccepted, "weft runs the gateway"
+	if accepted < len(listeners) {
+		reason, message = gatewayv1.GatewayReasonListenersNotValid, "some listeners are not served: see their conditions"
+	}
+	status.Conditions = append(status.Conditions, is(gatewayv1.GatewayConditionAccepted, accepted > 0, reason, message), programmed(len(places) > 0, ready, accepted > 0))
+}
+
+func programmed(addressed, ready, accepted bool) metav1.Condition {
+	const programmed = gatewayv1.GatewayConditionProgrammed
+	switch {
+	case !accepted:
+		return is(programmed, false, gatewayv1.GatewayReasonInvalid, "no listener of the gateway can be served")
+	case !addressed:
+		return is(programmed, false, gatewayv1.GatewayReasonAddressNotAssigned, "the gateway has no address yet")
+	case !ready:
+		return is(programmed, false, gatewayv1.GatewayReasonPending, "no proxy of the gateway is ready yet")
+	}
+	return is(programmed, true, gatewayv1.GatewayReasonProgrammed, "the gateway's proxies serve it")
+}
+
+// reached is where a gateway is called, and whether anybody answers there.
+func (s *statuses) reached(x *flow.Ctx, name string) (places []string, ready bool) {
+	for _, w := range flow.Lookup(x, s.proxies, name) {
+		if w.Health == model.Healthy {
+			places, ready = append(places, w.Address), true
+		}
+	}
+	slices.Sort(places)
+	if s.addresses != nil {
+		at, _ := flow.Get(x, s.addresses, name)
+		return at.Addresses, ready
+	}
+	return slices.Compact(places), ready
+}
+
+func (s *statuses) ofListener(x *flow.Ctx, p Part, name string, l gateway.Listener, closed, ready bool) gatewayv1.ListenerStatus {
+	out := gatewayv1.ListenerStatus{Name: gatewayv1.SectionName(l.Name), SupportedKinds: []gatewayv1.RouteGroupKind{}, AttachedRoutes: s.attachedTo(x, name, l.Name)}
+	for _, kind := range l.Kinds {
+		group := gatewayv1.Group(gateway.Group)
+		out.SupportedKinds = append(out.SupportedKinds, gatewayv1.RouteGroupKind{Group: &group, Kind: gatewayv1.Kind(kind)})
+	}
+	resolved := l.Resolved
+	switch {
+	case closed:
+		resolved = string(gatewayv1.ListenerReasonRefNotPermitted)
+	case resolved == "" && s.uncertified(x, p, l.Name):
+		resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
+	}
+	conflicted := l.Accepted == string(gatewayv1.ListenerReasonHostnameConflict) || l.Accepted == string(gatewayv1.ListenerReasonProtocolConflict)
+	open := l.Accepted == "" && resolved == "" || resolved == string(gatewayv1.ListenerReasonInvalidRouteKinds) && len(l.Kinds) > 0
+	out.Conditions = []metav1.Condition{
+		is(gatewayv1.ListenerConditionAccepted, l.Accepted == "", orElse(l.Accepted, gatewayv1.ListenerReasonAccepted), ""),
+		is(gatewayv1.ListenerConditionResolvedRefs, resolved == "", orElse(resolved, gatewayv1.ListenerReasonResolvedRefs), ""),
+		is(gatewayv1.ListenerConditionConflicted, conflicted, orElse(map[bool]string{true: l.Accepted}[conflicted], gatewayv1.ListenerReasonNoConflicts), ""),
+		is(gatewayv1.ListenerConditionProgrammed, open && ready, map[bool]gatewayv1.ListenerConditionReason{true: gatewayv1.ListenerReasonProgrammed, false: pendingOr(open)}[open && ready], ""),
+	}
+	return out
+}
+
+func pendingOr(open bool) gatewayv1.ListenerConditionReason {
+	if open {
+		return gatewayv1.ListenerReasonPending
+	}
+	return gatewayv1.ListenerReasonInvalid
+}
+
+// uncertified says whether the certificate of a listener is missing or unusable.
+func (s *statuses) uncertified(x *flow.Ctx, p Part, listener string) bool {
+	for _, g := range Of[model.Gateway](p) {
+		for _, l := range g.Listeners {
+			if l.Name == listener && l.TLS.Secret != "" {
+				c, _ := flow.Get(x, s.Certificates, l.TLS.Secret)
+				return len(c.Chain) == 0
+			}
+		}
+	}
+	return false
+}
+
+func (s *statuses) attachedTo(x *flow.Ctx, name, listener string) (n int32) {
+	for _, route := range flow.Lookup(x, s.attached, name) {
+		if slices.ContainsFunc(route.Parents, func(a attachment) bool {
+			return a.Gateway == name && a.Reason == "" && slices.Contains(a.Sections, listener)
+		}) {
+			n++
+		}
+	}
+	return n
+}
+
+// ofRoute says of a route what became of it at each gateway of weft's.
+func (s *statuses) ofRoute(x *flow.Ctx, o outcome) []Status {
+	part, ok := flow.Get(x, s.parts, o.Object.String())
+	status := Status{Object: o.Object, Generation: part.Generation}
+	reason, message := unresolved(append(slices.Clone(part.Problems), o.Problems...))
+	for _, a := range o.Parents {
+		if a.Class != gateway.ClassWeft {
+			continue
+		}
+		status.Parents = append(status.Parents, Parent{Index: a.Index, Conditions: []metav1.Condition{
+			is(gatewayv1.RouteConditionAccepted, a.Reason == "", orElse(a.Reason, gatewayv1.RouteReasonAccepted), a.Message),
+			is(gatewayv1.RouteConditionResolvedRefs, reason == "", orElse(reason, gatewayv1.RouteReasonResolvedRefs), message),
+		}})
+	}
+	if !ok || len(status.Parents) == 0 {
+		return nil
+	}
+	return []Status{status}
+}
+
+// unresolved is the first problem of a route with what it sends to.
+func unresolved(problems []model.Problem) (reason, message string) {
+	for _, p := range problems {
+		switch at := p.Path; {
+		case !strings.Contains(at, ".backendRefs[") && !strings.Contains(at, ".backendRef."):
+		case p.Code == model.ProblemNotPermitted:
+			return string(gatewayv1.RouteReasonRefNotPermitted), p.Message
+		case strings.HasSuffix(at, ".kind"):
+			return string(gatewayv1.RouteReasonInvalidKind), p.Message
+		case p.Code == model.ProblemMissingService || p.Code == model.ProblemMissingPort:
+			return string(gatewayv1.RouteReasonBackendNotFound), p.Message
+		}
+	}
+	return "", ""
+}
+
+func is[T, R ~string](condition T, holds bool, reason R, message string) metav1.Condition {
+	c := metav1.Condition{Type: string(condition), Status: metav1.ConditionFalse, Reason: string(reason), Message: message}
+	if holds {
+		c.Status = metav1.ConditionTrue
+	}
+	return c
+}
+
+func orElse[R ~string](reason string, otherwise R) R {
+	if reason == "" {
+		return otherwise
+	}
+	return R(reason)
+}
