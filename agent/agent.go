@@ -15,13 +15,11 @@ import (
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/keepalive"
 
 	"weft.dev/agent/envoy"
 	"weft.dev/agent/health"
 	"weft.dev/agent/relay"
+	"weft.dev/agent/uplink"
 	"weft.dev/identity"
 	"weft.dev/model"
 )
@@ -68,6 +66,7 @@ type agent struct {
 	relay   *relay.Service
 	admin   *envoy.Admin
 	session *session
+	uplink  uplink.Uplink // of a machine
 }
 
 // Run runs a workload until ctx ends or its application does, and returns the
@@ -108,6 +107,9 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	stopped := make(chan struct{})
 	running.Go(func() { broken <- process.Run(envoying); close(stopped) })
 	defer func() { stopEnvoy(); <-stopped }() // before the streams that it lives on
+	if o.Pod == nil {
+		running.Go(func() { a.uplink.Run(background) })
+	}
 	running.Go(func() { a.relay.RunUpstream(background, conn) })
 	running.Go(func() { a.relay.RunCache(background) })
 	running.Go(func() {
@@ -168,6 +170,11 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 		return nil, nil, err
 	}
 	a.Options = *o
+	if o.Pod == nil {
+		if a.uplink, err = a.newUplink(); err != nil {
+			return nil, nil, err
+		}
+	}
 	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
 	r := o.Registration
@@ -215,19 +222,6 @@ func (a *agent) serveSecrets(c *identity.Credential) {
 	for _, one := range all {
 		a.relay.SetLocal(model.TypeSecret.TypeURL(), one)
 	}
-}
-
-// connect is the one connection to the server; it comes back by itself.
-func (a *agent) connect() (*grpc.ClientConn, error) {
-	return dial(a.Server, credentials.NewTLS(identity.ClientTLS(a.keeper.held.Load)),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: minReconnect, Multiplier: 2, Jitter: 0.5, MaxDelay: maxReconnect},
-			MinConnectTimeout: callTimeout,
-		}),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: model.LeaseInterval}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
-		grpc.WithSharedWriteBuffer(true),
-	)
 }
 
 // serveEnvoy opens the socket at which Envoy asks for its configuration.

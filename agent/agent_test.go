@@ -96,6 +96,7 @@ func (r *record) envoy(t *testing.T) *os.Process {
 type running struct {
 	t      *testing.T
 	log    *record
+	dir    string
 	cancel context.CancelFunc
 	done   chan struct{}
 	code   int
@@ -120,7 +121,7 @@ func options(t *testing.T, m *mesh, dir, hostDir string) agent.Options {
 func start(t *testing.T, o agent.Options) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &running{t: t, log: &record{}, cancel: cancel, done: make(chan struct{})}
+	r := &running{t: t, log: &record{}, dir: o.Dir, cancel: cancel, done: make(chan struct{})}
 	o.Log = slog.New(slog.NewTextHandler(r.log, nil))
 	go func() {
 		defer close(r.done)

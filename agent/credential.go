@@ -70,8 +70,9 @@ func (k *keeper) set(c *identity.Credential) {
 // run renews at half life, and the machine's own credential too.
 func (k *keeper) run(ctx context.Context) {
 	for {
-		wait := time.Until(k.held.Load().RenewAt())
-		wait = max(wait, renewRetry/2) + rand.N(renewRetry/2)
+		held := k.held.Load()
+		half := min(renewRetry, held.Ends().Sub(held.RenewAt())/4) / 2
+		wait := max(time.Until(held.RenewAt()), half) + rand.N(max(half, 1))
 		select {
 		case <-ctx.Done():
 			return
@@ -149,6 +150,23 @@ func (k *keeper) trust(roots [][]byte) {
 	}
 	k.set(next)
 	k.log.Info("the trusted roots changed", "roots", len(roots))
+	if err := k.trustHost(roots); err != nil {
+		k.log.Error("the machine's credential has the old roots", "why", err)
+	}
+}
+
+// trustHost is for the machine's connection, which is made with its credential.
+func (k *keeper) trustHost(roots [][]byte) error {
+	if k.pod != nil {
+		return nil
+	}
+	return locked(k.hostDir, func() error {
+		host, err := identity.LoadCredential(identity.Dir(k.hostDir), hostFile)
+		if err != nil || equalRoots(host.Roots, roots) {
+			return err
+		}
+		return host.WithRoots(roots).Save(identity.Dir(k.hostDir), hostFile)
+	})
 }
 
 func equalRoots(a, b [][]byte) bool {

@@ -39,6 +39,7 @@ type mesh struct {
 	server    *grpc.Server
 	sessions  *xds.Server
 	traffic   chan model.TrafficReport
+	conns     *counted
 
 	mu        sync.Mutex
 	rev       uint64
@@ -47,7 +48,10 @@ type mesh struct {
 	changed   func(rev uint64, scopes, proxies []string)
 }
 
-func newMesh(t *testing.T) *mesh {
+func newMesh(t *testing.T) *mesh { return newMeshWith(t, 0, 0) }
+
+// newMeshWith has certificates of these lifetimes; 0: as in life.
+func newMeshWith(t *testing.T, workload, host time.Duration) *mesh {
 	t.Helper()
 	dir := identity.Dir(t.TempDir())
 	ca, err := identity.OpenCA(dir, "shop.test", time.Now)
@@ -59,7 +63,7 @@ func newMesh(t *testing.T) *mesh {
 		t.Fatal(err)
 	}
 	m := &mesh{
-		t: t, authority: identity.Authority{CA: ca, Tokens: tokens},
+		t: t, authority: identity.Authority{CA: ca, Tokens: tokens, Workload: workload, Host: host},
 		workloads: map[string]v1alpha1.Workload{}, traffic: make(chan model.TrafficReport, 1000),
 	}
 	m.start("127.0.0.1:0")
@@ -74,6 +78,7 @@ func (m *mesh) start(address string) {
 		m.t.Fatal(err)
 	}
 	m.address = listener.Addr().String()
+	m.conns = &counted{Listener: listener, open: map[net.Conn]bool{}}
 	hosts := host.New(host.Options{
 		Authority: m.authority, Workloads: m, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Traffic: func(_ model.Registration, r model.TrafficReport) { m.traffic <- r },
@@ -85,8 +90,45 @@ func (m *mesh) start(address string) {
 	m.server = grpc.NewServer(options...)
 	hosts.Register(m.server)
 	m.sessions.Register(m.server)
-	go m.server.Serve(listener)
+	go m.server.Serve(m.conns)
 	m.t.Cleanup(m.server.Stop)
+}
+
+// counted is a listener that knows its open connections.
+type counted struct {
+	net.Listener
+	mu   sync.Mutex
+	open map[net.Conn]bool
+}
+
+type countedConn struct {
+	net.Conn
+	of *counted
+}
+
+func (c *counted) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	one := &countedConn{conn, c}
+	c.open[one] = true
+	return one, nil
+}
+
+func (c *countedConn) Close() error {
+	c.of.mu.Lock()
+	delete(c.of.open, c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+func (c *counted) count() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.open)
 }
 
 func (m *mesh) stop() { m.server.Stop() }

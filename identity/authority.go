@@ -1,10 +1,12 @@
 package identity
 
 import (
+	"cmp"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
 	"strings"
+	"time"
 
 	"weft.dev/model"
 )
@@ -14,7 +16,12 @@ import (
 type Authority struct {
 	CA     *CA
 	Tokens *Tokens
+	// Lifetimes of certificates; 0: WorkloadLifetime, HostLifetime.
+	Workload, Host time.Duration
 }
+
+func (a Authority) workloadLifetime() time.Duration { return cmp.Or(a.Workload, WorkloadLifetime) }
+func (a Authority) hostLifetime() time.Duration     { return cmp.Or(a.Host, HostLifetime) }
 
 // NewToken makes a one-time token for a host.
 func (a Authority) NewToken(grant Grant) (string, error) {
@@ -35,7 +42,7 @@ func (a Authority) Join(r model.JoinRequest) (model.JoinReply, error) {
 	if err != nil {
 		return model.JoinReply{}, err
 	}
-	chain, roots, err := a.CA.issue(r.CSR, name, grant.subject(name.Host), HostLifetime)
+	chain, roots, err := a.CA.issue(r.CSR, name, grant.subject(name.Host), a.hostLifetime())
 	return model.JoinReply{
 		CertificateReply: model.CertificateReply{Chain: chain, Roots: roots},
 		TrustDomain:      a.CA.Trust(),
@@ -49,7 +56,7 @@ func (a Authority) Attest(csr []byte, namespace, account string) (model.JoinRepl
 	if err := name.check(); err != nil || account == "" {
 		return model.JoinReply{}, refuse(fmt.Sprintf("attest: %.100q/%.100q is no account", namespace, account))
 	}
-	chain, roots, err := a.CA.issue(csr, name, pkix.Name{}, WorkloadLifetime)
+	chain, roots, err := a.CA.issue(csr, name, pkix.Name{}, a.workloadLifetime())
 	return model.JoinReply{
 		CertificateReply: model.CertificateReply{Chain: chain, Roots: roots},
 		TrustDomain:      a.CA.Trust(),
@@ -59,15 +66,15 @@ func (a Authority) Attest(csr []byte, namespace, account string) (model.JoinRepl
 // Renew signs a new certificate for a caller whose certificate TLS has verified:
 // its own again, or that of a workload that a host's grant covers.
 func (a Authority) Renew(caller *x509.Certificate, r model.RenewRequest) (model.CertificateReply, error) {
-	name, err := a.Caller(caller)
+	name, err := a.Caller(caller, "")
 	if err != nil {
 		return model.CertificateReply{}, err
 	}
-	subject, lifetime := caller.Subject, WorkloadLifetime
+	subject, lifetime := caller.Subject, a.workloadLifetime()
 	wanted := Name{Trust: name.Trust, Namespace: r.Namespace, Account: r.Account}
 	switch {
 	case name.Host != "" && r.Account == "":
-		wanted, lifetime = name, HostLifetime
+		wanted, lifetime = name, a.hostLifetime()
 	case name.Host != "":
 		if !grantOf(caller).Allows(r.Namespace, r.Account) {
 			return model.CertificateReply{}, refuse(fmt.Sprintf("host %s: its token did not grant %.100s/%.100s: join again with one that does", name.Host, r.Namespace, r.Account))
@@ -80,8 +87,10 @@ func (a Authority) Renew(caller *x509.Certificate, r model.RenewRequest) (model.
 	return model.CertificateReply{Chain: chain, Roots: roots}, err
 }
 
-// Caller is who a verified certificate speaks for, in this authority's domain.
-func (a Authority) Caller(cert *x509.Certificate) (Name, error) {
+// Caller is who a verified certificate speaks for, in this authority's domain. A
+// host may speak as a workload, "namespace/account", that its grant covers; as ""
+// it speaks for itself.
+func (a Authority) Caller(cert *x509.Certificate, as string) (Name, error) {
 	name, err := NameOf(cert)
 	switch {
 	case err != nil:
@@ -92,8 +101,18 @@ func (a Authority) Caller(cert *x509.Certificate) (Name, error) {
 		return Name{}, refuse("the server's own certificate is not a caller's")
 	case cert.NotAfter.Before(a.CA.now()):
 		return Name{}, refuse("the certificate of " + name.String() + " has ended")
+	case as == "":
+		return name, nil
 	}
-	return name, nil
+	namespace, account, _ := strings.Cut(as, "/")
+	wanted := Name{Trust: name.Trust, Namespace: namespace, Account: account}
+	switch {
+	case wanted == name:
+		return name, nil
+	case name.Host == "" || account == "" || wanted.check() != nil || !grantOf(cert).Allows(namespace, account):
+		return Name{}, refuse(fmt.Sprintf("%s may not speak as %.200q: its token did not grant it", name, as))
+	}
+	return wanted, nil
 }
 
 // Roots and Changed are those of the CA.

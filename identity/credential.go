@@ -112,6 +112,9 @@ func (c *Credential) WithRoots(roots [][]byte) *Credential {
 // Name is who the credential speaks for.
 func (c *Credential) Name() (Name, error) { return NameOf(c.leaf) }
 
+// Leaf is the certificate itself.
+func (c *Credential) Leaf() *x509.Certificate { return c.leaf }
+
 // RenewAt is half the life of the certificate, Ends all of it.
 func (c *Credential) RenewAt() time.Time { return halfLife(c.leaf) }
 func (c *Credential) Ends() time.Time    { return c.leaf.NotAfter }

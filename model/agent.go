@@ -20,6 +20,10 @@ const (
 	LeaseIntervals = 3                     // silent intervals that end a lease
 )
 
+// AsWorkload is the metadata of a stream on a host's connection: the workload,
+// "namespace/account", in whose name it is. The host's certificate must allow it.
+const AsWorkload = "weft-workload"
+
 // JoinRequest trades a one-time token for the identity of a host: the right to
 // ask for the identities of workloads that the token names.
 type JoinRequest struct {

@@ -37,8 +37,9 @@ const (
 const (
 	// maxMessage is the size of one request, in bytes.
 	maxMessage = 4 << 20
-	// maxStreams is how many streams one connection may have at once.
-	maxStreams = 64
+	// maxStreams is how many streams one connection may have at once: two for each
+	// workload of a machine.
+	maxStreams = 512
 	// ping is when a silent connection is asked for life, and pong how long it may take to answer.
 	ping, pong = 30 * time.Second, 10 * time.Second
 )

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
@@ -37,7 +39,7 @@ type Workloads interface {
 type Authority interface {
 	Join(model.JoinRequest) (model.JoinReply, error)
 	Renew(caller *x509.Certificate, r model.RenewRequest) (model.CertificateReply, error)
-	Caller(*x509.Certificate) (identity.Name, error)
+	Caller(cert *x509.Certificate, as string) (identity.Name, error)
 	Roots() [][]byte
 	Changed() <-chan struct{}
 }
@@ -133,7 +135,8 @@ func (s *Server) admit(ctx context.Context) error {
 	return nil
 }
 
-// caller is who the connection's certificate speaks for.
+// caller is who the connection's certificate speaks for, in the name that the
+// stream gives.
 func (s *Server) caller(ctx context.Context) (*x509.Certificate, identity.Name, error) {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
@@ -144,7 +147,11 @@ func (s *Server) caller(ctx context.Context) (*x509.Certificate, identity.Name, 
 		return nil, identity.Name{}, status.Error(codes.Unauthenticated, "a client certificate is needed: join first")
 	}
 	cert := info.State.VerifiedChains[0][0]
-	name, err := s.Authority.Caller(cert)
+	as := metadata.ValueFromIncomingContext(ctx, model.AsWorkload)
+	if len(as) > 1 {
+		return nil, identity.Name{}, status.Errorf(codes.InvalidArgument, "%s: a stream is in the name of one workload", model.AsWorkload)
+	}
+	name, err := s.Authority.Caller(cert, strings.Join(as, ""))
 	return cert, name, refusal(err)
 }
 

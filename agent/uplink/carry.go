@@ -1,0 +1,78 @@
+package uplink
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"weft.dev/model"
+)
+
+// raw is the codec of messages that stay as they are. Its name travels with the
+// call, and tells the server how they are written.
+type raw struct{ name string }
+
+func (r raw) Name() string                { return r.name }
+func (raw) Marshal(v any) ([]byte, error) { return *v.(*[]byte), nil }
+
+func (raw) Unmarshal(data []byte, v any) error {
+	*v.(*[]byte) = bytes.Clone(data)
+	return nil
+}
+
+// codecOf is how the messages of a method are written.
+func codecOf(method string) raw {
+	if strings.HasPrefix(method, "/"+model.AgentService+"/") {
+		return raw{model.AgentCodec{}.Name()}
+	}
+	return raw{"proto"}
+}
+
+var both = &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
+
+// carry makes a handler that brings each stream to conn.
+func carry(conn grpc.ClientConnInterface) grpc.StreamHandler {
+	return func(_ any, in grpc.ServerStream) error {
+		method, _ := grpc.MethodFromServerStream(in)
+		ctx, cancel := context.WithCancel(in.Context())
+		defer cancel()
+		as := metadata.ValueFromIncomingContext(ctx, model.AsWorkload)
+		if len(as) != 1 {
+			return status.Errorf(codes.InvalidArgument, "%s: a stream names its workload", model.AsWorkload)
+		}
+		out, err := conn.NewStream(metadata.AppendToOutgoingContext(ctx, model.AsWorkload, as[0]), both, method, grpc.ForceCodec(codecOf(method)))
+		if err != nil {
+			return err
+		}
+		go func() {
+			if pass(in.RecvMsg, out.SendMsg) == nil {
+				_ = out.CloseSend() // the other direction says what became of it
+			} else {
+				cancel()
+			}
+		}()
+		return pass(out.RecvMsg, in.SendMsg)
+	}
+}
+
+// pass brings messages on until their source ends.
+func pass(from, to func(any) error) error {
+	for {
+		var message []byte
+		if err := from(&message); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := to(&message); err != nil {
+			return err
+		}
+	}
+}
