@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -67,6 +68,7 @@ type agent struct {
 	admin   *envoy.Admin
 	session *session
 	uplink  uplink.Uplink // of a machine
+	ready   atomic.Bool   // Envoy has served
 }
 
 // Run runs a workload until ctx ends or its application does, and returns the
@@ -120,6 +122,9 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	running.Go(func() { a.keeper.run(background) })
 	running.Go(func() { a.count(background) })
 	running.Go(func() { a.report(background) })
+	if o.Pod != nil {
+		running.Go(func() { a.answerKubelet(background) })
+	}
 	left := make(chan struct{})
 	running.Go(func() { a.session.run(background); close(left) })
 	return a.live(ctx, broken, left)
@@ -302,6 +307,7 @@ func (a *agent) awaitEnvoy(ctx context.Context, broken <-chan error) error {
 		case <-tick.C:
 		}
 	}
+	a.ready.Store(true)
 	a.Log.Info("Envoy is ready")
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/credentials"
 
+	"weft.dev/agent/probe"
 	"weft.dev/identity"
 	"weft.dev/model"
 )
@@ -17,6 +18,15 @@ import (
 type Pod struct {
 	TokenFile string // that Kubernetes keeps fresh: a ServiceAccount token for the audience of weft
 	Roots     []byte // PEM: whom to trust before there is a certificate
+	Probes    model.Probes
+}
+
+// answerKubelet answers what the kubelet asks of the pod.
+func (a *agent) answerKubelet(ctx context.Context) {
+	server := probe.New(probe.Options{Address: a.Registration.Address, Probes: a.Pod.Probes, Ready: a.ready.Load, Log: a.Log})
+	if err := server.Run(ctx); ctx.Err() == nil {
+		a.Log.Error("the kubelet gets no answers", "why", err)
+	}
 }
 
 // attest trades the pod's token for the identity of its ServiceAccount.

@@ -242,6 +242,7 @@ type request struct {
 	subject  pkix.Name
 	lifetime time.Duration
 	usage    []x509.ExtKeyUsage
+	hosts    []string // DNS names, for clients that know no SPIFFE ids
 }
 
 func sign(r request, by root, now time.Time) ([]byte, error) {
@@ -253,7 +254,7 @@ func sign(r request, by root, now time.Time) ([]byte, error) {
 		end = by.Until
 	}
 	template := &x509.Certificate{
-		SerialNumber: serial(), Subject: r.subject, URIs: []*url.URL{r.name.uri()},
+		SerialNumber: serial(), Subject: r.subject, URIs: []*url.URL{r.name.uri()}, DNSNames: r.hosts,
 		NotBefore: now.Add(-backdate), NotAfter: end,
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: r.usage, BasicConstraintsValid: true,
 	}
@@ -271,7 +272,7 @@ func (ca *CA) issue(csr []byte, name Name, subject pkix.Name, lifetime time.Dura
 	name.Trust = ca.trust
 	ca.mu.Lock()
 	defer ca.mu.Unlock()
-	leaf, err := sign(request{name, key, subject, lifetime, bothEnds}, ca.signer(), ca.now())
+	leaf, err := sign(request{name: name, key: key, subject: subject, lifetime: lifetime, usage: bothEnds}, ca.signer(), ca.now())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -305,12 +306,24 @@ func (ca *CA) serverCertificate() (*tls.Certificate, error) {
 	if ca.server != nil && now.Before(halfLife(ca.server.Leaf)) {
 		return ca.server, nil
 	}
+	cert, err := ca.newServer(nil, now)
+	if err != nil {
+		return nil, err
+	}
+	ca.server = cert
+	return cert, nil
+}
+
+// newServer is a new certificate of the server. The caller holds mu.
+func (ca *CA) newServer(hosts []string, now time.Time) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	by := ca.trusted()[0]
-	der, err := sign(request{Name{Trust: ca.trust}, &key.PublicKey, pkix.Name{CommonName: "weft"}, WorkloadLifetime, bothEnds[1:]}, by, now)
+	der, err := sign(request{
+		name: Name{Trust: ca.trust}, key: &key.PublicKey, subject: pkix.Name{CommonName: "weft"}, lifetime: WorkloadLifetime, usage: bothEnds[1:], hosts: hosts,
+	}, by, now)
 	if err != nil {
 		return nil, err
 	}
@@ -319,8 +332,7 @@ func (ca *CA) serverCertificate() (*tls.Certificate, error) {
 		return nil, err
 	}
 	// The root goes along: who joins knows it by its fingerprint only.
-	ca.server = &tls.Certificate{Certificate: [][]byte{der, by.Certificate}, PrivateKey: key, Leaf: leaf}
-	return ca.server, nil
+	return &tls.Certificate{Certificate: [][]byte{der, by.Certificate}, PrivateKey: key, Leaf: leaf}, nil
 }
 
 // halfLife is when a certificate is to be renewed.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // ServerTLS are the settings of the mesh port. A client may come without a
@@ -40,6 +41,32 @@ func (ca *CA) PeopleTLS() *tls.Config {
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return ca.serverCertificate() },
 	}
 }
+
+// HostTLS are the settings of a port whose clients know the server by a DNS name
+// and trust the authority's roots.
+func (ca *CA) HostTLS(hosts ...string) *tls.Config {
+	var mu sync.Mutex
+	var held *tls.Certificate
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if held != nil && ca.now().Before(halfLife(held.Leaf)) {
+				return held, nil
+			}
+			ca.mu.Lock()
+			defer ca.mu.Unlock()
+			cert, err := ca.newServer(hosts, ca.now())
+			held = cert
+			return cert, err
+		},
+	}
+}
+
+// RootsPEM are the roots as other programs read them.
+func (ca *CA) RootsPEM() []byte { return pemOf(ca.Roots()) }
 
 // ClientTLS are the settings of who calls the mesh port with a certificate.
 // held is asked at every handshake, so that a renewed one is used.

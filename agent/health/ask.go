@@ -74,20 +74,25 @@ const (
 )
 
 func (c Check) grpc(ctx context.Context) error {
-	conn, err := grpc.NewClient("passthrough:///"+loopback(c.Port), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithNoProxy())
+	return Serving(ctx, loopback(c.Port), c.Service, grpc.WithNoProxy())
+}
+
+// Serving asks a gRPC server whether a service of it is well; "" is all of it.
+func Serving(ctx context.Context, address, service string, how grpc.DialOption) error {
+	conn, err := grpc.NewClient("passthrough:///"+address, grpc.WithTransportCredentials(insecure.NewCredentials()), how)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	var request, reply []byte
-	if c.Service != "" {
-		request = protowire.AppendString(protowire.AppendTag(nil, healthField, protowire.BytesType), c.Service)
+	if service != "" {
+		request = protowire.AppendString(protowire.AppendTag(nil, healthField, protowire.BytesType), service)
 	}
 	if err := conn.Invoke(ctx, healthMethod, &request, &reply, grpc.ForceCodec(plain{})); err != nil {
 		return err
 	}
 	if got := statusOf(reply); got != healthServing {
-		return fmt.Errorf("grpc.health.v1 says of %q status %d, not SERVING", c.Service, got)
+		return fmt.Errorf("grpc.health.v1 says of %q status %d, not SERVING", service, got)
 	}
 	return nil
 }

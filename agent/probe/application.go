@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/grpc"
+
+	"weft.dev/agent/health"
 	"weft.dev/model"
 )
 
@@ -42,6 +45,8 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}).DialContext(ctx, network, address)
 }
 
+func dialTCP(ctx context.Context, address string) (net.Conn, error) { return dial(ctx, "tcp", address) }
+
 // stayHere follows to the same host only.
 func stayHere(next *http.Request, via []*http.Request) error {
 	if next.URL.Hostname() != via[0].URL.Hostname() || len(via) >= maxRedirects {
@@ -57,9 +62,9 @@ func (a *application) ask(ctx context.Context, p model.Probe, userAgent string) 
 	case p.HTTP != nil:
 		return a.request(ctx, *p.HTTP, address, userAgent)
 	case p.GRPC != nil:
-		return http.StatusOK, nil, healthy(ctx, address, p.GRPC.Service)
+		return http.StatusOK, nil, health.Serving(ctx, address, p.GRPC.Service, grpc.WithContextDialer(dialTCP))
 	}
-	conn, err := dial(ctx, "tcp", address)
+	conn, err := dialTCP(ctx, address)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -84,7 +84,7 @@ func TestProbes(t *testing.T) {
 		"tcp, nobody listens":      {model.Probe{Port: nobody}, 503, "refused"},
 		"grpc":                     {model.Probe{Port: rpc, GRPC: &model.GRPCProbe{}}, 200, ""},
 		"grpc, service":            {model.Probe{Port: rpc, GRPC: &model.GRPCProbe{Service: "well"}}, 200, ""},
-		"grpc, ill":                {model.Probe{Port: rpc, GRPC: &model.GRPCProbe{Service: "ill"}}, 503, "not serving"},
+		"grpc, ill":                {model.Probe{Port: rpc, GRPC: &model.GRPCProbe{Service: "ill"}}, 503, "not SERVING"},
 		"grpc, unknown":            {model.Probe{Port: rpc, GRPC: &model.GRPCProbe{Service: "none"}}, 503, "NotFound"},
 		"grpc, nobody listens":     {model.Probe{Port: nobody, GRPC: &model.GRPCProbe{}}, 503, "refused"},
 		"grpc, an HTTP/1.1 server": {model.Probe{Port: plain, GRPC: &model.GRPCProbe{}}, 503, ""},

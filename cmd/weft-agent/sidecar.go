@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -16,7 +17,8 @@ const (
 	envAddress        = "POD_IP"
 	envServiceAccount = "SERVICE_ACCOUNT"
 	envServer         = "WEFT_SERVER"
-	envRoots          = "WEFT_ROOTS" // PEM
+	envRoots          = "WEFT_ROOTS"  // PEM
+	envProbes         = "WEFT_PROBES" // JSON; may be empty
 	defaultToken      = "/var/run/secrets/weft/token"
 	defaultPodDir     = "/var/lib/weft"
 )
@@ -44,6 +46,11 @@ $SERVICE_ACCOUNT, and of the server by $WEFT_SERVER and $WEFT_ROOTS. It ends on 
 	for name, value := range map[string]string{envPod: r.Name, envNamespace: r.Namespace, envServiceAccount: r.ServiceAccount, envServer: o.Server, envRoots: string(o.Pod.Roots)} {
 		if value == "" {
 			return exitUsage, fmt.Errorf("$%s is not set: injection sets it; outside of Kubernetes use weft run", name)
+		}
+	}
+	if text := os.Getenv(envProbes); text != "" {
+		if err := json.Unmarshal([]byte(text), &o.Pod.Probes); err != nil {
+			return exitUsage, fmt.Errorf("$%s: %w", envProbes, err)
 		}
 	}
 	if !model.Callable(r.Address) {

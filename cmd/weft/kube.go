@@ -58,6 +58,14 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return servePeopleTLS(ctx, flags.listen, authority.CA.PeopleTLS(), people) })
 	group.Go(func() error { return m.run(ctx, flags) })
+	if flags.injection != "" {
+		hook, err := newWebhook(flags.injection, config, authority.CA, log)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return hook.serve(ctx, flags.webhook) })
+		group.Go(func() error { return hook.beTrusted(ctx) })
+	}
 	go m.announce(ctx, fmt.Sprintf("weft serves the cluster at %s, agents join at %s", config.Host, flags.mesh))
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err

@@ -28,6 +28,8 @@ type serveFlags struct {
 	config      string // a folder of resources; empty: there is an API server
 	kube        bool   // the resources are in a Kubernetes cluster
 	kubeconfig  string // of that cluster; empty: the one that this is a pod of
+	injection   string // with kube: file of inject.Options; empty: no pod gets a proxy
+	webhook     string // where the API server asks for injection
 	plaintext   string // where proxies come without TLS; empty: nowhere
 	listen      string
 	mesh        string
@@ -61,6 +63,8 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 	c.Flags().StringVar(&flags.config, "config", "", "folder of resources (*.yaml, *.yml, *.json), instead of an API server")
 	c.Flags().BoolVar(&flags.kube, "kube", false, "serve the Kubernetes cluster that this is a pod of, instead of an API server of its own")
 	c.Flags().StringVar(&flags.kubeconfig, "cluster-kubeconfig", "", "with --kube: kubeconfig of the cluster, outside of it")
+	c.Flags().StringVar(&flags.injection, "injection", "", "with --kube: file that says what proxy pods get; none: injection is not served")
+	c.Flags().StringVar(&flags.webhook, "webhook", ":7445", "with --injection: host:port where the API server asks")
 	c.MarkFlagsMutuallyExclusive("kube", "config")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")

@@ -1,0 +1,227 @@
+package chart_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v4/pkg/chart/v2/loader"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"weft.dev/api"
+	"weft.dev/install/chart"
+	"weft.dev/install/inject"
+)
+
+func render(t *testing.T, values map[string]any) []*unstructured.Unstructured {
+	t.Helper()
+	all, err := chart.Render(chart.Options{Version: "1.2.3", Values: values})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// find is the object of a kind, as its Go type.
+func find[T any](t *testing.T, all []*unstructured.Unstructured, kind string) *T {
+	t.Helper()
+	i := slices.IndexFunc(all, func(o *unstructured.Unstructured) bool { return o.GetKind() == kind })
+	if i < 0 {
+		t.Fatalf("no %s", kind)
+	}
+	into := new(T)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(all[i].Object, into, true); err != nil {
+		t.Fatalf("%s: %v", kind, err)
+	}
+	return into
+}
+
+func names(all []*unstructured.Unstructured) (list []string) {
+	for _, o := range all {
+		list = append(list, o.GetKind()+"/"+o.GetName())
+	}
+	return list
+}
+
+// TestHelmReadsIt: the folder is a chart for Helm itself, CRDs included, with
+// nothing more and nothing less in it than the binary has.
+func TestHelmReadsIt(t *testing.T) {
+	c, err := loader.LoadDir("weft")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.CRDObjects()); n < 30 {
+		t.Errorf("%d CRDs", n)
+	}
+	if got := chart.Templates(t); len(c.Templates) != got {
+		t.Errorf("the binary has %d templates, the folder %d", got, len(c.Templates))
+	}
+}
+
+func TestServer(t *testing.T) {
+	all := render(t, nil)
+	d := find[appsv1.Deployment](t, all, "Deployment")
+	pod, c := d.Spec.Template.Spec, d.Spec.Template.Spec.Containers[0]
+	if *d.Spec.Replicas < 2 || !*pod.SecurityContext.RunAsNonRoot || !*c.SecurityContext.ReadOnlyRootFilesystem || *c.SecurityContext.AllowPrivilegeEscalation {
+		t.Error("the server is one alone, or may do more than it needs")
+	}
+	if c.Image != "weft:1.2.3" || !strings.Contains(strings.Join(c.Args, " "), "--injection") {
+		t.Errorf("image %s, arguments %v", c.Image, c.Args)
+	}
+	config := find[corev1.ConfigMap](t, all, "ConfigMap")
+	o, err := inject.ReadOptions([]byte(config.Data["injection.yaml"]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Image != "weft-proxy:1.2.3" || o.Server != "weft.weft-system.svc:7444" || o.FailClosed {
+		t.Errorf("injection %+v", o)
+	}
+	closed := render(t, map[string]any{"injection": map[string]any{"failurePolicy": "Fail"}})
+	if o, _ = inject.ReadOptions([]byte(find[corev1.ConfigMap](t, closed, "ConfigMap").Data["injection.yaml"])); !o.FailClosed {
+		t.Error("failing closed is not handed on")
+	}
+}
+
+// TestRoles: weft may read every kind that it accepts, and write the statuses
+// that it has to write.
+func TestRoles(t *testing.T) {
+	role := find[rbacv1.ClusterRole](t, render(t, nil), "ClusterRole")
+	for _, info := range api.Kinds() {
+		group := info.Version.Group
+		for _, verb := range []string{"get", "list", "watch"} {
+			if !allowed(role, group, info.Resource, verb) {
+				t.Errorf("%s %s of %q: not allowed", verb, info.Resource, group)
+			}
+		}
+		if info.Status != api.NoStatus && !allowed(role, group, info.Resource+"/status", "update") {
+			t.Errorf("status of %s of %q: not allowed", info.Resource, group)
+		}
+		if group != "weft.dev" && (allowed(role, group, info.Resource, "update") || allowed(role, group, info.Resource, "delete")) {
+			t.Errorf("%s of %q: what people wrote is not weft's to change", info.Resource, group)
+		}
+	}
+}
+
+func allowed(role *rbacv1.ClusterRole, group, resource, verb string) bool {
+	return slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
+		return slices.Contains(r.APIGroups, group) && slices.Contains(r.Verbs, verb) && len(r.ResourceNames) == 0 &&
+			(slices.Contains(r.Resources, resource) || slices.Contains(r.Resources, "*"))
+	})
+}
+
+// TestRevisions: two control planes share what one cluster has once, and nothing else.
+func TestRevisions(t *testing.T) {
+	one, two := render(t, nil), render(t, map[string]any{"revision": "next"})
+	var both []string
+	for _, name := range names(one) {
+		if slices.Contains(names(two), name) {
+			both = append(both, name)
+		}
+	}
+	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "Role/weft-people", "GatewayClass/weft"}
+	if !slices.Equal(both, want) {
+		t.Errorf("both have %v, want %v", both, want)
+	}
+	for _, name := range names(chart.Removed(two, true, false)) {
+		if slices.Contains(want, name) {
+			t.Errorf("%s goes with one of two revisions", name)
+		}
+	}
+	if got := len(chart.Removed(one, false, false)); got != len(one)-1 {
+		t.Errorf("%d of %d objects go with the last revision, want all but the namespace", got, len(one))
+	}
+	alone := names(render(t, map[string]any{"revision": "next", "shared": false}))
+	if slices.Contains(alone, "GatewayClass/weft") {
+		t.Error("a release of Helm that shares nothing has the GatewayClass")
+	}
+}
+
+type set = map[string]string
+
+// TestWhoIsInjected: which control plane the API server asks about a pod.
+func TestWhoIsInjected(t *testing.T) {
+	hooks := map[string]*admissionv1.MutatingWebhookConfiguration{}
+	for _, revision := range []string{"default", "next"} {
+		hooks[revision] = find[admissionv1.MutatingWebhookConfiguration](t, render(t, map[string]any{"revision": revision}), "MutatingWebhookConfiguration")
+		for _, h := range hooks[revision].Webhooks {
+			if *h.FailurePolicy != admissionv1.Ignore {
+				t.Errorf("%s stops pods when weft is down", h.Name)
+			}
+		}
+	}
+	for _, c := range []struct {
+		namespace, pod set
+		want           string
+	}{
+		{set{}, set{}, ""},
+		{set{"weft.dev/inject": "enabled"}, set{"app": "web"}, "default"},
+		{set{"weft.dev/inject": "enabled"}, set{"weft.dev/inject": "false"}, ""},
+		{set{"weft.dev/inject": "enabled"}, set{"weft.dev/inject": "true"}, "default"},
+		{set{"weft.dev/inject": "disabled"}, set{}, ""},
+		{set{"weft.dev/inject": "disabled"}, set{"weft.dev/inject": "true"}, "default"},
+		{set{}, set{"weft.dev/inject": "true"}, "default"},
+		{set{"weft.dev/inject": "enabled"}, set{"weft.dev/proxy": "gateway"}, ""},
+		{set{"weft.dev/rev": "next"}, set{}, "next"},
+		{set{"weft.dev/rev": "next"}, set{"weft.dev/inject": "false"}, ""},
+		{set{"weft.dev/rev": "next", "weft.dev/inject": "enabled"}, set{}, "next"},
+		{set{"weft.dev/rev": "default"}, set{}, "default"},
+		{set{"weft.dev/rev": "gone"}, set{}, ""},
+		{set{"weft.dev/inject": "enabled"}, set{"weft.dev/rev": "next"}, "next"},
+		{set{"weft.dev/rev": "next"}, set{"weft.dev/rev": "default"}, "default"},
+		{set{"istio-injection": "enabled"}, set{}, "default"},
+		{set{"istio-injection": "enabled"}, set{"sidecar.istio.io/inject": "false"}, ""},
+		{set{}, set{"sidecar.istio.io/inject": "true"}, "default"},
+		{set{"istio.io/rev": "next"}, set{}, "next"},
+		{set{"istio-injection": "enabled"}, set{"weft.dev/inject": "false"}, ""},
+		{set{"kubernetes.io/metadata.name": "weft-system", "weft.dev/inject": "enabled"}, set{}, ""},
+		{set{"kubernetes.io/metadata.name": "kube-system"}, set{"weft.dev/inject": "true"}, ""},
+	} {
+		var asked []string
+		for revision, config := range hooks {
+			if asks(t, config, c.namespace, c.pod) {
+				asked = append(asked, revision)
+			}
+		}
+		if got := strings.Join(asked, " and "); got != c.want {
+			t.Errorf("namespace %v, pod %v: %q is asked, want %q", c.namespace, c.pod, got, c.want)
+		}
+	}
+}
+
+func asks(t *testing.T, config *admissionv1.MutatingWebhookConfiguration, namespace, pod set) bool {
+	matches := func(s *metav1.LabelSelector, l set) bool {
+		selector, err := metav1.LabelSelectorAsSelector(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return selector.Matches(labels.Set(l))
+	}
+	return slices.ContainsFunc(config.Webhooks, func(h admissionv1.MutatingWebhook) bool {
+		return matches(h.NamespaceSelector, namespace) && matches(h.ObjectSelector, pod)
+	})
+}
+
+func TestValues(t *testing.T) {
+	values := map[string]any{"proxy": map[string]any{"a": "1", "b": "2"}}
+	chart.Merge(values, map[string]any{"proxy": map[string]any{"b": "3"}})
+	if err := chart.Set(values, []string{"replicas=3", "proxy.c=x"}); err != nil {
+		t.Fatal(err)
+	}
+	proxy := values["proxy"].(map[string]any)
+	if proxy["a"] != "1" || proxy["b"] != "3" || proxy["c"] != "x" || values["replicas"] != int64(3) {
+		t.Errorf("%v", values)
+	}
+	if _, err := chart.Render(chart.Options{Version: "1", Values: map[string]any{"replicas": "{{"}}); err == nil {
+		t.Error("a chart of nonsense is rendered")
+	}
+}

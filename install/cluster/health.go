@@ -1,0 +1,97 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// What injection writes on pods, and what asks for it on namespaces.
+const (
+	proxyLabel    = "weft.dev/proxy"
+	whyNot        = "weft.dev/not-injected"
+	askingForPods = "weft.dev/inject=enabled"
+	maxNamed      = 5 // pods named in one remedy
+)
+
+// Check says whether the control plane of a name serves, and whether pods have
+// the proxies that they should have.
+func (c *Cluster) Check(ctx context.Context, namespace, name string) ([]Finding, error) {
+	k := &check{Cluster: c, group: "control plane"}
+	if err := k.version(); err != nil {
+		return nil, err
+	}
+	missing, err := c.Missing(ctx, namespace, name)
+	switch {
+	case apierrors.IsNotFound(err):
+		missing = "it is not there: weft install"
+	case err != nil:
+		return nil, err
+	}
+	k.note(name+" serves", missing)
+	k.group = "pods"
+	err = k.pods(ctx)
+	return k.findings, err
+}
+
+func (k *check) pods(ctx context.Context) error {
+	pods, err := k.list(ctx, podResource.Resource, metav1.ListOptions{FieldSelector: "status.phase=Running"})
+	if err != nil {
+		return err
+	}
+	asking, err := k.list(ctx, "namespaces", metav1.ListOptions{LabelSelector: askingForPods})
+	if err != nil {
+		return err
+	}
+	var refused, early []string
+	meshed := 0
+	for _, pod := range pods {
+		wanted := slices.ContainsFunc(asking, func(n unstructured.Unstructured) bool { return n.GetName() == pod.GetNamespace() })
+		switch why := pod.GetAnnotations()[whyNot]; {
+		case pod.GetLabels()[proxyLabel] != "":
+			meshed++
+		case why != "":
+			refused = append(refused, pod.GetNamespace()+"/"+pod.GetName()+": "+why)
+		case wanted && pod.GetLabels()["weft.dev/inject"] != "false":
+			early = append(early, pod.GetNamespace()+"/"+pod.GetName())
+		}
+	}
+	k.note(fmt.Sprintf("%d pods have a proxy", meshed), "")
+	if len(refused) > 0 {
+		k.note(fmt.Sprintf("%d pods cannot have one", len(refused)), named(refused)+"; change them, or label them weft.dev/inject=false")
+	}
+	if len(early) > 0 {
+		k.note(fmt.Sprintf("%d pods have none", len(early)), named(early)+" started before their namespace asked, or while weft was down: kubectl rollout restart gives them one")
+	}
+	return nil
+}
+
+func named(all []string) string {
+	if len(all) > maxNamed {
+		return strings.Join(all[:maxNamed], ", ") + fmt.Sprintf(" and %d more", len(all)-maxNamed)
+	}
+	return strings.Join(all, ", ")
+}
+
+const pageSize = 500
+
+// list reads all objects of a core resource, some at a time.
+func (k *check) list(ctx context.Context, resource string, options metav1.ListOptions) ([]unstructured.Unstructured, error) {
+	var all []unstructured.Unstructured
+	options.Limit = pageSize
+	for {
+		page, err := k.objects.Resource(podResource.GroupVersion().WithResource(resource)).List(ctx, options)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if options.Continue = page.GetContinue(); options.Continue == "" {
+			return all, nil
+		}
+	}
+}
