@@ -47,6 +47,7 @@ var rules = map[string]rule{
 	"install/chart":      {nil, "objects of a chart; talks to nothing"},
 	"install/cluster":    {[]string{"api"}, "puts objects into a cluster, whatever they are"},
 	"install/inject":     {[]string{"model"}, "a pod and a patch; knows no cluster"},
+	"install/systemd":    {nil, "units are text"},
 	"install/redirect":   {nil, "a host's agent uses it, too"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},

@@ -19,6 +19,7 @@ import (
 
 	"weft.dev/agent/envoy"
 	"weft.dev/agent/health"
+	"weft.dev/agent/notify"
 	"weft.dev/agent/relay"
 	"weft.dev/agent/uplink"
 	"weft.dev/identity"
@@ -132,6 +133,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 
 // prepare takes the folder into use.
 func prepare(o *Options) (a *agent, unlock func(), err error) {
+	notify.Claim() // it is not the application's
 	if o.Drain == 0 {
 		o.Drain = DefaultDrain
 	}
@@ -266,6 +268,7 @@ func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struc
 		return 1, err
 	}
 	if len(a.Command) == 0 {
+		a.tell(notify.Ready)
 		return 0, a.serve(ctx, nil, broken)
 	}
 	app, err := startApp(a.Command, environment(a.Registration), a.Stdout, a.Stderr)
@@ -273,6 +276,7 @@ func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struc
 		return 127, err
 	}
 	defer app.stop()
+	a.tell(notify.Ready)
 	if err := a.serve(ctx, app, broken); err != nil {
 		return 1, err
 	}
@@ -338,6 +342,7 @@ func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error 
 			return nil
 		case <-ctx.Done():
 			stop()
+			a.tell(notify.Stopping)
 			a.drain(ended)
 			return nil
 		}
@@ -362,6 +367,13 @@ func (a *agent) probe(ctx context.Context) {
 			a.session.set(model.Unhealthy)
 		}
 	})
+}
+
+// tell tells whoever manages the agent as a service.
+func (a *agent) tell(state string) {
+	if err := notify.Send(state); err != nil {
+		a.Log.Warn("the service manager does not hear this", "state", state, "why", err)
+	}
 }
 
 // drain has nobody sent here any more, and lets what is under way end.

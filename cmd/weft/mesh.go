@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
+	"weft.dev/agent/notify"
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/compile"
@@ -255,6 +256,9 @@ func (m *mesh) announce(ctx context.Context, text string) {
 	select {
 	case <-m.serving:
 		fmt.Fprintln(os.Stderr, text)
+		if err := notify.Send(notify.Ready); err != nil {
+			m.log.Warn("nobody knows that the server is ready", "why", err)
+		}
 	case <-ctx.Done():
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"weft.dev/agent/notify"
 	"weft.dev/flow"
 	"weft.dev/identity"
 	"weft.dev/store"
@@ -75,6 +76,7 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 }
 
 func serveMesh(ctx context.Context, flags serveFlags) error {
+	notify.Claim() // the API server's library would say ready before agents can come
 	paceCollector()
 	level := slog.LevelWarn
 	if flags.verbose {
