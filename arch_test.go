@@ -48,6 +48,7 @@ var rules = map[string]rule{
 	"install/cluster":    {[]string{"api"}, "puts objects into a cluster, whatever they are"},
 	"install/inject":     {[]string{"model"}, "a pod and a patch; knows no cluster"},
 	"install/systemd":    {nil, "units are text"},
+	"install/gateway":    {[]string{"flow", "model"}, "rows in, objects out; who applies them, it is told"},
 	"install/redirect":   {nil, "a host's agent uses it, too"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},

@@ -213,7 +213,7 @@ func (g *gateways) unserved(x *flow.Ctx, s scope) []report {
 	}
 	ports, problems := g.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
-		if _, problem := boundPort(p, s.mapped()); problem != nil {
+		if _, problem := boundPort(p, s); problem != nil {
 			problems = append(problems, *problem)
 		}
 		problems = append(problems, g.uncertified(x, p)...)
@@ -243,7 +243,7 @@ func (g *gateways) uncertified(x *flow.Ctx, p gatewayPort) (problems []model.Pro
 func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all []*model.Resource) {
 	ports, _ := c.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
-		if bound, problem := boundPort(p, s.mapped()); problem == nil {
+		if bound, problem := boundPort(p, s); problem == nil {
 			l := gatewayListenerConfig(s.Address, p, bound, identity)
 			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, nil, gatewayKeys(p)...))
 		}
@@ -282,14 +282,6 @@ func gatewayKeys(p gatewayPort) []model.Key {
 		for _, l := range c.listeners {
 			all = append(all, keysOf(l.gateway.From)...)
 		}
-	}
-	return all
-}
-
-func (s scope) mapped() []model.WorkloadPort {
-	all := make([]model.WorkloadPort, len(s.Ports))
-	for i, p := range s.Ports {
-		all[i] = p.WorkloadPort
 	}
 	return all
 }

@@ -39,13 +39,13 @@ func gatewayOf(g model.Gateway, w model.Workload) bool {
 }
 
 // boundPort is where the proxy listens for a port of the gateway.
-func boundPort(p gatewayPort, mapped []model.WorkloadPort) (port uint32, problem *model.Problem) {
-	for _, m := range mapped {
+func boundPort(p gatewayPort, s scope) (port uint32, problem *model.Problem) {
+	for _, m := range s.Ports {
 		if m.Number == p.number && m.ProxyPort != 0 {
 			return m.ProxyPort, nil
 		}
 	}
-	if p.number >= privilegedPorts {
+	if p.number >= privilegedPorts || s.Interception == model.Redirected { // a pod may
 		return p.number, nil
 	}
 	first := p.chains[0].listeners[0]

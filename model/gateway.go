@@ -63,3 +63,17 @@ type GatewayAddress struct {
 
 func (a GatewayAddress) Key() string                 { return a.Gateway }
 func (a GatewayAddress) Equal(o GatewayAddress) bool { return reflect.DeepEqual(a, o) }
+
+// GatewayPods are the proxies that a cluster is to run for a gateway. Key: Object.
+type GatewayPods struct {
+	Object      Key
+	UID         string
+	Ports       []uint32
+	Min, Max    uint32 // how many; as many as are needed between them
+	ServiceType string // of Kubernetes
+	Labels      map[string]string
+	Annotations map[string]string
+}
+
+func (p GatewayPods) Key() string              { return p.Object.String() }
+func (p GatewayPods) Equal(o GatewayPods) bool { return reflect.DeepEqual(p, o) }

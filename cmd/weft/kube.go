@@ -51,6 +51,9 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	}
 	m := newMesh(graph, front, authority, flags, log)
 	m.releases = m.newReleases(client)
+	if err := m.runGateways(client, flags.injection); err != nil {
+		return err
+	}
 	people, err := reviewed(web.Handler(m.web(meshAddress)), config)
 	if err != nil {
 		return err
@@ -130,11 +133,17 @@ func kubeFront(config *rest.Config, client *store.Client, authority identity.Aut
 	f.pods, f.lead = pods.Collection, elected.lead
 	f.cluster = cluster{pods.Collection, reviews, authority, elected}
 	objects, run := f.synced, f.run
-	f.synced = both(objects, pods.Synced())
+	addresses, err := kube.NewAddresses(config, graph)
+	if err != nil {
+		return front{}, err
+	}
+	f.addresses = addresses.Collection
+	f.synced = both(objects, both(pods.Synced(), addresses.Synced()))
 	f.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return run(ctx) })
 		group.Go(func() error { return pods.Run(ctx) })
+		group.Go(func() error { return addresses.Run(ctx) })
 		return group.Wait()
 	}
 	return f, nil

@@ -55,8 +55,9 @@ type mesh struct {
 	sessions  *xds.Server
 	hosts     *host.Server
 	edges     *metrics.Edges
-	releases  *release.Engine // nil: nobody writes releases
-	serving   chan struct{}   // closed once agents can come
+	releases  *release.Engine               // nil: nobody writes releases
+	more      []func(context.Context) error // duties of the leader
+	serving   chan struct{}                 // closed once agents can come
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
@@ -241,6 +242,9 @@ func (m *mesh) duties(ctx context.Context) error {
 	group.Go(func() error { return m.hosts.Run(ctx) })
 	if m.front.duties != nil {
 		group.Go(func() error { return m.front.duties(ctx) })
+	}
+	for _, duty := range m.more {
+		group.Go(func() error { return duty(ctx) })
 	}
 	if m.releases != nil {
 		group.Go(func() error { return m.releases.Run(ctx) })

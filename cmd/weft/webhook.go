@@ -36,19 +36,28 @@ type webhook struct {
 }
 
 func newWebhook(path string, config *rest.Config, ca *identity.CA, log *slog.Logger) (*webhook, error) {
-	text, err := os.ReadFile(path)
+	options, err := injection(path)
 	if err != nil {
-		return nil, fmt.Errorf("--injection: %w", err)
-	}
-	options, err := inject.ReadOptions(text)
-	if err != nil {
-		return nil, fmt.Errorf("--injection %s: %w", path, err)
+		return nil, err
 	}
 	client, err := admission.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
 	return &webhook{options, ca, client.MutatingWebhookConfigurations(), log}, nil
+}
+
+// injection is what proxies in pods are.
+func injection(path string) (inject.Options, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return inject.Options{}, fmt.Errorf("--injection: %w", err)
+	}
+	options, err := inject.ReadOptions(text)
+	if err != nil {
+		return options, fmt.Errorf("--injection %s: %w", path, err)
+	}
+	return options, nil
 }
 
 // serve answers the API server until ctx ends.

@@ -33,6 +33,18 @@ type Source struct {
 
 // New makes the source; it is empty until Run has read everything once.
 func New(config *rest.Config, graph *flow.Graph) (*Source, error) {
+	client, err := connect(config)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{
+		Source: flow.NewSource[model.Pod](graph, "kube/pods"),
+		graph:  graph, client: client, synced: make(chan struct{}),
+	}, nil
+}
+
+// connect speaks the API server's binary form.
+func connect(config *rest.Config) (rest.Interface, error) {
 	config = rest.CopyConfig(config)
 	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
 	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
@@ -43,10 +55,7 @@ func New(config *rest.Config, graph *flow.Graph) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes: %w", err)
 	}
-	return &Source{
-		Source: flow.NewSource[model.Pod](graph, "kube/pods"),
-		graph:  graph, client: client, synced: make(chan struct{}),
-	}, nil
+	return client, nil
 }
 
 // Synced is closed once all pods that there were are committed.

@@ -14,7 +14,8 @@ import "weft.dev/translate/object"
 // honoured names the fields that the translations of this package read.
 var honoured = object.Honoured{
 	"GatewayClassSpec":      "controllerName description",
-	"GatewaySpec":           "gatewayClassName listeners",
+	"GatewaySpec":           "gatewayClassName listeners infrastructure",
+	"GatewayInfrastructure": "labels annotations",
 	"Listener":              "name hostname port protocol tls allowedRoutes",
 	"ListenerTLSConfig":     "mode certificateRefs",
 	"SecretObjectReference": "group kind name namespace",

@@ -14,6 +14,7 @@ type Mesh struct {
 	Splits         *flow.Collection[model.Split]
 	Fallbacks      *flow.Collection[model.Fallback]
 	Gateways       *flow.Collection[model.Gateway]
+	GatewayPods    *flow.Collection[model.GatewayPods]
 	Certificates   *flow.Collection[model.Certificate]
 	Routes         *flow.Collection[model.RouteTable]
 	PeerAuths      *flow.Collection[model.PeerAuth]
@@ -41,6 +42,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
 	m.Authorizations = rows(parts, "authorizations", Of[model.Authorization])
+	m.GatewayPods = rows(parts, "gateway pods", Of[model.GatewayPods])
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
 	m.wirePolicies()

@@ -19,6 +19,7 @@ const IdempotentAnnotation = "weft.dev/idempotent"
 type Object struct {
 	Key         model.Key
 	Namespace   string
+	UID         string
 	Generation  int64
 	Rank        int64 // creation time, seconds
 	Labels      map[string]string
@@ -35,7 +36,7 @@ type Object struct {
 func From(row api.Object) *Object {
 	o := &Object{
 		Key:       model.Key{Kind: string(row.Kind), Namespace: row.Namespace, Name: row.Name},
-		Namespace: row.Namespace, Generation: row.Generation,
+		Namespace: row.Namespace, UID: row.UID, Generation: row.Generation,
 		Labels: row.Labels, Annotations: row.Annotations,
 	}
 	if !row.Created.IsZero() {

@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"fmt"
+	"maps"
+
+	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"weft.dev/model"
+)
+
+const (
+	nameLabel   = "gateway.networking.k8s.io/gateway-name"
+	managedBy   = "app.kubernetes.io/managed-by"
+	nameSuffix  = "-weft" // the Gateway API: GATEWAY-CLASS
+	targetLoad  = 80      // percent of the requested CPU at which pods are added
+	injectLabel = "weft.dev/inject"
+)
+
+// Object is one object to apply, or to remove.
+type Object struct {
+	Resource schema.GroupVersionResource
+	Body     any
+	Gone     bool
+}
+
+var (
+	serviceAccounts = corev1.SchemeGroupVersion.WithResource("serviceaccounts")
+	services        = corev1.SchemeGroupVersion.WithResource("services")
+	deployments     = appsv1.SchemeGroupVersion.WithResource("deployments")
+	budgets         = policyv1.SchemeGroupVersion.WithResource("poddisruptionbudgets")
+	autoscalers     = autoscalingv2.SchemeGroupVersion.WithResource("horizontalpodautoscalers")
+)
+
+// Objects run a gateway whose pods are like pod.
+func Objects(g model.GatewayPods, pod corev1.PodSpec) []Object {
+	m := maker{g: g, name: g.Object.Name + nameSuffix}
+	m.labels = maps.Clone(g.Labels)
+	if m.labels == nil {
+		m.labels = map[string]string{}
+	}
+	maps.Copy(m.labels, map[string]string{nameLabel: g.Object.Name, managedBy: "weft"})
+	return []Object{
+		{Resource: serviceAccounts, Body: m.account()},
+		{Resource: services, Body: m.service()},
+		{Resource: deployments, Body: m.deployment(pod)},
+		{Resource: budgets, Body: m.budget()},
+		{Resource: autoscalers, Body: m.autoscaler(), Gone: g.Max <= g.Min},
+	}
+}
+
+type maker struct {
+	g      model.GatewayPods
+	name   string
+	labels map[string]string
+}
+
+func (m maker) meta() metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace: m.g.Object.Namespace, Name: m.name, Labels: m.labels, Annotations: m.g.Annotations,
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "gateway.networking.k8s.io/v1", Kind: "Gateway", Name: m.g.Object.Name, UID: types.UID(m.g.UID)}},
+	}
+}
+
+func (m maker) selector() map[string]string { return map[string]string{nameLabel: m.g.Object.Name} }
+
+func (m maker) account() *corev1.ServiceAccount {
+	return &corev1.ServiceAccount{TypeMeta: kind(corev1.SchemeGroupVersion, "ServiceAccount"), ObjectMeta: m.meta()}
+}
+
+func (m maker) service() *corev1.Service {
+	s := &corev1.Service{
+		TypeMeta: kind(corev1.SchemeGroupVersion, "Service"), ObjectMeta: m.meta(),
+		Spec: corev1.ServiceSpec{Type: corev1.ServiceType(m.g.ServiceType), Selector: m.selector()},
+	}
+	for _, port := range m.g.Ports {
+		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
+			Name: fmt.Sprintf("tcp-%d", port), Port: int32(port), TargetPort: intstr.FromInt32(int32(port)), Protocol: corev1.ProtocolTCP,
+		})
+	}
+	return s
+}
+
+// deployment has its number of pods from the autoscaler, where there is one. No
+// pod goes before another serves.
+func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
+	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
+	pod.ServiceAccountName = m.name
+	labels := maps.Clone(m.labels)
+	maps.Copy(labels, map[string]string{model.ProxyLabel: model.ProxySidecar, injectLabel: "false"})
+	d := &appsv1.Deployment{
+		TypeMeta: kind(appsv1.SchemeGroupVersion, "Deployment"), ObjectMeta: m.meta(),
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: m.selector()},
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
+			},
+			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: m.g.Annotations}, Spec: pod},
+		},
+	}
+	if m.g.Max <= m.g.Min {
+		n := int32(m.g.Min)
+		d.Spec.Replicas = &n
+	}
+	return d
+}
+
+func (m maker) budget() *policyv1.PodDisruptionBudget {
+	one := intstr.FromInt32(1)
+	return &policyv1.PodDisruptionBudget{
+		TypeMeta: kind(policyv1.SchemeGroupVersion, "PodDisruptionBudget"), ObjectMeta: m.meta(),
+		Spec: policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: &metav1.LabelSelector{MatchLabels: m.selector()}},
+	}
+}
+
+func (m maker) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
+	least, load := int32(m.g.Min), int32(targetLoad)
+	return &autoscalingv2.HorizontalPodAutoscaler{
+		TypeMeta: kind(autoscalingv2.SchemeGroupVersion, "HorizontalPodAutoscaler"), ObjectMeta: m.meta(),
+		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
+			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment", Name: m.name},
+			MinReplicas:    &least, MaxReplicas: int32(m.g.Max),
+			Metrics: []autoscalingv2.MetricSpec{{Type: autoscalingv2.ResourceMetricSourceType, Resource: &autoscalingv2.ResourceMetricSource{
+				Name: corev1.ResourceCPU, Target: autoscalingv2.MetricTarget{Type: autoscalingv2.UtilizationMetricType, AverageUtilization: &load},
+			}}},
+		},
+	}
+}
+
+func kind(version schema.GroupVersion, name string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: version.String(), Kind: name}
+}
