@@ -2,11 +2,9 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -14,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc"
 
 	"weft.dev/agent/envoy"
@@ -30,6 +27,9 @@ const (
 	// DefaultDrain is how long a leaving workload still answers: until every
 	// proxy knows, and what is under way has ended.
 	DefaultDrain = 3 * time.Second
+
+	// DefaultHandover is Envoy's own.
+	DefaultHandover = 10 * time.Minute
 
 	confirmWait   = 2 * time.Second // for the server's word that nobody is sent here any more
 	leaveWait     = time.Second     // for its word that the workload is removed
@@ -53,7 +53,8 @@ type Options struct {
 	Concurrency  int    // Envoy's threads; 0: see envoy.Threads
 	Heap         uint64 // Envoy's memory, bytes; 0: envoy.DefaultHeap
 	Drain        time.Duration
-	Signals      <-chan os.Signal // for the application; may be nil
+	Handover     time.Duration    // in which an Envoy that is replaced closes its connections; 0: DefaultHandover
+	Signals      <-chan os.Signal // SIGHUP replaces Envoy, others are for the application; may be nil
 	Stdout       io.Writer        // of the application; nil: ours
 	Stderr       io.Writer
 	Log          *slog.Logger
@@ -69,6 +70,8 @@ type agent struct {
 	admin   *envoy.Admin
 	session *session
 	uplink  uplink.Uplink // of a machine
+	ads     *grpc.Server  // of the Envoy that is given configuration
+	upgrade chan struct{} // Envoy is to be replaced
 	ready   atomic.Bool   // Envoy has served
 }
 
@@ -98,14 +101,12 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	}
 	defer conn.Close()
 	a.session = newSession(conn, a.Registration, a.keeper.trust, o.Log)
-	if err := a.serveEnvoy(background, &running); err != nil {
+	process, err := a.process(binary)
+	if err != nil {
 		return 1, err
 	}
+	defer func() { a.ads.Stop() }()
 	broken := make(chan error, 1)
-	process := envoy.Process{
-		Binary: binary, Bootstrap: a.path("bootstrap.json"), LogFile: a.path("envoy.log"),
-		Concurrency: o.Concurrency, Log: o.Log,
-	}
 	envoying, stopEnvoy := context.WithCancel(background)
 	stopped := make(chan struct{})
 	running.Go(func() { broken <- process.Run(envoying); close(stopped) })
@@ -137,6 +138,9 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	if o.Drain == 0 {
 		o.Drain = DefaultDrain
 	}
+	if o.Handover == 0 {
+		o.Handover = DefaultHandover
+	}
 	if o.Stdout == nil {
 		o.Stdout = os.Stdout
 	}
@@ -163,7 +167,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	var held claims
 	unlockDir := unlock
 	unlock = func() { held.close(); unlockDir() }
-	a = &agent{files: identity.Dir(o.Dir)}
+	a = &agent{files: identity.Dir(o.Dir), upgrade: make(chan struct{}, 1)}
 	if o.Pod == nil {
 		o.Registration, err = assignPorts(a.files, o.Registration, &held)
 	}
@@ -189,7 +193,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 		files: a.files, hostDir: o.HostDir, server: o.Server, log: o.Log, changed: a.serveSecrets, pod: o.Pod,
 		wanted: model.RenewRequest{Namespace: r.Namespace, Account: model.Workload{ServiceAccount: r.ServiceAccount, App: r.App, Gateway: r.Gateway}.Account()},
 	}
-	return a, unlock, a.writeBootstrap()
+	return a, unlock, nil
 }
 
 // exclusive keeps a second agent out of the folder.
@@ -208,18 +212,6 @@ func exclusive(dir string) (unlock func(), err error) {
 func (a *agent) path(name string) string   { return filepath.Join(a.Dir, name) }
 func (a *agent) socket(name string) string { return filepath.Join(a.sockets, name) }
 
-func (a *agent) writeBootstrap() error {
-	r := a.Registration
-	data, err := envoy.Bootstrap{
-		ID: r.Namespace + "/" + r.Name, Cluster: a.keeper.wanted.Account, Heap: a.Heap,
-		AgentSocket: a.socket("ads.sock"), AdminSocket: a.socket("admin.sock"),
-	}.JSON()
-	if err != nil {
-		return err
-	}
-	return a.files.Write("bootstrap.json", data)
-}
-
 func (a *agent) serveSecrets(c *identity.Credential) {
 	all, err := secrets(c)
 	if err != nil {
@@ -229,30 +221,6 @@ func (a *agent) serveSecrets(c *identity.Credential) {
 	for _, one := range all {
 		a.relay.SetLocal(model.TypeSecret.TypeURL(), one)
 	}
-}
-
-// serveEnvoy opens the socket at which Envoy asks for its configuration.
-func (a *agent) serveEnvoy(ctx context.Context, running *sync.WaitGroup) error {
-	path := a.socket("ads.sock")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		return err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		return err
-	}
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.SharedWriteBuffer(true))
-	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
-	running.Go(func() {
-		if err := server.Serve(listener); err != nil {
-			a.Log.Error("Envoy is not served any more", "why", err)
-		}
-	})
-	running.Go(func() { <-ctx.Done(); server.Stop() })
-	return nil
 }
 
 // live is the workload's life: ready, serving, drained.
@@ -333,9 +301,7 @@ func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error 
 	for {
 		select {
 		case signal := <-a.Signals:
-			if app != nil {
-				app.process.Signal(signal)
-			}
+			a.take(signal, app)
 		case err := <-broken:
 			return err
 		case <-ended:
@@ -346,6 +312,19 @@ func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error 
 			a.drain(ended)
 			return nil
 		}
+	}
+}
+
+// take does what a signal asks for.
+func (a *agent) take(signal os.Signal, app *app) {
+	switch {
+	case signal == syscall.SIGHUP:
+		select {
+		case a.upgrade <- struct{}{}:
+		default: // it is asked for already
+		}
+	case app != nil:
+		app.process.Signal(signal)
 	}
 }
 

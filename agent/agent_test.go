@@ -30,6 +30,8 @@ const (
 	patience  = 30 * time.Second
 	asApp     = "WEFT_TEST_APP" // makes this binary the application
 	mostBytes = 30 << 20        // of an agent
+
+	streamParts, streamPause = 20, 100 * time.Millisecond // of /stream
 )
 
 func TestMain(m *testing.M) {
@@ -46,6 +48,13 @@ func serveApp() {
 		conn.Close()
 		ready = "ready"
 	}
+	http.HandleFunc("/stream", func(w http.ResponseWriter, r *http.Request) {
+		for range streamParts {
+			fmt.Fprint(w, "x")
+			w.(http.Flusher).Flush()
+			time.Sleep(streamPause)
+		}
+	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, os.Getenv("WEFT_APP"), " ", r.Host, " proxy ", ready)

@@ -19,7 +19,7 @@ import (
 const (
 	statusFile     = "status.json"
 	statusInterval = 2 * time.Second
-	maxSocketDir   = 90 // a path of a unix socket has at most 107 bytes
+	maxSocketDir   = 80 // a path of a unix socket has at most 107 bytes
 )
 
 // Status is how a workload is, as its agent last wrote it into its folder.

@@ -46,6 +46,18 @@ func (a *Admin) get(ctx context.Context, path string) ([]byte, error) {
 	return body, nil
 }
 
+// Serves says whether the Envoy of this restart epoch takes connections.
+func (a *Admin) Serves(ctx context.Context, epoch int) bool {
+	body, err := a.get(ctx, "/server_info")
+	var info struct {
+		State   string
+		Options struct {
+			Epoch int `json:"restart_epoch"`
+		} `json:"command_line_options"`
+	}
+	return err == nil && json.Unmarshal(body, &info) == nil && info.State == "LIVE" && info.Options.Epoch == epoch
+}
+
 // Ready says whether Envoy has started and listens on these ports.
 func (a *Admin) Ready(ctx context.Context, ports []uint32) bool {
 	if _, err := a.get(ctx, "/ready"); err != nil {

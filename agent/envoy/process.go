@@ -28,6 +28,7 @@ type Process struct {
 	Bootstrap   string // path of the bootstrap file
 	LogFile     string
 	Concurrency int
+	Hot         *Hot // nil: it is never replaced while it runs
 	Log         *slog.Logger
 }
 
@@ -56,46 +57,71 @@ func (p Process) Run(ctx context.Context) error {
 	}
 }
 
-// once starts Envoy and waits for its end.
+// once starts Envoy and waits for its end, or that of the last one that replaced it.
 func (p Process) once(ctx context.Context) error {
-	out, err := p.openLog()
+	if p.Hot != nil {
+		return p.replaceable(ctx)
+	}
+	one, err := p.start(p.Binary, p.Bootstrap, "--disable-hot-restart")
 	if err != nil {
 		return err
 	}
-	defer out.Close()
-	// The thread that starts Envoy must live as long as Envoy: see ChildAttributes.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	// Component misc only says, again and again, that an extension of weft's choice is young.
-	cmd := exec.Command(p.Binary, "-c", p.Bootstrap, "--disable-hot-restart",
-		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info", "--component-log-level", "misc:error")
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = ChildAttributes()
-	if err := cmd.Start(); err != nil {
-		return err
+	select {
+	case <-ctx.Done():
+		one.stop()
+	case <-one.ended:
 	}
-	p.Log.Info("Envoy started", "pid", cmd.Process.Pid)
-	ended := make(chan struct{})
-	defer close(ended)
-	go stopWith(ctx, cmd.Process, ended)
-	return cmd.Wait()
+	return one.err
 }
 
-// stopWith asks a process to end when ctx does, and then makes it.
-func stopWith(ctx context.Context, process *os.Process, ended <-chan struct{}) {
-	select {
-	case <-ended:
-		return
-	case <-ctx.Done():
+// started is an Envoy that was started.
+type started struct {
+	process *os.Process
+	ended   chan struct{}
+	err     error // after ended
+}
+
+func (p Process) start(binary, bootstrap string, more ...string) (*started, error) {
+	out, err := p.openLog()
+	if err != nil {
+		return nil, err
 	}
-	if process.Signal(syscall.SIGTERM) != nil {
-		return // it has ended
+	// Component misc only says, again and again, that an extension of weft's choice is young.
+	cmd := exec.Command(binary, append([]string{"-c", bootstrap,
+		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info", "--component-log-level", "misc:error"}, more...)...)
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = ChildAttributes()
+	one, begun := &started{ended: make(chan struct{})}, make(chan error, 1)
+	go func() {
+		// The thread that starts Envoy must live as long as Envoy: see ChildAttributes.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		defer out.Close()
+		err := cmd.Start()
+		one.process = cmd.Process
+		begun <- err
+		if err == nil {
+			one.err = cmd.Wait()
+			close(one.ended)
+		}
+	}()
+	if err := <-begun; err != nil {
+		return nil, err
 	}
-	select {
-	case <-ended:
-	case <-time.After(stopGrace):
-		process.Kill()
+	p.Log.Info("Envoy started", "pid", one.process.Pid)
+	return one, nil
+}
+
+// stop asks a process to end, and then makes it.
+func (s *started) stop() {
+	if s.process.Signal(syscall.SIGTERM) == nil {
+		select {
+		case <-s.ended:
+		case <-time.After(stopGrace):
+			s.process.Kill()
+		}
 	}
+	<-s.ended
 }
 
 func (p Process) openLog() (*os.File, error) {

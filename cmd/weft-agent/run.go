@@ -97,6 +97,7 @@ A file, with the flags as keys and the command, says the same.`,
 	f.IntVar(&o.Concurrency, "concurrency", 0, "threads of Envoy; default: the CPU quota, rounded up, and 1 where there is none")
 	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
 	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the workload still answers after it was asked to stop")
+	f.DurationVar(&o.Handover, "handover", agent.DefaultHandover, "on SIGHUP a new Envoy takes over; how long the old one closes its connections, those that remain are cut half as long after")
 	f.StringVar(&r.file, fileFlag, "", "YAML `FILE` whose keys are these flags, and command: a list; a flag goes before its key")
 	f.BoolVarP(&r.verbose, "verbose", "v", false, "log what is done, not only what is wrong")
 	return f
