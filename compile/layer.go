@@ -37,7 +37,6 @@ func (c *compiler) layers() *layers {
 		byScope("inbound", func(s scope) string { return s.inbound }, c.inboundLayer),
 		byScope("base", func(s scope) string { return s.base() }, c.baseLayer),
 		byScope("tunnels", func(s scope) string { return s.tunnels }, c.tunnelsLayer),
-		c.strayLayers(),
 		byScope("table", func(s scope) string { return s.table }, c.tableLayer),
 		l.gateways.routeLayer,
 		piecesLayer("service", flow.Union("compile/service pieces",
@@ -178,11 +177,7 @@ func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns()), nil),
 	}
 	if s.redirected() {
-		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil))
-	}
-	if s.redirected() && s.All {
-		rest := strayHost("*")
-		resources = append(resources, c.intern.resource(model.TypeVirtualHost, rest.Name, rest, []string{straysName}))
+		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil), c.strays(s.strays()))
 	}
 	if !s.Inline {
 		ready := readyHost(OutboundRoutes)

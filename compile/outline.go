@@ -33,9 +33,6 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 	}
 	if s.redirected() {
 		o.Layers = append(o.Layers, s.tunnels)
-		for _, authority := range s.Asked {
-			o.Layers = append(o.Layers, strayLayerName(s.Namespace, authority))
-		}
 	}
 	if len(o.Shelves) == 0 {
 		slices.Sort(needed)
@@ -72,12 +69,13 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 			s.Hosts = append(slices.Clone(s.Hosts), host)
 			slices.Sort(s.Hosts)
 		}
+		o := c.layers.outline(x, s)[0]
 		if s.learns() && host == "" && authority != "" && s.redirected() {
-			s.Asked = []string{strings.ToLower(authority)}
+			o.Layers = append(o.Layers, strayLayer)
 		}
-		v = c.layers.outline(x, s)[0].View(func(name string) *model.Layer {
-			if asked := (stray{s.Namespace, strings.ToLower(authority)}); host == "" && name == asked.Key() {
-				return c.layers.strayLayer(asked)
+		v = o.View(func(name string) *model.Layer {
+			if name == strayLayer {
+				return model.NewLayer(name, c.layers.strays(strings.ToLower(authority)))
 			}
 			layer, _ := flow.Get(x, c.Layers, name)
 			return layer

@@ -134,7 +134,7 @@ type selectors struct {
 func (s selectors) place(w model.Workload, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
-		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Asked: known.Asked, Interception: w.Interception,
+		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception,
 	}
 	if out.redirected() {
 		out.Address = anyAddress(w.Address) // so that replicas are alike

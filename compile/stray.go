@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"strings"
 	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -9,7 +10,6 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
-	"weft.dev/flow"
 	"weft.dev/model"
 )
 
@@ -40,50 +40,27 @@ func straysCluster() *clusterv3.Cluster {
 	}
 }
 
-// stray is an authority that a caller in a namespace asked for. Key: its layer.
-type stray struct{ Namespace, Authority string }
+// strayLayer is what explains a call to what nobody knows.
+const strayLayer = "stray"
 
-func (s stray) Key() string        { return strayLayerName(s.Namespace, s.Authority) }
-func (s stray) Equal(o stray) bool { return s == o }
-
-func strayLayerName(namespace, authority string) string {
-	return "stray/" + namespace + "/" + authority
+// strays is the authority of which everything is that a proxy knows nobody of.
+// One that asks first gets a pattern, of which its agent makes what is asked for.
+func (s scope) strays() string {
+	if s.All {
+		return "*"
+	}
+	return strings.TrimPrefix(model.StrayHost, model.AskPrefix)
 }
 
-// strayLayers have a virtual host for each authority that was asked for and that
-// no service has.
-func (c *compiler) strayLayers() *flow.Collection[*model.Layer] {
-	asked := flow.NewIndex(c.scopes, func(s scope) []string {
-		if !s.redirected() {
-			return nil
-		}
-		all := make([]string, len(s.Asked))
-		for i, authority := range s.Asked {
-			all[i] = strayLayerName(s.Namespace, authority)
-		}
-		return all
-	})
-	strays := flow.Group(asked, "compile/strays", func(_ *flow.Ctx, key string, askers []scope) *stray {
-		namespace := askers[0].Namespace
-		return &stray{namespace, key[len(strayLayerName(namespace, "")):]}
-	})
-	return flow.Derive(strays, "compile/layers/strays", func(x *flow.Ctx, s stray) []*model.Layer {
-		if c.hostCalled(x, s.Authority, s.Namespace) != "" {
-			return nil
-		}
-		return []*model.Layer{c.strayLayer(s)}
-	})
-}
-
-func (c *compiler) strayLayer(s stray) *model.Layer {
-	host := strayHost(s.Authority)
-	return model.NewLayer(s.Key(), c.intern.resource(model.TypeVirtualHost, host.Name, host, []string{straysName}))
+func (c *compiler) strays(authority string) *model.Resource {
+	host := strayHost(authority)
+	return c.intern.resource(model.TypeVirtualHost, host.Name, host, []string{straysName})
 }
 
 // strayHost leads requests with an authority, or "*", on to where they were going.
 func strayHost(authority string) *routev3.VirtualHost {
 	return &routev3.VirtualHost{
-		Name: OutboundRoutes + "/" + authority, Domains: []string{authority},
+		Name: model.AskPrefix + authority, Domains: []string{authority},
 		Routes: []*routev3.Route{{
 			Name:  straysName,
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},

@@ -8,20 +8,21 @@ type Known struct {
 	// All: every service of the mesh, now and later. Hosts is empty then.
 	All   bool
 	Hosts []string // of services, sorted; some may not exist (yet)
-	// Asked are authorities that its proxy asked for, sorted, where calls to what
-	// nobody knows go where they were going.
-	Asked []string
 }
 
 func (k Known) Key() string { return k.Workload }
 func (k Known) Equal(o Known) bool {
-	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts) && slices.Equal(k.Asked, o.Asked)
+	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts)
 }
 
 // AskPrefix begins the name of every virtual host of the calls that workloads
 // make; in one that a proxy asks for, the authority follows as the caller wrote
 // it, in lower case.
 const AskPrefix = "outbound/"
+
+// StrayHost is the virtual host by whose pattern an agent makes one for each
+// authority that nobody knows. Where it is, such calls go where they were going.
+const StrayHost = AskPrefix + "stray.invalid"
 
 // Ask is a resource that a connected proxy asked for by name, on behalf of a
 // request that waits for it, and that its view lacked. It stays for as long as

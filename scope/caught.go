@@ -2,7 +2,6 @@ package scope
 
 import (
 	"slices"
-	"strings"
 
 	"weft.dev/flow"
 	"weft.dev/model"
@@ -31,18 +30,6 @@ func (s *Scopes) withTunnels(x *flow.Ctx, namespace string, hosts []string) []st
 	all := slices.Clone(hosts)
 	for _, t := range flow.Lookup(x, s.tunnels, namespace) {
 		all = append(all, t.Host)
-	}
-	return sorted(all)
-}
-
-// asking are the authorities that proxies of an account ask for. What is no
-// name of a host cannot be a domain of Envoy's.
-func (s *Scopes) asking(x *flow.Ctx, a Account) []string {
-	var all []string
-	for _, one := range lookup(x, s.askedOf, a.String()) {
-		if one.Authority != "" && !strings.ContainsAny(one.Authority, "*/ ") {
-			all = append(all, one.Authority)
-		}
 	}
 	return sorted(all)
 }

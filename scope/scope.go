@@ -123,9 +123,6 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 		return k
 	}
 	account, _ := flow.Get(x, s.accounts, b.Account.String())
-	if b.Caught {
-		k.Asked = s.asking(x, b.Account)
-	}
 	if b.Egress == "" {
 		if k.Hosts = account.Hosts; b.Caught {
 			k.Hosts = s.withTunnels(x, b.Account.Namespace, k.Hosts)

@@ -56,7 +56,7 @@ func (k *kind) answerAsks(b *batch, clustersFirst bool) {
 			continue
 		}
 		if one == nil {
-			one = unknown(name)
+			one = k.nobodys(name)
 		}
 		k.asks[name] = inHand
 		b.add(one)
@@ -71,12 +71,21 @@ func (k *kind) passOn(from *response) *response {
 	p := &response{Resources: slices.Clip(from.Resources)}
 	for _, name := range from.RemovedResources {
 		if _, waits := k.asks[name]; waits && k.held[name] == nil {
-			p.Resources = append(p.Resources, unknown(name))
+			p.Resources = append(p.Resources, k.nobodys(name))
 		} else {
 			p.RemovedResources = append(p.RemovedResources, name)
 		}
 	}
+	k.goAstray(p)
 	return p
+}
+
+// nobodys is the answer to an ask for what nobody knows.
+func (k *kind) nobodys(name string) *resource {
+	if one := k.stray(name); one != nil {
+		return one
+	}
+	return unknown(name)
 }
 
 // settle takes note of the asks that a response has answered.

@@ -12,6 +12,7 @@ var clusterURL = model.TypeCluster.TypeURL()
 
 // kind is what is known of one type of resources.
 type kind struct {
+	url           string
 	onDemand      bool // a request may wait at Envoy for a name
 	needsClusters bool // its resources send requests to clusters
 
@@ -21,14 +22,15 @@ type kind struct {
 	local   map[string]*resource // ours: the server is not asked for them
 
 	// Of Envoy's stream.
-	asked bool
-	names map[string]bool // the wildcard is one
-	owed  map[string]bool // to be answered from memory
-	asks  map[string]int  // what requests wait for, and for how many ticks more; see ask.go
-	again [][]string      // were refused together from memory, and are sent apart
-	gone  []string        // Envoy has it from before, and we do not
-	blank bool            // an empty answer is owed
-	under *flight
+	asked  bool
+	names  map[string]bool // the wildcard is one
+	owed   map[string]bool // to be answered from memory
+	asks   map[string]int  // what requests wait for, and for how many ticks more; see ask.go
+	again  [][]string      // were refused together from memory, and are sent apart
+	strays map[string]bool // that Envoy has; see stray.go
+	gone   []string        // Envoy has it from before, and we do not
+	blank  bool            // an empty answer is owed
+	under  *flight
 
 	// Of the server's stream. It is late while Envoy has not answered what an
 	// earlier stream sent: only then is known what is held.
@@ -48,8 +50,8 @@ type flight struct {
 
 func newKind(url string) *kind {
 	k := &kind{
-		onDemand: url == model.TypeVirtualHost.TypeURL(),
-		held:     map[string]*resource{}, aliases: map[string]string{}, local: map[string]*resource{},
+		url: url, onDemand: url == model.TypeVirtualHost.TypeURL(),
+		held: map[string]*resource{}, aliases: map[string]string{}, local: map[string]*resource{},
 		upNames: map[string]bool{},
 	}
 	for t := model.TypeListener; t < model.NumTypes; t++ {
@@ -67,7 +69,7 @@ func (k *kind) reset(stream int) {
 	}
 	k.late = false
 	k.asked, k.blank, k.under, k.gone, k.again = false, false, nil, nil, nil
-	k.names, k.owed, k.asks = map[string]bool{}, map[string]bool{}, map[string]int{}
+	k.names, k.owed, k.asks, k.strays = map[string]bool{}, map[string]bool{}, map[string]int{}, map[string]bool{}
 }
 
 // subscribe notes what Envoy wants. A request may wait as many ticks.
@@ -96,6 +98,8 @@ func (k *kind) compare(has map[string]string) {
 	for name, version := range has {
 		_, asked := k.asks[name]
 		switch one := k.find(name); {
+		case version == strayVersion:
+			k.strays[name] = true
 		case one != nil && one.Version == version:
 			delete(k.owed, name)
 		case one == nil && k.known && (!asked || version != ""): // without a version it is what unknown says

@@ -135,6 +135,7 @@ func (r *Relay) answered(url string, k *kind, refused *status.Status) {
 		r.refusals = append(r.refusals, Refusal{url, refused.Message, done.from == nil})
 	} else {
 		k.settle(done.sent)
+		k.tookStrays(done.sent)
 	}
 	if done.from == nil {
 		if refused != nil && k.apart(done.sent) {
@@ -274,6 +275,7 @@ func (r *Relay) ToEnvoy() *response {
 }
 
 func (r *Relay) launch(url string, k *kind, p, from *response) *response {
+	k.makeRoom(p)
 	r.nonces++
 	p.TypeUrl, p.Nonce = url, strconv.Itoa(r.nonces)
 	k.under = &flight{nonce: p.Nonce, sent: p, from: from, stream: r.stream}
