@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Runs the Gateway API's conformance suite in the node's network namespace, against the weft that is installed in the cluster:
+# run.sh [FLAG OF THE SUITE...], such as -run-test HTTPRouteWeight. REPORT names the file for the report; none: there is none.
+set -euo pipefail
+MODULE=$(cd "$(dirname "$0")" && pwd)
+. "$MODULE/../node/env.sh"
+[ -f "$STATE/ready" ] || die "no cluster runs: make kube-up"
+OUT=$STATE/conformance
+mkdir -p "$OUT"
+
+# The suite's pods name images of registries; they are built here, and get those names.
+suite=$(go -C "$MODULE" list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api/conformance)
+CGO_ENABLED=0 nice go -C "$MODULE" build -trimpath -o "$OUT/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic
+for image in $(grep -rhoE 'image: *\S+' "$suite/base" "$suite/tests" | awk '{print $2}' | tr -d '"' | sort -u); do
+  case $image in
+  *echo-basic*) "$BIN/kubetool" image -o "$OUT/$(basename "${image/:/-}").tar" -t "$image" -entrypoint /echo-basic -add "$OUT/echo-basic:/echo-basic" ;;
+  *coredns*) "$BIN/kubetool" image -o "$OUT/coredns.tar" -t "$image" -entrypoint /coredns -add "$BIN/coredns:/coredns" ;;
+  esac
+done
+"$MODULE/../node/import.sh" "$OUT"/*.tar
+
+nice go -C "$MODULE" test -c -o "$OUT/conformance.test" .
+cd "$MODULE"
+exec "$MODULE/../node/run.sh" "$OUT/conformance.test" -test.timeout 40m -test.v -weft-version "$(git -C "$MODULE" describe --always)" ${REPORT:+-report-output "$REPORT"} "$@"
