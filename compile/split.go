@@ -134,8 +134,12 @@ func backendPort(s model.Service, policy model.Policy, named, called uint32) (po
 	http := slices.DeleteFunc(slices.Clone(s.Ports), func(p model.Port) bool { return !takesRequests(p, policy) })
 	switch {
 	case named != 0:
-		if p, ok := s.Port(named); !ok {
+		p, ok := s.Port(named)
+		if !ok {
 			return p, fmt.Sprintf("service %s has no port %d (has %s)", s.Host, named, portNames(s.Ports))
+		}
+		if p.Protocol == model.TCP {
+			return p, "" // nothing says what it speaks: who sends requests there does
 		}
 		called = named
 	case len(http) == 1:

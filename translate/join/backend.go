@@ -62,7 +62,7 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, ports(s)))
 	case !has:
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, ports(s)))
-	case port.Protocol == model.TCP:
+	case port.Protocol == model.TCP && !inGateway: // a route of the Gateway API says itself that the port takes requests
 		r.add(model.ProblemUnreachable, b.Origin.Path+".port", fmt.Sprintf("port %d of the service %s does not say that it speaks HTTP, so calls to it are not routed one by one; name the port http-%s, or set its appProtocol", b.Port, s.Name, s.Name))
 	}
 	if b.Invalid == "" && b.Subset != "" {
