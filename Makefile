@@ -6,9 +6,10 @@
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it
+# make test-conformance  the Gateway API's own suite, against the weft that is installed on it
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-quick kube-up kube-images kube-down test-kube generate
+.PHONY: build demo test quick nightly bench bench-quick kube-up kube-images kube-down test-kube test-conformance generate
 
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
@@ -57,6 +58,9 @@ kube-down:
 
 test-kube:
 	test/kube/node/test.sh go test -count=1 -timeout 30m -exec "$(CURDIR)/test/kube/node/run.sh" ./test/kube/...
+
+test-conformance:
+	REPORT=$(CURDIR)/docs/conformance/gateway-http.yaml test/kube/conformance/run.sh
 
 generate:
 	go generate ./...
