@@ -57,7 +57,7 @@ kube-down:
 	test/kube/node/down.sh --purge
 
 test-kube:
-	test/kube/node/test.sh go test -count=1 -timeout 30m -exec "$(CURDIR)/test/kube/node/run.sh" ./test/kube/...
+	test/kube/node/with.sh sh -c 'test/kube/node/images.sh && go test -count=1 -timeout 30m -exec "$$PWD/test/kube/node/run.sh" ./test/kube/...'
 
 test-conformance:
 	REPORT=$(CURDIR)/docs/conformance/gateway-http.yaml test/kube/conformance/run.sh

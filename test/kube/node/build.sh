@@ -71,4 +71,8 @@ build() {
   tool loadbalancer ../../.. ./test/kube/loadbalancer
   base_images
 }
-locked build build
+if [ "${1:-}" = kwok ]; then
+  locked build once kwok ../kwok sigs.k8s.io/kwok/cmd/kwok # 100 s of CPU, for those who need scale
+else
+  locked build build
+fi

@@ -3,17 +3,6 @@
 set -uo pipefail
 . "$(dirname "$0")/env.sh"
 
-stop() {
-  local pid start
-  if alive "$1"; then
-    read -r pid start <"$PIDS/$1"
-    kill "$pid"
-    for _ in $(seq 100); do alive "$1" || break; sleep 0.1; done
-    ! alive "$1" || kill -9 "$pid"
-  fi
-  rm -f "$PIDS/$1"
-}
-
 containers() {
   alive containerd || return 0
   local id

@@ -32,7 +32,18 @@ alive() {
   local pid start
   [ -f "$PIDS/$1" ] && read -r pid start <"$PIDS/$1" && [ -n "$start" ] && [ "$(born "$pid")" = "$start" ]
 }
-# until SECONDS WHAT COMMAND...: polls until the command succeeds.
+# stop NAME: ends its process, at last by force.
+stop() {
+  local pid start
+  if alive "$1"; then
+    read -r pid start <"$PIDS/$1"
+    kill "$pid"
+    for _ in $(seq 100); do alive "$1" || break; sleep 0.1; done
+    ! alive "$1" || kill -9 "$pid"
+  fi
+  rm -f "$PIDS/$1"
+}
+# until_ok SECONDS WHAT COMMAND...: polls until the command succeeds.
 until_ok() {
   local deadline=$((SECONDS + $1)) what=$2
   shift 2

@@ -4,5 +4,6 @@
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 [ -e "/run/netns/$WEFT_KUBE" ] || die "no cluster runs: make kube-up"
-export PATH="$BIN:$PATH"
+export IMAGE_TAG=${IMAGE_TAG:-dev}
+export PATH="$STATE/images/$IMAGE_TAG/bin:$BIN:$PATH" # weft as it is in the images, and kubectl
 exec nsenter --net="/run/netns/$WEFT_KUBE" -- "$@"

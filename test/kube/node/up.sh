@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# up.sh [--for PID | --restart PART]
 # Brings up a real single-node Kubernetes in a network namespace of its own and prints KUBECONFIG=...; what runs already stays.
 # What an earlier call left half done, or for a test run (--for PID) that is no more, is removed first.
 set -euo pipefail
@@ -27,6 +28,12 @@ machine() {
   [ "$(sysctl -n fs.inotify.max_user_instances)" -ge 8192 ] || sysctl -qw fs.inotify.max_user_instances=8192
   # hostPath with mountPropagation needs shared mounts, and a machine's / may be private.
   mountpoint -q "$RUN/mnt" || { touch "$RUN/mnt"; unshare --mount="$RUN/mnt" --propagation shared true; }
+}
+
+# written FILE: has its input as content. It is left alone if it has: kube-proxy ends when its configuration is written.
+written() {
+  cat >"$1.new"
+  if cmp -s "$1.new" "$1"; then rm "$1.new"; else mv "$1.new" "$1"; fi
 }
 
 # start NAME COMMAND...: in the node's namespaces, unless it runs.
@@ -68,14 +75,14 @@ apiserver() {
 }
 
 runtime() {
-  cat >"$STATE/cni/10-bridge.conflist" <<J
+  written "$STATE/cni/10-bridge.conflist" <<J
 {"cniVersion":"1.0.0","name":"bridge","plugins":[
  {"type":"bridge","bridge":"cni0","isGateway":true,"isDefaultGateway":true,"ipMasq":false,"hairpinMode":true,
   "ipam":{"type":"host-local","dataDir":"$STATE/cni-ipam","ranges":[[{"subnet":"$NODE_POD_CIDR"}]]}},
  {"type":"portmap","capabilities":{"portMappings":true}}]}
 J
   # restrict_oom_score_adj: root may lack CAP_SYS_RESOURCE, and runc then fails with "can't get final child's PID".
-  cat >"$STATE/containerd.toml" <<J
+  written "$STATE/containerd.toml" <<J
 version = 2
 root = "$STATE/containerd"
 state = "$RUN/containerd"
@@ -103,7 +110,7 @@ J
 
 kubelet() {
   : >"$STATE/resolv.conf"
-  cat >"$STATE/kubelet.yaml" <<J
+  written "$STATE/kubelet.yaml" <<J
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $PKI/ca.crt}}
@@ -134,7 +141,7 @@ J
 }
 
 proxy() { # conntrack's limits are the machine's, and read-only in a namespace
-  cat >"$STATE/kube-proxy.yaml" <<J
+  written "$STATE/kube-proxy.yaml" <<J
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: $PROXY_MODE
@@ -144,6 +151,8 @@ clientConnection: {kubeconfig: $PKI/kube-proxy.kubeconfig}
 metricsBindAddress: 127.0.0.1:10249
 conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
 J
+  # A chain that the last kube-proxy had emptied and not yet removed would stay empty.
+  alive kube-proxy || in_ns nft delete table ip kube-proxy 2>/dev/null || true
   start kube-proxy "$BIN/kube-proxy" --config "$STATE/kube-proxy.yaml"
 }
 
@@ -162,7 +171,17 @@ controllers() {
   start loadbalancer env KUBECONFIG="$KUBECONFIG" "$BIN/loadbalancer" -addresses $LB_CIDR
 }
 
+# alone: kubelets of one machine take each other's pods for orphans, and end them.
+alone() {
+  local other
+  for other in "$WEFT_KUBE_CACHE"/clusters/*/; do
+    other=$(basename "$other")
+    [ "$other" = "$WEFT_KUBE" ] || ! PIDS=$WEFT_KUBE_CACHE/clusters/$other/pids alive kubelet || die "the cluster $other runs: WEFT_KUBE=$other make kube-down"
+  done
+}
+
 up() {
+  alone
   if [ -d "$STATE" ] && { [ ! -f "$STATE/ready" ] || { [ -f "$PIDS/owner" ] && ! alive owner; }; }; then
     say "removing what an unfinished run left"
     "$HERE/down.sh" --purge --locked
@@ -188,8 +207,24 @@ up() {
   say "node is ready, DNS answers"
 }
 
+# restart ends one part, to see what others make of it; up starts it again.
+restart() {
+  alive "$1" || die "$1 does not run: the parts are $(ls "$PIDS")"
+  stop "$1"
+  up
+}
+
 OWNER=
-[ "${1:-}" != --for ] || OWNER=$2
-"$HERE/build.sh"
-locked cluster up
+case ${1:-} in
+--restart) locked cluster restart "$2" ;;
+--for)
+  OWNER=$2
+  "$HERE/build.sh"
+  locked cluster up
+  ;;
+*)
+  "$HERE/build.sh"
+  locked cluster up
+  ;;
+esac
 echo "KUBECONFIG=$KUBECONFIG"

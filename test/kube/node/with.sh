@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command with a cluster and the images of this checkout: test.sh go test ./test/kube/... A cluster that runs already is
-# used and stays; else one is made for this run, and goes with it.
+# Runs a command with a cluster: with.sh COMMAND... One that runs already is used and stays; else one is made for this run, and
+# goes with it.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 if [ -f "$STATE/ready" ] && ! { [ -f "$PIDS/owner" ] && ! alive owner; }; then
@@ -9,5 +9,4 @@ else
   trap '"$HERE/down.sh" --purge' EXIT
   "$HERE/up.sh" --for $$ >&2
 fi
-"$HERE/images.sh"
 "$@"
