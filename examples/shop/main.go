@@ -11,6 +11,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log"
@@ -18,8 +19,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -77,5 +80,21 @@ func main() {
 		os.Exit(64)
 	}
 	server := &http.Server{Addr: address, Handler: faulty(opts, build(opts)), ReadHeaderTimeout: 5 * time.Second}
-	log.Fatal(server.ListenAndServe())
+	if err := serve(server); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// serve ends on SIGTERM, and answers first what it was asked before.
+func serve(server *http.Server) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- server.ListenAndServe() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return server.Shutdown(context.Background()) // whoever stops it waits only so long
+	}
 }

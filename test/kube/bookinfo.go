@@ -22,7 +22,7 @@ func Sample(t testing.TB, path string) string {
 	if err != nil {
 		t.Fatalf("Bookinfo's manifests are needed; set WEFT_SAMPLES to the folder that has bookinfo/ (Istio's samples/): %v", err)
 	}
-	return itsImage.ReplaceAllString(string(text), "image: bookinfo-$1:dev")
+	return itsImage.ReplaceAllString(string(text), "image: bookinfo-$1:"+os.Getenv("IMAGE_TAG"))
 }
 
 var itsImage = regexp.MustCompile(`image: \S*/examples-bookinfo-([a-z]+-v\d+):\S+`)
