@@ -25,6 +25,7 @@ type front struct {
 	objects   *flow.Collection[api.Object]
 	pods      *flow.Collection[model.Pod]            // nil: there is no Kubernetes
 	cluster   host.Cluster                           // that they are of
+	callers   *callers                               // of the mesh port, if one may have to go to another server
 	addresses *flow.Collection[model.GatewayAddress] // nil: gateways are where their proxies are
 	problems  *flow.Collection[model.Problem]        // of what could not be read; nil: the front lets nothing in that cannot
 	synced    <-chan struct{}                        // closed once everything that there was is committed

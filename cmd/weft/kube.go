@@ -131,7 +131,8 @@ func kubeFront(config *rest.Config, client *store.Client, authority identity.Aut
 		return front{}, err
 	}
 	f.pods, f.lead = pods.Collection, elected.lead
-	f.cluster = cluster{pods.Collection, reviews, authority, elected}
+	f.callers = &callers{}
+	f.cluster = cluster{pods.Collection, reviews, authority, f.callers, elected}
 	objects, run := f.synced, f.run
 	addresses, err := kube.NewAddresses(config, graph)
 	if err != nil {

@@ -271,5 +271,5 @@ func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))...)
 	m.hosts.Register(server)
 	m.sessions.Register(server)
-	return serveGRPC(ctx, server, address, "--mesh", func() { close(m.serving) })
+	return serveGRPC(ctx, server, address, "--mesh", func() { close(m.serving) }, m.front.callers)
 }

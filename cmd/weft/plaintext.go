@@ -138,5 +138,5 @@ func (m *mesh) servePlaintext(ctx context.Context, address string) error {
 	}
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.ChainStreamInterceptor(mark))...)
 	m.sessions.Register(server)
-	return serveGRPC(ctx, server, address, "--xds-plaintext", func() {})
+	return serveGRPC(ctx, server, address, "--xds-plaintext", func() {}, nil)
 }

@@ -57,6 +57,7 @@ type cluster struct {
 	pods      *flow.Collection[model.Pod]
 	reviews   reviewer
 	authority identity.Authority
+	*callers
 	*election
 }
 

@@ -137,11 +137,14 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 const stopGrace = time.Second
 
 // serveGRPC serves a port, which a flag names, until ctx ends; listening is
-// called when connections are taken.
-func serveGRPC(ctx context.Context, server *grpc.Server, address, flag string, listening func()) error {
+// called when connections are taken, which from, if not nil, can end.
+func serveGRPC(ctx context.Context, server *grpc.Server, address, flag string, listening func(), from *callers) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return fmt.Errorf("%s %s: %w; choose another one", flag, address, err)
+	}
+	if from != nil {
+		listener = from.listener(listener)
 	}
 	listening()
 	stopped := make(chan struct{})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"weft.dev/identity"
@@ -27,8 +28,30 @@ func (s *Server) attest(ctx context.Context, r model.AttestRequest) (*model.Join
 	return &reply, nil
 }
 
+// elsewhere has a host go to the replica that leads. A refusal alone would not: a
+// machine keeps its connection.
+func (s *Server) elsewhere(ctx context.Context) {
+	if p, ok := peer.FromContext(ctx); ok {
+		s.Cluster.HangUp(p.Addr)
+	}
+}
+
+// leadNoMore sends all hosts to the replica that leads next.
+func (s *Server) leadNoMore() {
+	if s.Cluster == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.sessions {
+		if !one.pod() {
+			s.elsewhere(one.stream.Context())
+		}
+	}
+}
+
 // admits says whether a workload may have its session here.
-func (s *Server) admits(caller identity.Name, r model.Registration) error {
+func (s *Server) admits(ctx context.Context, caller identity.Name, r model.Registration) error {
 	if err := allowed(caller, r); err != nil {
 		return status.Error(codes.PermissionDenied, err.Error())
 	}
@@ -40,6 +63,7 @@ func (s *Server) admits(caller identity.Name, r model.Registration) error {
 	}
 	if r.ServiceAccount == "" {
 		if !s.Cluster.Leading() {
+			s.elsewhere(ctx)
 			return status.Error(codes.Unavailable, "another replica of the server leads, and hosts register there: connect again")
 		}
 		return nil

@@ -29,6 +29,7 @@ func (s *Server) Run(ctx context.Context) error {
 		one.hear()
 	}
 	s.mu.Unlock()
+	defer s.leadNoMore()
 	ticker := time.NewTicker(tickInterval)
 	defer ticker.Stop()
 	for {

@@ -52,6 +52,8 @@ type Cluster interface {
 	Pod(namespace, name string) (serviceAccount string, ok bool)
 	// Leading says whether this server is the one of its replicas that hosts register at.
 	Leading() bool
+	// HangUp ends the connection of a caller: the next one may reach another replica.
+	HangUp(remote net.Addr)
 }
 
 // Options are what a Server is made of.

@@ -60,7 +60,7 @@ func (s *Server) session(stream grpc.ServerStream) error {
 	if first.Health == "" {
 		first.Health = model.Unhealthy
 	}
-	if err := s.admits(caller, *first.Register); err != nil {
+	if err := s.admits(stream.Context(), caller, *first.Register); err != nil {
 		s.Log.Warn("a registration was refused", "from", address(ctx), "why", err)
 		return err
 	}
