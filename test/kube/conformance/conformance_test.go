@@ -20,7 +20,6 @@ var extended = []features.FeatureName{
 	features.SupportHTTPRouteQueryParamMatching,
 	features.SupportHTTPRouteMethodMatching,
 	features.SupportHTTPRouteResponseHeaderModification,
-	features.SupportHTTPRoutePortRedirect,
 	features.SupportHTTPRouteSchemeRedirect,
 	features.SupportHTTPRoutePathRedirect,
 	features.SupportHTTPRouteHostRewrite,
@@ -32,7 +31,6 @@ var extended = []features.FeatureName{
 	features.SupportHTTPRouteNamedRouteRule,
 	features.SupportGatewayPort8080,
 	features.SupportGatewayHTTPListenerIsolation,
-	features.SupportGatewayInfrastructure,
 }
 
 // TestGatewayHTTP is the profile GATEWAY-HTTP. The suite's own flags narrow it,
