@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/identity"
 	"weft.dev/source/kube"
@@ -131,6 +133,7 @@ func kubeFront(config *rest.Config, client *store.Client, authority identity.Aut
 		return front{}, err
 	}
 	f.pods, f.lead = pods.Collection, elected.lead
+	f.namespaces = func(names []string) error { return checkNamespaces(client, names) }
 	f.callers = &callers{}
 	f.cluster = cluster{pods.Collection, reviews, authority, f.callers, elected}
 	objects, run := f.synced, f.run
@@ -148,6 +151,23 @@ func kubeFront(config *rest.Config, client *store.Client, authority identity.Aut
 		return group.Wait()
 	}
 	return f, nil
+}
+
+// checkNamespaces refuses those that are not there: in a cluster they are somebody's to make.
+func checkNamespaces(client *store.Client, names []string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	namespaces := store.For[corev1.Namespace](client, api.Namespace)
+	for _, name := range names {
+		_, err := namespaces.Get(ctx, "", name)
+		if store.IsNotFound(err) {
+			return web.Invalid("namespace %q is not in the cluster: make it first", name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // both is closed once both are.
