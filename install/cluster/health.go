@@ -53,6 +53,7 @@ func (k *check) pods(ctx context.Context) error {
 	for _, pod := range pods {
 		wanted := slices.ContainsFunc(asking, func(n unstructured.Unstructured) bool { return n.GetName() == pod.GetNamespace() })
 		switch why := pod.GetAnnotations()[whyNot]; {
+		case pod.GetDeletionTimestamp() != nil: // its successor is what counts
 		case pod.GetLabels()[proxyLabel] != "":
 			meshed++
 		case why != "":
