@@ -61,7 +61,7 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 		},
 	}
 	c.Flags().StringVar(&flags.data, "data", identity.DataDir(), "folder for all state")
-	c.Flags().StringVar(&flags.config, "config", "", "folder of resources (*.yaml, *.yml, *.json), instead of an API server")
+	c.Flags().StringVar(&flags.config, "config", "", "folder of resources (*.yaml, *.yml, *.json, *.jsonnet), instead of an API server")
 	c.Flags().BoolVar(&flags.kube, "kube", false, "serve the Kubernetes cluster that this is a pod of, instead of an API server of its own")
 	c.Flags().StringVar(&flags.kubeconfig, "cluster-kubeconfig", "", "with --kube: kubeconfig of the cluster, outside of it")
 	c.Flags().StringVar(&flags.injection, "injection", "", "with --kube: file that says what proxy pods get; none: injection is not served")

@@ -1,4 +1,4 @@
-// Package folder brings the resources in a folder of YAML and JSON files into
+// Package folder brings the resources in a folder of YAML, JSON and Jsonnet files into
 // flow: a mesh without an API server.
 //
 // Input: a folder, which is watched. Output: a source of api.Object, as

@@ -53,6 +53,7 @@ type reading struct {
 	places   []string     // where each of them stands
 	unsound  []string     // keys of objects that are there, and not as they should be
 	problems []model.Problem
+	imports  map[string]uint64 // what a program imported: sums by path
 }
 
 // fileKind is the kind of a problem's object where the problem is the file's.
@@ -94,7 +95,7 @@ func (r *reader) read(path string, sum uint64) reading {
 		found.same = true
 		return found
 	}
-	documents, err := Split(name, text)
+	documents, err := r.documents(&found, name, text)
 	if err != nil {
 		found.fail(err.Error())
 		return found
@@ -104,6 +105,18 @@ func (r *reader) read(path string, sum uint64) reading {
 		r.add(&found, d, seen)
 	}
 	return found
+}
+
+// documents are those that the text of a file is, or makes.
+func (r *reader) documents(of *reading, name string, text []byte) (all []Document, err error) {
+	switch filepath.Ext(name) {
+	case libraryExt:
+		return nil, nil
+	case programExt:
+		all, of.imports, err = r.evaluate(name, text)
+		return all, err
+	}
+	return Split(name, text)
 }
 
 func readFile(name string) ([]byte, fs.FileInfo, error) {

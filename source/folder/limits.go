@@ -15,6 +15,9 @@ const (
 	loadBytes = 256 << 10
 	// maxLines is of how many parts of an object the line is remembered.
 	maxLines = 500
+	// maxOutputBytes is how much a Jsonnet program may give, and maxStack how deep its calls may be.
+	maxOutputBytes = 64 << 20
+	maxStack       = 500
 	// maxFaults is how many faults of one object are reported.
 	maxFaults = 20
 )

@@ -193,8 +193,16 @@ func (s *Source) take(paths []string) {
 	}
 }
 
+// read takes in files, and what imports them.
 func (s *Source) read(paths []string) {
 	for _, r := range s.readAll(paths) {
+		s.state.take(r, time.Now())
+	}
+	importers := s.state.importers(paths)
+	for _, path := range importers {
+		s.state.files[path].sum = 0 // its own text is the same
+	}
+	for _, r := range s.readAll(importers) {
 		s.state.take(r, time.Now())
 	}
 }

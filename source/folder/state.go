@@ -38,6 +38,7 @@ type file struct {
 	sum      uint64
 	places   map[string]string // key of an object -> where it stands
 	problems []model.Problem
+	imports  map[string]uint64 // what a program imported when it was read: sums by path
 }
 
 // delta is what changes.
@@ -61,6 +62,20 @@ func (s *state) sum(path string) uint64 {
 		return f.sum
 	}
 	return 0
+}
+
+// importers are the programs that were made with another content of these files.
+func (s *state) importers(paths []string) (all []string) {
+	for path, f := range s.files {
+		if slices.ContainsFunc(paths, func(imported string) bool {
+			sum, imports := f.imports[imported]
+			return imports && sum != s.sum(imported)
+		}) {
+			all = append(all, path)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // changed are the files below a path that are not as they were, sorted.
@@ -133,7 +148,7 @@ func (s *state) take(r reading, now time.Time) {
 		return
 	}
 	s.solve(f.problems...)
-	f.problems = r.problems
+	f.problems, f.imports = r.problems, r.imports
 	s.out.found = append(s.out.found, f.problems...)
 	if !r.broken {
 		s.replace(r, f, now)

@@ -25,7 +25,7 @@ func (t *tree) name(path string) string { return filepath.Join(t.dir, filepath.F
 // isFile says whether files of the name are read. Names that begin with a dot
 // or # are editors' and Kubernetes' own.
 func isFile(path string) bool {
-	return !isHidden(path) && slices.Contains([]string{".yaml", ".yml", ".json"}, filepath.Ext(path))
+	return !isHidden(path) && slices.Contains([]string{".yaml", ".yml", ".json", programExt, libraryExt}, filepath.Ext(path))
 }
 
 func isHidden(name string) bool {
