@@ -76,6 +76,7 @@ var fences = map[string][]string{
 	"sigs.k8s.io/gateway-api":                {"api/*", "translate/*"},
 	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "cmd/*", "examples/*", "test/*", "agent/*"},
 	"github.com/prometheus":                  {"metrics"},
+	"github.com/rogpeppe/go-internal":        {"cmd/weft", "test/*"},
 }
 
 func TestImports(t *testing.T) {

@@ -18,7 +18,6 @@ import (
 	"weft.dev/agent/notify"
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
-	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/identity"
 	"weft.dev/metrics"
@@ -31,25 +30,18 @@ import (
 	"weft.dev/source/host"
 	"weft.dev/store"
 	"weft.dev/translate"
-	"weft.dev/translate/join"
 	"weft.dev/xds"
 )
 
 // mesh is the wired control plane. The order of its construction is the order
 // of the data: objects, rows, views, sessions.
 type mesh struct {
+	street
 	log       *slog.Logger
 	front     front
 	authority identity.Authority
-	graph     *flow.Graph
-	objects   *flow.Collection[api.Object]
-	rows      *join.Mesh
-	guests    *guests                          // nil: every proxy has an agent
-	workloads *flow.Collection[model.Workload] // those that are registered, and guests
-	asks      *flow.Source[model.Ask]
-	scopes    *scope.Scopes
+	guests    *guests // nil: every proxy has an agent
 	recorder  *scope.Recorder
-	compiled  *compile.Compiled
 	proxies   *flow.Source[model.Proxy]
 	problems  *flow.Collection[model.Problem]
 	sessions  *xds.Server
@@ -61,21 +53,20 @@ type mesh struct {
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
-	m := &mesh{log: log, front: from, authority: authority, graph: graph, objects: from.objects, serving: make(chan struct{})}
-	m.rows = translate.New(m.objects, translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods})
-	m.workloads = m.rows.Workloads
+	m := &mesh{log: log, front: from, authority: authority, serving: make(chan struct{})}
+	var more func(*flow.Collection[model.Workload]) *flow.Collection[model.Workload]
 	if flags.plaintext != "" {
-		m.guests = newGuests(graph, m.rows.Workloads)
-		m.workloads = flow.Union("all workloads", m.rows.Workloads, m.guests.Collection)
+		more = func(registered *flow.Collection[model.Workload]) *flow.Collection[model.Workload] {
+			m.guests = newGuests(graph, registered)
+			return m.guests.Collection
+		}
 	}
+	m.street = newStreet(graph, from.objects, translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, more)
 	m.edges = metrics.NewEdges(m.hidden)
-	m.wireScopes()
-	m.compiled = compile.New(m.graph, compile.Inputs{
-		Services: m.rows.Services, Workloads: m.workloads, RouteTables: m.rows.Routes,
-		Policies: m.rows.Policies, Splits: m.rows.Splits, Fallbacks: m.rows.Fallbacks,
-		Gateways: m.rows.Gateways, Certificates: m.rows.Certificates, PeerAuths: m.rows.PeerAuths, Authorizations: m.rows.Authorizations,
-		Known: m.scopes.Known,
-	}, compile.Options{TrustDomain: flags.trustDomain})
+	m.recorder = scope.NewRecorder(scope.RecorderOptions{
+		Graph: m.graph, Scopes: m.scopes, Learned: m.learned, Memory: from.memory,
+		Calls: m.calls, Now: time.Now, Log: m.log,
+	})
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
 	problems := []*flow.Collection[model.Problem]{m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection)}
 	if from.problems != nil {
@@ -99,20 +90,6 @@ func (m *mesh) newSessions() *xds.Server {
 		Proxies:      m.proxies,
 		Asks:         m.asks,
 		CrowdServed:  collect,
-	})
-}
-
-// wireScopes is the way from what proxies ask for and call to what they know.
-func (m *mesh) wireScopes() {
-	m.asks = flow.NewSource[model.Ask](m.graph, "asks")
-	learned := flow.NewSource[model.Learned](m.graph, "learned")
-	m.scopes = scope.New(scope.Inputs{
-		Workloads: m.workloads, Services: m.rows.Services, Routes: m.rows.Routes,
-		Egresses: m.rows.Egresses, Declared: m.rows.Declared, Learned: learned.Collection, Asks: m.asks.Collection,
-	})
-	m.recorder = scope.NewRecorder(scope.RecorderOptions{
-		Graph: m.graph, Scopes: m.scopes, Learned: learned, Memory: m.front.memory,
-		Calls: m.calls, Now: time.Now, Log: m.log,
 	})
 }
 

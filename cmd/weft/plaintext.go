@@ -112,11 +112,15 @@ func guestRow(node xds.Node) (model.Workload, error) {
 			return model.Workload{}, fmt.Errorf("%s %.20q in the node's metadata: want a number from 1 to 65535", outboundField, text)
 		}
 	}
-	app := cmp.Or(node.Cluster, name)
+	return callerRow(namespace, name, cmp.Or(node.Cluster, name), uint32(port)), nil
+}
+
+// callerRow is a workload that calls others and that nobody calls.
+func callerRow(namespace, name, app string, outbound uint32) model.Workload {
 	return model.Workload{
 		Namespace: namespace, Name: name, App: app, Labels: map[string]string{"app": app},
-		Address: guestAddress, Outbound: uint32(port), Health: model.Healthy,
-	}, nil
+		Address: guestAddress, Outbound: outbound, Health: model.Healthy,
+	}
 }
 
 // plaintextKey marks the streams of the port without TLS.

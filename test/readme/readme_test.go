@@ -21,9 +21,9 @@ type block struct {
 
 var fence = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-func blocks(t *testing.T) []block {
+func blocks(t *testing.T, page string) []block {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile("../../" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestBlocks(t *testing.T) {
 	}
 	var byHand strings.Builder
 	demo, test := false, false
-	for _, b := range blocks(t) {
+	for _, b := range blocks(t, "README.md") {
 		switch strings.TrimSpace(b.text) {
 		case "make demo":
 			demo = true
