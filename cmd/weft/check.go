@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"weft.dev/install/chart"
 	target "weft.dev/install/cluster"
 )
 
@@ -60,7 +59,7 @@ func findingsOf(c *cobra.Command, flags chartFlags, pre bool) (findings []target
 		}
 		return findings, nil
 	}
-	findings, err = to.Check(c.Context(), chart.Namespace, chart.Name(flags.revision))
+	findings, err = to.Check(c.Context(), flags.plane())
 	if err != nil {
 		return nil, unreachable(to, err)
 	}

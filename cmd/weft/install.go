@@ -41,6 +41,10 @@ func (f *chartFlags) images(c *cobra.Command) {
 	c.Flags().StringArrayVar(&f.set, "set", nil, "`KEY=VALUE` of the chart, as replicas=3 or injection.failurePolicy=Fail; may be repeated")
 }
 
+func (f *chartFlags) plane() target.Plane {
+	return target.Plane{Namespace: chart.Namespace, Name: chart.Name(f.revision), Revision: f.revision}
+}
+
 // objects are those of the chart.
 func (f *chartFlags) objects() ([]*unstructured.Unstructured, error) {
 	values := map[string]any{"revision": f.revision}
@@ -122,8 +126,7 @@ func install(ctx context.Context, c *cobra.Command, flags installFlags) error {
 	if err := to.Apply(ctx, objects, flags.dryRun, say); err != nil || flags.dryRun {
 		return err
 	}
-	name := chart.Name(flags.revision)
-	if err := to.Await(ctx, chart.Namespace, name, func(text string) { fmt.Fprintln(c.ErrOrStderr(), "  "+text) }); err != nil {
+	if err := to.Await(ctx, flags.plane(), func(text string) { fmt.Fprintln(c.ErrOrStderr(), "  "+text) }); err != nil {
 		return fmt.Errorf("%w; see kubectl -n %s get events, and weft check", err, chart.Namespace)
 	}
 	say("weft serves: kubectl label namespace NAME " + labelFor(flags.revision) + " gives the pods that start there their proxies")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -14,12 +15,15 @@ import (
 // sayAgain is how often somebody who waits is told for what.
 const sayAgain = 5 * time.Second
 
-// Await waits until the control plane of a name serves: its replicas are those
-// that were asked for, and its webhook is trusted. An error says what is missing.
-func (c *Cluster) Await(ctx context.Context, namespace, name string, say func(string)) error {
+// Plane is a control plane.
+type Plane struct{ Namespace, Name, Revision string }
+
+// Await waits until a control plane serves: its replicas are those that were
+// asked for, and pods get their proxies. An error says what is missing.
+func (c *Cluster) Await(ctx context.Context, p Plane, say func(string)) error {
 	missing, said := "", time.Now()
 	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {
-		now, err := c.Missing(ctx, namespace, name)
+		now, err := c.Missing(ctx, p)
 		if ctx.Err() != nil {
 			return false, nil // the question had no time, and its answer says nothing
 		}
@@ -39,8 +43,8 @@ func (c *Cluster) Await(ctx context.Context, namespace, name string, say func(st
 }
 
 // Missing is why the control plane does not serve yet; "" if it does.
-func (c *Cluster) Missing(ctx context.Context, namespace, name string) (string, error) {
-	d, err := c.objects.Resource(deploymentResource).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
+func (c *Cluster) Missing(ctx context.Context, p Plane) (string, error) {
+	d, err := c.objects.Resource(deploymentResource).Namespace(p.Namespace).Get(ctx, p.Name, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}
@@ -50,14 +54,34 @@ func (c *Cluster) Missing(ctx context.Context, namespace, name string) (string, 
 	available, _, _ := unstructured.NestedInt64(d.Object, "status", "availableReplicas")
 	all, _, _ := unstructured.NestedInt64(d.Object, "status", "replicas")
 	if seen < d.GetGeneration() || updated < wanted || available < wanted || all > wanted {
-		return fmt.Sprintf("%d of %d replicas of %s are ready%s", min(available, updated), wanted, nameOf(d), c.whyPods(ctx, namespace, d)), nil
+		return fmt.Sprintf("%d of %d replicas of %s are ready%s", min(available, updated), wanted, nameOf(d), c.whyPods(ctx, p.Namespace, d)), nil
 	}
-	hooks, err := c.objects.Resource(webhookResource).Get(ctx, name, metav1.GetOptions{})
+	hooks, err := c.objects.Resource(webhookResource).Get(ctx, p.Name, metav1.GetOptions{})
 	if err != nil {
 		return "", err
 	}
 	if !trusted(hooks) {
 		return nameOf(hooks) + " has no certificate authority yet: weft writes it when it starts", nil
+	}
+	return c.notInjecting(ctx, p)
+}
+
+// notInjecting has the API server pretend to make a pod: it may not reach the
+// webhook yet, or never. "" if the pod got its proxy, or may not be made at all.
+func (c *Cluster) notInjecting(ctx context.Context, p Plane) (string, error) {
+	pod := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": "weft-check", "namespace": metav1.NamespaceDefault, "labels": map[string]any{revisionLabel: p.Revision}},
+		"spec":     map[string]any{"containers": []any{map[string]any{"name": "check", "image": "check"}}},
+	}}
+	made, err := c.objects.Resource(podResource).Namespace(metav1.NamespaceDefault).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case apierrors.IsForbidden(err) || apierrors.IsInvalid(err): // rules of the cluster, which a pod of nothing does not meet
+		return "", nil
+	case err != nil:
+		return "", err
+	case made.GetLabels()[proxyLabel] == "":
+		return fmt.Sprintf("pods get no proxy: the API server does not reach the webhook %s through the Service %s/%s; if this stays, look at firewalls between them, port 7445", p.Name, p.Namespace, p.Name), nil
 	}
 	return "", nil
 }

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
+	clienttest "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
 )
 
@@ -30,7 +31,17 @@ func newCluster(t *testing.T, texts ...string) *Cluster {
 		podResource: "PodList", nodeResource: "NodeList", deploymentResource: "DeploymentList", crdResource: "CustomResourceDefinitionList",
 		webhookResource: "MutatingWebhookConfigurationList", {Version: "v1", Resource: "namespaces"}: "NamespaceList",
 	}
-	return &Cluster{objects: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, objects...)}
+	client := fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), lists, objects...)
+	// Injection: of the revision "away" no webhook answers.
+	client.PrependReactor("create", "pods", func(a clienttest.Action) (bool, runtime.Object, error) {
+		pod := a.(clienttest.CreateAction).GetObject().(*unstructured.Unstructured).DeepCopy()
+		if labels := pod.GetLabels(); labels[revisionLabel] != "away" {
+			labels[proxyLabel] = "sidecar"
+			pod.SetLabels(labels)
+		}
+		return true, pod, nil
+	})
+	return &Cluster{objects: client}
 }
 
 const (
@@ -74,11 +85,19 @@ metadata: {name: weft-1, namespace: weft-system, labels: {app: weft}}
 status: {conditions: [{type: PodScheduled, status: "False", message: 0/1 nodes}]}`}, "no node takes it: 0/1 nodes"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := newCluster(t, c.objects...).Missing(t.Context(), "weft-system", "weft")
+			got, err := newCluster(t, c.objects...).Missing(t.Context(), Plane{"weft-system", "weft", "default"})
 			if err != nil || (c.want == "") != (got == "") || !strings.Contains(got, c.want) {
 				t.Errorf("%q, %v; want %q", got, err, c.want)
 			}
 		})
+	}
+}
+
+// TestNotInjecting: what runs and cannot be asked does not serve.
+func TestNotInjecting(t *testing.T) {
+	got, err := newCluster(t, serving, hook+"]").Missing(t.Context(), Plane{"weft-system", "weft", "away"})
+	if err != nil || !strings.Contains(got, "does not reach the webhook weft") {
+		t.Errorf("%q, %v", got, err)
 	}
 }
 

@@ -14,26 +14,27 @@ import (
 // What injection writes on pods, and what asks for it on namespaces.
 const (
 	proxyLabel    = "weft.dev/proxy"
+	revisionLabel = "weft.dev/rev"
 	whyNot        = "weft.dev/not-injected"
 	askingForPods = "weft.dev/inject=enabled"
 	maxNamed      = 5 // pods named in one remedy
 )
 
-// Check says whether the control plane of a name serves, and whether pods have
+// Check says whether a control plane serves, and whether pods have
 // the proxies that they should have.
-func (c *Cluster) Check(ctx context.Context, namespace, name string) ([]Finding, error) {
+func (c *Cluster) Check(ctx context.Context, p Plane) ([]Finding, error) {
 	k := &check{Cluster: c, group: "control plane"}
 	if err := k.version(); err != nil {
 		return nil, err
 	}
-	missing, err := c.Missing(ctx, namespace, name)
+	missing, err := c.Missing(ctx, p)
 	switch {
 	case apierrors.IsNotFound(err):
 		missing = "it is not there: weft install"
 	case err != nil:
 		return nil, err
 	}
-	k.note(name+" serves", missing)
+	k.note(p.Name+" serves", missing)
 	k.group = "pods"
 	err = k.pods(ctx)
 	return k.findings, err

@@ -22,14 +22,16 @@ func Mesh(t testing.TB) {
 	}
 }
 
-var installed = sync.OnceValue(func() error {
+var installed = sync.OnceValue(install)
+
+func install() error {
 	tag := os.Getenv("IMAGE_TAG")
 	out, err := exec.Command("weft", "install", "--image", "weft:"+tag, "--proxy-image", "weft-proxy:"+tag).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("weft install: %w: %s", err, out)
 	}
 	return nil
-})
+}
 
 // Restart restarts a part of the cluster, as kube-apiserver.
 func Restart(part string) error {
