@@ -102,6 +102,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.Splits = flow.NewSource[model.Split](g, "splits").Collection
 	in.Fallbacks = flow.NewSource[model.Fallback](g, "fallbacks").Collection
 	in.Gateways = flow.NewSource[model.Gateway](g, "gateways").Collection
+	in.Certificates = flow.NewSource[model.Certificate](g, "certificates").Collection
 	in.PeerAuths = flow.NewSource[model.PeerAuth](g, "peers").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})
