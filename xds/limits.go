@@ -5,6 +5,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+
+	"weft.dev/model"
 )
 
 // What one response may carry. Envoy keeps the memory that the largest one
@@ -105,6 +108,7 @@ func ServerOptions() []grpc.ServerOption {
 	return []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{}),
 		grpc.InTapHandle(makeEndable),
+		grpc.ChainStreamInterceptor(greet),
 		grpc.MaxRecvMsgSize(maxMessage),
 		grpc.MaxConcurrentStreams(maxStreams),
 		// Windows of a fixed size: else gRPC sends a ping after each acknowledgement to measure the client.
@@ -116,4 +120,15 @@ func ServerOptions() []grpc.ServerOption {
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: ping, Timeout: pong}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pong / 2, PermitWithoutStream: true}),
 	}
+}
+
+// greet says at once that the server has taken a stream that comes by a machine's
+// shared connection: an open one proves no more than that the machine is there.
+func greet(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if len(metadata.ValueFromIncomingContext(stream.Context(), model.AsWorkload)) > 0 {
+		if err := stream.SendHeader(metadata.MD{}); err != nil {
+			return err
+		}
+	}
+	return next(srv, stream)
 }

@@ -48,6 +48,12 @@ func carry(conn grpc.ClientConnInterface) grpc.StreamHandler {
 			return status.Errorf(codes.InvalidArgument, "%s: a stream names its workload", model.AsWorkload)
 		}
 		out, err := conn.NewStream(metadata.AppendToOutgoingContext(ctx, model.AsWorkload, as[0]), both, method, grpc.ForceCodec(codecOf(method)))
+		if err == nil {
+			err = answered(out)
+		}
+		if err == nil {
+			err = in.SendHeader(metadata.MD{}) // the other agent waits for it
+		}
 		if err != nil {
 			return err
 		}
@@ -60,6 +66,19 @@ func carry(conn grpc.ClientConnInterface) grpc.StreamHandler {
 		}()
 		return pass(out.RecvMsg, in.SendMsg)
 	}
+}
+
+// answered waits until the server, and not only who is on the way to it, has taken
+// the stream: it says so before anything else.
+func answered(stream grpc.ClientStream) error {
+	header, err := stream.Header()
+	if err != nil || header != nil {
+		return err
+	}
+	if err := stream.RecvMsg(nil); err != nil && !errors.Is(err, io.EOF) {
+		return err // with which it ended
+	}
+	return status.Error(codes.Unavailable, "the stream ended before the server took it")
 }
 
 // pass brings messages on until their source ends.

@@ -27,9 +27,13 @@ func (u Uplink) Options(workload string) []grpc.DialOption {
 		grpc.WithStreamInterceptor(func(ctx context.Context, desc *grpc.StreamDesc, conn *grpc.ClientConn, method string, open grpc.Streamer, o ...grpc.CallOption) (grpc.ClientStream, error) {
 			stream, err := open(metadata.AppendToOutgoingContext(ctx, model.AsWorkload, workload), desc, conn, method, o...)
 			if err == nil {
-				d.served()
+				err = answered(stream)
 			}
-			return stream, err
+			if err != nil {
+				return nil, err
+			}
+			d.served()
+			return stream, nil
 		}),
 	}
 }
