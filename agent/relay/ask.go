@@ -68,10 +68,10 @@ func unknown(name string) *resource { return &resource{Name: name, Aliases: []st
 // passOn is a response of the server as Envoy may see it: what a request waits
 // for is not called removed.
 func (k *kind) passOn(from *response) *response {
-	p := &response{Resources: slices.Clip(from.Resources)}
+	p := &response{Resources: slices.Clone(from.Resources)}
 	for _, name := range from.RemovedResources {
 		if _, waits := k.asks[name]; waits && k.held[name] == nil {
-			p.Resources = append(p.Resources, k.nobodys(name))
+			p.Resources = append(p.Resources, unknown(name))
 		} else {
 			p.RemovedResources = append(p.RemovedResources, name)
 		}

@@ -80,6 +80,10 @@ func (k *kind) goAstray(p *response) {
 			}
 		}
 	}
+	// A stray of the same name takes the place of what goes.
+	p.RemovedResources = slices.DeleteFunc(p.RemovedResources, func(name string) bool {
+		return slices.ContainsFunc(p.Resources, func(one *resource) bool { return one.Name == name && one.Version == strayVersion })
+	})
 }
 
 // makeRoom removes strays whose domains the resources of a response have: Envoy

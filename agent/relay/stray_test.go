@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -76,6 +77,72 @@ func TestStrayGivesWayToAService(t *testing.T) {
 				t.Errorf("the server is told of the stray %s", name)
 			}
 		}
+	}
+}
+
+// The server never hears of strays, also not when it comes back: what it denied is
+// not held in its name.
+func TestStrayIsNobodysButTheAgents(t *testing.T) {
+	r := asking(t, pattern(t))
+	r.ServerConnected()
+	ask(r, "outbound/example.com")
+	denial := &response{TypeUrl: hosts, Nonce: "n", Resources: []*resource{unknown("outbound/example.com")}}
+	r.FromServer(denial)
+	accept(t, r, hosts)
+	if denial.Resources[0].Resource != nil {
+		t.Error("what the server sent was written over")
+	}
+	if held := r.Names(hosts); !slices.Equal(held, []string{model.StrayHost}) {
+		t.Errorf("held %v", held)
+	}
+	r.ServerGone()
+	heard(r)
+	r.ServerConnected()
+	for _, q := range heard(r) {
+		if _, told := q.InitialResourceVersions["outbound/example.com"]; told {
+			t.Errorf("the server is told of the stray: %v", q.InitialResourceVersions)
+		}
+	}
+}
+
+// An Envoy that connects again keeps its strays, and they give way as before.
+func TestStrayOfAnEnvoyThatComesBack(t *testing.T) {
+	r := asking(t, pattern(t))
+	askInVain(r, "outbound/reviews")
+	accept(t, r, hosts)
+	r.EnvoyConnected()
+	r.FromEnvoy(&request{
+		TypeUrl: hosts, Node: &corev3.Node{Id: "shop/a"}, ResourceNamesSubscribe: []string{wildcard},
+		InitialResourceVersions: map[string]string{model.StrayHost: "1", "outbound/reviews": strayVersion},
+	})
+	if p := r.ToEnvoy(); p != nil {
+		if len(p.RemovedResources) > 0 {
+			t.Errorf("at first it is sent %v", p)
+		}
+		r.FromEnvoy(&request{TypeUrl: hosts, ResponseNonce: p.Nonce})
+	}
+	r.ServerConnected()
+	r.FromServer(&response{TypeUrl: hosts, Nonce: "n", Resources: []*resource{reviews("2")}})
+	if p := accept(t, r, hosts); !slices.Equal(p.RemovedResources, []string{"outbound/reviews"}) {
+		t.Errorf("the service comes as %v", p)
+	}
+}
+
+// A service that was asked for by the name of its virtual host leaves a stray of
+// that name: no name stands on both sides of a response.
+func TestStrayOfTheSameNameAsWhatGoes(t *testing.T) {
+	const name = "outbound/reviews.shop:80"
+	r := asking(t, pattern(t), reviews("1"))
+	r.ServerConnected()
+	ask(r, name)
+	accept(t, r, hosts)
+	r.FromServer(&response{TypeUrl: hosts, Nonce: "n", RemovedResources: []string{name}})
+	p := accept(t, r, hosts)
+	if len(p.RemovedResources) != 0 || len(p.Resources) != 1 || p.Resources[0].Name != name || p.Resources[0].Version != strayVersion {
+		t.Errorf("it goes as %v", p)
+	}
+	if slices.Contains(r.Names(hosts), name) {
+		t.Error("what the server removed is held")
 	}
 }
 
