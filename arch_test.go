@@ -45,7 +45,7 @@ var rules = map[string]rule{
 	"release":            {[]string{"api/*", "store"}, "a release never talks to Envoy or to xds"},
 	"release/*":          {[]string{"api/*", "release"}, "pure, or acting behind release's interfaces"},
 	"install/chart":      {nil, "objects of a chart; talks to nothing"},
-	"install/cluster":    {[]string{"api"}, "puts objects into a cluster, whatever they are"},
+	"install/cluster":    {[]string{"api", "model"}, "puts objects into a cluster, whatever they are"},
 	"install/inject":     {[]string{"model"}, "a pod and a patch; knows no cluster"},
 	"install/systemd":    {nil, "units are text"},
 	"install/gateway":    {[]string{"flow", "model"}, "rows in, objects out; who applies them, it is told"},

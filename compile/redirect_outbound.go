@@ -49,14 +49,9 @@ func (c *compiler) wireRedirection() {
 }
 
 func passagesTo(_ *flow.Ctx, s shape) []passage {
-	if len(s.VIPs) == 0 {
-		return nil
-	}
 	var all []passage
-	for _, p := range s.Ports {
-		if !p.Protocol.IsHTTP() {
-			all = append(all, passage{model.ClusterName(s.Host, p.Number, ""), s.Host, p.Number, s.VIPs})
-		}
+	for _, p := range s.Opaque() {
+		all = append(all, passage{model.ClusterName(s.Host, p.Number, ""), s.Host, p.Number, s.VIPs})
 	}
 	return all
 }

@@ -5,13 +5,6 @@ import (
 	"slices"
 )
 
-// ProxyLabel marks pods that have a proxy, and says what it is to them. Only
-// injection, and who makes gateways, set it.
-const (
-	ProxyLabel   = "weft.dev/proxy"
-	ProxySidecar = "sidecar"
-)
-
 // Pod is one pod of a Kubernetes cluster that has an address. Key: namespace/name.
 type Pod struct {
 	Namespace, Name string

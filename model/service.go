@@ -113,6 +113,15 @@ func (s Service) Port(number uint32) (Port, bool) {
 	return s.Ports[i], true
 }
 
+// Opaque are the ports that are found by the service's own addresses alone: what is
+// spoken there names no host.
+func (s Service) Opaque() []Port {
+	if len(s.VIPs) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Ports), func(p Port) bool { return p.Protocol.IsHTTP() })
+}
+
 // Names are the hosts by which a caller in the namespace may name the
 // service, most specific last.
 func (s Service) Names(caller string) []string {

@@ -19,8 +19,7 @@ func (t tunnel) Key() string         { return t.Host }
 func (t tunnel) Equal(o tunnel) bool { return t == o }
 
 func tunnelsOf(_ *flow.Ctx, s model.Service) []tunnel {
-	opaque := slices.ContainsFunc(s.Ports, func(p model.Port) bool { return !p.Protocol.IsHTTP() })
-	if !opaque || len(s.VIPs) == 0 {
+	if len(s.Opaque()) == 0 {
 		return nil
 	}
 	return []tunnel{{s.Host, s.Namespace}}

@@ -8,6 +8,8 @@ import (
 	authv1 "k8s.io/api/authentication/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"weft.dev/install/chart"
+	"weft.dev/model"
 	"weft.dev/web"
 )
 
@@ -17,7 +19,7 @@ const apiPort = "api"
 // inCluster finds weft behind an API server: it is that one itself, or it runs in
 // its cluster and is reached through it.
 func inCluster(ctx context.Context, s *server) (*server, error) {
-	namespaced := "/api/v1/namespaces/" + systemNamespace
+	namespaced := "/api/v1/namespaces/" + chart.Namespace
 	err := s.get(ctx, namespaced+"/services/weft", nil, &metav1.PartialObjectMetadata{})
 	if errors.As(err, &notFound{}) {
 		s.base += web.Prefix
@@ -26,7 +28,7 @@ func inCluster(ctx context.Context, s *server) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	request := authv1.TokenRequest{Spec: authv1.TokenRequestSpec{Audiences: []string{audience}}}
+	request := authv1.TokenRequest{Spec: authv1.TokenRequestSpec{Audiences: []string{model.TokenAudience}}}
 	request.APIVersion, request.Kind = "authentication.k8s.io/v1", "TokenRequest"
 	var made authv1.TokenRequest
 	if err := s.post(ctx, namespaced+"/serviceaccounts/"+peopleAccount+"/token", request, &made); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"weft.dev/install/chart"
 	target "weft.dev/install/cluster"
+	"weft.dev/model"
 )
 
 // installFlags are what `weft install` can be told.
@@ -135,9 +136,9 @@ func install(ctx context.Context, c *cobra.Command, flags installFlags) error {
 
 func labelFor(revision string) string {
 	if revision == "default" {
-		return "weft.dev/inject=enabled"
+		return model.InjectLabel + "=" + model.InjectEnabled
 	}
-	return "weft.dev/rev=" + revision
+	return model.RevisionLabel + "=" + revision
 }
 
 func printManifests(out io.Writer, flags installFlags) error {

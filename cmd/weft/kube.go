@@ -17,6 +17,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/identity"
+	"weft.dev/install/chart"
 	"weft.dev/source/kube"
 	"weft.dev/store"
 	"weft.dev/web"
@@ -24,7 +25,6 @@ import (
 
 // Where weft is in a cluster.
 const (
-	systemNamespace  = "weft-system"
 	authoritySecret  = "weft-authority" // the certificate authority and the join tokens
 	foundingTries    = 5                // of replicas that start at once, one founds the authority
 	namespaceFile    = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
@@ -47,7 +47,11 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		return err
 	}
 	graph := flow.New(flow.Options{KeepLastGood: true})
-	front, err := kubeFront(config, client, authority, graph, log)
+	reviews, err := newReviewer(config)
+	if err != nil {
+		return err
+	}
+	front, err := kubeFront(config, client, reviews, authority, graph, log)
 	if err != nil {
 		return err
 	}
@@ -56,10 +60,7 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	if err := m.runGateways(client, flags.injection); err != nil {
 		return err
 	}
-	people, err := reviewed(web.Handler(m.web(meshAddress)), config)
-	if err != nil {
-		return err
-	}
+	people := reviews.people(web.Handler(m.web(meshAddress)))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return servePeopleTLS(ctx, flags.listen, authority.CA.PeopleTLS(), people) })
 	group.Go(func() error { return m.run(ctx, flags) })
@@ -79,7 +80,7 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 }
 
 // meshAddress is where pods reach the mesh port.
-const meshAddress = "weft." + systemNamespace + ".svc:7444"
+const meshAddress = "weft." + chart.Namespace + ".svc:7444"
 
 // clusterConfig is that of the pod that this is, or of a named kubeconfig.
 func clusterConfig(path string) (*rest.Config, error) {
@@ -98,7 +99,7 @@ func ownNamespace() string {
 	if text, err := os.ReadFile(namespaceFile); err == nil {
 		return strings.TrimSpace(string(text))
 	}
-	return systemNamespace
+	return chart.Namespace
 }
 
 // foundAuthority opens the certificate authority that all replicas share.
@@ -118,8 +119,12 @@ func foundAuthority(ctx context.Context, client *store.Client, trust string, log
 }
 
 // kubeFront is the API server of a cluster.
-func kubeFront(config *rest.Config, client *store.Client, authority identity.Authority, graph *flow.Graph, log *slog.Logger) (front, error) {
+func kubeFront(config *rest.Config, client *store.Client, reviews reviewer, authority identity.Authority, graph *flow.Graph, log *slog.Logger) (front, error) {
 	pods, err := kube.New(config, graph)
+	if err != nil {
+		return front{}, err
+	}
+	addresses, err := kube.NewAddresses(config, graph)
 	if err != nil {
 		return front{}, err
 	}
@@ -128,21 +133,13 @@ func kubeFront(config *rest.Config, client *store.Client, authority identity.Aut
 	if err != nil {
 		return front{}, err
 	}
-	reviews, err := newReviewer(config, audience)
-	if err != nil {
-		return front{}, err
-	}
 	f.pods, f.lead = pods.Collection, elected.lead
 	f.namespaces = func(names []string) error { return checkNamespaces(client, names) }
 	f.callers = &callers{}
 	f.cluster = cluster{pods.Collection, reviews, authority, f.callers, elected}
-	objects, run := f.synced, f.run
-	addresses, err := kube.NewAddresses(config, graph)
-	if err != nil {
-		return front{}, err
-	}
 	f.addresses = addresses.Collection
-	f.synced = both(objects, both(pods.Synced(), addresses.Synced()))
+	f.synced = all(f.synced, pods.Synced(), addresses.Synced())
+	run := f.run
 	f.run = func(ctx context.Context) error {
 		group, ctx := errgroup.WithContext(ctx)
 		group.Go(func() error { return run(ctx) })
@@ -170,12 +167,13 @@ func checkNamespaces(client *store.Client, names []string) error {
 	return nil
 }
 
-// both is closed once both are.
-func both(a, b <-chan struct{}) <-chan struct{} {
+// all is closed once all of them are.
+func all(parts ...<-chan struct{}) <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
-		<-a
-		<-b
+		for _, part := range parts {
+			<-part
+		}
 		close(done)
 	}()
 	return done

@@ -18,7 +18,6 @@ import (
 
 // Who tokens are for.
 const (
-	audience      = "weft"        // of those by which pods prove who they are
 	peopleAccount = "weft-people" // a ServiceAccount: who may make tokens for it may use the API
 	tokenHeader   = "Weft-Token"  // because the API server keeps Authorization to itself
 	accountPrefix = "system:serviceaccount:"
@@ -26,28 +25,27 @@ const (
 
 // reviewer has the API server say whose token it is.
 type reviewer struct {
-	reviews  authentication.TokenReviewInterface
-	audience string
+	reviews authentication.TokenReviewInterface
 }
 
-func newReviewer(config *rest.Config, audience string) (reviewer, error) {
+func newReviewer(config *rest.Config) (reviewer, error) {
 	client, err := authentication.NewForConfig(config)
 	if err != nil {
 		return reviewer{}, err
 	}
-	return reviewer{client.TokenReviews(), audience}, nil
+	return reviewer{client.TokenReviews()}, nil
 }
 
 // review says whose token it is. A refusal is an *identity.Refusal.
 func (r reviewer) review(ctx context.Context, token string) (namespace, account string, err error) {
-	review, err := r.reviews.Create(ctx, &authv1.TokenReview{Spec: authv1.TokenReviewSpec{Token: token, Audiences: []string{r.audience}}}, metav1.CreateOptions{})
+	review, err := r.reviews.Create(ctx, &authv1.TokenReview{Spec: authv1.TokenReviewSpec{Token: token, Audiences: []string{model.TokenAudience}}}, metav1.CreateOptions{})
 	if err != nil {
 		return "", "", fmt.Errorf("token review: %w", err)
 	}
 	rest, ok := strings.CutPrefix(review.Status.User.Username, accountPrefix)
 	namespace, account, _ = strings.Cut(rest, ":")
 	if !review.Status.Authenticated || !ok || account == "" {
-		return "", "", &identity.Refusal{Reason: "the token is not one of a ServiceAccount for the audience " + r.audience}
+		return "", "", &identity.Refusal{Reason: "the token is not one of a ServiceAccount for the audience " + model.TokenAudience}
 	}
 	return namespace, account, nil
 }
@@ -76,13 +74,9 @@ func (c cluster) Pod(namespace, name string) (account string, ok bool) {
 
 func (c cluster) Leading() bool { return c.leading.Load() }
 
-// reviewed lets those use the API who have a token of the account for people:
+// people lets those use the API who have a token of the account for people:
 // whom the cluster's own rules let make one.
-func reviewed(next http.Handler, config *rest.Config) (http.Handler, error) {
-	r, err := newReviewer(config, audience)
-	if err != nil {
-		return nil, err
-	}
+func (r reviewer) people(next http.Handler) http.Handler {
 	own := ownNamespace()
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		namespace, account, err := r.review(q.Context(), q.Header.Get(tokenHeader))
@@ -91,5 +85,5 @@ func reviewed(next http.Handler, config *rest.Config) (http.Handler, error) {
 			return
 		}
 		next.ServeHTTP(w, q)
-	}), nil
+	})
 }

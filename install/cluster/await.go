@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"weft.dev/model"
 )
 
 // sayAgain is how often somebody who waits is told for what.
@@ -71,7 +73,7 @@ func (c *Cluster) Missing(ctx context.Context, p Plane) (string, error) {
 func (c *Cluster) notInjecting(ctx context.Context, p Plane) (string, error) {
 	pod := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "weft-check", "namespace": metav1.NamespaceDefault, "labels": map[string]any{revisionLabel: p.Revision}},
+		"metadata": map[string]any{"name": "weft-check", "namespace": metav1.NamespaceDefault, "labels": map[string]any{model.RevisionLabel: p.Revision}},
 		"spec":     map[string]any{"containers": []any{map[string]any{"name": "check", "image": "check"}}},
 	}}
 	made, err := c.objects.Resource(podResource).Namespace(metav1.NamespaceDefault).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
@@ -80,7 +82,7 @@ func (c *Cluster) notInjecting(ctx context.Context, p Plane) (string, error) {
 		return "", nil
 	case err != nil:
 		return "", err
-	case made.GetLabels()[proxyLabel] == "":
+	case made.GetLabels()[model.ProxyLabel] == "":
 		return fmt.Sprintf("pods get no proxy: the API server does not reach the webhook %s through the Service %s/%s; if this stays, look at firewalls between them, port 7445", p.Name, p.Namespace, p.Name), nil
 	}
 	return "", nil

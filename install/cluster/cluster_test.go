@@ -10,6 +10,8 @@ import (
 	"k8s.io/client-go/dynamic/fake"
 	clienttest "k8s.io/client-go/testing"
 	"sigs.k8s.io/yaml"
+
+	"weft.dev/model"
 )
 
 // newCluster pretends to be a cluster with these objects, YAML.
@@ -35,8 +37,8 @@ func newCluster(t *testing.T, texts ...string) *Cluster {
 	// Injection: of the revision "away" no webhook answers.
 	client.PrependReactor("create", "pods", func(a clienttest.Action) (bool, runtime.Object, error) {
 		pod := a.(clienttest.CreateAction).GetObject().(*unstructured.Unstructured).DeepCopy()
-		if labels := pod.GetLabels(); labels[revisionLabel] != "away" {
-			labels[proxyLabel] = "sidecar"
+		if labels := pod.GetLabels(); labels[model.RevisionLabel] != "away" {
+			labels[model.ProxyLabel] = "sidecar"
 			pod.SetLabels(labels)
 		}
 		return true, pod, nil

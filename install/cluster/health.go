@@ -9,14 +9,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"weft.dev/model"
 )
 
 // What injection writes on pods, and what asks for it on namespaces.
 const (
-	proxyLabel    = "weft.dev/proxy"
-	revisionLabel = "weft.dev/rev"
 	whyNot        = "weft.dev/not-injected"
-	askingForPods = "weft.dev/inject=enabled"
+	askingForPods = model.InjectLabel + "=" + model.InjectEnabled
 	maxNamed      = 5 // pods named in one remedy
 )
 
@@ -55,11 +55,11 @@ func (k *check) pods(ctx context.Context) error {
 		wanted := slices.ContainsFunc(asking, func(n unstructured.Unstructured) bool { return n.GetName() == pod.GetNamespace() })
 		switch why := pod.GetAnnotations()[whyNot]; {
 		case pod.GetDeletionTimestamp() != nil: // its successor is what counts
-		case pod.GetLabels()[proxyLabel] != "":
+		case pod.GetLabels()[model.ProxyLabel] != "":
 			meshed++
 		case why != "":
 			refused = append(refused, pod.GetNamespace()+"/"+pod.GetName()+": "+why)
-		case wanted && pod.GetLabels()["weft.dev/inject"] != "false":
+		case wanted && pod.GetLabels()[model.InjectLabel] != "false":
 			early = append(early, pod.GetNamespace()+"/"+pod.GetName())
 		}
 	}

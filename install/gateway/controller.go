@@ -106,10 +106,8 @@ func (c *Controller) turn(ctx context.Context) (failed bool) {
 		if err := c.apply(ctx, g); err != nil && ctx.Err() == nil {
 			c.log.Warn("a gateway's pods are not as they should be yet", "gateway", g.Object, "why", err)
 			c.mu.Lock()
-			_, still := c.wanted[g.Key()]
-			c.pending[g.Key()] = still
-			if !still {
-				delete(c.pending, g.Key())
+			if _, still := c.wanted[g.Key()]; still {
+				c.pending[g.Key()] = true
 			}
 			c.mu.Unlock()
 			failed = true

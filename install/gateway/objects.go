@@ -17,11 +17,9 @@ import (
 )
 
 const (
-	nameLabel   = "gateway.networking.k8s.io/gateway-name"
-	managedBy   = "app.kubernetes.io/managed-by"
-	nameSuffix  = "-weft" // the Gateway API: GATEWAY-CLASS
-	targetLoad  = 80      // percent of the requested CPU at which pods are added
-	injectLabel = "weft.dev/inject"
+	managedBy  = "app.kubernetes.io/managed-by"
+	nameSuffix = "-weft" // the Gateway API: GATEWAY-CLASS
+	targetLoad = 80      // percent of the requested CPU at which pods are added
 )
 
 // Object is one object to apply, or to remove.
@@ -46,7 +44,7 @@ func Objects(g model.GatewayPods, pod corev1.PodSpec) []Object {
 	if m.labels == nil {
 		m.labels = map[string]string{}
 	}
-	maps.Copy(m.labels, map[string]string{nameLabel: g.Object.Name, managedBy: "weft"})
+	maps.Copy(m.labels, map[string]string{model.GatewayNameLabel: g.Object.Name, managedBy: "weft"})
 	return []Object{
 		{Resource: serviceAccounts, Body: m.account()},
 		{Resource: services, Body: m.service()},
@@ -69,7 +67,9 @@ func (m maker) meta() metav1.ObjectMeta {
 	}
 }
 
-func (m maker) selector() map[string]string { return map[string]string{nameLabel: m.g.Object.Name} }
+func (m maker) selector() map[string]string {
+	return map[string]string{model.GatewayNameLabel: m.g.Object.Name}
+}
 
 func (m maker) account() *corev1.ServiceAccount {
 	return &corev1.ServiceAccount{TypeMeta: kind(corev1.SchemeGroupVersion, "ServiceAccount"), ObjectMeta: m.meta()}
@@ -94,7 +94,7 @@ func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
 	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
 	pod.ServiceAccountName = m.name
 	labels := maps.Clone(m.labels)
-	maps.Copy(labels, map[string]string{model.ProxyLabel: model.ProxySidecar, injectLabel: "false"})
+	maps.Copy(labels, map[string]string{model.ProxyLabel: model.ProxySidecar, model.InjectLabel: "false"})
 	d := &appsv1.Deployment{
 		TypeMeta: kind(appsv1.SchemeGroupVersion, "Deployment"), ObjectMeta: m.meta(),
 		Spec: appsv1.DeploymentSpec{

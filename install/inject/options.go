@@ -33,7 +33,6 @@ func ReadOptions(text []byte) (Options, error) {
 
 // Labels and annotations of pods.
 const (
-	injectLabel      = "weft.dev/inject"
 	injectLabelIstio = "sidecar.istio.io/inject"
 
 	revisionAnnotation = "weft.dev/revision"

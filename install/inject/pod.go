@@ -48,7 +48,7 @@ func refusal(pod *corev1.Pod, why string) (Result, error) {
 // namespace wants proxies the API server has asked before it asked us.
 func stays(pod *corev1.Pod) bool {
 	no := func(label string) bool { return slices.Contains([]string{"false", "disabled"}, pod.Labels[label]) }
-	return no(injectLabel) || no(injectLabelIstio) && pod.Labels[injectLabel] == "" || pod.Labels[model.ProxyLabel] != ""
+	return no(model.InjectLabel) || no(injectLabelIstio) && pod.Labels[model.InjectLabel] == "" || pod.Labels[model.ProxyLabel] != ""
 }
 
 // unable is why a pod cannot have a proxy.

@@ -13,12 +13,6 @@ const (
 	redirectName = "weft-redirect"
 	stateVolume  = "weft-state"
 	tokenVolume  = "weft-token"
-	stateFolder  = "/var/lib/weft"
-	tokenFolder  = "/var/run/secrets/weft"
-	tokenFile    = "token"
-
-	// What the agent is told; it reads them in cmd/weft-agent.
-	audience     = "weft"
 	tokenSeconds = 3600
 )
 
@@ -87,8 +81,8 @@ func proxyContainer(o Options, resources corev1.ResourceRequirements, env []core
 		StartupProbe:   &corev1.Probe{ProbeHandler: ready, PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: startupTries},
 		ReadinessProbe: &corev1.Probe{ProbeHandler: ready, PeriodSeconds: readinessPeriod, TimeoutSeconds: 1, FailureThreshold: readinessTries},
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: stateVolume, MountPath: stateFolder},
-			{Name: tokenVolume, MountPath: tokenFolder, ReadOnly: true},
+			{Name: stateVolume, MountPath: model.SidecarDir},
+			{Name: tokenVolume, MountPath: model.TokenDir, ReadOnly: true},
 		},
 	}
 }
@@ -105,12 +99,12 @@ func restricted() *corev1.SecurityContext {
 
 func environment(o Options, roots, probes string) []corev1.EnvVar {
 	env := []corev1.EnvVar{
-		field("POD_NAME", "metadata.name"), field("POD_NAMESPACE", "metadata.namespace"), field("POD_UID", "metadata.uid"),
-		field("POD_IP", "status.podIP"), field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
-		{Name: "WEFT_SERVER", Value: o.Server}, {Name: "WEFT_ROOTS", Value: roots},
+		field(model.EnvPod, "metadata.name"), field(model.EnvNamespace, "metadata.namespace"), field("POD_UID", "metadata.uid"),
+		field(model.EnvAddress, "status.podIP"), field(model.EnvServiceAccount, "spec.serviceAccountName"),
+		{Name: model.EnvServer, Value: o.Server}, {Name: model.EnvRoots, Value: roots},
 	}
 	if probes != "" {
-		env = append(env, corev1.EnvVar{Name: "WEFT_PROBES", Value: probes})
+		env = append(env, corev1.EnvVar{Name: model.EnvProbes, Value: probes})
 	}
 	return env
 }
@@ -125,7 +119,7 @@ func volumes() []any {
 		corev1.Volume{Name: stateVolume, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
 		corev1.Volume{Name: tokenVolume, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 			Sources: []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
-				Audience: audience, ExpirationSeconds: &seconds, Path: tokenFile,
+				Audience: model.TokenAudience, ExpirationSeconds: &seconds, Path: model.TokenFile,
 			}}},
 		}}},
 	}

@@ -11,7 +11,6 @@ import (
 
 // Labels of a pod that say what it is.
 const (
-	gatewayNameLabel = "gateway.networking.k8s.io/gateway-name" // the Gateway API's, of pods that are one's proxy
 	versionLabel     = "version"
 	kubeAppLabel     = "app.kubernetes.io/name" // Kubernetes' own words for app and version
 	kubeVersionLabel = "app.kubernetes.io/version"
@@ -62,7 +61,7 @@ func workloadOf(p model.Pod) model.Workload {
 		return w
 	}
 	w.Interception = model.Redirected
-	if w.Gateway = p.Labels[gatewayNameLabel]; w.Gateway != "" {
+	if w.Gateway = p.Labels[model.GatewayNameLabel]; w.Gateway != "" {
 		w.App = ""
 	} else {
 		w.Outbound = model.RedirectedOutbound

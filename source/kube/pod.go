@@ -1,0 +1,66 @@
+package kube
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// New is the collection of all pods of a cluster.
+func New(config *rest.Config, graph *flow.Graph) (*Source[*corev1.Pod, model.Pod], error) {
+	client, err := connect(config)
+	if err != nil {
+		return nil, err
+	}
+	// The node's agents report pods that are over for long after.
+	alive := fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed")
+	pods := cache.NewListWatchFromClient(client, "pods", corev1.NamespaceAll, alive)
+	return newSource(graph, "kube/pods", pods, &corev1.Pod{}, rowOf), nil
+}
+
+// connect speaks the API server's binary form.
+func connect(config *rest.Config) (rest.Interface, error) {
+	config = rest.CopyConfig(config)
+	config.APIPath, config.GroupVersion = "/api", &corev1.SchemeGroupVersion
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	config.ContentType = "application/vnd.kubernetes.protobuf"
+	config.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	config.QPS = -1 // the server limits requests, and it knows its load
+	client, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("kubernetes: %w", err)
+	}
+	return client, nil
+}
+
+// rowOf is what the mesh uses of a pod; false: it is no part of the mesh. A pod
+// in its node's own network has no ports of its own.
+func rowOf(p *corev1.Pod) (model.Pod, bool) {
+	row := model.Pod{
+		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.Spec.ServiceAccountName,
+		Address: p.Status.PodIP, Leaving: p.DeletionTimestamp != nil, Proxy: p.Labels[model.ProxyLabel] != "" && !p.Spec.HostNetwork,
+	}
+	if !model.Callable(row.Address) {
+		return row, false
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			row.Ready = c.Status == corev1.ConditionTrue
+		}
+	}
+	for _, c := range p.Spec.Containers {
+		for _, port := range c.Ports {
+			if port.Protocol == corev1.ProtocolTCP || port.Protocol == "" {
+				row.Ports = append(row.Ports, model.PodPort{Name: port.Name, Number: uint32(port.ContainerPort)})
+			}
+		}
+	}
+	return row, true
+}
