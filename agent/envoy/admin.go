@@ -23,7 +23,8 @@ func NewAdmin(socket string) *Admin {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
-	return &Admin{&http.Client{Timeout: adminTimeout, Transport: &http.Transport{DialContext: dial, MaxIdleConns: 1}}}
+	// A connection that is kept would be one to the Envoy that was replaced.
+	return &Admin{&http.Client{Timeout: adminTimeout, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 func (a *Admin) get(ctx context.Context, path string) ([]byte, error) {
