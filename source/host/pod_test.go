@@ -14,7 +14,8 @@ import (
 	"weft.dev/model"
 )
 
-// kubernetes is a cluster with one pod, shop/web-1 of account web, whose token is "web".
+// kubernetes is a cluster with the pods shop/web-1 and shop/api-1, of the accounts
+// web and api; "web" is the token of the first.
 type kubernetes struct {
 	authority identity.Authority
 	leads     atomic.Bool
@@ -29,7 +30,8 @@ func (k *kubernetes) Attest(_ context.Context, r model.AttestRequest) (model.Joi
 }
 
 func (k *kubernetes) Pod(namespace, name string) (string, bool) {
-	return "web", namespace == "shop" && name == "web-1"
+	account := map[string]string{"web-1": "web", "api-1": "api"}[name]
+	return account, namespace == "shop" && account != ""
 }
 
 func (k *kubernetes) Leading() bool          { return k.leads.Load() }
@@ -85,6 +87,9 @@ func TestPodSession(t *testing.T) {
 	}
 	if _, err := say(t, conn, model.AgentMessage{Register: podOf("web-2")}); status.Code(err) != codes.Unavailable {
 		t.Errorf("a pod that nobody knows: %v", err)
+	}
+	if _, err := say(t, conn, model.AgentMessage{Register: podOf("api-1")}); status.Code(err) != codes.PermissionDenied {
+		t.Errorf("a pod of another account: %v", err)
 	}
 	if _, err := say(t, conn, model.AgentMessage{Register: registration("reviews", "reviews-1")}); status.Code(err) != codes.PermissionDenied {
 		t.Errorf("another's identity: %v", err)
