@@ -12,8 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
-
 	"weft.dev/agent/envoy"
 	"weft.dev/agent/health"
 	"weft.dev/agent/notify"
@@ -70,9 +68,11 @@ type agent struct {
 	admin   *envoy.Admin
 	session *session
 	uplink  uplink.Uplink // of a machine
-	ads     *grpc.Server  // of the Envoy that is given configuration
-	upgrade chan struct{} // Envoy is to be replaced
-	ready   atomic.Bool   // Envoy has served
+	// leaveEnvoy ends the giving of configuration, and has closed its socket when it
+	// returns: the next one may have the same path.
+	leaveEnvoy func()
+	upgrade    chan struct{} // Envoy is to be replaced
+	ready      atomic.Bool   // Envoy has served
 }
 
 // Run runs a workload until ctx ends or its application does, and returns the
@@ -105,7 +105,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	defer func() { a.ads.Stop() }()
+	defer func() { a.leaveEnvoy() }() // the one of the newest Envoy
 	broken := make(chan error, 1)
 	envoying, stopEnvoy := context.WithCancel(background)
 	stopped := make(chan struct{})
@@ -167,7 +167,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	var held claims
 	unlockDir := unlock
 	unlock = func() { held.close(); unlockDir() }
-	a = &agent{files: identity.Dir(o.Dir), upgrade: make(chan struct{}, 1)}
+	a = &agent{files: identity.Dir(o.Dir), upgrade: make(chan struct{}, 1), leaveEnvoy: func() {}}
 	if o.Pod == nil {
 		o.Registration, err = assignPorts(a.files, o.Registration, &held)
 	}

@@ -14,26 +14,24 @@ import (
 )
 
 // process is the workload's Envoy. In a pod it is never replaced: the container is.
-func (a *agent) process(binary string) (envoy.Process, error) {
-	p := envoy.Process{Binary: binary, LogFile: a.path("envoy.log"), Concurrency: a.Concurrency, Log: a.Log}
-	var err error
-	p.Bootstrap, err = a.serveEnvoy(0)
-	if a.Pod == nil {
-		p.Hot = &envoy.Hot{
-			Dir: a.sockets, Drain: a.Handover, Admin: a.admin, Upgrade: a.upgrade, Serve: a.serveEnvoy,
-			Find: func(ctx context.Context) (string, error) { return envoy.Find(ctx, a.Envoy, a.Log) },
-		}
+func (a *agent) process(binary string) (p envoy.Process, err error) {
+	p = envoy.Process{Binary: binary, LogFile: a.path("envoy.log"), Concurrency: a.Concurrency, Log: a.Log}
+	if a.Pod != nil {
+		p.Bootstrap, err = a.serveEnvoy(0)
+		return p, err
 	}
-	return p, err
+	p.Hot = &envoy.Hot{
+		Dir: a.sockets, Drain: a.Handover, Admin: a.admin, Upgrade: a.upgrade, Serve: a.serveEnvoy,
+		Find: func(ctx context.Context) (string, error) { return envoy.Find(ctx, a.Envoy, a.Log) },
+	}
+	return p, nil
 }
 
 // serveEnvoy opens the socket at which the Envoy of a generation asks for its
 // configuration, and closes that of any other: two that ask would take it from
 // each other. It returns the bootstrap that names the socket.
 func (a *agent) serveEnvoy(generation int) (bootstrap string, err error) {
-	if a.ads != nil {
-		a.ads.Stop()
-	}
+	a.leaveEnvoy()
 	socket := a.socket(fmt.Sprintf("ads-%d.sock", generation%2))
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
@@ -47,12 +45,14 @@ func (a *agent) serveEnvoy(generation int) (bootstrap string, err error) {
 	}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.SharedWriteBuffer(true))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
+	ended := make(chan struct{})
 	go func() {
-		if err := server.Serve(listener); err != nil {
+		defer close(ended)
+		if err := server.Serve(listener); err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 			a.Log.Error("Envoy is not served any more", "why", err)
 		}
 	}()
-	a.ads = server
+	a.leaveEnvoy = func() { server.Stop(); <-ended }
 	r, name := a.Registration, fmt.Sprintf("bootstrap-%d.json", generation%2)
 	data, err := envoy.Bootstrap{
 		ID: r.Namespace + "/" + r.Name, Cluster: a.keeper.wanted.Account, Heap: a.Heap,
