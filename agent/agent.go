@@ -61,16 +61,14 @@ type Options struct {
 // agent is one running workload.
 type agent struct {
 	Options
-	files   identity.Dir
-	sockets string
-	keeper  *keeper
-	relay   *relay.Service
-	admin   *envoy.Admin
-	session *session
-	uplink  uplink.Uplink // of a machine
-	// leaveEnvoy ends the giving of configuration, and has closed its socket when it
-	// returns: the next one may have the same path.
-	leaveEnvoy func()
+	files      identity.Dir
+	sockets    string
+	keeper     *keeper
+	relay      *relay.Service
+	admin      *envoy.Admin
+	session    *session
+	uplink     uplink.Uplink // of a machine
+	leaveEnvoy func()        // ends what serveEnvoy began
 	upgrade    chan struct{} // Envoy is to be replaced
 	ready      atomic.Bool   // Envoy has served
 }

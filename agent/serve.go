@@ -27,21 +27,39 @@ func (a *agent) process(binary string) (p envoy.Process, err error) {
 	return p, nil
 }
 
-// serveEnvoy opens the socket at which the Envoy of a generation asks for its
-// configuration, and closes that of any other: two that ask would take it from
-// each other. It returns the bootstrap that names the socket.
+// serveEnvoy gives configuration to the Envoy of a generation, and to no other: two
+// that ask would take it from each other. It returns the bootstrap that names the
+// socket.
 func (a *agent) serveEnvoy(generation int) (bootstrap string, err error) {
 	a.leaveEnvoy()
 	socket := a.socket(fmt.Sprintf("ads-%d.sock", generation%2))
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if a.leaveEnvoy, err = a.serveAt(socket); err != nil {
 		return "", err
 	}
-	listener, err := net.Listen("unix", socket)
+	r, name := a.Registration, fmt.Sprintf("bootstrap-%d.json", generation%2)
+	data, err := envoy.Bootstrap{
+		ID: r.Namespace + "/" + r.Name, Cluster: a.keeper.wanted.Account, Heap: a.Heap,
+		AgentSocket: socket, AdminSocket: a.socket("admin.sock"),
+	}.JSON()
 	if err != nil {
 		return "", err
 	}
+	return a.path(name), a.files.Write(name, data)
+}
+
+// serveAt opens a socket at which an Envoy asks for its configuration. When leave,
+// which is never nil, returns, the socket is closed and its path is free.
+func (a *agent) serveAt(socket string) (leave func(), err error) {
+	leave = func() {}
+	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return leave, err
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return leave, err
+	}
 	if err := os.Chmod(socket, 0o600); err != nil {
-		return "", err
+		return leave, errors.Join(err, listener.Close())
 	}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.SharedWriteBuffer(true))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
@@ -52,14 +70,5 @@ func (a *agent) serveEnvoy(generation int) (bootstrap string, err error) {
 			a.Log.Error("Envoy is not served any more", "why", err)
 		}
 	}()
-	a.leaveEnvoy = func() { server.Stop(); <-ended }
-	r, name := a.Registration, fmt.Sprintf("bootstrap-%d.json", generation%2)
-	data, err := envoy.Bootstrap{
-		ID: r.Namespace + "/" + r.Name, Cluster: a.keeper.wanted.Account, Heap: a.Heap,
-		AgentSocket: socket, AdminSocket: a.socket("admin.sock"),
-	}.JSON()
-	if err != nil {
-		return "", err
-	}
-	return a.path(name), a.files.Write(name, data)
+	return func() { server.Stop(); <-ended }, nil
 }

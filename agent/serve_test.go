@@ -4,38 +4,31 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
+	"path/filepath"
+	"runtime"
 	"testing"
 
 	"weft.dev/agent/relay"
 	"weft.dev/identity"
 )
 
-// One generation of Envoy may follow another at once, at the same socket: what is
-// left of the serving of the first must not take the socket from the second.
-func TestServedAgainAtOnce(t *testing.T) {
-	files := identity.Dir(t.TempDir())
+// One generation of Envoy may follow another at once, at the same path: a serving
+// that is ended before it has begun must not close its socket later, when the path
+// is the other's. One processor has it begin late.
+func TestServingLeavesNothingForLater(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	log := slog.New(slog.DiscardHandler)
-	a := &agent{
-		Options: Options{Dir: string(files), Log: log}, files: files, sockets: string(files),
-		keeper: &keeper{}, relay: relay.Open(relay.Cache{Files: files}, log), leaveEnvoy: func() {},
-	}
-	socket := a.socket("ads-0.sock")
-	for range 100 {
-		for range 2 {
-			if _, err := a.serveEnvoy(0); err != nil {
-				t.Fatal(err)
-			}
-		}
-		conn, err := net.Dial("unix", socket)
+	a := &agent{Options: Options{Log: log}, relay: relay.Open(relay.Cache{Files: identity.Dir(t.TempDir())}, log)}
+	socket := filepath.Join(t.TempDir(), "ads-0.sock")
+	for range 20 {
+		leave, err := a.serveAt(socket)
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.Close()
-		a.leaveEnvoy()
+		leave()
 		if _, err := os.Stat(socket); !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal("the socket is still there when it is said to be left")
+			t.Fatal("the socket is still there when it is said to be closed")
 		}
 	}
 }
