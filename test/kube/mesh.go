@@ -77,7 +77,8 @@ func UnderLoad(t testing.TB, namespace, url string, change func()) {
 	counted := Finished(t, namespace, name)
 	if counted.Sent == 0 || counted.OK != counted.Sent {
 		seconds, _ := Try("", "logs", "job/"+name, "-c", "load", "-n", namespace)
-		t.Errorf("of %d requests %d failed: %v\n%s", counted.Sent, counted.Sent-counted.OK, counted.ByStatus, seconds)
+		records, _ := Try("", "logs", "job/"+name, "-c", "weft-proxy", "-n", namespace)
+		t.Errorf("of %d requests %d failed: %v\n%s\nits proxy says:\n%s", counted.Sent, counted.Sent-counted.OK, counted.ByStatus, seconds, records)
 	}
 }
 
