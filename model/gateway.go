@@ -64,16 +64,21 @@ type GatewayAddress struct {
 func (a GatewayAddress) Key() string                 { return a.Gateway }
 func (a GatewayAddress) Equal(o GatewayAddress) bool { return reflect.DeepEqual(a, o) }
 
-// GatewayPods are the proxies that a cluster is to run for a gateway. Key: Object.
+// GatewayPods are the proxies that a cluster is to run for a gateway, or for several that
+// share them. Key: namespace and name.
 type GatewayPods struct {
-	Object      Key
-	UID         string
+	Namespace   string
+	Name        string // by which the proxies know which gateway they are
+	Owners      []Owner
 	Ports       []uint32
 	Min, Max    uint32 // how many; as many as are needed between them
-	ServiceType string // of Kubernetes
+	ServiceType string // of Kubernetes; "": a load balancer
 	Labels      map[string]string
 	Annotations map[string]string
 }
 
-func (p GatewayPods) Key() string              { return p.Object.String() }
+// Owner is an object of a cluster that takes others with it when it goes.
+type Owner struct{ APIVersion, Kind, Name, UID string }
+
+func (p GatewayPods) Key() string              { return p.Namespace + "/" + p.Name }
 func (p GatewayPods) Equal(o GatewayPods) bool { return reflect.DeepEqual(p, o) }

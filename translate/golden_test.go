@@ -155,6 +155,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return m.statusText()
 	case "gateways":
 		return rowsText(t, m.Gateways)
+	case "gateway-pods":
+		return rowsText(t, m.GatewayPods)
 	case "routes":
 		return rowsText(t, m.Routes)
 	case "peers":

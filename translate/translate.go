@@ -69,7 +69,9 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 	case *networking.DestinationRule:
 		join.Say(p, istio.DestinationRule(o, spec)...)
 	case *networking.Gateway:
-		join.Say(p, istio.Gateway(o, spec)...)
+		gateways := istio.Gateway(o, spec)
+		join.Say(p, gateways...)
+		join.Say(p, istio.Pods(o, spec, gateways)...)
 	case *networking.ServiceEntry:
 		join.Say(p, istio.ServiceEntry(o, spec)...)
 	case *networking.WorkloadEntry:

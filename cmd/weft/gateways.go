@@ -22,7 +22,7 @@ func (m *mesh) runGateways(client *store.Client, path string) error {
 		return err
 	}
 	pod := func(g model.GatewayPods) (corev1.PodSpec, error) {
-		return inject.GatewayPod(options, string(m.authority.CA.RootsPEM()), g.Object.Name, g.Annotations)
+		return inject.GatewayPod(options, string(m.authority.CA.RootsPEM()), g.Name, g.Annotations)
 	}
 	controller := gateway.New(m.rows.GatewayPods, gatewayCluster{client}, pod, m.log)
 	m.more = append(m.more, controller.Run)

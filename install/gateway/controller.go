@@ -104,7 +104,7 @@ func (c *Controller) turn(ctx context.Context) (failed bool) {
 	c.mu.Unlock()
 	for _, g := range work {
 		if err := c.apply(ctx, g); err != nil && ctx.Err() == nil {
-			c.log.Warn("a gateway's pods are not as they should be yet", "gateway", g.Object, "why", err)
+			c.log.Warn("a gateway's pods are not as they should be yet", "gateway", g.Key(), "why", err)
 			c.mu.Lock()
 			if _, still := c.wanted[g.Key()]; still {
 				c.pending[g.Key()] = true

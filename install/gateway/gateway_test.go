@@ -20,13 +20,13 @@ import (
 )
 
 var front = model.GatewayPods{
-	Object: model.Key{Kind: "Gateway", Namespace: "shop", Name: "front"}, UID: "u", Ports: []uint32{80, 443}, Min: 2, Max: 2, ServiceType: "LoadBalancer",
+	Namespace: "shop", Name: "front", Owners: []model.Owner{{Kind: "Gateway", Name: "front", UID: "u"}, {Kind: "Gateway", Name: "other", UID: "v"}}, Ports: []uint32{80, 443}, Min: 2, Max: 2,
 	Labels: map[string]string{"team": "edge"}, Annotations: map[string]string{"weft.dev/proxy-memory": "64Mi"},
 }
 
 func podOf(g model.GatewayPods) (corev1.PodSpec, error) {
 	o := inject.Options{Image: "weft-proxy:test", Revision: "default", Server: "weft.weft-system.svc:7444"}
-	return inject.GatewayPod(o, "ROOTS", g.Object.Name, g.Annotations)
+	return inject.GatewayPod(o, "ROOTS", g.Name, g.Annotations)
 }
 
 func find[T any](t *testing.T, all []gateway.Object) (*T, gateway.Object) {
@@ -61,7 +61,7 @@ func TestObjects(t *testing.T) {
 	}
 	for _, o := range all {
 		meta := o.Body.(metav1.Object)
-		if owner := meta.GetOwnerReferences(); len(owner) != 1 || owner[0].UID != "u" || owner[0].Name != "front" {
+		if owner := meta.GetOwnerReferences(); len(owner) != 2 || owner[0].UID != "u" || owner[0].Name != "front" || owner[1].UID != "v" {
 			t.Errorf("%s belongs to %+v", o.Resource.Resource, owner)
 		}
 	}
@@ -128,7 +128,7 @@ func TestController(t *testing.T) {
 	go func() { done <- controller.Run(ctx) }()
 	until(t, func() bool { return c.has("deployments front-weft") && c.has("services front-weft") })
 	other := front
-	other.Object.Name = "back"
+	other.Name = "back"
 	g.Commit(func(tx *flow.Tx) { wanted.Set(tx, other) })
 	until(t, func() bool { return c.has("deployments back-weft") })
 	stop()

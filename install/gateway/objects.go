@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 
@@ -39,12 +40,12 @@ var (
 
 // Objects run a gateway whose pods are like pod.
 func Objects(g model.GatewayPods, pod corev1.PodSpec) []Object {
-	m := maker{g: g, name: g.Object.Name + nameSuffix}
+	m := maker{g: g, name: g.Name + nameSuffix}
 	m.labels = maps.Clone(g.Labels)
 	if m.labels == nil {
 		m.labels = map[string]string{}
 	}
-	maps.Copy(m.labels, map[string]string{model.GatewayNameLabel: g.Object.Name, managedBy: "weft"})
+	maps.Copy(m.labels, map[string]string{model.GatewayNameLabel: g.Name, managedBy: "weft"})
 	return []Object{
 		{Resource: serviceAccounts, Body: m.account()},
 		{Resource: services, Body: m.service()},
@@ -61,14 +62,15 @@ type maker struct {
 }
 
 func (m maker) meta() metav1.ObjectMeta {
-	return metav1.ObjectMeta{
-		Namespace: m.g.Object.Namespace, Name: m.name, Labels: m.labels, Annotations: m.g.Annotations,
-		OwnerReferences: []metav1.OwnerReference{{APIVersion: "gateway.networking.k8s.io/v1", Kind: "Gateway", Name: m.g.Object.Name, UID: types.UID(m.g.UID)}},
+	meta := metav1.ObjectMeta{Namespace: m.g.Namespace, Name: m.name, Labels: m.labels, Annotations: m.g.Annotations}
+	for _, o := range m.g.Owners {
+		meta.OwnerReferences = append(meta.OwnerReferences, metav1.OwnerReference{APIVersion: o.APIVersion, Kind: o.Kind, Name: o.Name, UID: types.UID(o.UID)})
 	}
+	return meta
 }
 
 func (m maker) selector() map[string]string {
-	return map[string]string{model.GatewayNameLabel: m.g.Object.Name}
+	return map[string]string{model.GatewayNameLabel: m.g.Name}
 }
 
 func (m maker) account() *corev1.ServiceAccount {
@@ -78,7 +80,7 @@ func (m maker) account() *corev1.ServiceAccount {
 func (m maker) service() *corev1.Service {
 	s := &corev1.Service{
 		TypeMeta: kind(corev1.SchemeGroupVersion, "Service"), ObjectMeta: m.meta(),
-		Spec: corev1.ServiceSpec{Type: corev1.ServiceType(m.g.ServiceType), Selector: m.selector()},
+		Spec: corev1.ServiceSpec{Type: cmp.Or(corev1.ServiceType(m.g.ServiceType), corev1.ServiceTypeLoadBalancer), Selector: m.selector()},
 	}
 	for _, port := range m.g.Ports {
 		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{

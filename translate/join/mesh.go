@@ -42,7 +42,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
 	m.Authorizations = rows(parts, "authorizations", Of[model.Authorization])
-	m.GatewayPods = rows(parts, "gateway pods", Of[model.GatewayPods])
+	m.GatewayPods = gatewayPods(parts)
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
 	m.wirePolicies()

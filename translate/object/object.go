@@ -126,6 +126,9 @@ func (p Path) At(i int) Path { return p + Path("["+strconv.Itoa(i)+"]") }
 // Entry is an entry of a map.
 func (p Path) Entry(key string) Path { return p + Path("["+key+"]") }
 
+// Annotation is the place of an annotation.
+func Annotation(name string) Path { return Path("metadata.annotations").Entry(name) }
+
 // outer is the part around a part, or "".
 func outer(part string) string {
 	return part[:max(0, strings.LastIndexAny(part, ".["))]
