@@ -147,6 +147,41 @@ func TestApplyKeepsWhatOthersOwn(t *testing.T) {
 	}
 }
 
+// What is offered changes nothing of what others say, and outlasts it.
+func TestOffer(t *testing.T) {
+	c, ns := client(t)
+	apps := store.For[v1alpha1.Application](c, api.Application)
+	info, _ := api.Application.Info()
+	offer := func(owner string) {
+		t.Helper()
+		o := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shop"}, Spec: v1alpha1.ApplicationSpec{Owner: owner}}
+		o.APIVersion, o.Kind = info.GVR().GroupVersion().String(), string(api.Application)
+		if err := c.OfferObject(t.Context(), "them", info.GVR(), o); err != nil {
+			t.Error(err)
+		}
+	}
+	apply := func(spec v1alpha1.ApplicationSpec) {
+		t.Helper()
+		mine := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shop"}, Spec: spec}
+		if _, err := apps.Apply(t.Context(), "me", mine); err != nil {
+			t.Error(err)
+		}
+	}
+	web := func(after string) {
+		t.Helper()
+		if got, err := apps.Get(t.Context(), ns, "shop"); err != nil || got.Spec.Owner != "web" {
+			t.Errorf("after %s: %+v, %v", after, got, err)
+		}
+	}
+	offer(strings.Repeat("x", 1000)) // invalid
+	apply(v1alpha1.ApplicationSpec{Owner: "web"})
+	offer("other")
+	web("another offer")
+	offer("web")
+	apply(v1alpha1.ApplicationSpec{Service: "shop"})
+	web("it was let go of")
+}
+
 // recorder is a Follower that remembers what is there.
 type recorder struct {
 	mu   sync.Mutex

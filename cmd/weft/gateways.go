@@ -29,13 +29,20 @@ func (m *mesh) runGateways(client *store.Client, path string) error {
 	return nil
 }
 
-// gatewayManager is whose fields of a gateway's objects they are.
-const gatewayManager = "weft-gateway"
+// Whose fields of a gateway's objects they are: an owner who offered a field
+// must not be the one who lets go of it.
+const (
+	gatewayManager = "weft-gateway"
+	gatewayOffers  = "weft-gateway-offers"
+)
 
 // gatewayCluster applies a gateway's objects to the cluster.
 type gatewayCluster struct{ client *store.Client }
 
 func (c gatewayCluster) Apply(ctx context.Context, o gateway.Object) error {
+	if o.Offered {
+		return c.client.OfferObject(ctx, gatewayOffers, o.Resource, o.Body)
+	}
 	return c.client.ApplyObject(ctx, gatewayManager, o.Resource, o.Body)
 }
 

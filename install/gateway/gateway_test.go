@@ -81,6 +81,9 @@ func TestAutoscaled(t *testing.T) {
 	g.Max = 5
 	all := gateway.Objects(g, corev1.PodSpec{})
 	d, _ := find[appsv1.Deployment](t, all)
+	if size := all[2]; !size.Offered || size.Body.(metav1.Object).GetName() != d.Name {
+		t.Errorf("before the deployment gives up its number comes %+v", size)
+	}
 	if scaler := all[len(all)-1]; d.Spec.Replicas != nil || scaler.Gone {
 		t.Errorf("replicas %v, autoscaler gone %v", d.Spec.Replicas, scaler.Gone)
 	}

@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -28,6 +30,7 @@ type Object struct {
 	Resource schema.GroupVersionResource
 	Body     any
 	Gone     bool
+	Offered  bool // applied only where that changes nothing that others have decided, and is valid
 }
 
 var (
@@ -46,13 +49,17 @@ func Objects(g model.GatewayPods, pod corev1.PodSpec) []Object {
 		m.labels = map[string]string{}
 	}
 	maps.Copy(m.labels, map[string]string{model.GatewayNameLabel: g.Name, managedBy: "weft"})
-	return []Object{
+	all := []Object{
 		{Resource: serviceAccounts, Body: m.account()},
 		{Resource: services, Body: m.service()},
 		{Resource: deployments, Body: m.deployment(pod)},
 		{Resource: budgets, Body: m.budget()},
-		{Resource: autoscalers, Body: m.autoscaler(), Gone: g.Max <= g.Min},
+		{Resource: autoscalers, Body: m.autoscaler(), Gone: !m.scaled()},
 	}
+	if m.scaled() {
+		all = slices.Insert(all, 2, Object{Resource: deployments, Body: m.size(), Offered: true})
+	}
+	return all
 }
 
 type maker struct {
@@ -90,6 +97,19 @@ func (m maker) service() *corev1.Service {
 	return s
 }
 
+// scaled says whether the load decides how many pods there are.
+func (m maker) scaled() bool { return m.g.Max > m.g.Min }
+
+// size is a number of pods for the time in which a fixed one is given up and no
+// autoscaler has decided yet: one that nobody owns falls to 1.
+func (m maker) size() *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": appsv1.SchemeGroupVersion.String(), "kind": "Deployment",
+		"metadata": map[string]any{"namespace": m.g.Namespace, "name": m.name},
+		"spec":     map[string]any{"replicas": int64(m.g.Min)},
+	}}
+}
+
 // deployment has its number of pods from the autoscaler, where there is one. No
 // pod goes before another serves.
 func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
@@ -108,7 +128,7 @@ func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: m.g.Annotations}, Spec: pod},
 		},
 	}
-	if m.g.Max <= m.g.Min {
+	if !m.scaled() {
 		n := int32(m.g.Min)
 		d.Spec.Replicas = &n
 	}
