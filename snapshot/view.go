@@ -45,7 +45,7 @@ func (d Digest) valid() bool {
 	return len(d) == 2*sha256.Size && strings.Trim(string(d), "0123456789abcdef") == ""
 }
 
-// EncodeView is a view as it is stored: type, name, aliases and body of each
+// EncodeView is a view as it is stored: type, name, aliases, needs and body of each
 // resource, in the order in which Envoy is to have them, then by name. Equal resources give
 // equal bytes. Two of one type and name are a mistake of the caller, and panic.
 func EncodeView(resources []*model.Resource) []byte {
@@ -65,10 +65,8 @@ func encode(resources []*model.Resource) []byte {
 		}
 		data = append(data, byte(r.Type))
 		data = appendBytes(data, r.Name)
-		data = binary.AppendUvarint(data, uint64(len(r.Aliases)))
-		for _, alias := range r.Aliases {
-			data = appendBytes(data, alias)
-		}
+		data = appendTexts(data, r.Aliases)
+		data = appendTexts(data, r.Needs)
 		data = appendBytes(data, r.Body)
 	}
 	return data
@@ -82,9 +80,16 @@ func appendBytes[T string | []byte](to []byte, value T) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(value))), value...)
 }
 
-// DecodeView is the inverse of EncodeView, without Needs and From: whoever gives
-// all clusters before what sends to them needs neither. What is not a view gives
-// ErrDamaged.
+func appendTexts(to []byte, texts []string) []byte {
+	to = binary.AppendUvarint(to, uint64(len(texts)))
+	for _, text := range texts {
+		to = appendBytes(to, text)
+	}
+	return to
+}
+
+// DecodeView is the inverse of EncodeView, without From, which is for people. What
+// is not a view gives ErrDamaged.
 func DecodeView(data []byte) ([]*model.Resource, error) {
 	plain, err := unzip(data)
 	if err != nil {
@@ -147,9 +152,7 @@ func (d *decoder) resource() *model.Resource {
 	}
 	d.rest = d.rest[1:]
 	r.Name = string(d.bytes())
-	for range d.count() {
-		r.Aliases = append(r.Aliases, string(d.bytes()))
-	}
+	r.Aliases, r.Needs = d.texts(), d.texts()
 	r.Body = bytes.Clone(d.bytes()) // so that it does not keep the others
 	if d.err != nil {
 		return &r
@@ -166,6 +169,13 @@ func (d *decoder) count() uint64 {
 	}
 	d.rest = d.rest[size:]
 	return n
+}
+
+func (d *decoder) texts() (all []string) {
+	for range d.count() {
+		all = append(all, string(d.bytes()))
+	}
+	return all
 }
 
 func (d *decoder) bytes() []byte {

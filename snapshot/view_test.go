@@ -27,6 +27,9 @@ func resources(seed uint64) []*model.Resource {
 			for range random.IntN(3) {
 				r.Aliases = append(r.Aliases, fmt.Sprint("alias ", random.IntN(9)))
 			}
+			for range random.IntN(3) {
+				r.Needs = append(r.Needs, fmt.Sprint("cluster ", random.IntN(9)))
+			}
 			all = append(all, model.NewResource(r))
 		}
 	}
@@ -77,9 +80,10 @@ func TestDamagedViews(t *testing.T) {
 		"unknown type":     {zipped(magic+"\x07", ""), "no type 7"},
 		"a type alone":     {zipped(magic+"\x01", ""), "resource 0: it is cut off"},
 		"a long name":      {zipped(magic+"\x01\x05ab", ""), "cut off"},
+		"many needs":       {zipped(magic+"\x01\x01a\x00\xff\xff\xff\xff\x0f", ""), "cut off"},
 		"many aliases":     {zipped(magic+"\x01\x01a\xff\xff\xff\xff\x0f", ""), "cut off"},
-		"twice":            {zipped(magic+"\x01\x01a\x00\x00\x01\x01a\x00\x00", ""), `resource 1: Cluster "a" is not in its place`},
-		"wrong order":      {zipped(magic+"\x01\x01b\x00\x00\x01\x01a\x00\x00", ""), "not in its place"},
+		"twice":            {zipped(magic+"\x01\x01a\x00\x00\x00\x01\x01a\x00\x00\x00", ""), `resource 1: Cluster "a" is not in its place`},
+		"wrong order":      {zipped(magic+"\x01\x01b\x00\x00\x00\x01\x01a\x00\x00\x00", ""), "not in its place"},
 		"bytes behind it":  {append(slices.Clone(whole), 1), "1 bytes follow"},
 		"a stream behind":  {append(slices.Clone(whole), whole...), "bytes follow"},
 		"more than may be": {zipped(strings.Repeat("a", snapshot.MaxView+1), ""), "more than"},
@@ -100,7 +104,7 @@ func FuzzDecodeView(f *testing.F) {
 		f.Add(data)
 		f.Add(data[:len(data)/2])
 	}
-	f.Add(zipped("weft view 1\n\x01\x81\x00a\x00\x00", ""))
+	f.Add(zipped("weft view 1\n\x01\x81\x00a\x00\x00\x00", ""))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		got, err := snapshot.DecodeView(data)
 		if err != nil {
