@@ -41,6 +41,7 @@ var rules = map[string]rule{
 	"xds":                {[]string{"flow", "model"}, "sessions know bytes, not features"},
 	"identity":           {[]string{"flow", "model", "api/*", "store"}, "certificates and tokens"},
 	"snapshot":           {[]string{"model"}, "bytes, whatever they say and wherever they are"},
+	"snapshot/store":     {nil, "bytes at a place, whatever they are"},
 	"agent":              {[]string{"model", "identity", "agent/*", "snapshot"}, "every workload pays for its memory"},
 	"agent/*":            {[]string{"model", "agent/*", "snapshot"}, "every workload pays for its memory"},
 	"release":            {[]string{"api/*", "store"}, "a release never talks to Envoy or to xds"},
@@ -76,6 +77,7 @@ var fences = map[string][]string{
 	"istio.io/":                              {"api/*", "translate/*"},
 	"sigs.k8s.io/gateway-api":                {"api/*", "translate/*"},
 	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "cmd/*", "examples/*", "test/*", "agent/*"},
+	"github.com/minio/minio-go":              {"snapshot/store"},
 	"github.com/prometheus":                  {"metrics"},
 	"github.com/rogpeppe/go-internal":        {"cmd/weft", "test/*"},
 }
