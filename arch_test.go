@@ -32,6 +32,7 @@ var rules = map[string]rule{
 	"store":              {[]string{"api/*"}, "where resources live, not what they mean"},
 	"store/*":            {[]string{"api/*", "store/*"}, "where resources live, not what they mean"},
 	"source/*":           {[]string{"flow", "model", "api/*", "store", "identity"}, "the outside world to rows, no decisions"},
+	"source/git":         {[]string{"flow", "model", "identity", "source/folder"}, "commits of a repository, each read as a folder is"},
 	"translate":          {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
 	"translate/*":        {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
 	"compile":            {[]string{"flow", "model"}, "model to Envoy; knows no API kind and no session"},

@@ -55,7 +55,8 @@ type Status struct {
 	Workloads int    `json:"workloads"` // registered
 	Healthy   int    `json:"healthy"`   // of them, those that take calls
 	Problems  int    `json:"problems"`
-	MeshPort  string `json:"meshPort"` // where agents connect, host:port
+	MeshPort  string `json:"meshPort"`         // where agents connect, host:port
+	Commit    string `json:"commit,omitempty"` // of the repository, if one is served
 }
 
 // Problem is model.Problem as JSON.

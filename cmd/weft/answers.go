@@ -41,7 +41,12 @@ func (m *mesh) status(meshAddress string) web.Status {
 			healthy++
 		}
 	}
+	commit := ""
+	if m.front.commit != nil {
+		commit = m.front.commit()
+	}
 	return web.Status{
+		Commit:  commit,
 		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
 		Workloads: m.rows.Workloads.Len(), Healthy: healthy, Problems: m.problems.Len(), MeshPort: meshAddress,
 	}

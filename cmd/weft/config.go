@@ -22,13 +22,31 @@ import (
 	"weft.dev/model"
 	"weft.dev/scope/memory"
 	"weft.dev/source/folder"
+	"weft.dev/source/git"
 	"weft.dev/web"
 )
 
 // folderFront is a folder of files: problems are logged, and workloads are in
 // the data directory.
-func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, error) {
-	files := folder.New(dir, graph, log)
+func folderFront(flags serveFlags, graph *flow.Graph, log *slog.Logger) (front, error) {
+	files := folder.New(flags.config, graph, log)
+	return filesFront("the folder "+flags.config, files, files.Run, flags.data, graph, log)
+}
+
+// gitFront is the same of the commits of a repository.
+func gitFront(flags serveFlags, graph *flow.Graph, log *slog.Logger) (front, error) {
+	flags.git.Data = filepath.Join(flags.data, "git")
+	repository, err := git.New(flags.git, graph, log)
+	if err != nil {
+		return front{}, exitCode{exitUsage, fmt.Errorf("--git: %w", err)}
+	}
+	from, err := filesFront(repository.String(), repository.Source, repository.Run, flags.data, graph, log)
+	from.commit = repository.Commit
+	return from, err
+}
+
+// filesFront has the rows of files, which follow keeps true.
+func filesFront(name string, files *folder.Source, follow func(context.Context) error, data string, graph *flow.Graph, log *slog.Logger) (front, error) {
 	workloads, err := newRegistered(files.Source, graph, filepath.Join(data, "registered"))
 	if err != nil {
 		return front{}, err
@@ -36,6 +54,7 @@ func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, 
 	learned, err := memory.OpenFile(filepath.Join(data, "scope.json"))
 	var begin func()
 	return front{
+		name:       name,
 		memory:     learned,
 		objects:    files.Collection,
 		problems:   files.Problems.Collection,
@@ -55,7 +74,7 @@ func folderFront(dir, data string, graph *flow.Graph, log *slog.Logger) (front, 
 				case <-ctx.Done():
 				}
 			}()
-			return files.Run(ctx)
+			return follow(ctx)
 		},
 	}, err
 }
@@ -94,8 +113,8 @@ func logProblems(all *flow.Collection[model.Problem], log *slog.Logger) (begin f
 	}
 }
 
-// runFolder serves a folder until ctx ends.
-func runFolder(ctx context.Context, flags serveFlags, log *slog.Logger) error {
+// runFiles serves a folder, or a repository, until ctx ends.
+func runFiles(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	if !isLoopback(flags.listen) {
 		return exitCode{exitUsage, fmt.Errorf("--listen %s: without an API server nobody signs in, so people are answered on loopback only: use 127.0.0.1:PORT", flags.listen)}
 	}
@@ -104,7 +123,11 @@ func runFolder(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		return err
 	}
 	graph := flow.New(flow.Options{KeepLastGood: true})
-	front, err := folderFront(flags.config, flags.data, graph, log)
+	open := folderFront
+	if flags.git.URL != "" {
+		open = gitFront
+	}
+	front, err := open(flags, graph, log)
 	if err != nil {
 		return err
 	}
@@ -116,7 +139,7 @@ func runFolder(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return servePeople(ctx, flags.listen, people) })
 	group.Go(func() error { return m.run(ctx, flags) })
-	go m.announce(ctx, fmt.Sprintf("weft serves the folder %s at http://%s, agents join at %s", flags.config, flags.listen, flags.mesh))
+	go m.announce(ctx, fmt.Sprintf("weft serves %s at http://%s, agents join at %s", front.name, flags.listen, flags.mesh))
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err
 	}

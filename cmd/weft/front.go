@@ -22,6 +22,8 @@ import (
 
 // front is where the objects of a mesh live, and where what is found of them goes.
 type front struct {
+	name      string        // of a front of files: what people call it
+	commit    func() string // of the repository that is served; nil: there is none
 	objects   *flow.Collection[api.Object]
 	pods      *flow.Collection[model.Pod]            // nil: there is no Kubernetes
 	cluster   host.Cluster                           // that they are of

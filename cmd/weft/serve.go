@@ -18,6 +18,7 @@ import (
 	"weft.dev/agent/notify"
 	"weft.dev/flow"
 	"weft.dev/identity"
+	"weft.dev/source/git"
 	"weft.dev/store"
 	"weft.dev/store/serve"
 	"weft.dev/web"
@@ -26,12 +27,13 @@ import (
 // serveFlags are what `weft serve` can be told.
 type serveFlags struct {
 	data        string
-	config      string // a folder of resources; empty: there is an API server
-	kube        bool   // the resources are in a Kubernetes cluster
-	kubeconfig  string // of that cluster; empty: the one that this is a pod of
-	injection   string // with kube: file of inject.Options; empty: no pod gets a proxy
-	webhook     string // where the API server asks for injection
-	plaintext   string // where proxies come without TLS; empty: nowhere
+	config      string      // a folder of resources; empty: there is an API server
+	git         git.Options // the same in a repository
+	kube        bool        // the resources are in a Kubernetes cluster
+	kubeconfig  string      // of that cluster; empty: the one that this is a pod of
+	injection   string      // with kube: file of inject.Options; empty: no pod gets a proxy
+	webhook     string      // where the API server asks for injection
+	plaintext   string      // where proxies come without TLS; empty: nowhere
 	listen      string
 	mesh        string
 	trustDomain string
@@ -53,8 +55,12 @@ With --kube, the resources are in a Kubernetes cluster, and its pods are workloa
 where ` + "`weft install`" + ` puts it. Several replicas may run.
 
 With --config, the resources are the files of a folder, which is watched, and there is no API server: neither kubectl
-nor releases. Commands that ask then take --server http://LISTEN.`,
-		Example: "  weft serve --data ~/.weft\n  KUBECONFIG=~/.weft/admin.kubeconfig kubectl get applications\n  weft serve --config ./mesh --xds-plaintext 127.0.0.1:15010",
+nor releases. Commands that ask then take --server http://LISTEN.
+
+With --git, they are the files of a branch or tag of a Git repository: each commit that it comes to name is in effect,
+whole. The git of this machine fetches it, with its credential helpers and proxies. What was served last is on disk: it
+stays in effect, also over a restart, while the repository does not answer or its newest commit cannot be read.`,
+		Example: "  weft serve --data ~/.weft\n  KUBECONFIG=~/.weft/admin.kubeconfig kubectl get applications\n  weft serve --config ./mesh --xds-plaintext 127.0.0.1:15010\n  weft serve --git https://git.example.com/mesh.git --git-dir deploy",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return serveMesh(c.Context(), flags)
@@ -66,7 +72,11 @@ nor releases. Commands that ask then take --server http://LISTEN.`,
 	c.Flags().StringVar(&flags.kubeconfig, "cluster-kubeconfig", "", "with --kube: kubeconfig of the cluster, outside of it")
 	c.Flags().StringVar(&flags.injection, "injection", "", "with --kube: file that says what proxy pods get; none: injection is not served")
 	c.Flags().StringVar(&flags.webhook, "webhook", ":7445", "with --injection: host:port where the API server asks")
-	c.MarkFlagsMutuallyExclusive("kube", "config")
+	c.Flags().StringVar(&flags.git.URL, "git", "", "URL of a Git repository of resources, instead of an API server")
+	c.Flags().StringVar(&flags.git.Ref, "git-ref", "main", "with --git: the branch or tag that is in effect")
+	c.Flags().StringVar(&flags.git.Dir, "git-dir", "", "with --git: the folder of the repository that has the resources (default: all of it)")
+	c.Flags().DurationVar(&flags.git.Interval, "git-interval", 30*time.Second, "with --git: how often the repository is asked")
+	c.MarkFlagsMutuallyExclusive("kube", "config", "git")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
@@ -89,8 +99,8 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	if flags.kube {
 		return runKube(ctx, flags, log)
 	}
-	if flags.config != "" {
-		return runFolder(ctx, flags, log)
+	if flags.config != "" || flags.git.URL != "" {
+		return runFiles(ctx, flags, log)
 	}
 	return runServer(ctx, flags, log)
 }

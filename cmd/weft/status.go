@@ -27,8 +27,12 @@ func newStatus() *cobra.Command {
 			if *output == "json" {
 				return printJSON(c.OutOrStdout(), status)
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "revision %d: %d of %d workloads healthy, %d of %d proxies current, %d problems\n",
-				status.Revision, status.Healthy, status.Workloads, status.Current, status.Proxies, status.Problems)
+			commit := ""
+			if status.Commit != "" {
+				commit = ", commit " + status.Commit
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "revision %d: %d of %d workloads healthy, %d of %d proxies current, %d problems%s\n",
+				status.Revision, status.Healthy, status.Workloads, status.Current, status.Proxies, status.Problems, commit)
 			return err
 		},
 	}

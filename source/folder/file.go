@@ -71,15 +71,21 @@ func (r *reading) fail(why string) {
 // reader reads files. It keeps nothing and may be used at several places at once.
 type reader struct {
 	dir     string
+	called  string // what people call dir
 	schemas *schemas
 	seed    maphash.Seed
+}
+
+// name is what people call a file.
+func (r *reader) name(path string) string {
+	return filepath.Join(r.called, filepath.FromSlash(path))
 }
 
 // read reads a file whose content had a sum.
 func (r *reader) read(path string, sum uint64) reading {
 	found := reading{path: path}
-	name := filepath.Join(r.dir, filepath.FromSlash(path))
-	text, info, err := readFile(name)
+	name := r.name(path)
+	text, info, err := readFile(filepath.Join(r.dir, filepath.FromSlash(path)), name)
 	if info != nil {
 		found.stamp = stampOf(info)
 	}
@@ -119,8 +125,9 @@ func (r *reader) documents(of *reading, name string, text []byte) (all []Documen
 	return Split(name, text)
 }
 
-func readFile(name string) ([]byte, fs.FileInfo, error) {
-	file, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not be waited for
+// readFile reads a file, which people know by a name.
+func readFile(at, name string) ([]byte, fs.FileInfo, error) {
+	file, err := os.OpenFile(at, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not be waited for
 	if err != nil {
 		return nil, nil, err
 	}

@@ -93,7 +93,7 @@ func (p *program) Import(from, imported string) (jsonnet.Contents, string, error
 	if err != nil {
 		return jsonnet.Contents{}, "", err
 	}
-	name := filepath.Join(p.reader.dir, filepath.FromSlash(at))
+	name := p.reader.name(at)
 	if contents, known := p.read[at]; known {
 		return contents, name, nil
 	}
@@ -110,14 +110,14 @@ func (p *program) Import(from, imported string) (jsonnet.Contents, string, error
 // library is the path in the folder of what a file imports. Only what the folder
 // watches may be imported: a change that nobody sees would never take effect.
 func (r *reader) library(from, imported string) (string, error) {
-	base, err := filepath.Rel(r.dir, from)
+	base, err := filepath.Rel(r.called, from)
 	if err != nil {
 		return "", err
 	}
 	at := path.Join(path.Dir(filepath.ToSlash(base)), imported)
 	switch {
 	case path.IsAbs(imported) || !filepath.IsLocal(filepath.FromSlash(at)):
-		return "", fmt.Errorf("import %q: leads out of the folder %s; name a file in it, relative to the one that imports", imported, r.dir)
+		return "", fmt.Errorf("import %q: leads out of the folder %s; name a file in it, relative to the one that imports", imported, r.called)
 	case path.Ext(at) != libraryExt || slices.ContainsFunc(strings.Split(at, "/"), isHidden):
 		return "", fmt.Errorf("import %q: only *%s files are imported, and none with a name that begins with a dot, # or ~; rename it", imported, libraryExt)
 	}
@@ -134,7 +134,7 @@ func (r *reader) readInside(at string) ([]byte, error) {
 	info, err := root.Stat(filepath.FromSlash(at))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("import of %s: there is no such file in %s", at, r.dir)
+		return nil, fmt.Errorf("import of %s: there is no such file in %s", at, r.called)
 	case err != nil:
 		return nil, fmt.Errorf("import of %s: %w; put the file itself into the folder", at, err)
 	case !info.Mode().IsRegular() || info.Size() > MaxFileBytes:

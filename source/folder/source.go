@@ -36,7 +36,7 @@ type Source struct {
 	synced chan struct{}
 }
 
-// New makes the source; it is empty until Run has read everything once.
+// New makes the source; it is empty until Run or Show has read everything once.
 func New(dir string, graph *flow.Graph, log *slog.Logger) *Source {
 	dir = filepath.Clean(dir)
 	return &Source{
@@ -44,7 +44,7 @@ func New(dir string, graph *flow.Graph, log *slog.Logger) *Source {
 		Problems: flow.NewSource[model.Problem](graph, "problems of files"),
 		graph:    graph, log: log,
 		tree:   tree{dir: dir, watched: map[string]identity{}},
-		reader: reader{dir: dir, schemas: newSchemas(), seed: maphash.MakeSeed()},
+		reader: reader{dir: dir, called: dir, schemas: newSchemas(), seed: maphash.MakeSeed()},
 		state:  newState(),
 		synced: make(chan struct{}),
 	}
@@ -72,6 +72,23 @@ func (s *Source) Run(ctx context.Context) error {
 
 var errNoFolder = errors.New("it is no folder")
 
+// Show has the rows be those of a folder that nothing changes any more, instead of
+// the one shown before: what differs is one commit, removals too. Its files are called
+// as if the folder stood at a path. Show is instead of Run, and is not called twice at a time.
+func (s *Source) Show(dir, called string) {
+	s.tree.dir, s.reader.dir, s.reader.called = dir, dir, called
+	select {
+	case <-s.synced:
+		paths, _ := s.changed(".")
+		s.read(paths)
+		s.state.remove(time.Now())
+		s.commit()
+	default:
+		s.load()
+		close(s.synced)
+	}
+}
+
 func (s *Source) follow(ctx context.Context, watcher *fsnotify.Watcher) error {
 	slow := time.NewTicker(rescanInterval)
 	defer slow.Stop()
@@ -88,7 +105,7 @@ func (s *Source) follow(ctx context.Context, watcher *fsnotify.Watcher) error {
 		case <-slow.C:
 			s.compare(".")
 		case <-removal.C:
-			s.state.remove(time.Now())
+			s.state.remove(time.Now().Add(-removalGrace))
 			s.take(nil)
 		case <-ctx.Done():
 			return ctx.Err()
@@ -183,14 +200,10 @@ func (s *Source) readAll(paths []string) []reading {
 	return all
 }
 
-// take reads files and commits what that changes. What has to be read once more
-// is read once more: a file that changes all the while raises events.
+// take reads files and commits what that changes.
 func (s *Source) take(paths []string) {
 	s.read(paths)
-	if again := s.commit(); len(again) > 0 {
-		s.read(again)
-		s.commit()
-	}
+	s.commit()
 }
 
 // read takes in files, and what imports them.
@@ -207,21 +220,32 @@ func (s *Source) read(paths []string) {
 	}
 }
 
-func (s *Source) commit() (again []string) {
-	d, again := s.state.settle()
+// commit makes rows of what was read. What has to be read once more for that is
+// read once more: a file that changes all the while raises events.
+func (s *Source) commit() {
+	first, again := s.state.settle()
+	var second delta
+	if len(again) > 0 {
+		s.read(again)
+		second, _ = s.state.settle()
+	}
 	s.graph.Commit(func(tx *flow.Tx) {
-		for _, key := range d.gone {
-			s.Delete(tx, key)
-		}
-		for _, o := range d.set {
-			s.Set(tx, o)
-		}
-		for _, key := range d.solved {
-			s.Problems.Delete(tx, key)
-		}
-		for _, p := range d.found {
-			s.Problems.Set(tx, p)
-		}
+		s.apply(tx, first)
+		s.apply(tx, second)
 	})
-	return again
+}
+
+func (s *Source) apply(tx *flow.Tx, d delta) {
+	for _, key := range d.gone {
+		s.Delete(tx, key)
+	}
+	for _, o := range d.set {
+		s.Set(tx, o)
+	}
+	for _, key := range d.solved {
+		s.Problems.Delete(tx, key)
+	}
+	for _, p := range d.found {
+		s.Problems.Set(tx, p)
+	}
 }

@@ -203,10 +203,10 @@ func (s *state) nextRemoval(now time.Time) time.Duration {
 	return max(wait, 0)
 }
 
-// remove ends the claims of what has left for good.
-func (s *state) remove(now time.Time) {
+// remove ends the claims of what has left for good: it was gone at a time.
+func (s *state) remove(by time.Time) {
 	for c, since := range s.leaving {
-		if now.Sub(since) < removalGrace {
+		if since.After(by) {
 			continue
 		}
 		delete(s.leaving, c)

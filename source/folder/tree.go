@@ -12,15 +12,20 @@ import (
 	"github.com/fsnotify/fsnotify"
 )
 
-// tree is the folder and those below it, each watched. Paths in it are relative,
-// with slashes; "." is the folder itself.
+// tree is the folder and those below it, each watched if there is a watcher. Paths
+// in it are relative, with slashes; "." is the folder itself.
 type tree struct {
 	dir     string
-	watcher *fsnotify.Watcher
+	watcher *fsnotify.Watcher // nil: the folder does not change
 	watched map[string]identity
 }
 
 func (t *tree) name(path string) string { return filepath.Join(t.dir, filepath.FromSlash(path)) }
+
+// Reads says whether a file at a path of a folder is one that is read.
+func Reads(path string) bool {
+	return isFile(path) && !slices.ContainsFunc(strings.Split(path, "/"), isHidden)
+}
 
 // isFile says whether files of the name are read. Names that begin with a dot
 // or # are editors' and Kubernetes' own.
@@ -119,7 +124,7 @@ func isBelow(path, dir string) bool {
 // watch watches the folder that a path leads to now.
 func (t *tree) watch(dir string, is identity) error {
 	was, known := t.watched[dir]
-	if known && was == is {
+	if known && was == is || t.watcher == nil {
 		return nil
 	}
 	if known {

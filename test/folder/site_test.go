@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 type site struct {
 	t              *testing.T
 	dir            string
-	config, data   string // folders
+	from           []string // flags of serve; nil: the folder config
+	config, data   string   // folders
 	api, mesh, xds string
 	server         *child
 }
@@ -50,8 +51,7 @@ type site struct {
 // newSite starts weft with two services, each one process, in its folder.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	dir := t.TempDir()
-	s := &site{t: t, dir: dir, data: filepath.Join(dir, "data"), api: free(t), mesh: free(t), xds: free(t), config: filepath.Join(dir, "config")}
+	s := emptySite(t)
 	if err := os.Mkdir(s.config, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +62,27 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
+// emptySite has places and ports, and no folder yet.
+func emptySite(t *testing.T) *site {
+	t.Helper()
+	dir := t.TempDir()
+	return &site{t: t, dir: dir, data: filepath.Join(dir, "data"), api: free(t), mesh: free(t), xds: free(t), config: filepath.Join(dir, "config")}
+}
+
 func (s *site) serve() {
 	s.t.Helper()
-	s.server = s.start(weft, "serve", "--data", s.data, "--config", s.config, "--listen", s.api, "--mesh", s.mesh, "--xds-plaintext", s.xds)
+	s.begin()
 	s.says("status --wait 30s", "0 problems")
+}
+
+// begin starts the server and does not wait for it.
+func (s *site) begin() {
+	s.t.Helper()
+	from := s.from
+	if from == nil {
+		from = []string{"--config", s.config}
+	}
+	s.server = s.start(weft, append([]string{"serve", "--data", s.data, "--listen", s.api, "--mesh", s.mesh, "--xds-plaintext", s.xds}, from...)...)
 }
 
 // replica is another server of the same folder.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TestConfigurationAsCode runs the commands of the guide, which need no server.
+// TestConfigurationAsCode runs the commands of the guide.
 func TestConfigurationAsCode(t *testing.T) {
 	var all strings.Builder
 	for _, b := range blocks(t, "docs/guides/configuration-as-code.md") {
