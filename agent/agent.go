@@ -45,7 +45,8 @@ type Options struct {
 	Pod     *Pod   // nil: the machine has joined
 	// Registration is the workload. Ports that are 0 are picked, once for all.
 	Registration model.Registration
-	Command      []string // the application; none: a gateway, or an application that runs already
+	Command      []string    // the application; none: a gateway, or an application that runs already
+	Redirection  Redirection // of the application; nil: it is told of its proxy
 	Health       health.Check
 	Envoy        string // path of a binary; empty: the pinned one
 	Concurrency  int    // Envoy's threads; 0: see envoy.Threads
@@ -81,6 +82,12 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 		return 1, err
 	}
 	defer unlock()
+	if a.Redirection != nil {
+		if err := a.Redirection.Begin(a.Registration.OutboundPort); err != nil {
+			return 1, err
+		}
+		defer a.endRedirection()
+	}
 	binary, err := envoy.Find(ctx, o.Envoy, o.Log)
 	if err != nil {
 		return 1, err
@@ -147,6 +154,9 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = envoy.Threads(os.DirFS("/"))
+	}
+	if o.Redirection != nil {
+		o.Registration.Redirected, o.Registration.DualStack = true, hasIPv6()
 	}
 	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
 		return nil, nil, err
@@ -237,7 +247,7 @@ func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struc
 		a.tell(notify.Ready)
 		return 0, a.serve(ctx, nil, broken)
 	}
-	app, err := startApp(a.Command, environment(a.Registration), a.Stdout, a.Stderr)
+	app, err := startApp(a.Command, environment(a.Registration), a.Redirection, a.Stdout, a.Stderr)
 	if err != nil {
 		return 127, err
 	}
@@ -248,6 +258,12 @@ func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struc
 	}
 	app.stop()
 	return app.code, nil
+}
+
+func (a *agent) endRedirection() {
+	if err := a.Redirection.End(); err != nil {
+		a.Log.Error("redirection is not taken back; it leads nobody but the application, which has ended", "why", err)
+	}
 }
 
 // awaitEnvoy waits until Envoy listens where this workload needs it.

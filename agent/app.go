@@ -18,13 +18,24 @@ import (
 // stopGrace is an application's, before it is killed.
 const stopGrace = 10 * time.Second
 
-// environment tells an application where it listens and whom to call through.
+// Redirection leads what the application calls, and what nobody else does, to its
+// Envoy.
+type Redirection interface {
+	// Begin leads to a port of loopback; End takes that back.
+	Begin(port uint32) error
+	// Inside has a process start as the application.
+	Inside(attr *syscall.SysProcAttr)
+	End() error
+}
+
+// environment tells an application where it listens and, if its calls are not led
+// there anyhow, whom to call through.
 func environment(r model.Registration) []string {
-	proxy := "http://127.0.0.1:" + strconv.Itoa(int(r.OutboundPort))
-	env := []string{
-		"WEFT_APP=" + r.App, "WEFT_VERSION=" + r.Version, "WEFT_NAMESPACE=" + r.Namespace, "WEFT_WORKLOAD=" + r.Name,
-		"HTTP_PROXY=" + proxy, "http_proxy=" + proxy, "HTTPS_PROXY=" + proxy, "https_proxy=" + proxy,
-		"NO_PROXY=127.0.0.1,::1", "no_proxy=127.0.0.1,::1",
+	env := []string{"WEFT_APP=" + r.App, "WEFT_VERSION=" + r.Version, "WEFT_NAMESPACE=" + r.Namespace, "WEFT_WORKLOAD=" + r.Name}
+	if !r.Redirected {
+		proxy := "http://127.0.0.1:" + strconv.Itoa(int(r.OutboundPort))
+		env = append(env, "HTTP_PROXY="+proxy, "http_proxy="+proxy, "HTTPS_PROXY="+proxy, "https_proxy="+proxy,
+			"NO_PROXY=127.0.0.1,::1", "no_proxy=127.0.0.1,::1")
 	}
 	for i, p := range r.Ports {
 		port := strconv.Itoa(int(p.AppPort))
@@ -44,7 +55,7 @@ type app struct {
 }
 
 // startApp starts the command. Its end is told by ended, and then code.
-func startApp(command, env []string, stdout, stderr io.Writer) (*app, error) {
+func startApp(command, env []string, redirection Redirection, stdout, stderr io.Writer) (*app, error) {
 	a := &app{ended: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
@@ -54,6 +65,9 @@ func startApp(command, env []string, stdout, stderr io.Writer) (*app, error) {
 		cmd.Env = append(os.Environ(), env...)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
 		cmd.SysProcAttr = envoy.ChildAttributes()
+		if redirection != nil {
+			redirection.Inside(cmd.SysProcAttr)
+		}
 		err := cmd.Start()
 		a.process = cmd.Process
 		started <- err

@@ -109,3 +109,13 @@ func freePort(held *claims) (uint32, error) {
 	}
 	return 0, fmt.Errorf("no free port was found between %d and %d in %d tries", firstPort, lastPort, portTries)
 }
+
+// hasIPv6 says whether Envoy can listen on loopback by IPv6, too.
+func hasIPv6() bool {
+	listener, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		return false
+	}
+	listener.Close()
+	return true
+}

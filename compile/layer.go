@@ -176,7 +176,7 @@ func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 		c.intern.resource(model.TypeCluster, connectName, connectCluster(), nil),
 		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns()), nil),
 	}
-	if s.redirected() {
+	if s.transparent() {
 		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil), c.strays(s.strays()))
 	}
 	if !s.Inline {

@@ -31,7 +31,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 			o.Layers, needed = append(o.Layers, hosts...), append(needed, leadTo...)
 		}
 	}
-	if s.redirected() {
+	if s.transparent() {
 		o.Layers = append(o.Layers, s.tunnels)
 	}
 	if len(o.Shelves) == 0 {
@@ -70,7 +70,7 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 			slices.Sort(s.Hosts)
 		}
 		o := c.layers.outline(x, s)[0]
-		if s.learns() && host == "" && authority != "" && s.redirected() {
+		if s.learns() && host == "" && authority != "" && s.transparent() {
 			o.Layers = append(o.Layers, strayLayer)
 		}
 		v = o.View(func(name string) *model.Layer {

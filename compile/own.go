@@ -20,7 +20,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	var resources []*model.Resource
 	add := func(r *model.Resource) { resources = append(resources, r) }
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
-	if s.Outbound != 0 && !s.redirected() {
+	if s.Outbound != 0 && !s.transparent() {
 		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns()), nil))
 	}
 	if s.Gateway != "" {

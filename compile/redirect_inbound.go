@@ -21,12 +21,12 @@ func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 	from := guardKeys(guards)
 	needs := []string{inboundStrays}
 	resources := []*model.Resource{
-		c.intern.resource(model.TypeCluster, inboundStrays, toApplication(inboundStrays, s.Address, model.TCP), nil),
+		c.intern.resource(model.TypeCluster, inboundStrays, s.toApplication(inboundStrays, model.TCP), nil),
 	}
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
 		needs, from = append(needs, name), append(from, p.ModeFrom...)
-		resources = append(resources, c.intern.resource(model.TypeCluster, name, toApplication(name, s.Address, p.Protocol), nil))
+		resources = append(resources, c.intern.resource(model.TypeCluster, name, s.toApplication(name, p.Protocol), nil))
 	}
 	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, guards), needs, from...))
 }
@@ -36,6 +36,7 @@ func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv
 		Name:                          InboundListener,
 		StatPrefix:                    InboundListener,
 		Address:                       address(s.Address, model.RedirectedInbound),
+		AdditionalAddresses:           s.twin(anyAddress, model.RedirectedInbound),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
 		ListenerFilters:               append([]*listenerv3.ListenerFilter{originalDestination()}, inspectors(model.MTLSPermissive)...),
@@ -84,13 +85,18 @@ func portChains(p servedPort, guards []model.Authorization) []*listenerv3.Filter
 
 // toApplication leads to where the caller wanted to go, from an address by which
 // redirection knows that it has been here.
-func toApplication(name, family string, protocol model.Protocol) *clusterv3.Cluster {
+func (s scope) toApplication(name string, protocol model.Protocol) *clusterv3.Cluster {
 	c := localCluster(name, 0, protocol)
 	c.LoadAssignment = nil
 	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST}
 	c.LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED
-	c.UpstreamBindConfig = &corev3.BindConfig{SourceAddress: &corev3.SocketAddress{
-		Address: straySource(family), PortSpecifier: &corev3.SocketAddress_PortValue{},
-	}}
+	c.UpstreamBindConfig = &corev3.BindConfig{SourceAddress: passedFrom(s.Address)}
+	if s.DualStack {
+		c.UpstreamBindConfig.ExtraSourceAddresses = []*corev3.ExtraSourceAddress{{Address: passedFrom(otherVersion(s.Address))}}
+	}
 	return c
+}
+
+func passedFrom(family string) *corev3.SocketAddress {
+	return &corev3.SocketAddress{Address: straySource(family), PortSpecifier: &corev3.SocketAddress_PortValue{}}
 }

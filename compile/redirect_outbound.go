@@ -90,6 +90,7 @@ func redirectedListener(s scope, identity string, http []httpPort, known []passa
 		StatPrefix:                    OutboundListener,
 		Metadata:                      identityOf(identity),
 		Address:                       address(loopbackOf(s.Address), s.Outbound),
+		AdditionalAddresses:           s.twin(loopbackOf, s.Outbound),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:               []*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)},
@@ -187,6 +188,16 @@ func prefixes(ips []string) []*corev3.CidrRange {
 func anyAddress(ip string) string  { return ofFamily(ip, "0.0.0.0", "::") }
 func loopbackOf(ip string) string  { return ofFamily(ip, "127.0.0.1", "::1") }
 func straySource(ip string) string { return ofFamily(ip, model.PassedSource4, model.PassedSource6) }
+
+// twin is the address of the other version of IP, where the workload has both.
+func (s scope) twin(kind func(ip string) string, port uint32) []*listenerv3.AdditionalAddress {
+	if !s.DualStack {
+		return nil
+	}
+	return []*listenerv3.AdditionalAddress{{Address: address(kind(otherVersion(s.Address)), port)}}
+}
+
+func otherVersion(ip string) string { return ofFamily(ip, "::", "0.0.0.0") }
 
 func ofFamily(ip, v4, v6 string) string {
 	if parsed, err := netip.ParseAddr(ip); err == nil && parsed.Is6() {

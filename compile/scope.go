@@ -17,6 +17,7 @@ type scope struct {
 	Interception       model.Interception
 	Address            string // where its listeners for others are
 	Outbound           uint32
+	DualStack          bool // it listens at addresses of both versions of IP, where traffic is redirected
 	Ports              []servedPort
 	Rest               model.MTLSMode // of all other ports, where traffic is redirected
 	Guards             []string       // keys of the authorizations that select it
@@ -50,6 +51,9 @@ func (s scope) Equal(o scope) bool { return reflect.DeepEqual(s, o) }
 // learns says whether what it calls and does not know is found out for it.
 func (s scope) learns() bool { return !s.All && !s.Inline }
 
+// transparent says whether what the application beside it calls is led into it.
+func (s scope) transparent() bool { return s.Interception.Transparent() && s.Gateway == "" }
+
 // redirected says whether all traffic of the application beside it is led into it.
 func (s scope) redirected() bool { return s.Interception == model.Redirected && s.Gateway == "" }
 
@@ -70,9 +74,9 @@ func (s scope) base() string {
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.Rest})
-	if s.redirected() {
-		s.tunnels = "tunnels/" + whose + "#" + digest([]any{s.Address, s.All, s.Hosts})
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest})
+	if s.transparent() {
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts})
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
@@ -134,7 +138,7 @@ type selectors struct {
 func (s selectors) place(w model.Workload, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
-		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception,
+		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack,
 	}
 	if out.redirected() {
 		out.Address = anyAddress(w.Address) // so that replicas are alike

@@ -80,6 +80,10 @@ type Registration struct {
 	Ports     []WorkloadPort    `json:"ports,omitempty"`
 	// OutboundPort is where its Envoy takes the application's own calls, on loopback.
 	OutboundPort uint32 `json:"outboundPort,omitempty"`
+	// Redirected: what its application calls is led there, wherever it goes.
+	Redirected bool `json:"redirected,omitempty"`
+	// DualStack: the machine has IPv4 and IPv6.
+	DualStack bool `json:"dualStack,omitempty"`
 	// ServiceAccount marks a pod: Kubernetes registers it and watches over it. Nothing
 	// else but namespace, name and address matters then.
 	ServiceAccount string `json:"serviceAccount,omitempty"`

@@ -174,8 +174,12 @@ type Interception string
 const (
 	Explicit   Interception = ""           // callers and application connect to its ports
 	Redirected Interception = "redirected" // all TCP of the workload is led into it
+	Caught     Interception = "caught"     // what its application calls is, and callers connect to its ports
 	NoProxy    Interception = "none"       // it has none
 )
+
+// Transparent says whether what an application calls is led into its proxy.
+func (i Interception) Transparent() bool { return i == Redirected || i == Caught }
 
 // Where the proxy of a workload with Redirected traffic takes it.
 const (
@@ -195,6 +199,7 @@ type Workload struct {
 	Ports           []WorkloadPort    // by number, ascending
 	InlineRoutes    bool              // its proxy speaks state of the world, which has no virtual hosts apart
 	Outbound        uint32            // where its Envoy takes the application's own calls, on loopback; 0: nowhere
+	DualStack       bool              // what is led into its proxy comes by IPv4 and by IPv6
 	Health          Health
 }
 
@@ -212,7 +217,7 @@ func (w Workload) Key() string { return w.Namespace + "/" + w.Name }
 // Equal is written out, as there are as many workloads as endpoints.
 func (w Workload) Equal(o Workload) bool {
 	return w.Namespace == o.Namespace && w.Name == o.Name && w.App == o.App && w.Version == o.Version &&
-		w.Gateway == o.Gateway && w.ServiceAccount == o.ServiceAccount && w.Interception == o.Interception && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes &&
+		w.Gateway == o.Gateway && w.ServiceAccount == o.ServiceAccount && w.Interception == o.Interception && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes && w.DualStack == o.DualStack &&
 		slices.Equal(w.Ports, o.Ports) && maps.Equal(w.Labels, o.Labels)
 }
 

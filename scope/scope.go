@@ -105,8 +105,7 @@ func lookup[V flow.Row[V]](x *flow.Ctx, ix *flow.Index[V], by string) []V {
 }
 
 func (s *Scopes) bound(x *flow.Ctx, w model.Workload) bound {
-	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != "", Inline: w.InlineRoutes}
-	b.Caught = w.Interception == model.Redirected && !b.Gateway
+	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != "", Inline: w.InlineRoutes, Caught: w.Gateway == "" && w.Interception.Transparent()}
 	if e, ok := s.egress(x, w); ok && !b.Gateway && !b.Inline {
 		b.Egress = e.Key()
 	}

@@ -90,13 +90,13 @@ func (p Process) start(binary, bootstrap string, more ...string) (*started, erro
 	cmd := exec.Command(binary, append([]string{"-c", bootstrap,
 		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info", "--component-log-level", "misc:error"}, more...)...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = ChildAttributes()
 	one, begun := &started{ended: make(chan struct{})}, make(chan error, 1)
 	go func() {
 		// The thread that starts Envoy must live as long as Envoy: see ChildAttributes.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer out.Close()
+		cmd.SysProcAttr = ChildAttributes()
 		err := cmd.Start()
 		one.process = cmd.Process
 		begun <- err

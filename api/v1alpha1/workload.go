@@ -36,6 +36,12 @@ type WorkloadSpec struct {
 	// OutboundPort is where the workload's Envoy takes the application's own calls, on loopback.
 	// +optional
 	OutboundPort int32 `json:"outboundPort,omitempty"`
+	// Redirected says that all TCP which the application calls is led to its Envoy.
+	// +optional
+	Redirected bool `json:"redirected,omitempty"`
+	// DualStack says that the machine has IPv4 and IPv6.
+	// +optional
+	DualStack bool `json:"dualStack,omitempty"`
 	// Host is the name of the machine.
 	// +optional
 	Host string `json:"host,omitempty"`

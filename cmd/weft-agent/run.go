@@ -33,6 +33,8 @@ type runFlags struct {
 	protocol string
 	labels   map[string]string
 	health   healthFlags
+	redirect bool
+	exclude  excludeFlags
 	dir      string
 	file     string
 	verbose  bool
@@ -90,6 +92,8 @@ A file, with the flags as keys and the command, says the same.`,
 	f.StringToStringVar(&r.labels, "label", nil, "`KEY=VALUE` on the workload; may be repeated")
 	r.health.set(f)
 	f.Uint32Var(&o.Registration.OutboundPort, "outbound", 0, "`PORT` of loopback at which the application reaches others; default: picked once, told by $HTTP_PROXY")
+	f.BoolVar(&r.redirect, "redirect", false, "lead all TCP that the application calls to its proxy, which it need not know of; needs root, or NET_ADMIN and a cgroup")
+	r.exclude.set(f)
 	f.StringVar(&o.Server, "server", "", "host:port that agents connect to; default: the one that was joined")
 	f.StringVar(&o.HostDir, "host-dir", hostDir(), "folder of the machine's credentials")
 	f.StringVar(&r.dir, "dir", "", "folder of this workload; default: one in weft's data directory")
@@ -118,6 +122,9 @@ func (r *runFlags) understand() error {
 		return err
 	}
 	if err := r.attaches(); err != nil {
+		return err
+	}
+	if err := r.redirects(); err != nil {
 		return err
 	}
 	if o.Health, err = r.health.check(len(what.Ports)); err != nil {
@@ -153,6 +160,18 @@ func (r *runFlags) attaches() error {
 		}
 	}
 	return nil
+}
+
+// redirects leads what the command calls; nothing else is in its cgroup.
+func (r *runFlags) redirects() (err error) {
+	if !r.redirect {
+		return nil
+	}
+	if len(r.options.Command) == 0 {
+		return errors.New("--redirect is of the application that is started here: give its command after --; one that runs already is told of its proxy")
+	}
+	r.options.Redirection, err = redirection(r.exclude)
+	return err
 }
 
 func parsePorts(texts []string, protocol string, gateway bool) ([]model.WorkloadPort, error) {

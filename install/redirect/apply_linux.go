@@ -12,36 +12,19 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-const tableName = "weft"
-
-// Apply makes the rules those of the network namespace that the caller's thread
-// is in, instead of earlier ones. Connections that are open stay as they are.
-func (r Rules) Apply() error {
-	if err := r.Check(); err != nil {
-		return err
-	}
-	present, err := presentFamilies()
-	if err != nil {
-		return err
-	}
-	conn, err := nftables.New()
-	if err != nil {
-		return explained(err)
-	}
-	for _, f := range present {
-		r.write(conn, emptied(conn, f), f)
-	}
-	if err := explained(conn.Flush()); err != nil {
-		return err
-	}
-	if len(present) == len(families) {
-		return addPassed()
-	}
-	return nil
+// apply puts the set in the place of an earlier one of its name, in the network
+// namespace that the caller's thread is in.
+func (s set) apply() error {
+	return change(func(conn *nftables.Conn, f family) { s.write(conn, conn.AddTable(s.emptied(conn, f)), f) })
 }
 
-// Remove takes all rules away.
-func Remove() error {
+// remove takes the set away, if it is there.
+func (s set) remove() error {
+	return change(func(conn *nftables.Conn, f family) { s.emptied(conn, f) })
+}
+
+// change does something for each IP family, all in one transaction.
+func change(do func(*nftables.Conn, family)) error {
 	present, err := presentFamilies()
 	if err != nil {
 		return err
@@ -51,25 +34,23 @@ func Remove() error {
 		return explained(err)
 	}
 	for _, f := range present {
-		table := &nftables.Table{Family: f.table, Name: tableName}
-		conn.AddTable(table) // so that it is no error if there was none
-		conn.DelTable(table)
+		do(conn, f)
 	}
 	return explained(conn.Flush())
 }
 
-// emptied is our table without what was in it.
-func emptied(conn *nftables.Conn, f family) *nftables.Table {
-	table := &nftables.Table{Family: f.table, Name: tableName}
-	conn.AddTable(table)
+// emptied is the set's table, which is then not there.
+func (s set) emptied(conn *nftables.Conn, f family) *nftables.Table {
+	table := &nftables.Table{Family: f.table, Name: s.name}
+	conn.AddTable(table) // so that it is no error if there was none
 	conn.DelTable(table)
-	return conn.AddTable(table)
+	return table
 }
 
 var hooks = map[string]*nftables.ChainHook{prerouting: nftables.ChainHookPrerouting, output: nftables.ChainHookOutput}
 
-func (r Rules) write(conn *nftables.Conn, table *nftables.Table, f family) {
-	for _, c := range r.chains(f) {
+func (s set) write(conn *nftables.Conn, table *nftables.Table, f family) {
+	for _, c := range s.chains(f) {
 		chain := conn.AddChain(&nftables.Chain{
 			Name: c.name, Table: table, Type: nftables.ChainTypeNAT, Hooknum: hooks[c.name], Priority: nftables.ChainPriorityNATDest,
 		})
@@ -101,7 +82,7 @@ func explained(err error) error {
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("redirection: not allowed (%w): it needs the capability NET_ADMIN in this network namespace, or root", err)
 	case slices.ContainsFunc([]syscall.Errno{syscall.EPROTONOSUPPORT, syscall.EOPNOTSUPP, syscall.EAFNOSUPPORT, syscall.ENOENT, syscall.EINVAL}, lacks):
-		return fmt.Errorf("redirection: the kernel has no nf_tables with NAT (%w): load the modules nf_tables, nft_chain_nat, nft_nat and nft_redir on the node, or use a kernel that has them, 4.18 or later", err)
+		return fmt.Errorf("redirection: the kernel has no nf_tables with NAT (%w): load the modules nf_tables, nft_chain_nat, nft_nat, nft_redir and, on a host, nft_socket, or use a kernel that has them, 4.18 or later, for a host 5.13", err)
 	}
 	return fmt.Errorf("redirection: %w", err)
 }

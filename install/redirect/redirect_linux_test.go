@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"weft.dev/install/redirect"
+	"weft.dev/test/netns"
 )
 
 const (
@@ -66,21 +67,21 @@ var calls = []call{
 
 // newPod is a pod with an application and a pretended Envoy, which listens as
 // weft's does: outbound on loopback, inbound on the pod's address alone.
-func newPod(t *testing.T) (pod, world namespace) {
-	pod, world = newNamespaces(t)
-	world.ip("address", "add", "10.9.1.2/24", "dev", "eth0")
-	pod.ip("route", "add", "10.9.1.0/24", "dev", "eth0")
+func newPod(t *testing.T) (pod, world netns.Namespace) {
+	pod, world = netns.Wired(t)
+	world.IP("address", "add", "10.9.1.2/24", "dev", "eth0")
+	pod.IP("route", "add", "10.9.1.0/24", "dev", "eth0")
 	for _, port := range []string{":8080", ":5432"} {
-		world.listen("world", port, root)
+		listen(t, world, "world", port, root)
 	}
 	for _, address := range []string{"127.0.0.1:15001", "[::1]:15001"} {
-		pod.listen("outbound", address, envoy)
+		listen(t, pod, "outbound", address, envoy)
 	}
 	for _, address := range []string{podIP, podIP6} {
-		pod.listen("inbound", net.JoinHostPort(address, "15006"), envoy)
-		pod.listen("agent", net.JoinHostPort(address, "15021"), envoy)
+		listen(t, pod, "inbound", net.JoinHostPort(address, "15006"), envoy)
+		listen(t, pod, "agent", net.JoinHostPort(address, "15021"), envoy)
 	}
-	pod.listen("application", ":9000", app)
+	listen(t, pod, "application", ":9000", app)
 	return pod, world
 }
 
@@ -93,7 +94,7 @@ func TestRedirect(t *testing.T) {
 		checkCalls(t, pod, world)
 	})
 	t.Run("by nft", func(t *testing.T) {
-		nft := exec.Command("ip", "netns", "exec", pod.name, "nft", "-f", "-")
+		nft := exec.Command("ip", "netns", "exec", pod.Name, "nft", "-f", "-")
 		nft.Stdin = strings.NewReader(rules.String())
 		if out, err := nft.CombinedOutput(); err != nil {
 			t.Fatalf("nft does not read the rules' own text: %v\n%s\n%s", err, out, rules)
@@ -104,16 +105,16 @@ func TestRedirect(t *testing.T) {
 
 // TestSameRules: what is written over netlink is what String says.
 func TestSameRules(t *testing.T) {
-	pod, _ := newNamespaces(t)
-	list := []string{"netns", "exec", pod.name, "nft", "-nn", "list", "ruleset"}
+	pod, _ := netns.Wired(t)
+	list := []string{"netns", "exec", pod.Name, "nft", "-nn", "list", "ruleset"}
 	apply(t, pod, rules)
-	written := sh(t, "ip", list...)
-	nft := exec.Command("ip", "netns", "exec", pod.name, "nft", "-f", "-")
+	written := netns.Sh(t, "ip", list...)
+	nft := exec.Command("ip", "netns", "exec", pod.Name, "nft", "-f", "-")
 	nft.Stdin = strings.NewReader(rules.String())
 	if out, err := nft.CombinedOutput(); err != nil {
 		t.Fatalf("nft: %v\n%s", err, out)
 	}
-	if read := sh(t, "ip", list...); read != written {
+	if read := netns.Sh(t, "ip", list...); read != written {
 		t.Errorf("over netlink:\n%s\nby nft:\n%s", written, read)
 	}
 }
@@ -121,15 +122,15 @@ func TestSameRules(t *testing.T) {
 func TestRemove(t *testing.T) {
 	pod, world := newPod(t)
 	for range 2 {
-		if err := pod.as(root, redirect.Remove); err != nil {
+		if err := pod.As(root, redirect.Remove); err != nil {
 			t.Fatal(err)
 		}
 		apply(t, pod, rules)
 	}
-	if err := pod.as(root, redirect.Remove); err != nil {
+	if err := pod.As(root, redirect.Remove); err != nil {
 		t.Fatal(err)
 	}
-	if left := sh(t, "ip", "netns", "exec", pod.name, "nft", "list", "ruleset"); left != "" {
+	if left := netns.Sh(t, "ip", "netns", "exec", pod.Name, "nft", "list", "ruleset"); left != "" {
 		t.Errorf("rules are left:\n%s", left)
 	}
 	if got := answer(pod, call{user: app, to: "10.9.0.2:8080"}); got != "world 10.9.0.2:8080" {
@@ -145,11 +146,11 @@ func TestDatagrams(t *testing.T) {
 	pod, world := newPod(t)
 	apply(t, pod, rules)
 	var server net.PacketConn
-	if err := world.as(root, func() (err error) { server, err = net.ListenPacket("udp", worldIP+":53"); return err }); err != nil {
+	if err := world.As(root, func() (err error) { server, err = net.ListenPacket("udp", worldIP+":53"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	err := pod.as(app, func() error {
+	err := pod.As(app, func() error {
 		conn, err := net.Dial("udp", worldIP+":53")
 		if err == nil {
 			defer conn.Close()
@@ -167,24 +168,28 @@ func TestDatagrams(t *testing.T) {
 }
 
 func TestNotAllowed(t *testing.T) {
-	pod, _ := newNamespaces(t)
-	err := pod.as(app, rules.Apply)
+	pod, _ := netns.Wired(t)
+	err := pod.As(app, rules.Apply)
 	if err == nil || !strings.Contains(err.Error(), "NET_ADMIN") {
 		t.Errorf("without the right: %v, want the name of the capability", err)
+	}
+	err = pod.As(app, func() error { return new(redirect.Host).Begin(15001) })
+	if err == nil || !strings.Contains(err.Error(), "run as root") {
+		t.Errorf("a cgroup without the right: %v, want the remedy", err)
 	}
 	if err := (redirect.Rules{Outbound: 15001, Inbound: 15001}).Apply(); err == nil {
 		t.Error("one port for both directions is taken")
 	}
 }
 
-func apply(t *testing.T, pod namespace, r redirect.Rules) {
+func apply(t *testing.T, pod netns.Namespace, r redirect.Rules) {
 	t.Helper()
-	if err := pod.as(root, r.Apply); err != nil {
+	if err := pod.As(root, r.Apply); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func checkCalls(t *testing.T, pod, world namespace) {
+func checkCalls(t *testing.T, pod, world netns.Namespace) {
 	for _, c := range calls {
 		from := pod
 		if c.fromWorld {
@@ -201,7 +206,7 @@ func checkCalls(t *testing.T, pod, world namespace) {
 }
 
 // answer is what a call gets; "" if nobody answers.
-func answer(from namespace, c call) string {
+func answer(from netns.Namespace, c call) string {
 	dialer := net.Dialer{Timeout: patience}
 	if c.want == "" && c.what != "" {
 		dialer.Timeout = refusal
@@ -210,7 +215,7 @@ func answer(from namespace, c call) string {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.source)}
 	}
 	var got string
-	err := from.as(c.user, func() error {
+	err := from.As(c.user, func() error {
 		conn, err := dialer.Dial("tcp", c.to)
 		if err != nil {
 			return err

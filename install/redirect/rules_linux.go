@@ -4,10 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 )
 
-// Rules are what is led where.
+// Rules are what is led where of a whole network namespace: a pod's.
 type Rules struct {
 	Outbound, Inbound uint16 // where Envoy listens
 	ProxyUser         uint32 // whose calls are Envoy's own, and stay as they are
@@ -22,55 +21,35 @@ func (r Rules) Check() error {
 	if r.Outbound == 0 || r.Inbound == 0 || r.Outbound == r.Inbound {
 		return fmt.Errorf("ports %d for calls of the application and %d for calls to it: name two different ones, from 1 to 65535", r.Outbound, r.Inbound)
 	}
-	for _, p := range r.ExcludeNetworks {
-		if !p.IsValid() {
-			return fmt.Errorf("a network to leave alone is not valid: use ADDRESS/BITS, as 10.0.0.0/8")
-		}
-	}
-	return nil
+	return checkNetworks(r.ExcludeNetworks)
 }
+
+// Apply makes the rules those of the network namespace that the caller's thread
+// is in, instead of earlier ones. Connections that are open stay as they are.
+func (r Rules) Apply() error {
+	if err := r.Check(); err != nil {
+		return err
+	}
+	if err := r.set().apply(); err != nil {
+		return err
+	}
+	present, err := presentFamilies()
+	if err == nil && len(present) == len(families) {
+		err = addPassed()
+	}
+	return err
+}
+
+// Remove takes all rules of a network namespace away.
+func Remove() error { return Rules{}.set().remove() }
 
 // String is the rules in the syntax of nft.
-func (r Rules) String() string {
-	var b strings.Builder
-	for _, f := range families {
-		fmt.Fprintf(&b, "add table %s %s\ndelete table %s %s\ntable %s %s {\n", f.name, tableName, f.name, tableName, f.name, tableName)
-		for _, c := range r.chains(f) {
-			fmt.Fprintf(&b, "\tchain %s {\n\t\ttype nat hook %s priority -100; policy accept;\n", c.name, c.name)
-			for _, rule := range c.rules {
-				fmt.Fprintf(&b, "\t\t%s\n", rule)
-			}
-			b.WriteString("\t}\n")
-		}
-		b.WriteString("}\n")
-	}
-	return b.String()
-}
+func (r Rules) String() string { return r.set().String() }
 
-// chain is one of ours; it is called as its hook.
-type chain struct {
-	name  string
-	rules []rule
-}
-
-// rule is conditions, and what becomes of the first packet of a connection.
-type rule []term
-
-func (r rule) String() string {
-	texts := make([]string, len(r))
-	for i, t := range r {
-		texts[i] = t.text
-	}
-	return strings.Join(texts, " ")
-}
-
-const (
-	prerouting = "prerouting"
-	output     = "output"
-)
-
-func (r Rules) chains(f family) []chain {
-	return []chain{{prerouting, r.toApplication(f)}, {output, r.fromApplication(f)}}
+func (r Rules) set() set {
+	return set{"weft", func(f family) []chain {
+		return []chain{{prerouting, r.toApplication(f)}, {output, r.fromApplication(f)}}
+	}}
 }
 
 // toApplication is what comes from elsewhere.
@@ -85,7 +64,7 @@ func (r Rules) toApplication(f family) []rule {
 // fromApplication is what is called from here, by the application or by Envoy.
 func (r Rules) fromApplication(f family) []rule {
 	envoy := fromUser(r.ProxyUser)
-	all := []rule{
+	return append([]rule{
 		// Its own listener is where nobody wanted to go: it would call itself for ever.
 		{inside, envoy, toPort(r.Outbound), drop},
 		{inside, envoy, toPort(r.Inbound), drop},
@@ -95,21 +74,8 @@ func (r Rules) fromApplication(f family) []rule {
 		{inside, envoy, f.beyond(f.loopback), onlyTCP, f.keepAddress(r.Inbound)},
 		{inside, leave},
 		{envoy, leave},
-		{f.to(f.loopback), leave},
-	}
-	for _, port := range r.ExcludeOutbound {
-		all = append(all, rule{toPort(port), leave})
-	}
-	for _, network := range r.ExcludeNetworks {
-		if f.has(network) {
-			all = append(all, rule{f.to(network.Masked()), leave})
-		}
-	}
-	return append(all, rule{onlyTCP, toOurselves(r.Outbound)})
+	}, f.outward(r.Outbound, r.ExcludeOutbound, r.ExcludeNetworks)...)
 }
-
-// has says whether a network is of the family.
-func (f family) has(p netip.Prefix) bool { return p.Addr().Is4() == f.loopback.Addr().Is4() }
 
 // DefaultExcludeInbound are the ports at which a pod's agent is asked itself.
 func DefaultExcludeInbound() []uint16 { return slices.Clone([]uint16{15020, 15021}) }

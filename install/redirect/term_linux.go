@@ -3,6 +3,7 @@ package redirect
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -43,6 +44,14 @@ var (
 
 func fromUser(id uint32) term {
 	return term{fmt.Sprintf("meta skuid %d", id), meta(expr.MetaKeySKUID, expr.CmpOpEq, binaryutil.NativeEndian.PutUint32(id))}
+}
+
+// member is what was sent by a process of the cgroup, or of one below it.
+func (c cgroup) member() term {
+	return term{fmt.Sprintf("socket cgroupv2 level %d %q", c.level, strings.TrimPrefix(c.path, cgroupFS+"/")), []expr.Any{
+		&expr.Socket{Key: expr.SocketKeyCgroupv2, Level: uint32(c.level), Register: register},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binaryutil.NativeEndian.PutUint64(c.id)},
+	}}
 }
 
 func toPort(port uint16) term {

@@ -281,6 +281,7 @@ func TestRefusedSessions(t *testing.T) {
 		"another's name":      {model.AgentMessage{Register: registration("reviews", "taken")}, codes.AlreadyExists},
 		"a name with a slash": {model.AgentMessage{Register: registration("reviews", "../x")}, codes.InvalidArgument},
 		"no address":          {model.AgentMessage{Register: change(func(r *model.Registration) { r.Address = "web" })}, codes.InvalidArgument},
+		"redirected nowhere":  {model.AgentMessage{Register: change(func(r *model.Registration) { r.Redirected, r.OutboundPort = true, 0 })}, codes.InvalidArgument},
 		"port 0":              {model.AgentMessage{Register: change(func(r *model.Registration) { r.Ports[0].ProxyPort = 0 })}, codes.InvalidArgument},
 		"Lost is not its own": {model.AgentMessage{Register: registration("reviews", "x"), Health: model.Lost}, codes.InvalidArgument},
 		"too many labels": {model.AgentMessage{Register: change(func(r *model.Registration) {

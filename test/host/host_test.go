@@ -61,15 +61,22 @@ type machine struct {
 	namespace string
 	dir       string // of its credentials and workloads: $WEFT_DATA
 	config    string // of its workload files
+	server    *process.Server
 }
 
 func newMachine(t *testing.T, namespace string) *machine {
 	t.Helper()
+	return newMachineOf(t, shared, namespace)
+}
+
+// newMachineOf is a machine of another server, whose weft it runs.
+func newMachineOf(t *testing.T, server *process.Server, namespace string) *machine {
+	t.Helper()
 	envoytest.Binary(t)
-	m := &machine{t: t, namespace: namespace, dir: t.TempDir(), config: t.TempDir()}
-	token, err := shared.Token("", namespace)
+	m := &machine{t: t, namespace: namespace, dir: t.TempDir(), config: t.TempDir(), server: server}
+	token, err := server.Token("", namespace)
 	check(t, err)
-	out, err := m.weft("join", "--server", shared.Mesh, "--token", token).CombinedOutput()
+	out, err := m.weft("join", "--server", server.Mesh, "--token", token).CombinedOutput()
 	if err != nil {
 		t.Fatalf("join: %v: %s", err, out)
 	}
@@ -78,7 +85,7 @@ func newMachine(t *testing.T, namespace string) *machine {
 
 // weft is a command of this machine.
 func (m *machine) weft(args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(bin, "weft"), args...)
+	cmd := exec.Command(m.server.Weft, args...)
 	cmd.Env = append(os.Environ(), "WEFT_DATA="+m.dir)
 	return cmd
 }
@@ -148,7 +155,7 @@ func (m *machine) run(name, format string, args ...any) *service {
 // health is what the mesh knows of a workload; "" if nothing.
 func (m *machine) health(name string) (string, error) {
 	var all []struct{ ID, Health string }
-	if err := shared.Ask(&all, "get", "workloads", "-o", "json"); err != nil {
+	if err := m.server.Ask(&all, "get", "workloads", "-o", "json"); err != nil {
 		return "", err
 	}
 	for _, w := range all {

@@ -22,7 +22,10 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 	w := model.Workload{
 		Namespace: o.Namespace, Name: o.Key.Name, App: spec.App, Version: spec.Version, Gateway: spec.Gateway,
 		Labels: map[string]string{}, Address: spec.Address, Outbound: uint32(max(0, spec.OutboundPort)),
-		Health: health(o),
+		DualStack: spec.DualStack, Health: health(o),
+	}
+	if spec.Redirected {
+		w.Interception = model.Caught
 	}
 	if !model.Callable(spec.Address) {
 		o.Invalid(object.Spec.Dot("address"), "%q is no IP address that others can call; the agent that registered it is of another version", spec.Address)

@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -108,6 +109,7 @@ func once(call Call) Answer {
 	for name, value := range call.Headers {
 		request.Header.Set(name, value)
 	}
+	request.Host = cmp.Or(call.Headers["Host"], request.Host)
 	client := clients[request.URL.Scheme]
 	if client == nil {
 		return Answer{Error: "no client for " + call.URL}
