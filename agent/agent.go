@@ -29,8 +29,9 @@ const (
 	// DefaultHandover is Envoy's own.
 	DefaultHandover = 10 * time.Minute
 
-	confirmWait   = 2 * time.Second // for the server's word that nobody is sent here any more
-	leaveWait     = time.Second     // for its word that the workload is removed
+	confirmWait   = 2 * time.Second  // for the server's word that nobody is sent here any more
+	lastWait      = 20 * time.Second // for callers of a gateway that leave once they are answered
+	leaveWait     = time.Second      // for its word that the workload is removed
 	readyInterval = 100 * time.Millisecond
 	sayInterval   = 10 * time.Second // while something is waited for
 	scrape        = time.Second
@@ -369,9 +370,16 @@ func (a *agent) tell(state string) {
 	}
 }
 
-// drain has nobody sent here any more, and lets what is under way end.
+// drain has nobody sent here any more, and lets what is under way end. Who calls
+// a gateway knows nothing of the mesh: it is told by the connection's end.
 func (a *agent) drain(ended <-chan struct{}) {
 	a.session.set(model.Draining)
+	if a.Registration.Gateway != "" {
+		if err := a.admin.Dismiss(context.Background()); err != nil {
+			a.Log.Warn("callers are not asked to leave", "why", err)
+		}
+		defer a.awaitCallers()
+	}
 	wait, cancel := context.WithTimeout(context.Background(), confirmWait)
 	defer cancel()
 	if _, connected := a.session.state(); connected {
@@ -380,6 +388,25 @@ func (a *agent) drain(ended <-chan struct{}) {
 	select {
 	case <-time.After(a.Drain):
 	case <-ended:
+	}
+}
+
+// awaitCallers waits until no connection is open, at most for lastWait.
+func (a *agent) awaitCallers() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWait)
+	defer cancel()
+	tick := time.NewTicker(readyInterval)
+	defer tick.Stop()
+	for open := -1; open != 0; {
+		if n, err := a.admin.Connections(ctx); err == nil {
+			open = n
+		}
+		select {
+		case <-ctx.Done():
+			a.Log.Warn("connections are cut", "open", open)
+			return
+		case <-tick.C:
+		}
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -28,7 +30,11 @@ func NewAdmin(socket string) *Admin {
 }
 
 func (a *Admin) get(ctx context.Context, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://envoy"+path, nil)
+	return a.ask(ctx, http.MethodGet, path)
+}
+
+func (a *Admin) ask(ctx context.Context, method, path string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, "http://envoy"+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +63,23 @@ func (a *Admin) Serves(ctx context.Context, epoch int) bool {
 		} `json:"command_line_options"`
 	}
 	return err == nil && json.Unmarshal(body, &info) == nil && info.State == "LIVE" && info.Options.Epoch == epoch
+}
+
+// Dismiss has Envoy close each connection once its next request is answered,
+// which tells callers to come by another. New ones are taken as before.
+func (a *Admin) Dismiss(ctx context.Context) error {
+	_, err := a.ask(ctx, http.MethodPost, "/healthcheck/fail")
+	return err
+}
+
+// Connections are how many others have open to Envoy, and to the one that it replaces.
+func (a *Admin) Connections(ctx context.Context) (int, error) {
+	body, err := a.get(ctx, "/stats?filter=^server%5C."+totalConnections+"$")
+	if err != nil {
+		return 0, err
+	}
+	_, value, _ := strings.Cut(string(body), ": ")
+	return strconv.Atoi(strings.TrimSpace(value))
 }
 
 // Ready says whether Envoy has started and listens on these ports.

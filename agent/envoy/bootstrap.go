@@ -74,6 +74,8 @@ func (b Bootstrap) agent() object {
 	}
 }
 
+const totalConnections = "total_connections"
+
 // kept are the counters that Traffic reads. All 107 of a cluster cost 55 KB.
 var kept = []string{
 	"." + rqTotal, "." + rqCompleted, "." + rq5xx, "." + rqRetry, "." + rqTime,
@@ -81,7 +83,7 @@ var kept = []string{
 }
 
 func statsConfig() object {
-	var patterns list
+	patterns := list{object{"exact": "server." + totalConnections}}
 	for _, name := range kept {
 		patterns = append(patterns, object{"suffix": name})
 	}

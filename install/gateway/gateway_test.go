@@ -59,6 +59,12 @@ func TestObjects(t *testing.T) {
 	if d.Name != "front-weft" || template.Spec.ServiceAccountName != "front-weft" || *d.Spec.Replicas != 2 || d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntVal != 0 {
 		t.Errorf("deployment %+v", d)
 	}
+	if s := template.Spec.TopologySpreadConstraints; len(s) != 2 || s[0].LabelSelector.MatchLabels[model.GatewayNameLabel] != "front" || d.Spec.MinReadySeconds == 0 {
+		t.Errorf("pods are spread by %+v", s)
+	}
+	if grace := *template.Spec.TerminationGracePeriodSeconds; grace < 45 {
+		t.Errorf("it is killed %d seconds after it was asked to leave", grace)
+	}
 	for _, o := range all {
 		meta := o.Body.(metav1.Object)
 		if owner := meta.GetOwnerReferences(); len(owner) != 2 || owner[0].UID != "u" || owner[0].Name != "front" || owner[1].UID != "v" {

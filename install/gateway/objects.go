@@ -23,6 +23,7 @@ const (
 	managedBy  = "app.kubernetes.io/managed-by"
 	nameSuffix = "-weft" // the Gateway API: GATEWAY-CLASS
 	targetLoad = 80      // percent of the requested CPU at which pods are added
+	settle     = 5       // seconds that a pod serves before one of the version before goes
 )
 
 // Object is one object to apply, or to remove.
@@ -111,10 +112,10 @@ func (m maker) size() *unstructured.Unstructured {
 }
 
 // deployment has its number of pods from the autoscaler, where there is one. No
-// pod goes before another serves.
+// pod goes before another serves, and is known to serve.
 func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
 	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
-	pod.ServiceAccountName = m.name
+	pod.ServiceAccountName, pod.TopologySpreadConstraints = m.name, m.spread()
 	labels := maps.Clone(m.labels)
 	maps.Copy(labels, map[string]string{model.ProxyLabel: model.ProxySidecar, model.InjectLabel: "false"})
 	d := &appsv1.Deployment{
@@ -125,7 +126,8 @@ func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
 				Type:          appsv1.RollingUpdateDeploymentStrategyType,
 				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxUnavailable: &none, MaxSurge: &one},
 			},
-			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: m.g.Annotations}, Spec: pod},
+			MinReadySeconds: settle,
+			Template:        corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: m.g.Annotations}, Spec: pod},
 		},
 	}
 	if !m.scaled() {
@@ -133,6 +135,19 @@ func (m maker) deployment(pod corev1.PodSpec) *appsv1.Deployment {
 		d.Spec.Replicas = &n
 	}
 	return d
+}
+
+// spread keeps the loss of a node, or of a zone, from being that of all pods. Those
+// of the version before do not count: they leave.
+func (m maker) spread() (all []corev1.TopologySpreadConstraint) {
+	for _, place := range []string{corev1.LabelHostname, corev1.LabelTopologyZone} {
+		all = append(all, corev1.TopologySpreadConstraint{
+			MaxSkew: 1, TopologyKey: place, WhenUnsatisfiable: corev1.ScheduleAnyway,
+			LabelSelector:  &metav1.LabelSelector{MatchLabels: m.selector()},
+			MatchLabelKeys: []string{appsv1.DefaultDeploymentUniqueLabelKey},
+		})
+	}
+	return all
 }
 
 func (m maker) budget() *policyv1.PodDisruptionBudget {

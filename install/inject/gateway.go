@@ -9,10 +9,11 @@ import (
 	"weft.dev/model"
 )
 
-// How a gateway's pod leaves: Kubernetes stops to send it connections meanwhile.
+// How a gateway's pod leaves: Kubernetes stops to send it connections meanwhile,
+// and then those that are open may end.
 const (
 	gatewayDrain = "20s"
-	gatewayGrace = 45 // seconds
+	gatewayGrace = 60 // seconds
 )
 
 // GatewayPod is a pod that is a proxy of a gateway, and nothing else. Its
