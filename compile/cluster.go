@@ -213,9 +213,10 @@ func http2Limits() *corev3.Http2ProtocolOptions {
 	}
 }
 
-// hasProxy says whether a proxy of the mesh stands before each endpoint.
+// hasProxy says whether a proxy of the mesh, which proves who it is, stands
+// before each endpoint.
 func (d destination) hasProxy() bool {
-	return !d.Service.External && d.Service.Resolution == model.ByWorkload
+	return !d.Alone && !d.Service.External && d.Service.Resolution == model.ByWorkload
 }
 
 // http2 says how the destination is spoken to. Where instances without a proxy

@@ -30,6 +30,9 @@ type Inputs struct {
 // Options hold for the whole mesh.
 type Options struct {
 	TrustDomain string // of the identities, e.g. "cluster.local"
+	// Alone: there is no server that gives proxies an identity. They speak plain
+	// text to each other, and no view names a certificate of the mesh.
+	Alone bool
 }
 
 // Compiled is what follows from the inputs.
@@ -248,7 +251,11 @@ func (c *compiler) serviceAccounts(x *flow.Ctx, s model.Service) []accounts {
 }
 
 func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
-	return destinations(s, c.policyOf(x, s.Host), found(flow.Get(x, c.Splits, s.Host)))
+	all := destinations(s, c.policyOf(x, s.Host), found(flow.Get(x, c.Splits, s.Host)))
+	for i := range all {
+		all[i].Alone = c.Alone
+	}
+	return all
 }
 
 func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
@@ -318,7 +325,7 @@ func (c *compiler) placeWorkload(x *flow.Ctx, w model.Workload) []placement {
 	if w.Interception == model.NoProxy {
 		return nil
 	}
-	s := selectors{trust: c.TrustDomain}
+	s := selectors{trust: c.TrustDomain, alone: c.Alone}
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)

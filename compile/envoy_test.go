@@ -80,26 +80,13 @@ func standIns(t testing.TB, v *model.View, given []any) []any {
 
 var certificateNames = regexp.MustCompile(`"name":"([a-z]+/[a-z/]+)","sdsConfig"`)
 
-// staticBootstrapOf is a view with nothing left to be delivered.
 func staticBootstrapOf(t testing.TB, v *model.View, secrets []any) map[string]any {
 	t.Helper()
-	static := map[string]any{"secrets": secrets}
-	var clusters, listeners []any
-	for r := range v.All(model.TypeCluster) {
-		clusters = append(clusters, inlined(t, v, jsonOf(t, r)))
+	bootstrap, err := Static(v, secrets)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for r := range v.All(model.TypeListener) {
-		listeners = append(listeners, inlined(t, v, jsonOf(t, r)))
-	}
-	static["clusters"], static["listeners"] = clusters, listeners
-	return map[string]any{
-		"node":             map[string]any{"id": "test", "cluster": "test"},
-		"static_resources": static,
-		"bootstrap_extensions": []any{map[string]any{
-			"name":         "envoy.bootstrap.internal_listener",
-			"typed_config": map[string]any{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
-		}},
-	}
+	return bootstrap
 }
 
 func encodeJSON(t testing.TB, v any) []byte {
@@ -109,57 +96,6 @@ func encodeJSON(t testing.TB, v any) []byte {
 		t.Fatal(err)
 	}
 	return body
-}
-
-// inlined puts what a resource only names, or would fetch, into it.
-func inlined(t testing.TB, v *model.View, tree any) any {
-	switch tree := tree.(type) {
-	case map[string]any:
-		delete(tree, "sdsConfig")
-		if _, ok := tree["edsClusterConfig"]; ok {
-			delete(tree, "edsClusterConfig")
-			tree["type"] = "STATIC"
-			tree["loadAssignment"] = jsonOf(t, must(t, v, model.TypeEndpoint, tree["name"].(string)))
-		}
-		if rds, ok := tree["rds"].(map[string]any); ok {
-			delete(tree, "rds")
-			tree["routeConfig"] = wholeTable(t, v, rds["routeConfigName"].(string))
-		}
-		for k, child := range tree {
-			tree[k] = inlined(t, v, child)
-		}
-	case []any:
-		for i, child := range tree {
-			tree[i] = inlined(t, v, child)
-		}
-	}
-	return tree
-}
-
-// wholeTable is a table with the virtual hosts that it discovers.
-func wholeTable(t testing.TB, v *model.View, name string) map[string]any {
-	t.Helper()
-	table := jsonOf(t, must(t, v, model.TypeRoute, name))
-	if _, discovered := table["vhds"]; discovered {
-		delete(table, "vhds")
-		var hosts []any
-		for r := range v.All(model.TypeVirtualHost) {
-			if strings.HasPrefix(r.Name, name+"/") {
-				hosts = append(hosts, jsonOf(t, r))
-			}
-		}
-		table["virtualHosts"] = hosts
-	}
-	return table
-}
-
-func must(t testing.TB, v *model.View, kind model.Type, name string) *model.Resource {
-	t.Helper()
-	r := v.Find(kind, name)
-	if r == nil {
-		t.Fatalf("view %s: no %v %s", v.Scope, kind, name)
-	}
-	return r
 }
 
 // testCA signs what a test's proxies show each other.

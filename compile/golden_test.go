@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -11,9 +10,7 @@ import (
 	"testing"
 
 	"golang.org/x/tools/txtar"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"sigs.k8s.io/yaml"
 
 	"weft.dev/model"
@@ -112,25 +109,17 @@ func typeNamed(t testing.TB, name string) model.Type {
 
 func jsonOf(t testing.TB, r *model.Resource) map[string]any {
 	t.Helper()
-	body, err := protojson.Marshal(decode(t, r))
+	tree, err := treeOf(r)
 	if err != nil {
 		t.Fatalf("%v %s: %v", r.Type, r.Name, err)
-	}
-	var tree map[string]any
-	if err := json.Unmarshal(body, &tree); err != nil {
-		t.Fatal(err)
 	}
 	return tree
 }
 
 func decode(t testing.TB, r *model.Resource) proto.Message {
 	t.Helper()
-	kind, err := protoregistry.GlobalTypes.FindMessageByURL(r.Type.TypeURL())
+	m, err := messageOf(r)
 	if err != nil {
-		t.Fatal(err)
-	}
-	m := kind.New().Interface()
-	if err := proto.Unmarshal(r.Body, m); err != nil {
 		t.Fatal(err)
 	}
 	return m

@@ -37,7 +37,7 @@ func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, gu
 }
 
 func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {
-	if mode == model.MTLSStrict {
+	if mode == model.MTLSStrict || mode == mtlsNone {
 		return nil
 	}
 	return []*listenerv3.ListenerFilter{tlsInspector()}
@@ -55,8 +55,11 @@ func tlsInspector() *listenerv3.ListenerFilter {
 // mTLS is off takes plain text and, because callers of the mesh use nothing
 // else, mTLS too.
 func inboundChains(mode model.MTLSMode, protocol model.Protocol, filters []*listenerv3.Filter, alpn []string) []*listenerv3.FilterChain {
-	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: filters, TransportSocket: serverSocket(alpn...)}
 	plain := &listenerv3.FilterChain{Name: "plain", Filters: filters}
+	if mode == mtlsNone {
+		return []*listenerv3.FilterChain{plain}
+	}
+	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: filters, TransportSocket: serverSocket(alpn...)}
 	if mode == model.MTLSStrict {
 		return []*listenerv3.FilterChain{mutual}
 	}

@@ -161,7 +161,9 @@ type mesh struct {
 
 const testTrust = "mesh.test"
 
-func newMesh() *mesh {
+func newMesh() *mesh { return newMeshWith(Options{TrustDomain: testTrust}) }
+
+func newMeshWith(o Options) *mesh {
 	g := flow.New(flow.Options{})
 	m := &mesh{
 		g:              g,
@@ -182,7 +184,7 @@ func newMesh() *mesh {
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection,
-	}, Options{TrustDomain: testTrust})
+	}, o)
 	return m
 }
 

@@ -128,6 +128,7 @@ func (p placement) Equal(o placement) bool { return p.Proxy == o.Proxy && p.Scop
 // selectors are the objects that select workloads.
 type selectors struct {
 	trust    string
+	alone    bool
 	guards   []model.Authorization
 	peers    []model.PeerAuth
 	callers  []condition
@@ -146,7 +147,7 @@ func (s selectors) place(w model.Workload, known model.Known) placement {
 	}
 	for _, p := range w.Ports {
 		if w.Gateway == "" && p.ProxyPort != 0 && p.AppPort != 0 {
-			mode, from := mtlsMode(s.peers, w, p.Number)
+			mode, from := s.mtls(w, p.Number)
 			out.Ports = append(out.Ports, servedPort{WorkloadPort: p, Mode: mode, ModeFrom: from})
 		} else if w.Gateway != "" {
 			out.Ports = append(out.Ports, servedPort{WorkloadPort: p})
@@ -168,6 +169,16 @@ func (s selectors) place(w model.Workload, known model.Known) placement {
 		}
 	}
 	return placement{Proxy: w.Key(), Scope: out.named()}
+}
+
+// mtlsNone is the mode where proxies have no identity.
+const mtlsNone model.MTLSMode = "none"
+
+func (s selectors) mtls(w model.Workload, port uint32) (model.MTLSMode, []model.Key) {
+	if s.alone {
+		return mtlsNone, nil
+	}
+	return mtlsMode(s.peers, w, port)
 }
 
 // mtlsMode is what the closest PeerAuthentication says of a port: that of the

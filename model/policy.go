@@ -21,6 +21,20 @@ type Policy struct {
 func (p Policy) Key() string         { return p.Object.String() }
 func (p Policy) Equal(o Policy) bool { return reflect.DeepEqual(p, o) }
 
+// AllTraffic is everything that it says of traffic.
+func (p Policy) AllTraffic() []TrafficPolicy {
+	all := []TrafficPolicy{p.Traffic}
+	for _, t := range p.PortLevel {
+		all = append(all, t)
+	}
+	for _, s := range p.Subsets {
+		if s.Traffic != nil {
+			all = append(all, *s.Traffic)
+		}
+	}
+	return all
+}
+
 // Subset is a named part of a service's endpoints.
 type Subset struct {
 	Name    string

@@ -18,6 +18,9 @@ type Inputs struct {
 	Learned   *flow.Collection[model.Learned]
 	Asks      *flow.Collection[model.Ask]
 	Routes    *flow.Collection[model.RouteTable] // for reasons only: compile adds what a route needs
+	// Alone: there is no server that a proxy could ask. Who has nothing declared
+	// knows every service.
+	Alone bool
 }
 
 // Scopes is the wired package.
@@ -123,6 +126,9 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 	}
 	account, _ := flow.Get(x, s.accounts, b.Account.String())
 	if b.Egress == "" {
+		if k.All = s.in.Alone && !account.Declared; k.All {
+			return k
+		}
 		if k.Hosts = account.Hosts; b.Caught {
 			k.Hosts = s.withTunnels(x, b.Account.Namespace, k.Hosts)
 		}
@@ -139,14 +145,15 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 
 // needs are those of an account. Key: Account.
 type needs struct {
-	Account Account
-	Hosts   []string // of services, sorted
-	Learns  bool     // what it calls is worth to be remembered
+	Account  Account
+	Hosts    []string // of services, sorted
+	Declared bool     // somebody wrote down what it calls
+	Learns   bool     // what it calls is worth to be remembered
 }
 
 func (n needs) Key() string { return n.Account.String() }
 func (n needs) Equal(o needs) bool {
-	return n.Account == o.Account && n.Learns == o.Learns && slices.Equal(n.Hosts, o.Hosts)
+	return n.Account == o.Account && n.Declared == o.Declared && n.Learns == o.Learns && slices.Equal(n.Hosts, o.Hosts)
 }
 
 func (s *Scopes) wireAccounts() {
@@ -159,6 +166,7 @@ func (s *Scopes) wireAccounts() {
 	s.accounts = flow.Group(members, "needs of accounts", func(x *flow.Ctx, key string, all []bound) *needs {
 		n := needs{Account: all[0].Account}
 		declared := lookup(x, s.declaredOf, key)
+		n.Declared = len(declared) > 0
 		for _, d := range declared {
 			for _, h := range d.Hosts {
 				n.Hosts = append(n.Hosts, h.Host)

@@ -25,7 +25,9 @@ type world struct {
 	routes    *flow.Source[model.RouteTable]
 }
 
-func newWorld() *world {
+func newWorld() *world { return newWorldWith(scope.Inputs{}) }
+
+func newWorldWith(in scope.Inputs) *world {
 	w := &world{graph: flow.New(flow.Options{})}
 	w.workloads = flow.NewSource[model.Workload](w.graph, "workloads")
 	w.services = flow.NewSource[model.Service](w.graph, "services")
@@ -34,10 +36,9 @@ func newWorld() *world {
 	w.learned = flow.NewSource[model.Learned](w.graph, "learned")
 	w.asks = flow.NewSource[model.Ask](w.graph, "asks")
 	w.routes = flow.NewSource[model.RouteTable](w.graph, "routes")
-	w.Scopes = scope.New(scope.Inputs{
-		Workloads: w.workloads.Collection, Services: w.services.Collection, Egresses: w.egresses.Collection,
-		Declared: w.declared.Collection, Learned: w.learned.Collection, Asks: w.asks.Collection, Routes: w.routes.Collection,
-	})
+	in.Workloads, in.Services, in.Egresses = w.workloads.Collection, w.services.Collection, w.egresses.Collection
+	in.Declared, in.Learned, in.Asks, in.Routes = w.declared.Collection, w.learned.Collection, w.asks.Collection, w.routes.Collection
+	w.Scopes = scope.New(in)
 	return w
 }
 
@@ -250,6 +251,26 @@ func TestKnown(t *testing.T) {
 				t.Errorf("knows %q, want %q", got, c.want)
 			}
 		})
+	}
+}
+
+// Where there is no server to ask, who has nothing declared knows everything.
+func TestAlone(t *testing.T) {
+	w := newWorldWith(scope.Inputs{Alone: true})
+	gateway := workload("shop/edge-1")
+	gateway.Gateway = "edge"
+	w.set(service("shop", "a"), service("shop", "b"), service("far", "c"),
+		workload("shop/free-1"), workload("shop/told-1"), workload("shop/none-1"), workload("shop/bound-1"), gateway,
+		declares("shop/told", "a.shop.svc.cluster.local"), only(declares("shop/none")),
+		sidecar("shop/s", map[string]string{"app": "bound"}, 0, "far/*"))
+	for name, want := range map[string]string{"free-1": "*", "told-1": "a.shop", "none-1": "", "bound-1": "c.far", "edge-1": ""} {
+		if got := w.known(t, "shop/"+name); got != want {
+			t.Errorf("%s knows %q, want %q", name, got, want)
+		}
+	}
+	w.set(declares("shop/free", "b.shop.svc.cluster.local"))
+	if got := w.known(t, "shop/free-1"); got != "b.shop" {
+		t.Errorf("it knows %q once something is declared, want b.shop", got)
 	}
 }
 

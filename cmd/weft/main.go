@@ -81,7 +81,7 @@ Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, 
 	root.PersistentFlags().String("server", "", "http://HOST:PORT of a server that serves a folder (default: $WEFT_SERVER, then what the kubeconfig names)")
 	root.PersistentFlags().String("kubeconfig", "", "kubeconfig of the server (default: $WEFT_KUBECONFIG, then admin.kubeconfig in the data directory)")
 	root.AddCommand(
-		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newJoin(), newRun(), newToken(), newEnvoy(), newSystemd(),
+		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newJoin(), newRun(), newToken(), newEnvoy(), newSystemd(),
 		newApply(), newGet(), newEdges(), newExplain(), newScope(), newRelease(), newStatus(),
 	)
 	for _, c := range root.Commands() {

@@ -61,7 +61,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 			return m.guests.Collection
 		}
 	}
-	m.street = newStreet(graph, from.objects, translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, more)
+	m.street = newStreet(graph, from.objects, streetOptions{Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}}, more)
 	m.edges = metrics.NewEdges(m.hidden)
 	m.recorder = scope.NewRecorder(scope.RecorderOptions{
 		Graph: m.graph, Scopes: m.scopes, Learned: m.learned, Memory: from.memory,

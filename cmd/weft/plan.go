@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weft.dev/model"
+	"weft.dev/translate"
 )
 
 // change is one thing that is not as it was.
@@ -54,12 +55,12 @@ Workload of the folder; a proxy has what is declared for it, and what it would a
 	c.Flags().BoolVar(&diff, "diff", false, "show how the Envoy resources differ, too")
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
-		before, err := rehearse(c.Context(), against, trustDomain, log)
+		log, options := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil)), streetOptions{Options: translate.Options{TrustDomain: trustDomain}}
+		before, err := rehearse(c.Context(), against, options, log)
 		if err != nil {
 			return err
 		}
-		after, err := rehearse(c.Context(), args[0], trustDomain, log)
+		after, err := rehearse(c.Context(), args[0], options, log)
 		if err != nil {
 			return err
 		}
@@ -79,10 +80,15 @@ func planOf(before, after *rehearsal, diff bool) plan {
 			}
 		}
 	}
-	for _, problem := range after.problems {
-		p.Problems = append(p.Problems, plannedProblem{problem.Object.String(), problem.Code, problem.Path, problem.Message})
-	}
+	p.Problems = append(p.Problems, planned(after.problems)...)
 	return p
+}
+
+func planned(problems []model.Problem) (all []plannedProblem) {
+	for _, p := range problems {
+		all = append(all, plannedProblem{p.Object.String(), p.Code, p.Path, p.Message})
+	}
+	return all
 }
 
 func servicesChanged(before, after *rehearsal) []change {
@@ -129,11 +135,20 @@ func (p plan) print(c *cobra.Command, format string) error {
 	}
 	if format == "table" {
 		fmt.Fprint(c.OutOrStdout(), p.Diff)
-		for _, problem := range p.Problems {
-			fmt.Fprintf(c.ErrOrStderr(), "problem: %s %s %s: %s\n", problem.Object, problem.Code, problem.Path, problem.Message)
-		}
+		sayProblems(c, p.Problems)
 	}
-	if n := len(p.Problems); n > 0 {
+	return found(p.Problems)
+}
+
+func sayProblems(c *cobra.Command, all []plannedProblem) {
+	for _, p := range all {
+		fmt.Fprintf(c.ErrOrStderr(), "problem: %s %s %s: %s\n", p.Object, p.Code, p.Path, p.Message)
+	}
+}
+
+// found is how a command ends that found problems.
+func found(all []plannedProblem) error {
+	if n := len(all); n > 0 {
 		return exitCode{exitFindings, fmt.Errorf("the folder has %d problems", n)}
 	}
 	return nil

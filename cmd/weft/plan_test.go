@@ -15,11 +15,11 @@ const exampleRepository = "../../examples/repository"
 func planFor(t *testing.T, dir, against string) plan {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	before, err := rehearse(t.Context(), against, "cluster.local", log)
+	before, err := rehearse(t.Context(), against, streetOptions{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	after, err := rehearse(t.Context(), dir, "cluster.local", log)
+	after, err := rehearse(t.Context(), dir, streetOptions{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

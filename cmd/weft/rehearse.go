@@ -10,7 +10,6 @@ import (
 	"weft.dev/flow"
 	"weft.dev/model"
 	"weft.dev/source/folder"
-	"weft.dev/translate"
 )
 
 // rehearsal is a mesh that a folder would make, with nobody in it.
@@ -20,7 +19,7 @@ type rehearsal struct {
 }
 
 // rehearse makes it; an empty dir is an empty folder.
-func rehearse(ctx context.Context, dir, trustDomain string, log *slog.Logger) (*rehearsal, error) {
+func rehearse(ctx context.Context, dir string, options streetOptions, log *slog.Logger) (*rehearsal, error) {
 	objects, problems, err := readFolder(ctx, dir, log)
 	if err != nil {
 		return nil, err
@@ -28,7 +27,7 @@ func rehearse(ctx context.Context, dir, trustDomain string, log *slog.Logger) (*
 	graph := flow.New(flow.Options{})
 	source := flow.NewSource[api.Object](graph, "objects")
 	var played *flow.Source[model.Workload]
-	s := newStreet(graph, source.Collection, translate.Options{TrustDomain: trustDomain}, func(*flow.Collection[model.Workload]) *flow.Collection[model.Workload] {
+	s := newStreet(graph, source.Collection, options, func(*flow.Collection[model.Workload]) *flow.Collection[model.Workload] {
 		played = flow.NewSource[model.Workload](graph, "played workloads")
 		return played.Collection
 	})

@@ -23,9 +23,15 @@ type street struct {
 	compiled  *compile.Compiled
 }
 
+// streetOptions hold for the whole mesh.
+type streetOptions struct {
+	translate.Options
+	alone bool // no server will serve it: see compile.Options and scope.Inputs
+}
+
 // newStreet wires it; more, if not nil, are workloads that did not register.
-func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options translate.Options, more func(registered *flow.Collection[model.Workload]) *flow.Collection[model.Workload]) street {
-	s := street{graph: graph, objects: objects, rows: translate.New(objects, options)}
+func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options streetOptions, more func(registered *flow.Collection[model.Workload]) *flow.Collection[model.Workload]) street {
+	s := street{graph: graph, objects: objects, rows: translate.New(objects, options.Options)}
 	s.workloads = s.rows.Workloads
 	if more != nil {
 		s.workloads = flow.Union("all workloads", s.rows.Workloads, more(s.rows.Workloads))
@@ -35,12 +41,13 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	s.scopes = scope.New(scope.Inputs{
 		Workloads: s.workloads, Services: s.rows.Services, Routes: s.rows.Routes,
 		Egresses: s.rows.Egresses, Declared: s.rows.Declared, Learned: s.learned.Collection, Asks: s.asks.Collection,
+		Alone: options.alone,
 	})
 	s.compiled = compile.New(graph, compile.Inputs{
 		Services: s.rows.Services, Workloads: s.workloads, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, Authorizations: s.rows.Authorizations,
 		Known: s.scopes.Known,
-	}, compile.Options{TrustDomain: options.TrustDomain})
+	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone})
 	return s
 }
