@@ -45,6 +45,7 @@ var rules = map[string]rule{
 	"snapshot/store":     {nil, "bytes at a place, whatever they are"},
 	"agent":              {[]string{"model", "identity", "agent/*", "snapshot"}, "every workload pays for its memory"},
 	"agent/*":            {[]string{"model", "agent/*", "snapshot"}, "every workload pays for its memory"},
+	"agent/standin":      {[]string{"model", "xds"}, "a server's sessions, in the agent of a workload that has none"},
 	"release":            {[]string{"api/*", "store"}, "a release never talks to Envoy or to xds"},
 	"release/*":          {[]string{"api/*", "release"}, "pure, or acting behind release's interfaces"},
 	"install/chart":      {nil, "objects of a chart; talks to nothing"},

@@ -15,8 +15,8 @@ import (
 	"weft.dev/agent/envoy"
 	"weft.dev/agent/health"
 	"weft.dev/agent/notify"
+	"weft.dev/agent/poll"
 	"weft.dev/agent/relay"
-	"weft.dev/agent/uplink"
 	"weft.dev/identity"
 	"weft.dev/model"
 )
@@ -44,6 +44,9 @@ type Options struct {
 	HostDir string // what Join wrote
 	Server  string // host:port; empty: the one that was joined
 	Pod     *Pod   // nil: the machine has joined
+	// Published is where the configuration is, where no server has it; nil: a server has.
+	// Who asks and what becomes of it is the agent's to fill in.
+	Published *poll.Options
 	// Registration is the workload. Ports that are 0 are picked, once for all.
 	Registration model.Registration
 	Command      []string    // the application; none: a gateway, or an application that runs already
@@ -65,11 +68,10 @@ type agent struct {
 	Options
 	files      identity.Dir
 	sockets    string
-	keeper     *keeper
+	home       home
 	relay      *relay.Service
 	admin      *envoy.Admin
-	session    *session
-	uplink     uplink.Uplink // of a machine
+	health     atomic.Value  // model.Health
 	leaveEnvoy func()        // ends what serveEnvoy began
 	upgrade    chan struct{} // Envoy is to be replaced
 	ready      atomic.Bool   // Envoy has served
@@ -93,20 +95,16 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	if err := a.keeper.open(ctx); err != nil {
+	upstream, err := a.home.open(ctx)
+	if err != nil {
 		return 1, err
 	}
+	defer upstream.Close()
 	// What runs beside the application outlives ctx: it is needed to drain.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer stop()
-	conn, err := a.connect()
-	if err != nil {
-		return 1, err
-	}
-	defer conn.Close()
-	a.session = newSession(conn, a.Registration, a.keeper.trust, o.Log)
 	process, err := a.process(binary)
 	if err != nil {
 		return 1, err
@@ -117,25 +115,19 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	stopped := make(chan struct{})
 	running.Go(func() { broken <- process.Run(envoying); close(stopped) })
 	defer func() { stopEnvoy(); <-stopped }() // before the streams that it lives on
-	if o.Pod == nil {
-		running.Go(func() { a.uplink.Run(background) })
-	}
-	running.Go(func() { a.relay.RunUpstream(background, conn) })
+	running.Go(func() { a.relay.RunUpstream(background, upstream) })
 	running.Go(func() { a.relay.RunCache(background) })
 	running.Go(func() {
 		ticker := time.NewTicker(relay.AskBound / 2)
 		defer ticker.Stop()
 		a.relay.RunTicks(background, ticker.C)
 	})
-	running.Go(func() { a.keeper.run(background) })
-	running.Go(func() { a.count(background) })
+	running.Go(func() { a.home.run(background) })
 	running.Go(func() { a.report(background) })
 	if o.Pod != nil {
 		running.Go(func() { a.answerKubelet(background) })
 	}
-	left := make(chan struct{})
-	running.Go(func() { a.session.run(background); close(left) })
-	return a.live(ctx, broken, left)
+	return a.live(ctx, broken)
 }
 
 // prepare takes the folder into use.
@@ -165,44 +157,28 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, nil, err
 	}
-	if unlock, err = exclusive(o.Dir); err != nil {
-		return nil, nil, err
-	}
-	defer func() {
-		if err != nil {
-			unlock()
-		}
-	}()
-	var held claims
-	unlockDir := unlock
-	unlock = func() { held.close(); unlockDir() }
-	a = &agent{files: identity.Dir(o.Dir), upgrade: make(chan struct{}, 1), leaveEnvoy: func() {}}
-	if o.Pod == nil {
-		o.Registration, err = assignPorts(a.files, o.Registration, &held)
-	}
+	unlockDir, err := exclusive(o.Dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.Server, err = ServerAddress(o.Server, o.HostDir); err != nil {
-		return nil, nil, err
-	}
+	var held claims
+	release := func() { held.close(); unlockDir() }
+	defer func() {
+		if err != nil {
+			release()
+		}
+	}()
+	a = &agent{Options: *o, files: identity.Dir(o.Dir), upgrade: make(chan struct{}, 1), leaveEnvoy: func() {}}
+	a.health.Store(model.Unhealthy)
 	if a.sockets, err = socketDir(o.Dir); err != nil {
 		return nil, nil, err
 	}
-	a.Options = *o
-	if o.Pod == nil {
-		if a.uplink, err = a.newUplink(); err != nil {
-			return nil, nil, err
-		}
-	}
 	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
-	r := o.Registration
-	a.keeper = &keeper{
-		files: a.files, hostDir: o.HostDir, server: o.Server, log: o.Log, changed: a.serveSecrets, pod: o.Pod,
-		wanted: model.RenewRequest{Namespace: r.Namespace, Account: model.Workload{ServiceAccount: r.ServiceAccount, App: r.App, Gateway: r.Gateway}.Account()},
+	if a.home, err = a.newHome(&held); err != nil {
+		return nil, nil, err
 	}
-	return a, unlock, nil
+	return a, release, nil
 }
 
 // exclusive keeps a second agent out of the folder.
@@ -221,26 +197,15 @@ func exclusive(dir string) (unlock func(), err error) {
 func (a *agent) path(name string) string   { return filepath.Join(a.Dir, name) }
 func (a *agent) socket(name string) string { return filepath.Join(a.sockets, name) }
 
-func (a *agent) serveSecrets(c *identity.Credential) {
-	all, err := secrets(c)
-	if err != nil {
-		a.Log.Error("the certificate cannot be given to Envoy", "why", err)
-		return
-	}
-	for _, one := range all {
-		a.relay.SetLocal(model.TypeSecret.TypeURL(), one)
-	}
+// account is whom the workload's identity names.
+func (a *agent) account() string {
+	r := a.Registration
+	return model.Workload{ServiceAccount: r.ServiceAccount, App: r.App, Gateway: r.Gateway}.Account()
 }
 
 // live is the workload's life: ready, serving, drained.
-func (a *agent) live(ctx context.Context, broken <-chan error, left <-chan struct{}) (int, error) {
-	defer func() {
-		close(a.session.leave)
-		select {
-		case <-left:
-		case <-time.After(leaveWait):
-		}
-	}()
+func (a *agent) live(ctx context.Context, broken <-chan error) (int, error) {
+	defer a.home.leave()
 	if err := a.awaitEnvoy(ctx, broken); err != nil || ctx.Err() != nil {
 		return 1, err
 	}
@@ -269,22 +234,13 @@ func (a *agent) endRedirection() {
 
 // awaitEnvoy waits until Envoy listens where this workload needs it.
 func (a *agent) awaitEnvoy(ctx context.Context, broken <-chan error) error {
-	var ports []uint32
-	switch r := a.Registration; {
-	case a.Pod != nil && r.Gateway == "":
-		ports = []uint32{model.RedirectedOutbound, model.RedirectedInbound}
-	case r.Gateway == "": // what a gateway listens on is for others to say
-		ports = append(ports, r.OutboundPort)
-		for _, p := range r.Ports {
-			ports = append(ports, p.ProxyPort)
-		}
-	}
+	ports := a.needs()
 	tick := time.NewTicker(readyInterval)
 	defer tick.Stop()
 	for began, said := time.Now(), time.Now(); !a.admin.Ready(ctx, ports); {
 		if time.Since(said) > sayInterval {
 			said = time.Now()
-			a.Log.Info("waiting for Envoy to be ready: it has no configuration yet", "for", time.Since(began).Round(time.Second))
+			a.sayWaiting(ctx, ports, time.Since(began))
 		}
 		select {
 		case <-ctx.Done():
@@ -299,6 +255,34 @@ func (a *agent) awaitEnvoy(ctx context.Context, broken <-chan error) error {
 	return nil
 }
 
+// needs are the ports at which Envoy listens when it can serve.
+func (a *agent) needs() (ports []uint32) {
+	switch r := a.Registration; {
+	case a.Pod != nil && r.Gateway == "":
+		return []uint32{model.RedirectedOutbound, model.RedirectedInbound}
+	case r.Gateway == "": // what a gateway listens on is for others to say
+		ports = append(ports, r.OutboundPort)
+		for _, p := range r.Ports {
+			if p.ProxyPort > 0 { // else the repository knows it
+				ports = append(ports, p.ProxyPort)
+			}
+		}
+	}
+	return ports
+}
+
+// sayWaiting says what Envoy lacks. A configuration whose ports are others is one that
+// was made for another workload, or before this one was started with other flags.
+func (a *agent) sayWaiting(ctx context.Context, ports []uint32, waited time.Duration) {
+	waited = waited.Round(time.Second)
+	if listens, ready := a.admin.Ports(ctx); ready && len(listens) > 0 {
+		a.Log.Warn("waiting for Envoy: its configuration has not all ports that this workload needs; without a server they are those of its Workload in the repository",
+			"for", waited, "needs", ports, "listens", listens)
+		return
+	}
+	a.Log.Info("waiting for Envoy to be ready: it has no configuration yet", "for", waited)
+}
+
 // serve returns when ctx has ended and the workload is drained, or when its
 // application, or Envoy for good, has ended.
 func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error {
@@ -309,7 +293,7 @@ func (a *agent) serve(ctx context.Context, app *app, broken <-chan error) error 
 		ended = app.ended
 	}
 	if a.Pod != nil || a.Registration.Gateway != "" {
-		a.session.set(model.Healthy) // Kubernetes says how the pod is
+		a.set(ctx, model.Healthy) // Kubernetes says how the pod is
 	} else {
 		go a.probe(probing)
 	}
@@ -355,10 +339,10 @@ func (a *agent) probe(ctx context.Context) {
 		switch {
 		case ctx.Err() != nil: // it may be draining by now
 		case healthy:
-			a.session.set(model.Healthy)
+			a.set(ctx, model.Healthy)
 		default:
 			a.Log.Warn("the application is not healthy any more", "why", why)
-			a.session.set(model.Unhealthy)
+			a.set(ctx, model.Unhealthy)
 		}
 	})
 }
@@ -373,7 +357,6 @@ func (a *agent) tell(state string) {
 // drain has nobody sent here any more, and lets what is under way end. Who calls
 // a gateway knows nothing of the mesh: it is told by the connection's end.
 func (a *agent) drain(ended <-chan struct{}) {
-	a.session.set(model.Draining)
 	if a.Registration.Gateway != "" {
 		if err := a.admin.Dismiss(context.Background()); err != nil {
 			a.Log.Warn("callers are not asked to leave", "why", err)
@@ -382,9 +365,7 @@ func (a *agent) drain(ended <-chan struct{}) {
 	}
 	wait, cancel := context.WithTimeout(context.Background(), confirmWait)
 	defer cancel()
-	if _, connected := a.session.state(); connected {
-		a.session.await(wait, model.Draining)
-	}
+	a.set(wait, model.Draining)
 	select {
 	case <-time.After(a.Drain):
 	case <-ended:
@@ -410,20 +391,10 @@ func (a *agent) awaitCallers() {
 	}
 }
 
-// count reads Envoy's counters and hands them on.
-func (a *agent) count(ctx context.Context) {
-	traffic := envoy.NewTraffic(a.admin)
-	tick := time.NewTicker(scrape)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			r, err := traffic.Report(ctx, a.relay.Names(model.TypeCluster.TypeURL()), now)
-			if err == nil && len(r.Edges) > 0 {
-				a.session.report(r)
-			}
-		}
+// set says how the workload is from now on.
+func (a *agent) set(ctx context.Context, h model.Health) {
+	if a.health.Swap(h) != h {
+		a.Log.Info("health", "is", h)
+		a.home.tell(ctx, h)
 	}
 }

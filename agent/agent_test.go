@@ -171,7 +171,11 @@ func get(client *http.Client, m *mesh, path string) string {
 		return ""
 	}
 	request.Host = "app.shop"
-	reply, err := client.Do(request)
+	return bodyOf(client.Do(request))
+}
+
+// bodyOf is what was answered; every error is "".
+func bodyOf(reply *http.Response, err error) string {
 	if err != nil {
 		return ""
 	}
@@ -415,14 +419,26 @@ func TestOneAgentPerFolder(t *testing.T) {
 func TestMemory(t *testing.T) {
 	m := newMesh(t)
 	hostDir := m.join()
+	o := options(t, m, filepath.Join(t.TempDir(), "app-1"), hostDir)
+	args := []string{"run", "--app", "app", "--namespace", "shop", "--name", "app-1", "--port", "80", "--address", "127.0.0.1",
+		"--dir", o.Dir, "--host-dir", hostDir, "--envoy", o.Envoy, "--drain", "100ms", "--"}
+	client := fresh()
+	memory(t, exec.Command(shipped(t), append(args, o.Command...)...), func() bool { return get(client, m, "/") == answer })
+}
+
+// shipped is the agent's binary.
+func shipped(t *testing.T) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "weft-agent")
 	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "weft.dev/cmd/weft-agent").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
-	o := options(t, m, filepath.Join(t.TempDir(), "app-1"), hostDir)
-	args := []string{"run", "--app", "app", "--namespace", "shop", "--name", "app-1", "--port", "80", "--address", "127.0.0.1",
-		"--dir", o.Dir, "--host-dir", hostDir, "--envoy", o.Envoy, "--drain", "100ms", "--"}
-	cmd := exec.Command(binary, append(args, o.Command...)...)
+	return binary
+}
+
+// memory measures an agent that serves calls.
+func memory(t *testing.T, cmd *exec.Cmd, serves func() bool) {
+	t.Helper()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -432,10 +448,9 @@ func TestMemory(t *testing.T) {
 		}
 		return cmd.Wait()
 	}
-	client := fresh()
-	until(t, "it serves", func() bool { return get(client, m, "/") == answer })
+	until(t, "it serves", serves)
 	for range 2000 {
-		get(client, m, "/")
+		serves()
 	}
 	resident := residentBytes(t, cmd.Process.Pid)
 	t.Logf("the agent's memory is %.1f MB", float64(resident)/(1<<20))

@@ -18,32 +18,32 @@ import (
 
 // connect is the one connection of the workload; it comes back by itself. On a
 // machine it goes by that of all of them.
-func (a *agent) connect() (*grpc.ClientConn, error) {
-	own := newRenewing(a.keeper.held.Load)
-	if a.Pod != nil {
-		return dial(a.Server, own, lasting()...)
+func (m *member) connect() (*grpc.ClientConn, error) {
+	own := newRenewing(m.keeper.held.Load)
+	if m.Pod != nil {
+		return dial(m.Server, own, lasting()...)
 	}
-	w := a.keeper.wanted
-	return dial("passthrough:///"+a.Server, uplink.Credentials(own), append(lasting(), a.uplink.Options(w.Namespace+"/"+w.Account)...)...)
+	w := m.keeper.wanted
+	return dial("passthrough:///"+m.Server, uplink.Credentials(own), append(lasting(), m.uplink.Options(w.Namespace+"/"+w.Account)...)...)
 }
 
 // newUplink is this agent's part in the machine's connection.
-func (a *agent) newUplink() (uplink.Uplink, error) {
-	sockets, err := socketDir(a.HostDir)
-	return uplink.Uplink{Dir: a.HostDir, Sockets: sockets, Log: a.Log, Connect: a.connectHost}, err
+func (m *member) newUplink() (uplink.Uplink, error) {
+	sockets, err := socketDir(m.HostDir)
+	return uplink.Uplink{Dir: m.HostDir, Sockets: sockets, Log: m.Log, Connect: m.connectHost}, err
 }
 
 // connectHost connects in the machine's name. Its credential is read at each
 // handshake: whichever agent comes first renews it.
-func (a *agent) connectHost() (*grpc.ClientConn, error) {
-	first, err := identity.LoadCredential(identity.Dir(a.HostDir), hostFile)
+func (m *member) connectHost() (*grpc.ClientConn, error) {
+	first, err := identity.LoadCredential(identity.Dir(m.HostDir), hostFile)
 	if err != nil {
 		return nil, err
 	}
 	var held atomic.Pointer[identity.Credential]
 	held.Store(first)
-	return dial(a.Server, newRenewing(func() *identity.Credential {
-		if c, err := identity.LoadCredential(identity.Dir(a.HostDir), hostFile); err == nil {
+	return dial(m.Server, newRenewing(func() *identity.Credential {
+		if c, err := identity.LoadCredential(identity.Dir(m.HostDir), hostFile); err == nil {
 			held.Store(c)
 		}
 		return held.Load()

@@ -31,11 +31,15 @@ func secrets(c *identity.Credential) ([]*discoveryv3.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
+	system, found := systemRoots()
+	if !found { // a call to the outside then fails, rather than reach whoever answers
+		system = inline(c.RootsPEM())
+	}
 	certificate := append(message(certificateChain, inline(c.ChainPEM())), message(certificateKey, inline(key))...)
 	return []*discoveryv3.Resource{
 		secret(model.SecretWorkload, message(secretCertificate, certificate)),
-		secret(model.SecretRoots, message(secretValidation, message(validationTrustedCA, inline(c.RootsPEM())))),
-		secret(model.SecretSystemRoots, message(secretValidation, message(validationTrustedCA, systemRoots(c)))),
+		trusted(model.SecretRoots, inline(c.RootsPEM())),
+		trusted(model.SecretSystemRoots, system),
 	}, nil
 }
 
@@ -47,15 +51,19 @@ var bundles = []string{
 	"/etc/ssl/cert.pem",
 }
 
-// systemRoots is the machine's bundle. Without one only the mesh is trusted:
-// a call to the outside then fails, rather than reach whoever answers.
-func systemRoots(c *identity.Credential) []byte {
+// systemRoots is the machine's bundle, if it has one.
+func systemRoots() (source []byte, found bool) {
 	for _, path := range bundles {
 		if _, err := os.Stat(path); err == nil {
-			return message(dataSourceFilename, []byte(path))
+			return message(dataSourceFilename, []byte(path)), true
 		}
 	}
-	return inline(c.RootsPEM())
+	return nil, false
+}
+
+// trusted is a secret that says whom to trust.
+func trusted(name string, source []byte) *discoveryv3.Resource {
+	return secret(name, message(secretValidation, message(validationTrustedCA, source)))
 }
 
 func secret(name string, content []byte) *discoveryv3.Resource {

@@ -38,7 +38,7 @@ func (a *agent) serveEnvoy(generation int) (bootstrap string, err error) {
 	}
 	r, name := a.Registration, fmt.Sprintf("bootstrap-%d.json", generation%2)
 	data, err := envoy.Bootstrap{
-		ID: r.Namespace + "/" + r.Name, Cluster: a.keeper.wanted.Account, Heap: a.Heap,
+		ID: r.Namespace + "/" + r.Name, Cluster: a.account(), Heap: a.Heap,
 		AgentSocket: socket, AdminSocket: a.socket("admin.sock"),
 	}.JSON()
 	if err != nil {

@@ -46,15 +46,11 @@ func newSession(conn grpc.ClientConnInterface, what model.Registration, roots fu
 // set says how the workload is from now on.
 func (s *session) set(h model.Health) {
 	s.mu.Lock()
-	differs := s.health != h
 	s.health = h
 	s.mu.Unlock()
-	if differs {
-		s.log.Info("health", "is", h)
-		select {
-		case s.changed <- struct{}{}:
-		default:
-		}
+	select {
+	case s.changed <- struct{}{}:
+	default:
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"weft.dev/agent/poll"
 	"weft.dev/model"
 )
 
@@ -28,9 +29,16 @@ type Status struct {
 	Health       model.Health       `json:"health"`
 	Connected    bool               `json:"connected"` // to the server
 	EnvoyReady   bool               `json:"envoyReady"`
-	Certificate  time.Time          `json:"certificateEnds"`
+	Certificate  time.Time          `json:"certificateEnds,omitzero"`
+	Published    *Published         `json:"published,omitempty"` // nil: a server has the configuration
 	AdminSocket  string             `json:"adminSocket"`
 	AgentProcess int                `json:"agentProcess"`
+}
+
+// Published is what a workload without a server knows of its configuration.
+type Published struct {
+	poll.State
+	InUse bool `json:"inUse"` // Envoy has accepted all of it
 }
 
 // ReadStatus reads the status of the agent that uses a folder.
@@ -49,11 +57,12 @@ func (a *agent) report(ctx context.Context) {
 	tick := time.NewTicker(statusInterval)
 	defer tick.Stop()
 	for {
-		health, connected := a.session.state()
-		now, err := json.Marshal(Status{
-			Workload: a.Registration, Health: health, Connected: connected, EnvoyReady: a.admin.Ready(ctx, nil),
-			Certificate: a.keeper.held.Load().Ends(), AdminSocket: a.socket("admin.sock"), AgentProcess: os.Getpid(),
-		})
+		status := Status{
+			Workload: a.Registration, Health: a.health.Load().(model.Health), EnvoyReady: a.admin.Ready(ctx, nil),
+			AdminSocket: a.socket("admin.sock"), AgentProcess: os.Getpid(),
+		}
+		a.home.describe(&status)
+		now, err := json.Marshal(status)
 		if err == nil && string(now) != string(last) {
 			last = now
 			err = a.files.Write(statusFile, now)

@@ -181,6 +181,9 @@ const (
 // Transparent says whether what an application calls is led into its proxy.
 func (i Interception) Transparent() bool { return i == Redirected || i == Caught }
 
+// DefaultOutbound is where a proxy takes its application's calls if nobody says where.
+const DefaultOutbound = 15001
+
 // Where the proxy of a workload with Redirected traffic takes it.
 const (
 	RedirectedOutbound = 15001

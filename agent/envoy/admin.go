@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -84,12 +85,18 @@ func (a *Admin) Connections(ctx context.Context) (int, error) {
 
 // Ready says whether Envoy has started and listens on these ports.
 func (a *Admin) Ready(ctx context.Context, ports []uint32) bool {
+	active, ready := a.Ports(ctx)
+	return ready && !slices.ContainsFunc(ports, func(port uint32) bool { return !slices.Contains(active, port) })
+}
+
+// Ports are those that Envoy listens on, if it has started.
+func (a *Admin) Ports(ctx context.Context) (active []uint32, ready bool) {
 	if _, err := a.get(ctx, "/ready"); err != nil {
-		return false
+		return nil, false
 	}
 	body, err := a.get(ctx, "/listeners?format=json")
 	if err != nil {
-		return false
+		return nil, false
 	}
 	var listeners struct {
 		Statuses []struct {
@@ -101,16 +108,12 @@ func (a *Admin) Ready(ctx context.Context, ports []uint32) bool {
 		} `json:"listener_statuses"`
 	}
 	if json.Unmarshal(body, &listeners) != nil {
-		return false
+		return nil, false
 	}
-	active := map[uint32]bool{}
 	for _, one := range listeners.Statuses {
-		active[one.Address.Socket.Port] = true
-	}
-	for _, port := range ports {
-		if !active[port] {
-			return false
+		if port := one.Address.Socket.Port; port > 0 { // an internal one has none
+			active = append(active, port)
 		}
 	}
-	return true
+	return active, true
 }

@@ -35,6 +35,7 @@ type runFlags struct {
 	health   healthFlags
 	redirect bool
 	exclude  excludeFlags
+	snapshot snapshotFlags
 	dir      string
 	file     string
 	verbose  bool
@@ -78,8 +79,10 @@ func (r *runFlags) set() *pflag.FlagSet {
 	f := newFlags(`Run an application, or a gateway, beside its own Envoy. The application starts when its proxy is ready. It is
 told its own port by $PORT, and reaches others by name through $HTTP_PROXY. On SIGTERM it leaves the mesh, drains,
 and stops. The exit code is the application's. Without a command it stands beside an application that runs already.
-A file, with the flags as keys and the command, says the same.`,
-		"  weft run --app reviews --version v1 --port 9080 -- ./reviews\n  weft run --gateway ingressgateway --port 80:8080\n  weft run --file /etc/weft/reviews.yaml")
+A file, with the flags as keys and the command, says the same. With --snapshots it needs no server: the configuration
+is what weft publish put there, and ports are what the repository says.`,
+		"  weft run --app reviews --version v1 --port 9080 -- ./reviews\n  weft run --gateway ingressgateway --port 80:8080\n  weft run --file /etc/weft/reviews.yaml\n"+
+			"  weft run --snapshots s3://mesh/live --snapshot-key trusted.pem --app reviews --name reviews-1 --port 9080:8080 -- ./reviews")
 	o := &r.options
 	f.StringVar(&o.Registration.App, "app", "", "the application, which is also the workload's identity")
 	f.StringVar(&o.Registration.Version, "version", "", "its version")
@@ -94,6 +97,7 @@ A file, with the flags as keys and the command, says the same.`,
 	f.Uint32Var(&o.Registration.OutboundPort, "outbound", 0, "`PORT` of loopback at which the application reaches others; default: picked once, told by $HTTP_PROXY")
 	f.BoolVar(&r.redirect, "redirect", false, "lead all TCP that the application calls to its proxy, which it need not know of; needs root, or NET_ADMIN and a cgroup")
 	r.exclude.set(f)
+	r.snapshot.set(f)
 	f.StringVar(&o.Server, "server", "", "host:port that agents connect to; default: the one that was joined")
 	f.StringVar(&o.HostDir, "host-dir", hostDir(), "folder of the machine's credentials")
 	f.StringVar(&r.dir, "dir", "", "folder of this workload; default: one in weft's data directory")
@@ -133,10 +137,8 @@ func (r *runFlags) understand() error {
 	if what.Host, err = hostName(); err != nil {
 		return err
 	}
-	if what.Address == "" {
-		if what.Address, err = localAddress(o.Server, o.HostDir); err != nil {
-			return err
-		}
+	if err := r.origin(); err != nil {
+		return err
 	}
 	what.Labels = r.labels
 	if what.Name = r.name; what.Name == "" {
@@ -146,6 +148,27 @@ func (r *runFlags) understand() error {
 		o.Dir = filepath.Join(identity.DataDir(), "workloads", what.Namespace, what.Name)
 	}
 	return nil
+}
+
+// origin is where the configuration comes from: a server, which has others call this
+// machine, or where somebody published it.
+func (r *runFlags) origin() (err error) {
+	o := &r.options
+	what := &o.Registration
+	if o.Published, err = r.snapshot.options(); err != nil {
+		return err
+	}
+	switch {
+	case o.Published != nil && o.Server != "":
+		return errors.New("--snapshots needs no --server: leave one of them out")
+	case o.Published != nil && r.redirect:
+		return errors.New("--redirect needs a server: what is published has proxies that applications know of")
+	case o.Published != nil && what.Gateway == "" && what.OutboundPort == 0:
+		what.OutboundPort = model.DefaultOutbound
+	case o.Published == nil && what.Address == "":
+		what.Address, err = localAddress(o.Server, o.HostDir)
+	}
+	return err
 }
 
 // attaches wants to know where an application listens that is not told so.

@@ -42,9 +42,8 @@ func newGuests(graph *flow.Graph, registered *flow.Collection[model.Workload]) *
 
 // What a guest has unless its node metadata says more.
 const (
-	defaultOutbound = 15001 // where it takes its application's calls
-	outboundField   = "outbound_port"
-	guestAddress    = "127.0.0.1" // nobody calls it
+	outboundField = "outbound_port"
+	guestAddress  = "127.0.0.1" // nobody calls it
 )
 
 // welcome gives the id of the proxy that opened the stream of ctx. It is that of
@@ -105,7 +104,7 @@ func guestRow(node xds.Node) (model.Workload, error) {
 	if namespace == "" || name == "" {
 		return model.Workload{}, fmt.Errorf("no id of a workload: start Envoy with --service-node NAMESPACE/NAME")
 	}
-	port := uint64(defaultOutbound)
+	port := uint64(model.DefaultOutbound)
 	if text, given := node.Metadata[outboundField]; given {
 		var err error
 		if port, err = strconv.ParseUint(text, 10, 16); err != nil || port == 0 {

@@ -84,7 +84,7 @@ func (s street) played() map[string]model.Workload {
 	all := map[string]model.Workload{}
 	play := func(namespace, app string) {
 		if namespace != "" && app != "" {
-			w := callerRow(namespace, app, app, defaultOutbound)
+			w := callerRow(namespace, app, app, model.DefaultOutbound)
 			all[w.Key()] = w
 		}
 	}
