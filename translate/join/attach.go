@@ -59,9 +59,6 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	if len(allowed) == 0 {
 		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no routes of the namespace %s; widen its allowed namespaces", name, t.Object.Namespace)
 	}
-	if len(hosts) == 0 {
-		a.Reason, a.Message = model.ProblemHostConflict, "all of its hosts belong to others"
-	}
 	unserved := r.unserved(t, name, hosts, allowed)
 	if a.Sections = sectionsFor(allowed, hosts); len(a.Sections) == 0 && len(hosts) > 0 {
 		a.Reason, a.Message = string(gatewayv1.RouteReasonNoMatchingListenerHostname), unserved

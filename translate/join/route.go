@@ -3,7 +3,6 @@ package join
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"weft.dev/api"
@@ -11,8 +10,8 @@ import (
 	"weft.dev/model"
 )
 
-// hostClaim is one object's wish to route a host at one place: at a gateway, or
-// at one listener of it, or between services.
+// hostClaim is one object's wish to route a host at one place: at a gateway of
+// Istio's, or between services.
 type hostClaim struct{ Place, Host string }
 
 func (c hostClaim) id() string { return c.Place + "|" + c.Host }
@@ -31,9 +30,9 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 	claims := items(m.parts, "host claims", func(x *flow.Ctx, p Part) []hostClaim {
 		var all []hostClaim
 		for _, t := range Of[model.RouteTable](p) {
-			for _, g := range t.Gateways {
+			for _, g := range slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return !owned(t, g) }) {
 				for _, host := range t.Hosts {
-					all = append(all, m.claim(x, t, g, host))
+					all = append(all, m.claim(x, g, host))
 				}
 			}
 		}
@@ -68,16 +67,18 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 	return routed
 }
 
-// claim of a table. Routes of different listeners do not meet.
-func (m *Mesh) claim(x *flow.Ctx, t model.RouteTable, at, host string) hostClaim {
+// owned says whether a host of the table belongs to one namespace at a gateway, or
+// in the mesh. Routes of the Gateway API merge at theirs, which says itself whose
+// routes it takes.
+func owned(t model.RouteTable, at string) bool {
+	return at == model.Mesh || t.Object.Kind == string(api.VirtualService)
+}
+
+func (m *Mesh) claim(x *flow.Ctx, at, host string) hostClaim {
 	if at == model.Mesh {
-		return hostClaim{at, m.host(x, host)}
+		host = m.host(x, host)
 	}
-	place := at + "#" + strings.Join(t.Sections, ",")
-	if t.Port != 0 {
-		place += ":" + strconv.Itoa(int(t.Port))
-	}
-	return hostClaim{place, host}
+	return hostClaim{at, host}
 }
 
 // resolver looks up what the tables of one part name.
@@ -135,9 +136,12 @@ const maxTables = 1 << 16
 
 // hosts of the table that its namespace may route at the gateway.
 func (r *resolver) hosts(t model.RouteTable, at string) []string {
+	if !owned(t, at) {
+		return t.Hosts
+	}
 	var won []string
 	for _, host := range t.Hosts {
-		claim := r.claim(r.x, t, at, host)
+		claim := r.claim(r.x, at, host)
 		o, _ := flow.Get(r.x, r.owners, claim.id())
 		if o.Namespace != t.Object.Namespace {
 			r.conflict(t, claim, o)
