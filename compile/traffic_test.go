@@ -213,19 +213,24 @@ func tunnel(t *testing.T, port int, target string) string {
 	return string(body)
 }
 
-// runEnvoy returns when the process is ready.
 func runEnvoy(t *testing.T, bootstrap map[string]any) {
 	t.Helper()
+	runEnvoyBy(t, exec.CommandContext, bootstrap)
+}
+
+// runEnvoyBy returns when the process, which command makes, is ready.
+func runEnvoyBy(t *testing.T, command func(context.Context, string, ...string) *exec.Cmd, bootstrap map[string]any) {
+	t.Helper()
 	folder := t.TempDir()
-	addressFile := filepath.Join(folder, "admin")
-	bootstrap["admin"] = map[string]any{"address": map[string]any{"socket_address": map[string]any{"address": "127.0.0.1", "port_value": 0}}}
+	admin := filepath.Join(folder, "admin") // a file, so that it may be in another network
+	bootstrap["admin"] = map[string]any{"address": map[string]any{"pipe": map[string]any{"path": admin}}}
 	config := filepath.Join(folder, "envoy.json")
 	if err := os.WriteFile(config, encodeJSON(t, bootstrap), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var log strings.Builder
-	process := exec.CommandContext(ctx, envoytest.Binary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error", "--admin-address-path", addressFile)
+	process := command(ctx, envoytest.Binary(t), "-c", config, "--use-dynamic-base-id", "--concurrency", "1", "-l", "error")
 	process.Stdout, process.Stderr = &log, &log
 	if err := process.Start(); err != nil {
 		t.Fatal(err)
@@ -237,14 +242,15 @@ func runEnvoy(t *testing.T, bootstrap map[string]any) {
 			t.Logf("envoy:\n%s", log.String())
 		}
 	})
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", admin)
+	}}}
+	defer client.CloseIdleConnections()
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		admin, _ := os.ReadFile(addressFile)
-		if len(admin) > 0 {
-			if r, err := http.Get("http://" + string(admin) + "/ready"); err == nil {
-				r.Body.Close()
-				if r.StatusCode == 200 {
-					return
-				}
+		if r, err := client.Get("http://envoy/ready"); err == nil {
+			r.Body.Close()
+			if r.StatusCode == 200 {
+				return
 			}
 		}
 		if time.Now().After(deadline) {

@@ -9,6 +9,7 @@ import (
 func TestEqualSeesEveryField(t *testing.T) {
 	seesEveryField[Service](t)
 	seesEveryField[Workload](t)
+	seesEveryField[Pod](t)
 	seesEveryField[Address](t)
 	seesEveryField[Certificate](t)
 }

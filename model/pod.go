@@ -11,6 +11,7 @@ type Pod struct {
 	Labels          map[string]string
 	ServiceAccount  string
 	Address         string // IP
+	DualStack       bool   // it has an address of the other version of IP, too
 	Ports           []PodPort
 	Ready           bool // Kubernetes sends requests to it
 	Leaving         bool // it is being deleted
@@ -26,6 +27,6 @@ type PodPort struct {
 func (p Pod) Key() string { return p.Namespace + "/" + p.Name }
 
 func (p Pod) Equal(o Pod) bool {
-	return p.Namespace == o.Namespace && p.Name == o.Name && p.ServiceAccount == o.ServiceAccount && p.Address == o.Address &&
+	return p.Namespace == o.Namespace && p.Name == o.Name && p.ServiceAccount == o.ServiceAccount && p.Address == o.Address && p.DualStack == o.DualStack &&
 		p.Ready == o.Ready && p.Leaving == o.Leaving && p.Proxy == o.Proxy && slices.Equal(p.Ports, o.Ports) && maps.Equal(p.Labels, o.Labels)
 }

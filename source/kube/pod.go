@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/fields"
@@ -49,6 +50,9 @@ func rowOf(p *corev1.Pod) (model.Pod, bool) {
 	}
 	if !model.Callable(row.Address) {
 		return row, false
+	}
+	for _, other := range p.Status.PodIPs {
+		row.DualStack = row.DualStack || strings.Contains(other.IP, ":") != strings.Contains(row.Address, ":")
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady {

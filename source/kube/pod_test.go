@@ -25,6 +25,11 @@ func TestRowOfPod(t *testing.T) {
 	if got, ok := rowOf(pod); !ok || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, ok, want)
 	}
+	pod.Status.PodIPs, want.DualStack = []corev1.PodIP{{IP: "10.244.0.5"}, {IP: "fd00:244::5"}}, true
+	if got, _ := rowOf(pod); !reflect.DeepEqual(got, want) {
+		t.Errorf("with two addresses: got %+v, want %+v", got, want)
+	}
+	pod.Status.PodIPs, want.DualStack = pod.Status.PodIPs[:1], false
 	now := metav1.Now()
 	pod.DeletionTimestamp, pod.Spec.HostNetwork, want.Leaving, want.Proxy = &now, true, true, false
 	if got, _ := rowOf(pod); !reflect.DeepEqual(got, want) {

@@ -75,7 +75,8 @@ func (n Namespace) Command(ctx context.Context, name string, args ...string) *ex
 	return exec.CommandContext(ctx, "nsenter", append([]string{"--net=/run/netns/" + n.Name, name}, args...)...)
 }
 
-// As does something in the namespace as a user, on a thread that ends with it.
+// As does something in the namespace as a user, on a thread that ends with it. An
+// Envoy ends with the thread that started it: start it later.
 func (n Namespace) As(user int, do func() error) error {
 	done := make(chan error)
 	go func() {

@@ -47,7 +47,7 @@ func workloadsOf(pods *flow.Collection[model.Pod], written *flow.Collection[item
 
 func workloadOf(p model.Pod) model.Workload {
 	w := model.Workload{
-		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.ServiceAccount, Address: p.Address,
+		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.ServiceAccount, Address: p.Address, DualStack: p.DualStack,
 		App: cmp.Or(p.Labels[appLabel], p.Labels[kubeAppLabel]), Version: cmp.Or(p.Labels[versionLabel], p.Labels[kubeVersionLabel]),
 		Interception: model.NoProxy, Health: model.Unhealthy,
 	}

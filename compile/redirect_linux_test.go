@@ -1,0 +1,69 @@
+package compile
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"testing"
+
+	rules "weft.dev/install/redirect"
+	"weft.dev/model"
+	"weft.dev/test/netns"
+)
+
+// A pod with addresses of both versions of IP, and what it calls, outside.
+const dualRows = `
+services:
+- {namespace: shop, name: reviews, selector: {app: reviews}, ports: [{number: 80, target: 8080, name: http, protocol: http}]}
+workloads:
+- {namespace: shop, name: web-1, app: web, interception: redirected, dualStack: true, address: ` + netns.InnerIP + `, outbound: 15001, ports: [{number: 8080, protocol: http, proxyPort: 8080, appPort: 8080}]}
+- {namespace: shop, name: reviews-1, app: reviews, interception: none, address: ` + netns.OuterIP + `, ports: [{number: 8080, protocol: http, proxyPort: 8080, appPort: 8080}]}
+`
+
+// What a pod calls and what calls it goes through its Envoy by both versions of IP.
+func TestDualStack(t *testing.T) {
+	pod, world := netns.Wired(t)
+	m := newMesh()
+	m.set(parseRows(t, []byte(dualRows)))
+	within(t, pod, rules.Rules{Outbound: model.RedirectedOutbound, Inbound: model.RedirectedInbound}.Apply) // Envoy is root here
+	answers(t, pod, 8080, "web")
+	answers(t, world, 8080, "reviews")
+	answers(t, world, 9000, "stray")
+	runEnvoyBy(t, pod.Command, staticBootstrapOf(t, m.viewOf(t, "shop/web-1"), newTestCA(t).secrets(t, "web")))
+	for _, c := range []struct {
+		from      netns.Namespace
+		url, want string
+	}{
+		{pod, "http://" + netns.OuterIP + "/", "reviews " + netns.InnerIP},
+		{pod, "http://[" + netns.OuterIP6 + "]/", "reviews " + netns.InnerIP}, // to the instance that is known
+		{pod, "http://" + netns.OuterIP + ":9000/", "stray " + netns.InnerIP},
+		{pod, "http://[" + netns.OuterIP6 + "]:9000/", "stray " + netns.InnerIP6},
+		{world, "http://" + netns.InnerIP + ":8080/", "web 127.0.0.6"},
+		{world, "http://[" + netns.InnerIP6 + "]:8080/", "web ::6"},
+	} {
+		curl := c.from.Command(t.Context(), "setpriv", "--reuid=1000", "--clear-groups", "curl", "-sS", "--max-time", "10", "-H", "Host: reviews.shop", c.url)
+		if got, err := curl.Output(); err != nil || string(got) != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.url, got, err, c.want)
+		}
+	}
+}
+
+func within(t *testing.T, n netns.Namespace, do func() error) {
+	t.Helper()
+	if err := n.As(0, do); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// answers says who was called, and from where.
+func answers(t *testing.T, n netns.Namespace, port int, name string) {
+	t.Helper()
+	var listener net.Listener
+	within(t, n, func() (err error) { listener, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err })
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, _, _ := net.SplitHostPort(r.RemoteAddr)
+		fmt.Fprint(w, name, " ", from)
+	})}
+	t.Cleanup(func() { server.Close() })
+	go func() { _ = server.Serve(listener) }()
+}
