@@ -24,6 +24,10 @@ const (
 // "namespace/account", in whose name it is. The host's certificate must allow it.
 const AsWorkload = "weft-workload"
 
+// MachineStreams is how many streams one connection may have: two for each of 1,024
+// workloads of a machine.
+const MachineStreams = 2048
+
 // JoinRequest trades a one-time token for the identity of a host: the right to
 // ask for the identities of workloads that the token names.
 type JoinRequest struct {

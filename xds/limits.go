@@ -40,9 +40,6 @@ const (
 const (
 	// maxMessage is the size of one request, in bytes.
 	maxMessage = 4 << 20
-	// maxStreams is how many streams one connection may have at once: two for each
-	// workload of a machine.
-	maxStreams = 512
 	// ping is when a silent connection is asked for life, and pong how long it may take to answer.
 	ping, pong = 30 * time.Second, 10 * time.Second
 )
@@ -110,7 +107,7 @@ func ServerOptions() []grpc.ServerOption {
 		grpc.InTapHandle(makeEndable),
 		grpc.ChainStreamInterceptor(greet),
 		grpc.MaxRecvMsgSize(maxMessage),
-		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxConcurrentStreams(model.MachineStreams),
 		// Windows of a fixed size: else gRPC sends a ping after each acknowledgement to measure the client.
 		grpc.InitialWindowSize(window),
 		grpc.InitialConnWindowSize(window),

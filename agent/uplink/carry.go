@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"strings"
+	"sync/atomic"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -37,9 +38,15 @@ func codecOf(method string) raw {
 
 var both = &grpc.StreamDesc{ClientStreams: true, ServerStreams: true}
 
-// carry makes a handler that brings each stream to conn.
+// carry makes a handler that brings each stream to conn. One more than conn may have
+// would wait there, without a word.
 func carry(conn grpc.ClientConnInterface) grpc.StreamHandler {
+	var carried atomic.Int64
 	return func(_ any, in grpc.ServerStream) error {
+		defer carried.Add(-1)
+		if carried.Add(1) > model.MachineStreams {
+			return status.Errorf(codes.ResourceExhausted, "the machine's connection has %d streams, which are all that it may: workload agents beyond that have connections of their own", model.MachineStreams)
+		}
 		method, _ := grpc.MethodFromServerStream(in)
 		ctx, cancel := context.WithCancel(in.Context())
 		defer cancel()

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
 
 	"weft.dev/model"
 )
@@ -29,6 +31,9 @@ func (u Uplink) Options(workload string) []grpc.DialOption {
 			if err == nil {
 				err = answered(stream)
 			}
+			if status.Code(err) == codes.ResourceExhausted {
+				d.leave()
+			}
 			if err != nil {
 				return nil, err
 			}
@@ -41,7 +46,19 @@ func (u Uplink) Options(workload string) []grpc.DialOption {
 type dialer struct {
 	socket string
 	mu     sync.Mutex
+	conn   net.Conn  // by the socket; nil: the newest is not
 	last   time.Time // that the socket took a connection which has carried nothing yet
+}
+
+// leave gives the connection by the socket up, which has no room: the next one goes
+// to the server itself.
+func (d *dialer) leave() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conn != nil {
+		d.conn.Close()
+		d.last = time.Now()
+	}
 }
 
 func (d *dialer) served() {
@@ -56,12 +73,12 @@ func (d *dialer) dial(ctx context.Context, server string) (net.Conn, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if time.Since(d.last) < trial {
-		d.last = time.Time{}
+		d.conn, d.last = nil, time.Time{}
 		return new(net.Dialer).DialContext(ctx, "tcp", server)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", d.socket)
 	if err == nil {
-		d.last = time.Now()
+		d.conn, d.last = conn, time.Now()
 	}
 	return conn, err
 }
