@@ -42,6 +42,7 @@ var rules = map[string]rule{
 	"xds":                {[]string{"flow", "model"}, "sessions know bytes, not features"},
 	"identity":           {[]string{"flow", "model", "api/*", "store"}, "certificates and tokens"},
 	"snapshot":           {[]string{"model"}, "bytes, whatever they say and wherever they are"},
+	"snapshot/publish":   {[]string{"model", "snapshot", "snapshot/store"}, "what is put where; compiles nothing"},
 	"snapshot/store":     {nil, "bytes at a place, whatever they are"},
 	"agent":              {[]string{"model", "identity", "agent/*", "snapshot"}, "every workload pays for its memory"},
 	"agent/*":            {[]string{"model", "agent/*", "snapshot"}, "every workload pays for its memory"},

@@ -48,7 +48,7 @@ func EncodeKey(key ed25519.PrivateKey) (private, public []byte, err error) {
 func PrivateKey(text []byte) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != privateBlock {
-		return nil, errors.New("no PEM block PRIVATE KEY in it; weft publish --make-key writes one")
+		return nil, errors.New("no PEM block PRIVATE KEY in it; weft snapshot-key FILE writes one")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -80,7 +80,7 @@ func PublicKeys(text []byte) ([]ed25519.PublicKey, error) {
 		all = append(all, key)
 	}
 	if len(all) == 0 {
-		return nil, errors.New("no PEM block PUBLIC KEY in it; weft publish --make-key writes one beside the private key")
+		return nil, errors.New("no PEM block PUBLIC KEY in it; weft snapshot-key FILE writes one beside the private key, as FILE.pub")
 	}
 	return all, nil
 }

@@ -23,6 +23,7 @@ const (
 	exitOK       = 0
 	exitError    = 1  // the command did not do what was asked
 	exitFindings = 2  // it did, and found something wrong: problems, a rolled back release
+	exitStale    = 3  // it did not, because something newer is there already
 	exitUsage    = 64 // wrong words on the command line
 	exitDenied   = 77 // the server does not let this user do that
 	exitNoServer = 75 // no server answered; trying again may help
@@ -69,7 +70,7 @@ func newRoot() *cobra.Command {
 		Long: `weft runs an Envoy service mesh, ships releases through it safely, and shows what happens.
 
 Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, release rolled back);
-64 wrong usage; 75 no server answers; 77 not allowed.`,
+3 not done, because something newer is published; 64 wrong usage; 75 no server answers; 77 not allowed.`,
 		Example:       "  weft serve --data ~/.weft\n  weft run --app reviews --version v1 --port 9080 -- ./reviews",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -81,7 +82,7 @@ Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, 
 	root.PersistentFlags().String("server", "", "http://HOST:PORT of a server that serves a folder (default: $WEFT_SERVER, then what the kubeconfig names)")
 	root.PersistentFlags().String("kubeconfig", "", "kubeconfig of the server (default: $WEFT_KUBECONFIG, then admin.kubeconfig in the data directory)")
 	root.AddCommand(
-		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newJoin(), newRun(), newToken(), newEnvoy(), newSystemd(),
+		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newPublish(), newSnapshotKey(), newJoin(), newRun(), newToken(), newEnvoy(), newSystemd(),
 		newApply(), newGet(), newEdges(), newExplain(), newScope(), newRelease(), newStatus(),
 	)
 	for _, c := range root.Commands() {
