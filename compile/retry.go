@@ -20,7 +20,7 @@ var (
 const (
 	defaultAttempts  = 2
 	retryStatusCodes = "retriable-status-codes"
-	otherHostTries   = 3 // how often another endpoint than those tried is looked for
+	otherHostTries   = 32 // how often another endpoint than those tried is looked for: one that fails at once is the least loaded, and of two it is offered three times of four
 	idempotencyKey   = "idempotency-key"
 	notIdempotent    = "POST|PATCH"
 )

@@ -38,7 +38,7 @@ func (k *check) note(what, remedy string) {
 }
 
 const (
-	oldestMinor = 29 // of Kubernetes 1: native sidecars are on from there
+	oldestMinor = 30 // of Kubernetes 1: native sidecars and hooks that sleep are on from there
 	oldestLinux = "4.18"
 	maxSkew     = time.Minute // certificates are valid from a little before they are made
 )

@@ -144,8 +144,8 @@ func TestNodes(t *testing.T) {
 		return `{apiVersion: v1, kind: Node, metadata: {name: a}, status: {nodeInfo: {kernelVersion: ` + kernel + `, kubeletVersion: ` + kubelet + `, operatingSystem: ` + system + `}}}`
 	}
 	for text, well := range map[string]bool{
-		node("6.1.0-13-amd64", "v1.35.4", "linux"): true, node("4.18.0-553.el8", "v1.29.0", "linux"): true,
-		node("4.14.336", "v1.30.1-eks", "linux"): false, node("5.15.0", "v1.28.9", "linux"): false, node("10.0", "v1.20.0", "windows"): true,
+		node("6.1.0-13-amd64", "v1.35.4", "linux"): true, node("4.18.0-553.el8", "v1.30.0", "linux"): true,
+		node("4.14.336", "v1.31.1-eks", "linux"): false, node("5.15.0", "v1.29.9", "linux"): false, node("10.0", "v1.20.0", "windows"): true,
 	} {
 		k := &check{Cluster: newCluster(t, text)}
 		k.nodes(t.Context())

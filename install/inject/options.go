@@ -38,6 +38,8 @@ const (
 	revisionAnnotation = "weft.dev/revision"
 	whyNotAnnotation   = "weft.dev/not-injected"
 
+	drainAnnotation = "weft.dev/drain-seconds"
+
 	excludeInbound  = "weft.dev/exclude-inbound-ports"
 	excludeOutbound = "weft.dev/exclude-outbound-ports"
 	excludeNetworks = "weft.dev/exclude-outbound-cidrs"

@@ -30,7 +30,7 @@ func Inject(pod *corev1.Pod, o Options, roots string) (Result, error) {
 	if err != nil {
 		return refusal(pod, err.Error())
 	}
-	p := patch{operations: parts.probes} // before containers move
+	p := patch{operations: parts.app} // before containers move
 	p.insert("/spec/initContainers", len(pod.Spec.InitContainers) == 0, parts.redirect, parts.proxy)
 	p.insert("/spec/volumes", len(pod.Spec.Volumes) == 0, parts.volumes...)
 	p.entry("/metadata/labels", len(pod.Labels) == 0, model.ProxyLabel, model.ProxySidecar)

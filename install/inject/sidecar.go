@@ -28,7 +28,7 @@ const (
 type sidecar struct {
 	redirect, proxy corev1.Container
 	volumes         []any
-	probes          []Operation // how those of the application change
+	app             []Operation // how the application's containers change
 }
 
 func newSidecar(pod *corev1.Pod, o Options, roots string) (sidecar, error) {
@@ -48,11 +48,14 @@ func newSidecar(pod *corev1.Pod, o Options, roots string) (sidecar, error) {
 	if err != nil {
 		return sidecar{}, err
 	}
+	if err := probes.drained(pod); err != nil {
+		return sidecar{}, err
+	}
 	return sidecar{
 		redirect: redirectContainer(o, flags),
 		proxy:    proxyContainer(o, resources, environment(o, roots, text)),
 		volumes:  volumes(),
-		probes:   probes.operations,
+		app:      probes.operations,
 	}, nil
 }
 

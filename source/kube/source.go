@@ -10,8 +10,10 @@ package kube
 
 import (
 	"context"
+	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 
 	"weft.dev/flow"
@@ -19,6 +21,13 @@ import (
 
 // pageSize is how many objects a list asks for at once.
 const pageSize = 500
+
+// How long an API server that does not answer is left alone. What it says once it is
+// back has to be known before the pods that it stops have drained.
+const (
+	firstWait = 200 * time.Millisecond
+	lastWait  = 2 * time.Second // at most twice that, with jitter
+)
 
 // Source is the collection of rows that the objects of one kind make.
 type Source[O runtime.Object, R flow.Row[R]] struct {
@@ -42,7 +51,9 @@ func (s *Source[O, R]) Synced() <-chan struct{} { return s.synced }
 // Run follows the objects until ctx ends. An API server that does not answer is
 // asked again, and the rows stay as they are.
 func (s *Source[O, R]) Run(ctx context.Context) error {
-	reflector := cache.NewReflectorWithOptions(s.from, s.kind, follower[O, R]{s}, cache.ReflectorOptions{Name: "weft", TypeDescription: s.name})
+	reflector := cache.NewReflectorWithOptions(s.from, s.kind, follower[O, R]{s}, cache.ReflectorOptions{
+		Name: "weft", TypeDescription: s.name, Backoff: &wait.Backoff{Duration: firstWait, Cap: lastWait, Factor: 2, Jitter: 1, Steps: 10},
+	})
 	reflector.WatchListPageSize = pageSize
 	reflector.RunWithContext(ctx)
 	return ctx.Err()
