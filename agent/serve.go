@@ -13,10 +13,12 @@ import (
 	"weft.dev/agent/envoy"
 )
 
-// process is the workload's Envoy. In a pod it is never replaced: the container is.
+// process is the workload's Envoy. In a pod it is never replaced: the container is,
+// and what goes wrong is said where Kubernetes keeps it.
 func (a *agent) process(binary string) (p envoy.Process, err error) {
 	p = envoy.Process{Binary: binary, LogFile: a.path("envoy.log"), Concurrency: a.Concurrency, Log: a.Log}
 	if a.Pod != nil {
+		p.LogFile = ""
 		p.Bootstrap, err = a.serveEnvoy(0)
 		return p, err
 	}

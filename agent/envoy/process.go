@@ -26,7 +26,7 @@ const (
 type Process struct {
 	Binary      string
 	Bootstrap   string // path of the bootstrap file
-	LogFile     string
+	LogFile     string // "": our standard error, which takes only what went wrong
 	Concurrency int
 	Hot         *Hot // nil: it is never replaced while it runs
 	Log         *slog.Logger
@@ -82,20 +82,26 @@ type started struct {
 }
 
 func (p Process) start(binary, bootstrap string, more ...string) (*started, error) {
-	out, err := p.openLog()
-	if err != nil {
-		return nil, err
+	out, level := os.Stderr, "warning"
+	if p.LogFile != "" {
+		var err error
+		if out, err = p.openLog(); err != nil {
+			return nil, err
+		}
+		level = "info"
 	}
 	// Component misc only says, again and again, that an extension of weft's choice is young.
 	cmd := exec.Command(binary, append([]string{"-c", bootstrap,
-		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", "info", "--component-log-level", "misc:error"}, more...)...)
+		"--concurrency", strconv.Itoa(max(1, p.Concurrency)), "--log-level", level, "--component-log-level", "misc:error"}, more...)...)
 	cmd.Stdout, cmd.Stderr = out, out
 	one, begun := &started{ended: make(chan struct{})}, make(chan error, 1)
 	go func() {
 		// The thread that starts Envoy must live as long as Envoy: see ChildAttributes.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		defer out.Close()
+		if p.LogFile != "" {
+			defer out.Close()
+		}
 		cmd.SysProcAttr = ChildAttributes()
 		err := cmd.Start()
 		one.process = cmd.Process
