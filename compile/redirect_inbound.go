@@ -2,6 +2,7 @@ package compile
 
 import (
 	"strconv"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -11,6 +12,9 @@ import (
 	"weft.dev/flow"
 	"weft.dev/model"
 )
+
+// inspectTimeout is how long a client may take to say something.
+const inspectTimeout = time.Second
 
 // InboundListener takes all calls of an application whose traffic is redirected.
 const InboundListener = "inbound"

@@ -30,8 +30,9 @@ func (t passage) Equal(o passage) bool {
 }
 
 // httpPort is a port number at which some service of the mesh speaks HTTP. Only
-// there is redirected traffic looked into: a protocol in which the server speaks
-// first would wait for the look to end. Key: the number.
+// there is redirected traffic looked into, for as long as it takes: clients open
+// connections of HTTP before they need them, and one that was taken for something
+// else stays with one instance and past every rule. Key: the number.
 type httpPort uint32
 
 func (p httpPort) Key() string           { return strconv.Itoa(int(p)) }
@@ -56,9 +57,15 @@ func passagesTo(_ *flow.Ctx, s shape) []passage {
 	return all
 }
 
+// serverFirst are ports of protocols in which the client waits for the server's
+// first word, and would for ever if we waited for the client's: ftp, ssh, smtp, pop3,
+// imap, submission, mysql, nats, vnc. A service that speaks HTTP there does so for all
+// but redirected callers: one team's mistake must not stop everybody's database.
+var serverFirst = []uint32{21, 22, 25, 110, 143, 587, 3306, 4222, 5900}
+
 func httpNumbers(s shape) (all []string) {
 	for _, p := range s.Ports {
-		if p.Protocol.IsHTTP() {
+		if p.Protocol.IsHTTP() && !slices.Contains(serverFirst, p.Number) {
 			all = append(all, strconv.Itoa(int(p.Number)))
 		}
 	}
@@ -94,11 +101,9 @@ func redirectedListener(s scope, identity string, http []httpPort, known []passa
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:               []*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)},
-		// Who says nothing for a while may be a client that waits for the server's first word.
-		ContinueOnListenerFiltersTimeout: true,
-		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
-		FilterChains:                     redirectedChains(s.learns(), http, known),
-		DefaultFilterChain:               &listenerv3.FilterChain{Name: straysName, Filters: leadOn(straysName)},
+		ListenerFiltersTimeout:        durationpb.New(0), // none
+		FilterChains:                  redirectedChains(s.learns(), http, known),
+		DefaultFilterChain:            &listenerv3.FilterChain{Name: straysName, Filters: leadOn(straysName)},
 	}
 }
 

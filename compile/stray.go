@@ -2,7 +2,6 @@ package compile
 
 import (
 	"strings"
-	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -18,8 +17,6 @@ import (
 const (
 	straysName    = "strays"
 	inboundStrays = "inbound.strays"
-
-	inspectTimeout = time.Second
 )
 
 func straysCluster() *clusterv3.Cluster {
