@@ -55,6 +55,14 @@ func serveApp() {
 			time.Sleep(streamPause)
 		}
 	})
+	http.HandleFunc("/held", func(w http.ResponseWriter, r *http.Request) {
+		begun := r.FormValue("begun")
+		_ = os.WriteFile(begun, nil, 0o600)
+		for exists(begun) {
+			time.Sleep(streamPause)
+		}
+		fmt.Fprint(w, "held")
+	})
 	http.HandleFunc("/exit", func(http.ResponseWriter, *http.Request) { os.Exit(7) })
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, os.Getenv("WEFT_APP"), " ", r.Host, " proxy ", ready)
@@ -62,6 +70,8 @@ func serveApp() {
 	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), nil))
 	os.Exit(1)
 }
+
+func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
 // record is a log that tests read.
 type record struct {

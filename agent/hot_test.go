@@ -99,6 +99,33 @@ func TestReplacementFails(t *testing.T) {
 	})
 }
 
+// A new one that crashes when it has taken over leaves the one before to end what it
+// has begun, while another is started.
+func TestNewOneCrashes(t *testing.T) {
+	m := newMesh(t)
+	r, _, hup := replaceable(t, m, patience)
+	before := r.log.envoy(t)
+	begun, held := filepath.Join(t.TempDir(), "begun"), make(chan string, 1)
+	go func() {
+		held <- get(&http.Client{Timeout: 2 * patience, Transport: &http.Transport{DisableKeepAlives: true}}, m, "/held?begun="+begun)
+	}()
+	until(t, "a call has begun", func() bool { return exists(begun) })
+	hup()
+	until(t, "a new Envoy has taken over", func() bool { return r.logged("has taken over") == 1 })
+	if err := r.log.envoy(t).Kill(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "another is started", func() bool { return r.logged("is started again") == 1 && get(fresh(), m, "/") == answer })
+	if err := os.Remove(begun); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-held; got != "held" {
+		t.Errorf("what was begun before was answered with %q", got)
+	}
+	r.stop()
+	until(t, "the one before ends with the agent", func() bool { return before.Signal(syscall.Signal(0)) != nil })
+}
+
 // replace puts another file in place, as an upgrade does.
 func replace(t *testing.T, path, text string) {
 	t.Helper()

@@ -68,6 +68,7 @@ func (p Process) replaceable(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-f.current.ended:
+			f.spare(ctx)
 			return f.current.err
 		case <-old:
 			f.cut.Stop()
@@ -145,6 +146,15 @@ func (f *family) awaitServing(ctx context.Context, next *started) error {
 		}
 	}
 	return nil
+}
+
+// spare lets the old one end what it has begun, beside the one that is started in the
+// place of the new one. It cannot take connections again: Envoy has no way back.
+func (f *family) spare(ctx context.Context) {
+	if f.old != nil {
+		context.AfterFunc(ctx, f.old.stop)
+		f.old = nil
+	}
 }
 
 // end stops both, the one that takes connections first.
