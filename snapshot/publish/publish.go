@@ -157,12 +157,15 @@ func (r Request) upload(ctx context.Context, to store.Writer, before snapshot.In
 // replace keeps the index before, and swaps it. When the answer is lost, what is
 // there says who won.
 func replace(ctx context.Context, to store.Writer, before published, next []byte) error {
+	if err := probe(ctx, to); err != nil {
+		return err
+	}
 	if before.Sequence > 0 {
 		if err := put(ctx, to, replacedName(before.Sequence), before.data); err != nil {
 			return err
 		}
 	}
-	err := swap(ctx, to, before.tag, next)
+	err := swap(ctx, to, snapshot.IndexFile, before.tag, next)
 	if err == nil {
 		return nil
 	}
@@ -171,6 +174,27 @@ func replace(ctx context.Context, to store.Writer, before published, next []byte
 	}
 	if errors.Is(err, store.ErrChanged) {
 		return fmt.Errorf("%s: %w: sequence %d, which this was to follow, is not the newest any more; render and publish again: %w", to, ErrStale, before.Sequence, err)
+	}
+	return err
+}
+
+const (
+	probeFile = "probe"
+	noTag     = `"0"`
+)
+
+// probe wants the place to refuse to replace what is not there as it is said to
+// be. There are web servers that do not care, and where one is, nobody wins a race.
+func probe(ctx context.Context, at store.Writer) error {
+	if err := put(ctx, at, probeFile, nil); err != nil {
+		return err
+	}
+	err := swap(ctx, at, probeFile, noTag, nil)
+	if err == nil {
+		return fmt.Errorf("%s: it replaces files whatever If-Match says: two publishers at once would undo each other; use a place that keeps to it", at)
+	}
+	if errors.Is(err, store.ErrChanged) {
+		return nil
 	}
 	return err
 }
@@ -187,8 +211,8 @@ func put(ctx context.Context, to store.Writer, name string, data []byte) error {
 	return to.Put(ctx, name, data)
 }
 
-func swap(ctx context.Context, to store.Writer, tag string, data []byte) error {
+func swap(ctx context.Context, to store.Writer, name, tag string, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTime)
 	defer cancel()
-	return to.Swap(ctx, snapshot.IndexFile, tag, data)
+	return to.Swap(ctx, name, tag, data)
 }

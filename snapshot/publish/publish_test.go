@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	"google.golang.org/protobuf/proto"
+
 	"weft.dev/model"
 	"weft.dev/snapshot"
 	"weft.dev/snapshot/publish"
@@ -24,11 +27,22 @@ var (
 	trusted = []ed25519.PublicKey{key.Public().(ed25519.PublicKey)}
 )
 
-// viewOf is a view with clusters of these services.
+// viewOf is a view with clusters of these services, of which some are "NAME down".
 func viewOf(services ...string) []byte {
 	var all []*model.Resource
 	for _, name := range services {
-		all = append(all, model.NewResource(model.Resource{Type: model.TypeCluster, Name: model.ClusterName(name, 80, "")}))
+		name, down := strings.CutSuffix(name, " down")
+		cluster := model.ClusterName(name, 80, "")
+		all = append(all, model.NewResource(model.Resource{Type: model.TypeCluster, Name: cluster}))
+		endpoints := &endpointv3.ClusterLoadAssignment{ClusterName: cluster}
+		if !down {
+			endpoints.Endpoints = []*endpointv3.LocalityLbEndpoints{{Priority: 1}}
+		}
+		body, err := proto.Marshal(endpoints)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, model.NewResource(model.Resource{Type: model.TypeEndpoint, Name: cluster, Body: body}))
 	}
 	return snapshot.EncodeView(all)
 }
@@ -161,9 +175,11 @@ func TestRemovals(t *testing.T) {
 	}{
 		"nothing":                  {request("", "a", twenty...), request("", "a", append(twenty, "u")...), ""},
 		"a few of many":            {request("", "a", twenty...), request("", "a", twenty[3:]...), ""},
-		"many":                     {request("", "a", twenty...), request("", "a", twenty[4:]...), "proxy shop/a loses 4 of 20 clusters: a:80, b:80, c:80, ..."},
+		"many":                     {request("", "a", twenty...), request("", "a", twenty[4:]...), "proxy shop/a loses 4 of 20 clusters that have endpoints: a:80, b:80, c:80, ..."},
 		"one of three":             {request("", "a", "x", "y", "z"), request("", "a", "x", "y"), ""},
-		"all":                      {request("", "a", "x"), request("", "a"), "shop/a loses 1 of 1 clusters: x:80"},
+		"all":                      {request("", "a", "x"), request("", "a"), "shop/a loses 1 of 1 clusters that have endpoints: x:80"},
+		"all endpoints":            {request("", "a", "x", "y"), request("", "a", "x down", "y down"), "shop/a loses 2 of 2 clusters that have endpoints"},
+		"what was down":            {request("", "a", "x down", "y"), request("", "a", "y"), ""},
 		"others, as many":          {request("", "a", "x", "y", "z"), request("", "a", "1", "2", "3"), "loses 3 of 3"},
 		"a proxy":                  {with(request("", "a", "x"), "b", "x"), request("", "b", "x"), "proxy shop/a gets nothing any more"},
 		"of the second proxy only": {with(request("", "a", "x"), "b", twenty...), with(request("", "a", "x"), "b", twenty[9:]...), "proxy shop/b loses 9 of 20"},
@@ -272,5 +288,22 @@ func (d deaf) Swap(ctx context.Context, name, tag string, data []byte) error {
 func TestLostAnswer(t *testing.T) {
 	if got := must(t, deaf{newMemory()}, request("r1", "a", "one")); got.Sequence != 1 || !got.Changed {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// careless is a server that does not know If-Match.
+type careless struct{ *memory }
+
+func (c careless) Swap(ctx context.Context, name, _ string, data []byte) error {
+	return c.Put(ctx, name, data)
+}
+
+func TestPlaceWithoutCompareAndSwap(t *testing.T) {
+	at := newMemory()
+	if _, err := publish.Publish(t.Context(), careless{at}, request("r1", "a", "one")); err == nil || !strings.Contains(err.Error(), "If-Match") {
+		t.Errorf("got %v", err)
+	}
+	if _, there := at.files[snapshot.IndexFile]; there {
+		t.Error("it was published")
 	}
 }

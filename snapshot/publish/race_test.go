@@ -18,7 +18,7 @@ import (
 	"weft.dev/test/objectstore"
 )
 
-var interleavings = flag.Int("interleavings", 1000, "of each store that takes no time")
+var interleavings = flag.Uint64("interleavings", 1000, "of each store on this machine; -short: 50")
 
 // memory is a store whose tags are numbers.
 type memory struct {
@@ -234,16 +234,22 @@ func (r *race) look() {
 }
 
 func TestRaces(t *testing.T) {
+	if testing.Short() {
+		*interleavings = 50
+	}
 	t.Run("memory", func(t *testing.T) {
-		for seed := range uint64(*interleavings) {
+		for seed := range *interleavings {
 			runRace(t, newMemory(), seed)
 		}
 	})
 	t.Run("folder", func(t *testing.T) {
-		for seed := range uint64(*interleavings) {
+		for seed := range *interleavings {
 			runRace(t, open(t, t.TempDir(), ""), seed)
 		}
 	})
+	if testing.Short() {
+		return
+	}
 	t.Run("s3", func(t *testing.T) {
 		for _, line := range objectstore.Environment() {
 			name, value, _ := strings.Cut(line, "=")

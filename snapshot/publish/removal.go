@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,16 +72,27 @@ func goneOf(had, has []string) string {
 		return ""
 	}
 	shown := gone[:min(len(gone), minGone)]
-	return fmt.Sprintf("%d of %d clusters: %s", len(gone), len(had), strings.Join(shown, ", ")+strings.Repeat(", ...", min(1, len(gone)-len(shown))))
+	return fmt.Sprintf("%d of %d clusters that have endpoints: %s", len(gone), len(had), strings.Join(shown, ", ")+strings.Repeat(", ...", min(1, len(gone)-len(shown))))
 }
 
-// clusters are those of services in a view, sorted.
+// clusters are those of services in a view that lead anywhere, sorted.
 func clusters(view []byte) (names []string, err error) {
 	all, err := snapshot.DecodeView(view)
+	empty := map[string]bool{}
 	for _, r := range all {
-		if _, _, _, ok := model.ParseClusterName(r.Name); ok && r.Type == model.TypeCluster {
+		empty[r.Name] = empty[r.Name] || r.Type == model.TypeEndpoint && bytes.Equal(r.Body, emptyAssignment(r.Name))
+	}
+	for _, r := range all {
+		if _, _, _, ok := model.ParseClusterName(r.Name); ok && r.Type == model.TypeCluster && !empty[r.Name] {
 			names = append(names, r.Name)
 		}
 	}
 	return names, err
+}
+
+// emptyAssignment is a ClusterLoadAssignment without endpoints: its first field,
+// the name, is all of it.
+func emptyAssignment(name string) []byte {
+	const clusterName = 1<<3 | 2
+	return append(binary.AppendUvarint([]byte{clusterName}, uint64(len(name))), name...)
 }

@@ -38,17 +38,22 @@ func openS3(target *url.URL, endpoint string) (Writer, error) {
 		region: cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), defaultRegion),
 		keys:   credentials.NewChainCredentials([]credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{}}),
 	}
-	endpoint = cmp.Or(endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"))
-	at := fmt.Sprintf("https://%s.s3.%s.amazonaws.com", target.Host, s.region)
-	if endpoint != "" {
-		at = strings.TrimSuffix(endpoint, "/") + "/" + target.Host
-	}
 	var err error
-	if s.bucket, err = url.Parse(at); err != nil || s.bucket.Host == "" {
+	endpoint = cmp.Or(endpoint, os.Getenv("AWS_ENDPOINT_URL_S3"), os.Getenv("AWS_ENDPOINT_URL"))
+	if s.bucket, err = url.Parse(bucketURL(target.Host, endpoint, s.region)); err != nil || s.bucket.Host == "" {
 		return nil, fmt.Errorf("endpoint %q: want http(s)://HOST", endpoint)
 	}
 	s.web = web{base: s.bucket.JoinPath(s.prefix), sign: s.signed}
 	return s, nil
+}
+
+// bucketURL has the bucket in its path where it cannot be in the name of a host:
+// other servers have no such names, and no certificate is for a name with more dots.
+func bucketURL(bucket, endpoint, region string) string {
+	if endpoint == "" && !strings.Contains(bucket, ".") {
+		return fmt.Sprintf("https://%s.s3.%s.amazonaws.com", bucket, region)
+	}
+	return strings.TrimSuffix(cmp.Or(endpoint, "https://s3."+region+".amazonaws.com"), "/") + "/" + bucket
 }
 
 func (s *s3) String() string { return s.target }
