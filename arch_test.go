@@ -31,7 +31,7 @@ var rules = map[string]rule{
 	"api/*":              {[]string{"api/*"}, "types only"},
 	"store":              {[]string{"api/*"}, "where resources live, not what they mean"},
 	"store/*":            {[]string{"api/*", "store/*"}, "where resources live, not what they mean"},
-	"source/*":           {[]string{"flow", "model", "api/*", "store", "identity"}, "the outside world to rows, no decisions"},
+	"source/*":           {[]string{"flow", "model", "api/*", "store", "identity", "source/mass"}, "the outside world to rows, no decisions"},
 	"source/git":         {[]string{"flow", "model", "identity", "source/folder"}, "commits of a repository, each read as a folder is"},
 	"translate":          {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},
 	"translate/*":        {[]string{"flow", "model", "api/*", "translate/*"}, "accepted kinds to model rows; no I/O"},

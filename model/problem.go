@@ -14,6 +14,7 @@ const (
 	ProblemNotHonoured    = "NotHonoured"    // weft does not do this (yet)
 	ProblemUnreachable    = "Unreachable"    // a rule that no request can reach
 	ProblemRefused        = "Refused"        // a proxy refused what came of it
+	ProblemHeld           = "Held"           // too much disappeared at once: it stays in effect
 	ProblemStale          = "Stale"          // the newest cannot be had: what was read before is in effect
 )
 

@@ -30,6 +30,7 @@ import (
 // the data directory.
 func folderFront(flags serveFlags, graph *flow.Graph, log *slog.Logger) (front, error) {
 	files := folder.New(flags.config, graph, log)
+	files.Remember(identity.Dir(flags.data))
 	return filesFront("the folder "+flags.config, files, files.Run, flags.data, graph, log)
 }
 

@@ -6,6 +6,6 @@
 // that an API server would have refused an object for. The first commit has everything; from then on a changed
 // file is read at once, and only its objects are replaced. What cannot be used
 // never takes away what was good: a broken file or object keeps its last good
-// rows, and a removal waits a moment, since a file is often replaced by removing it
-// first. The package decides nothing: what a row means is for translate.
+// rows, a removal waits a moment, since a file is often replaced by removing it
+// first, and removals in mass wait until somebody means them. The package decides nothing: what a row means is for translate.
 package folder

@@ -26,6 +26,8 @@ const (
 	// removalGrace is how long an object that is gone from its file stays: vim,
 	// git and many scripts remove or empty a file before they write it again.
 	removalGrace = 100 * time.Millisecond
+	// maxRemovalGrace is how long others that leave keep one from leaving.
+	maxRemovalGrace = 2 * time.Second
 	// rescanInterval is when everything is looked at without an event, by size, time and inode
 	// only: a network file system tells of nothing, nor does a link whose far end changes.
 	rescanInterval = time.Minute

@@ -34,6 +34,9 @@ type Source struct {
 	reader reader
 	state  state
 	synced chan struct{}
+
+	memory Memory // nil: nothing is remembered
+	kept   remembered
 }
 
 // New makes the source; it is empty until Run or Show has read everything once.
@@ -45,7 +48,7 @@ func New(dir string, graph *flow.Graph, log *slog.Logger) *Source {
 		graph:    graph, log: log,
 		tree:   tree{dir: dir, watched: map[string]identity{}},
 		reader: reader{dir: dir, called: dir, schemas: newSchemas(), seed: maphash.MakeSeed()},
-		state:  newState(),
+		state:  newState(writeToken(filepath.Join(dir, allowFile))),
 		synced: make(chan struct{}),
 	}
 }
@@ -66,6 +69,9 @@ func (s *Source) Run(ctx context.Context) error {
 	defer watcher.Close()
 	s.tree.watcher = watcher
 	s.load()
+	if err := s.await(ctx); err != nil {
+		return err
+	}
 	close(s.synced)
 	return s.follow(ctx, watcher)
 }
@@ -77,11 +83,14 @@ var errNoFolder = errors.New("it is no folder")
 // as if the folder stood at a path. Show is instead of Run, and is not called twice at a time.
 func (s *Source) Show(dir, called string) {
 	s.tree.dir, s.reader.dir, s.reader.called = dir, dir, called
+	s.state.held.reviewed, s.state.held.remedy = true, func(string) string { return "nothing would be left, so keep one of them" }
 	select {
 	case <-s.synced:
 		paths, _ := s.changed(".")
 		s.read(paths)
-		s.state.remove(time.Now())
+		if now := time.Now(); !s.state.guard(now) {
+			s.state.remove(now)
+		}
 		s.commit()
 	default:
 		s.load()
@@ -95,6 +104,7 @@ func (s *Source) follow(ctx context.Context, watcher *fsnotify.Watcher) error {
 	removal := time.NewTimer(time.Hour)
 	defer removal.Stop()
 	for {
+		s.keep()
 		removal.Reset(s.state.nextRemoval(time.Now()))
 		select {
 		case event := <-watcher.Events:
@@ -105,8 +115,7 @@ func (s *Source) follow(ctx context.Context, watcher *fsnotify.Watcher) error {
 		case <-slow.C:
 			s.compare(".")
 		case <-removal.C:
-			s.state.remove(time.Now().Add(-removalGrace))
-			s.take(nil)
+			s.remove(time.Now())
 		case <-ctx.Done():
 			return ctx.Err()
 		}

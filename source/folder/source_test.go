@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,16 +32,35 @@ type world struct {
 	graph   *flow.Graph
 	commits chan flow.Revision
 	deleted atomic.Int32 // objects, so far
+	memory  folder.Memory
+	log     chan string // what is warned of
+	ended   chan error
+	stop    func()
 }
 
 func newWorld(t testing.TB) *world {
-	return &world{t: t, dir: t.TempDir(), commits: make(chan flow.Revision, 10_000)}
+	return &world{t: t, dir: t.TempDir(), commits: make(chan flow.Revision, 10_000), log: make(chan string, 1000)}
+}
+
+// Write takes a line of the log.
+func (w *world) Write(line []byte) (int, error) {
+	w.log <- string(line)
+	return w.t.Output().Write(line)
 }
 
 func (w *world) start() {
 	w.t.Helper()
+	w.begin()
+	w.synced()
+}
+
+// begin runs a source; the one before has to be stopped.
+func (w *world) begin() {
 	w.graph = flow.New(flow.Options{})
-	w.source = folder.New(w.dir, w.graph, slog.New(slog.NewTextHandler(w.t.Output(), nil)))
+	w.source = folder.New(w.dir, w.graph, slog.New(slog.NewTextHandler(w, nil)))
+	if w.memory != nil {
+		w.source.Remember(w.memory)
+	}
 	w.source.Observe(func(rev flow.Revision, changes []flow.Change[api.Object]) {
 		for _, c := range changes {
 			if c.New == nil {
@@ -53,16 +73,22 @@ func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- w.source.Run(ctx) }()
-	w.t.Cleanup(func() {
+	w.ended = ended
+	w.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != context.Canceled {
 			w.t.Error(err)
 		}
 	})
+	w.t.Cleanup(w.stop)
+}
+
+func (w *world) synced() {
+	w.t.Helper()
 	select {
 	case <-w.source.Synced():
-	case err := <-ended:
-		ended <- err
+	case err := <-w.ended:
+		w.ended <- err
 		w.t.Fatal(err)
 	case <-time.After(deadline):
 		w.t.Fatal("the folder is not read")
@@ -204,6 +230,7 @@ func TestSource(t *testing.T) {
 	w.write("sub/old/deep/d.yaml", entry("e"))
 	w.until("e in the folder that moved", func() bool { return slices.Contains(w.keys(), "ServiceEntry/default/e") })
 	w.must(os.RemoveAll(w.path("sub")))
+	w.allow()
 	w.until("the folder is gone", w.has("HTTPRoute/shop/r", "ServiceEntry/default/a"))
 }
 

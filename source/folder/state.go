@@ -21,6 +21,7 @@ type state struct {
 	leaving map[claim]time.Time      // objects that are gone from their files, and since when
 	folders map[string]model.Problem // of folders that cannot be read
 	shown   map[string][]string      // key of an object -> keys of the problems that its claims have with each other
+	held    held
 
 	// Since the last time that it was settled:
 	dirty map[string]struct{} // keys of objects that are to be decided anew
@@ -36,9 +37,15 @@ type claim struct{ path, key string }
 type file struct {
 	stamp    stamp
 	sum      uint64
-	places   map[string]string // key of an object -> where it stands
+	places   map[string]spot // key of an object -> what was good of it
 	problems []model.Problem
 	imports  map[string]uint64 // what a program imported when it was read: sums by path
+}
+
+// spot is where an object stands, and how many endpoints it has there.
+type spot struct {
+	where     string
+	endpoints int
 }
 
 // delta is what changes.
@@ -49,11 +56,12 @@ type delta struct {
 	solved []string
 }
 
-func newState() state {
+func newState(remedy func(token string) string) state {
 	return state{
 		files: map[string]*file{}, claims: map[string][]string{}, leaving: map[claim]time.Time{},
 		folders: map[string]model.Problem{}, shown: map[string][]string{}, dirty: map[string]struct{}{},
 		owners: map[string]string{}, fresh: map[claim]api.Object{}, again: map[string]struct{}{},
+		held: held{remedy: remedy, shrunk: map[string]string{}},
 	}
 }
 
@@ -134,7 +142,7 @@ func (s *state) take(r reading, now time.Time) {
 		if r.missing {
 			return
 		}
-		f = &file{places: map[string]string{}}
+		f = &file{places: map[string]spot{}}
 		s.files[r.path] = f
 	}
 	s.bytes -= f.stamp.size
@@ -147,6 +155,7 @@ func (s *state) take(r reading, now time.Time) {
 	if r.same {
 		return
 	}
+	s.doubt(&r, f, now)
 	s.solve(f.problems...)
 	f.problems, f.imports = r.problems, r.imports
 	s.out.found = append(s.out.found, f.problems...)
@@ -164,7 +173,7 @@ func (s *state) replace(r reading, f *file, now time.Time) {
 		if _, had := f.places[key]; !had {
 			s.claim(key, r.path)
 		}
-		f.places[key] = r.places[i]
+		f.places[key] = spot{r.places[i], o.Endpoints()}
 		s.fresh[claim{r.path, key}] = o
 		s.dirty[key] = struct{}{}
 	}
@@ -194,13 +203,25 @@ func (s *state) claim(key, path string) {
 	s.claims[key] = slices.Insert(paths, i, path)
 }
 
-// nextRemoval is how long nothing is to be removed.
+// nextRemoval is how long nothing is to be removed. What leaves together is
+// decided together: a large folder takes a while to vanish.
 func (s *state) nextRemoval(now time.Time) time.Duration {
-	wait := rescanInterval
-	for _, since := range s.leaving {
-		wait = min(wait, since.Add(removalGrace).Sub(now))
+	if s.held.any() {
+		return holdInterval
 	}
-	return max(wait, 0)
+	var first, last time.Time
+	for _, since := range s.leaving {
+		if first.IsZero() || since.Before(first) {
+			first = since
+		}
+		if since.After(last) {
+			last = since
+		}
+	}
+	if first.IsZero() {
+		return rescanInterval
+	}
+	return max(0, min(last.Add(removalGrace).Sub(now), first.Add(maxRemovalGrace).Sub(now)))
 }
 
 // remove ends the claims of what has left for good: it was gone at a time.
@@ -249,7 +270,7 @@ func (s *state) decide(key string) {
 			winner = path
 			continue
 		}
-		p := conflict(key, s.files[path].places[key], s.files[winner].places[key])
+		p := conflict(key, s.files[path].places[key].where, s.files[winner].places[key].where)
 		s.out.found = append(s.out.found, p)
 		s.shown[key] = append(s.shown[key], p.Key())
 	}

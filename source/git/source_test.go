@@ -256,6 +256,30 @@ func TestBadFiles(t *testing.T) {
 	w.has("a", "b2", "c", "large")
 }
 
+// A commit takes away what it wants, but for all of it.
+func TestEmptied(t *testing.T) {
+	w := newWorld(t)
+	for i := range 5 {
+		w.server.Write(fmt.Sprintf("%d.yaml", i), entry(fmt.Sprintf("a%d", i)))
+	}
+	w.start()
+	w.serves(w.server.Push())
+	for i := range 4 {
+		w.server.Write(fmt.Sprintf("%d.yaml", i), "# nothing\n")
+	}
+	w.serves(w.server.Push())
+	w.has("a4")
+	w.sound()
+	w.server.Write("4.yaml", "# nothing\n")
+	w.serves(w.server.Push())
+	w.says("File . Held 1 of 1 objects are gone at once, ServiceEntry/default/a4: they stay in effect; nothing would be left, so keep one of them")
+	w.has("a4")
+	w.server.Write("0.yaml", entry("b"))
+	w.serves(w.server.Push())
+	w.has("b")
+	w.sound()
+}
+
 // Another process begins with the commit that was served last, whoever answers.
 func TestRestart(t *testing.T) {
 	w := newWorld(t)

@@ -223,6 +223,7 @@ func port(address string) string { return address[strings.LastIndexByte(address,
 // child is a process that a test started.
 type child struct {
 	cmd  *exec.Cmd
+	log  string // file with everything that it said
 	once sync.Once
 }
 
@@ -237,6 +238,15 @@ func (c *child) end(by os.Signal) {
 		_ = c.cmd.Process.Signal(by) // it may have ended
 		_ = c.cmd.Wait()
 	})
+}
+
+// said wants a text in what it said.
+func (c *child) said(want string) error {
+	text, err := os.ReadFile(c.log)
+	if err == nil && !strings.Contains(string(text), want) {
+		err = fmt.Errorf("it said: %s", text)
+	}
+	return err
 }
 
 // start starts a process that ends with the test; what it said is shown if that fails.
@@ -255,7 +265,7 @@ func (s *site) start(name string, args ...string) *child {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	c := &child{cmd: cmd}
+	c := &child{cmd: cmd, log: log}
 	t.Cleanup(func() {
 		c.stop()
 		if said, _ := os.ReadFile(log); t.Failed() {
