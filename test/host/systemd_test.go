@@ -6,20 +6,32 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// TestUnits verifies what weft systemd writes by systemd itself.
+// TestUnits verifies what weft systemd writes, and the drop-in of the guide, by
+// systemd itself.
 func TestUnits(t *testing.T) {
 	dir := writeUnits(t)
+	guide, err := os.ReadFile("../../docs/guides/hosts.md")
+	check(t, err)
+	dropIn := dropInForm.FindSubmatch(guide)
+	if dropIn == nil {
+		t.Fatal("the guide has no drop-in")
+	}
+	check(t, os.Mkdir(filepath.Join(dir, "weft-agent@reviews.service.d"), 0o755))
+	check(t, os.WriteFile(filepath.Join(dir, "weft-agent@reviews.service.d", "redirect.conf"), dropIn[1], 0o600))
 	out, err := exec.Command("systemd-analyze", "verify", filepath.Join(dir, "weft.service"), filepath.Join(dir, "weft-agent@reviews.service")).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v: %s\n(it is in the package systemd)", err, out)
 	}
 }
+
+var dropInForm = regexp.MustCompile("(?ms)^```ini\n(.*?)^```$")
 
 func writeUnits(t *testing.T) string {
 	t.Helper()
