@@ -57,6 +57,7 @@ type compiler struct {
 	workloadsByPort  *flow.Index[model.Workload] // by address and port of their proxies
 	policiesByHost   *flow.Index[model.Policy]
 	tablesByHost     *flow.Index[model.RouteTable]
+	unopenedAt       *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope    *flow.Index[model.Authorization] // by namespace
 	peersByScope     *flow.Index[model.PeerAuth]      // by namespace
 
@@ -175,6 +176,12 @@ func (c *compiler) index() {
 			return nil
 		}
 		return t.Hosts
+	})
+	c.unopenedAt = flow.NewIndex(c.RouteTables, func(t model.RouteTable) []string {
+		if !t.Unopened {
+			return nil
+		}
+		return t.Gateways
 	})
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })

@@ -86,8 +86,11 @@ func (c *compiler) gateways() *gateways {
 	return g
 }
 
-// attach finds the places of a route table.
+// attach finds the places of a route table. What is not opened has no requests.
 func (g *gateways) attach(x *flow.Ctx, t model.RouteTable) []attachment {
+	if t.Unopened {
+		return nil
+	}
 	found := map[string]attachment{}
 	for _, name := range t.Gateways {
 		for _, gateway := range flow.Lookup(x, g.byName, name) {
@@ -203,6 +206,11 @@ func (g *gateways) needs(x *flow.Ctx, key string) []string {
 	for _, r := range layer.Resources[model.TypeVirtualHost] {
 		clusters = append(clusters, r.Needs...)
 	}
+	at, _ := flow.Get(x, g.gates, key)
+	ports, _ := g.gatewayPorts(x, at)
+	for _, p := range ports {
+		clusters = append(clusters, p.leadsTo()...)
+	}
 	return servicesOf(clusters...)
 }
 
@@ -243,9 +251,9 @@ func (g *gateways) uncertified(x *flow.Ctx, p gatewayPort) (problems []model.Pro
 func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all []*model.Resource) {
 	ports, _ := c.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
-		if bound, problem := boundPort(p, s); problem == nil {
-			l := gatewayListenerConfig(s.Address, p, bound, identity)
-			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, nil, gatewayKeys(p)...))
+		bound, problem := boundPort(p, s)
+		if l := gatewayListenerConfig(s.Address, p, bound, identity); problem == nil && len(l.FilterChains) > 0 {
+			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, p.leadsTo(), gatewayKeys(p)...))
 		}
 	}
 	return all
@@ -253,10 +261,12 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all 
 
 func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Problem) {
 	ports, problems := portsOf(allFound(x, c.Gateways, at.Gateways), at.Namespace)
-	for _, p := range ports {
-		for i := range p.chains {
-			p.chains[i].ca = c.trusted(x, p.chains[i].tls)
+	for i := range ports {
+		p := &ports[i]
+		for j := range p.chains {
+			p.chains[j].ca = c.trusted(x, p.chains[j].tls)
 		}
+		problems = append(problems, c.routeSNI(x, p)...)
 	}
 	return ports, problems
 }
@@ -282,6 +292,12 @@ func gatewayKeys(p gatewayPort) []model.Key {
 		for _, l := range c.listeners {
 			all = append(all, keysOf(l.gateway.From)...)
 		}
+	}
+	for _, l := range p.passing {
+		all = append(all, keysOf(l.gateway.From)...)
+	}
+	for _, t := range p.sniRoutes {
+		all = append(all, t.from.Key)
 	}
 	return all
 }

@@ -13,8 +13,18 @@ import (
 
 // gatewayPort is a port that some gateways share on one proxy.
 type gatewayPort struct {
-	number uint32
-	chains []chain
+	number    uint32
+	chains    []chain
+	passing   []gatewayListener // whose connections are not opened
+	sniRoutes []sniRoute        // where those go
+}
+
+// first is one of those that listen at the port.
+func (p gatewayPort) first() gatewayListener {
+	if len(p.passing) > 0 {
+		return p.passing[0]
+	}
+	return p.chains[0].listeners[0]
 }
 
 // chain is what a port does with connections that ask for some hosts. All that
@@ -51,7 +61,7 @@ func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, proble
 			if problem := p.add(gatewayListener{gateway: g, listener: l}); problem != nil {
 				problems = append(problems, *problem)
 			}
-			if len(p.chains) > 0 {
+			if len(p.chains)+len(p.passing) > 0 {
 				by[l.Port] = p
 			}
 		}
@@ -73,11 +83,14 @@ func (p *gatewayPort) add(l gatewayListener) *model.Problem {
 			Message: fmt.Sprintf("port %d: ", p.number) + fmt.Sprintf(format, args...),
 		}
 	}
-	switch {
-	case l.listener.Protocol != model.GatewayHTTP && l.listener.Protocol != model.GatewayHTTPS:
-		return refuse(model.ProblemNotHonoured, "protocol %s is not served yet, only HTTP and HTTPS are; nothing listens there", l.listener.Protocol)
-	case len(p.chains) > 0 && (p.chains[0].tls.Secret == "") != (l.listener.Protocol == model.GatewayHTTP):
-		return refuse(model.ProblemConflict, "%s serves it with another protocol; choose another port", p.chains[0].listeners[0].gateway.Object)
+	switch plain := l.listener.Protocol == model.GatewayHTTP; {
+	case l.listener.Protocol == model.GatewayTCP:
+		return refuse(model.ProblemNotHonoured, "protocol %s is not served yet, only HTTP, HTTPS and TLS are; nothing listens there", l.listener.Protocol)
+	case len(p.chains)+len(p.passing) > 0 && (p.first().listener.Protocol == model.GatewayHTTP) != plain:
+		return refuse(model.ProblemConflict, "%s serves it with another protocol; choose another port", p.first().gateway.Object)
+	case l.listener.Protocol == model.GatewayTLS:
+		p.passing = append(p.passing, l)
+		return nil
 	}
 	taken := p.takenFrom(&l)
 	if len(l.listener.Hosts) > 0 {

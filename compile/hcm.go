@@ -30,7 +30,10 @@ const (
 // onDemandFilter stands before all that has effects: it starts the request anew.
 const onDemandFilter = "envoy.filters.http.on_demand"
 
-const hcmFilter = "envoy.filters.network.http_connection_manager"
+const (
+	hcmFilter = "envoy.filters.network.http_connection_manager"
+	tcpFilter = "envoy.filters.network.tcp_proxy"
+)
 
 // connectionManager has what all of them share; routes come by RDS.
 func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3.HttpConnectionManager {

@@ -48,7 +48,7 @@ func boundPort(p gatewayPort, s scope) (port uint32, problem *model.Problem) {
 	if p.number >= privilegedPorts || s.Interception == model.Redirected { // a pod may
 		return p.number, nil
 	}
-	first := p.chains[0].listeners[0]
+	first := p.first()
 	return 0, &model.Problem{
 		Object: first.gateway.Object, Code: model.ProblemNotHonoured, Path: first.listener.Origin.Path,
 		Message: fmt.Sprintf("port %d needs root to bind; run the gateway with --port %d:8080 to serve it on 8080", p.number, p.number),
@@ -67,9 +67,12 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 	}
 	for _, c := range p.chains {
 		l.FilterChains = append(l.FilterChains, filterChain(c))
-		if c.tls.Secret != "" {
-			l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
-		}
+	}
+	for _, t := range p.sniRoutes {
+		l.FilterChains = append(l.FilterChains, t.filterChain())
+	}
+	if p.first().listener.Protocol != model.GatewayHTTP {
+		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
 	}
 	return l
 }
@@ -81,10 +84,15 @@ func filterChain(c chain) *listenerv3.FilterChain {
 	if c.tls.Secret == "" {
 		return f
 	}
-	f.TransportSocket = edgeSocket(c)
-	f.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
-	if !slices.Contains(c.hosts, "*") {
-		f.FilterChainMatch.ServerNames = c.hosts
-	}
+	f.TransportSocket, f.FilterChainMatch = edgeSocket(c), asksFor(c.hosts)
 	return f
+}
+
+// asksFor matches connections of TLS by the host that they ask for.
+func asksFor(hosts []string) *listenerv3.FilterChainMatch {
+	m := &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
+	if !slices.Contains(hosts, "*") {
+		m.ServerNames = hosts
+	}
+	return m
 }

@@ -77,7 +77,7 @@ func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorizati
 	for _, f := range networkGuards(guards, port.Number, name) {
 		filters = append(filters, networkFilter("envoy.filters.network.rbac", f))
 	}
-	return append(filters, networkFilter("envoy.filters.network.tcp_proxy", &tcpv3.TcpProxy{
+	return append(filters, networkFilter(tcpFilter, &tcpv3.TcpProxy{
 		StatPrefix: name, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: name},
 	}))
 }

@@ -136,7 +136,7 @@ var httpVersions = []string{"http/1.0", "http/1.1", "h2c"}
 
 // leadOn passes the bytes of a connection to a cluster.
 func leadOn(cluster string) []*listenerv3.Filter {
-	return []*listenerv3.Filter{networkFilter("envoy.filters.network.tcp_proxy", &tcpv3.TcpProxy{
+	return []*listenerv3.Filter{networkFilter(tcpFilter, &tcpv3.TcpProxy{
 		StatPrefix: cluster, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster},
 	})}
 }

@@ -14,7 +14,7 @@ func chainFor(l *listenerv3.Listener, m message) (chain *listenerv3.FilterChain,
 	best := -1
 	encrypted := false
 	for _, c := range l.FilterChains {
-		encrypted = encrypted || c.TransportSocket != nil
+		encrypted = encrypted || c.GetFilterChainMatch().GetTransportProtocol() == "tls"
 		names := c.GetFilterChainMatch().GetServerNames()
 		if len(names) == 0 {
 			names = []string{"*"}
@@ -32,6 +32,8 @@ func chainFor(l *listenerv3.Listener, m message) (chain *listenerv3.FilterChain,
 		return nil, fmt.Errorf("port of %s: it takes plain HTTP only; ask by http://", l.Name)
 	case chain == nil:
 		return nil, fmt.Errorf("port of %s: none of its certificates is for %s, so the connection is closed", l.Name, host)
+	case encrypted && chain.TransportSocket == nil:
+		return nil, fmt.Errorf("port of %s: connections for %s are led on unopened, by %s: what is asked in them is not seen here", l.Name, host, strings.TrimPrefix(chain.Name, l.Name+"."))
 	}
 	return chain, nil
 }

@@ -48,7 +48,7 @@ type GatewayProtocol string
 const (
 	GatewayHTTP  GatewayProtocol = "HTTP"
 	GatewayHTTPS GatewayProtocol = "HTTPS"
-	GatewayTLS   GatewayProtocol = "TLS"
+	GatewayTLS   GatewayProtocol = "TLS" // which is not opened
 	GatewayTCP   GatewayProtocol = "TCP"
 )
 

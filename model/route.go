@@ -23,6 +23,7 @@ type RouteTable struct {
 	Sections []string // listener names of the gateways; empty: all
 	Rank     int64    // creation time of the object, seconds: the older wins
 	Order    Order    // how rules of one table are ordered
+	Unopened bool     // its hosts are those of TLS connections, which one rule's backends get as they are
 	Rules    []Rule
 	From     []Origin
 }

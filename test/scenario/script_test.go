@@ -166,6 +166,7 @@ func (s *script) gateway(args []string) {
 	}
 	w := s.start(args[0], command)
 	w.appPort, w.gateway = port, true
+	s.ts.Setenv("PORT_"+args[0], strconv.Itoa(port)) // for those that call it as a server outside
 	s.workloads["gateway:"+args[0]] = w
 }
 

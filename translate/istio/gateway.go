@@ -86,18 +86,25 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 	case "HTTP", "HTTP2", "GRPC", "GRPC-WEB":
 		l.Protocol, l.ToHTTPS = model.GatewayHTTP, tls.GetHttpsRedirect()
 		return true
-	case "HTTPS":
-		l.Protocol = model.GatewayHTTPS
-	case "TLS", "TCP", "MONGO", "MYSQL", "REDIS":
-		o.NotHonoured(at.Dot("port").Dot("protocol"), "weft's gateways route HTTP only, so this server stays closed; use HTTP or HTTPS")
+	case "HTTPS", "TLS":
+		if tls.GetMode() == networking.ServerTLSSettings_PASSTHROUGH {
+			l.Protocol = model.GatewayTLS
+			return true
+		}
+		if l.Protocol = model.GatewayHTTPS; name == "TLS" {
+			o.NotHonoured(at.Dot("port").Dot("protocol"), "weft's gateways open TLS for HTTP only, so this server stays closed; use HTTPS, or the mode PASSTHROUGH")
+			return false
+		}
+	case "TCP", "MONGO", "MYSQL", "REDIS":
+		o.NotHonoured(at.Dot("port").Dot("protocol"), "weft's gateways route HTTP and TLS only, so this server stays closed; use HTTP, HTTPS or TLS")
 		return false
 	default:
-		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP or HTTPS", name)
+		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP, HTTPS or TLS", name)
 		return false
 	}
 	var ok bool
 	if l.TLS.Callers, ok = callers[tls.GetMode()]; !ok {
-		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE, MUTUAL or OPTIONAL_MUTUAL", tls.GetMode())
+		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE, MUTUAL, OPTIONAL_MUTUAL or PASSTHROUGH", tls.GetMode())
 		return false
 	}
 	if tls.GetCredentialName() == "" || strings.Contains(tls.GetCredentialName(), "/") {

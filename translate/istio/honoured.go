@@ -5,11 +5,14 @@ import "weft.dev/translate/object"
 // honoured names the fields that the translations of this package read. A new
 // field is added here together with the code that acts upon it.
 var honoured = object.Honoured{
-	"VirtualService":           "hosts gateways http exportTo",
+	"VirtualService":           "hosts gateways http tls exportTo",
 	"HTTPRoute":                "name match route redirect directResponse rewrite timeout retries fault mirror mirrors mirrorPercent mirrorPercentage corsPolicy headers",
 	"HTTPMatchRequest":         "name uri scheme method authority headers port sourceLabels gateways queryParams ignoreUriCase withoutHeaders sourceNamespace",
 	"StringMatch":              "exact prefix regex",
 	"HTTPRouteDestination":     "destination weight headers",
+	"TLSRoute":                 "match route",
+	"TLSMatchAttributes":       "sniHosts port gateways",
+	"RouteDestination":         "destination weight",
 	"Destination":              "host subset port",
 	"PortSelector":             "number",
 	"Headers":                  "request response",
@@ -64,7 +67,9 @@ var honoured = object.Honoured{
 	"PeerAuthentication_MutualTLS":                     "mode",
 
 	"VirtualService.tcp":                      "so connections go to the service that was called; use http",
-	"VirtualService.tls":                      "so connections go to the host that was called; use http",
+	"TLSMatchAttributes.destinationSubnets":   "so the match takes nothing; remove it",
+	"TLSMatchAttributes.sourceLabels":         "so the match takes nothing; remove it",
+	"TLSMatchAttributes.sourceNamespace":      "so the match takes nothing; remove it",
 	"HTTPRoute.delegate":                      "so the rule is left out; write the rules of the other VirtualService here",
 	"ServerTLSSettings.subjectAltNames":       "so this server stays closed; remove it, and name the callers by a CA of their own",
 	"ServerTLSSettings.verifyCertificateSpki": "so this server stays closed; remove it, and name the callers by a CA of their own",

@@ -47,10 +47,14 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	g := found[0]
 	a.Class = g.Class
 	named := slices.DeleteFunc(slices.Clone(g.Listeners), func(l model.GatewayListener) bool {
-		return len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
+		return (l.Protocol == model.GatewayTLS) != t.Unopened || len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
 	})
+	if len(named) == 0 && r.otherwise(t, g) {
+		a.refuse = true
+		return a
+	}
 	if len(named) == 0 {
-		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "the gateway %s has no such listener (has %s)", name, describe(g.Listeners))
+		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
 	}
 	allowed := slices.DeleteFunc(slices.Clone(named), func(l model.GatewayListener) bool { return !takes(l, t) })
 	if len(allowed) == 0 && slices.ContainsFunc(named, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
@@ -67,6 +71,24 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 		a.narrowed = names(allowed)
 	}
 	return a
+}
+
+// otherwise says whether the gateway takes what else the object has, as one that
+// routes HTTP at one gateway and TLS at another.
+func (r *resolver) otherwise(t model.RouteTable, g model.Gateway) bool {
+	return slices.ContainsFunc(Of[model.RouteTable](r.part), func(o model.RouteTable) bool {
+		return o.Unopened != t.Unopened && slices.ContainsFunc(g.Listeners, func(l model.GatewayListener) bool {
+			return (l.Protocol == model.GatewayTLS) == o.Unopened
+		})
+	})
+}
+
+// speech is which listeners take the table, where those are not the usual ones.
+func speech(t model.RouteTable) string {
+	if t.Unopened {
+		return " with TLS passthrough"
+	}
+	return ""
 }
 
 // takes says whether routes like the table may attach to the listener.
