@@ -34,7 +34,7 @@ quick:
 	go test -short $$(go list ./... | grep -v /test/)
 
 nightly:
-	go test -race ./flow ./model ./scope/... ./compile ./xds ./agent/relay ./source/folder
+	go test -race ./flow ./model ./scope/... ./compile ./xds ./agent/relay ./agent/poll ./agent/standin ./source/folder
 	go test -timeout 30m ./compile -run LongEdit -edits 100000 -edit-seed $$(date +%s)
 	go test -timeout 30m ./flow ./scope ./xds ./agent/relay -rapid.checks 20000
 

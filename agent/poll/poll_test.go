@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,6 +30,7 @@ var (
 
 // place is where somebody publishes, and what is wrong with it.
 type place struct {
+	turn   sync.Mutex
 	files  map[string][]byte
 	err    error         // of every read
 	takes  time.Duration // every read
@@ -36,9 +38,17 @@ type place struct {
 	cached int // reads that found what was known
 }
 
+// delay is how long a read takes. By it, what a test did before it lets time pass is
+// done before the next read.
+func (p *place) delay() time.Duration {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	return p.takes
+}
+
 func (p *place) Read(ctx context.Context, name, known string, most int64) ([]byte, string, error) {
 	select {
-	case <-time.After(p.takes):
+	case <-time.After(p.delay()):
 	case <-ctx.Done():
 		return nil, "", ctx.Err()
 	}
@@ -121,6 +131,7 @@ func (w *world) start() {
 // after lets time pass, and wants these views to have been handed on.
 func (w *world) after(d time.Duration, used string) {
 	w.Helper()
+	w.delay()
 	time.Sleep(d)
 	synctest.Wait()
 	if got := strings.Join(w.used, " "); got != used {

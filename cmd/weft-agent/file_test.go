@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/ed25519"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"weft.dev/agent/health"
 	"weft.dev/model"
+	"weft.dev/snapshot"
 )
 
 // read is what run makes of a workload file and arguments.
@@ -59,6 +62,42 @@ func TestFile(t *testing.T) {
 	}
 }
 
+// trusted is a file of a public key.
+func trusted(t *testing.T) string {
+	t.Helper()
+	_, public, err := snapshot.EncodeKey(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "trusted.pem")
+	if err := os.WriteFile(path, public, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestFileWithoutServer(t *testing.T) {
+	key := trusted(t)
+	file := fmt.Sprintf("app: reviews\nsnapshots: s3://mesh/live\nsnapshot-key: [%s, %s]\nsnapshot-interval: 7s\n", key, key)
+	flags, err := read(t, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := flags.options
+	if p := o.Published; p == nil || p.Target != "s3://mesh/live" || len(p.Trusted) != 2 || p.Interval != 7*time.Second || o.Registration.OutboundPort != model.DefaultOutbound {
+		t.Errorf("published %+v, registration %+v", p, o.Registration)
+	}
+	for more, want := range map[string]string{
+		"server: mesh:7444":                   "leave one of them out",
+		"redirect: true\ncommand: [\"true\"]": "--redirect needs a server",
+		"snapshot-endpoint: nonsense":         "endpoint",
+	} {
+		if _, err := read(t, file+more); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v; want %q", more, err, want)
+		}
+	}
+}
+
 func TestFileMistakes(t *testing.T) {
 	for file, want := range map[string]string{
 		"app: a\nports: 80":               "ports: no such key",
@@ -70,6 +109,10 @@ func TestFileMistakes(t *testing.T) {
 		"app: a\nhealth-interval: soon":   "health-interval",
 		"app: a\nhealth: /x\ncommand: []": "no port to ask",
 		"":                                "name either the application",
+		"app: a\nsnapshots: /x":           "go together",
+		"app: a\nsnapshot-key: /x":        "go together",
+		"app: a\nsnapshots: /x\nsnapshot-key: /nowhere": "--snapshot-key",
+		"app: a\nsnapshots: x://y\nsnapshot-key: /x":    "--snapshots",
 	} {
 		if _, err := read(t, file); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", file, err, want)
