@@ -26,7 +26,7 @@ func newPublish() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "publish DIR TARGET --key FILE",
 		Short: "Compile a folder and put what each proxy gets where agents without a server look",
-		Long: `Do what ` + "`weft render`" + ` does, and put it to TARGET: a FOLDER, s3://BUCKET/PREFIX, or http(s)://HOST/PATH, whose server takes PUT
+		Long: `Do what ` + "`weft render`" + ` does, for what is not in use already, and put it to TARGET: a FOLDER, s3://BUCKET/PREFIX, or http(s)://HOST/PATH, whose server takes PUT
 with If-Match. The views come first; then the index, signed, in place of the one before, if nobody else has replaced that
 meanwhile. Credentials of S3 are found as Amazon's tools find them.
 
@@ -87,7 +87,7 @@ func (f publishFlags) publish(c *cobra.Command, dir string) (none publish.Result
 		return none, err
 	}
 	request.Follows = func(ctx context.Context, before string) error { return follows(ctx, dir, request.Revision, before) }
-	rendering, err := render(c, dir, f.trustDomain, f.envoy)
+	rendering, err := render(c, dir, f.trustDomain)
 	if err != nil {
 		return none, err
 	}
@@ -95,6 +95,9 @@ func (f publishFlags) publish(c *cobra.Command, dir string) (none publish.Result
 		return none, errors.Join(fmt.Errorf("%s has changed while it was compiled: publish it again", dir), err)
 	}
 	request.Proxies, request.Views = rendering.byProxy()
+	request.Check = func(ctx context.Context, views []snapshot.Digest) error {
+		return rendering.validate(ctx, views, f.envoy, c.ErrOrStderr())
+	}
 	result, err := publish.Publish(c.Context(), to, request)
 	if err != nil || !f.prune {
 		return result, err

@@ -95,6 +95,7 @@ func TestPublishOfCommits(t *testing.T) {
 	c.publish(exitError, 1, first)
 	c.publish(exitOK, 2, first+dirtySuffix, "--allow-dirty")
 	second := c.commit()
+	c.publish(exitError, 2, first+dirtySuffix, "--envoy", refusingEnvoy(t), "--force")
 	c.publish(exitOK, 3, second)
 
 	c.git("checkout", "-q", first)

@@ -57,8 +57,11 @@ plain text to each other. ` + "`weft publish`" + ` does the same, and puts it wh
 	c.Flags().StringVar(&envoy, "envoy", "", "path of the Envoy that checks (default: the pinned one)")
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := render(c, args[0], trustDomain, envoy)
+		r, err := render(c, args[0], trustDomain)
 		if err != nil {
+			return err
+		}
+		if err := r.validate(c.Context(), slices.Collect(maps.Keys(r.views)), envoy, c.ErrOrStderr()); err != nil {
 			return err
 		}
 		if err := r.write(c.Context(), args[1]); err != nil {
@@ -69,8 +72,8 @@ plain text to each other. ` + "`weft publish`" + ` does the same, and puts it wh
 	return c
 }
 
-// render compiles a folder and has Envoy check it.
-func render(c *cobra.Command, dir, trustDomain, envoy string) (*rendering, error) {
+// render compiles a folder in which nothing is wrong.
+func render(c *cobra.Command, dir, trustDomain string) (*rendering, error) {
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 	mesh, err := rehearse(c.Context(), dir, streetOptions{Options: translate.Options{TrustDomain: trustDomain}, alone: true}, log)
 	if err != nil {
@@ -85,7 +88,7 @@ func render(c *cobra.Command, dir, trustDomain, envoy string) (*rendering, error
 	if len(r.Proxies) == 0 {
 		return nil, exitCode{exitFindings, fmt.Errorf("%s has no proxy: an Application, Scope, Sidecar, Workload or gateway names one", dir)}
 	}
-	return r, validate(c.Context(), r.views, envoy, log, c.ErrOrStderr())
+	return r, nil
 }
 
 // rendered are the views of all workloads.

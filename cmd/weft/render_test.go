@@ -216,15 +216,21 @@ spec: {hosts: cart-api.example.com}`,
 	}
 }
 
-// Nothing is written that Envoy does not take.
-func TestRenderAsksEnvoy(t *testing.T) {
-	fake := filepath.Join(t.TempDir(), "envoy")
+// refusingEnvoy is one that takes no configuration at all.
+func refusingEnvoy(t *testing.T) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "envoy")
 	script := "#!/bin/sh\n[ \"$1\" = --version ] && echo 'envoy version: 0/1.40.9/Clean' && exit 0\necho no such field >&2\nexit 1\n"
-	if err := os.WriteFile(fake, []byte(script), 0o755); err != nil {
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
+	return path
+}
+
+// Nothing is written that Envoy does not take.
+func TestRenderAsksEnvoy(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
-	if code := run(t.Context(), []string{"render", exampleRepository, out, "--envoy", fake}); code != exitError {
+	if code := run(t.Context(), []string{"render", exampleRepository, out, "--envoy", refusingEnvoy(t)}); code != exitError {
 		t.Errorf("code %d, want %d", code, exitError)
 	}
 	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {

@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,10 +28,10 @@ const (
 	maxSaid      = 2000        // bytes of what Envoy says that people are shown
 )
 
-// validate has a real Envoy check each view as static configuration, as many at
-// a time as there are cores. Nothing of it opens a port.
-func validate(ctx context.Context, views map[snapshot.Digest]renderedView, named string, log *slog.Logger, progress io.Writer) error {
-	binary, err := envoy.Find(ctx, named, log)
+// validate has a real Envoy check views as static configuration, as many at a
+// time as there are cores. Nothing of it opens a port.
+func (r *rendering) validate(ctx context.Context, views []snapshot.Digest, named string, progress io.Writer) error {
+	binary, err := envoy.Find(ctx, named, slog.New(slog.NewTextHandler(progress, nil)))
 	if err != nil {
 		return err
 	}
@@ -49,10 +47,10 @@ func validate(ctx context.Context, views map[snapshot.Digest]renderedView, named
 	began, done := time.Now(), atomic.Int32{}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.NumCPU())
-	for _, digest := range slices.Sorted(maps.Keys(views)) {
+	for _, digest := range views {
 		group.Go(func() error {
 			defer done.Add(1)
-			return validateOne(ctx, binary, filepath.Join(dir, string(digest)), views[digest].view, secrets)
+			return validateOne(ctx, binary, filepath.Join(dir, string(digest)), r.views[digest].view, secrets)
 		})
 	}
 	stop := everySecond(func() { fmt.Fprintf(progress, "Envoy has checked %d of %d views\n", done.Load(), len(views)) })

@@ -43,6 +43,9 @@ type Request struct {
 	Trusted []ed25519.PublicKey
 	// Follows is nil if Revision comes after the one that is published.
 	Follows func(ctx context.Context, published string) error
+	// Check is nil if the views may be used. It is asked of those that are not in
+	// use already, and only once nothing else stands against the request.
+	Check func(ctx context.Context, views []snapshot.Digest) error
 	// AllowRemovals: what the guard against removals would refuse is meant.
 	AllowRemovals bool
 	// Force: an older revision may replace a newer one, and views are written
@@ -73,14 +76,18 @@ func Publish(ctx context.Context, to store.Writer, r Request) (Result, error) {
 	if err := r.check(ctx, to, before.Index); err != nil {
 		return Result{}, err
 	}
-	if result.Uploaded, err = r.upload(ctx, to, before.Index); err != nil {
+	fresh := r.fresh(before.Index)
+	if err := r.Check(ctx, fresh); err != nil {
+		return Result{}, err
+	}
+	if err := r.upload(ctx, to, fresh); err != nil {
 		return Result{}, err
 	}
 	next := snapshot.Index{Sequence: before.Sequence + 1, Removals: before.Removals, Revision: r.Revision, Views: r.Proxies}
 	if r.AllowRemovals {
 		next.Removals = next.Sequence
 	}
-	result.Sequence, result.Changed = next.Sequence, true
+	result.Sequence, result.Uploaded, result.Changed = next.Sequence, len(fresh), true
 	return result, replace(ctx, to, before, next.Sign(r.Key))
 }
 
@@ -137,21 +144,27 @@ func (r Request) check(ctx context.Context, from store.Writer, before snapshot.I
 	return r.removals(ctx, from, before)
 }
 
-// upload writes the views that the index before does not have: those are there.
-func (r Request) upload(ctx context.Context, to store.Writer, before snapshot.Index) (n int, err error) {
+// fresh are the views that the index before does not have; what it has is there.
+func (r Request) fresh(before snapshot.Index) (all []snapshot.Digest) {
 	have := map[snapshot.Digest]bool{}
 	for _, digest := range before.Views {
 		have[digest] = !r.Force
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(uploads)
-	for digest, data := range r.Views {
+	for _, digest := range slices.Sorted(maps.Keys(r.Views)) {
 		if !have[digest] {
-			n++
-			group.Go(func() error { return put(ctx, to, digest.Path(), data) })
+			all = append(all, digest)
 		}
 	}
-	return n, group.Wait()
+	return all
+}
+
+func (r Request) upload(ctx context.Context, to store.Writer, fresh []snapshot.Digest) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(uploads)
+	for _, digest := range fresh {
+		group.Go(func() error { return put(ctx, to, digest.Path(), r.Views[digest]) })
+	}
+	return group.Wait()
 }
 
 // replace keeps the index before, and swaps it. When the answer is lost, what is

@@ -53,6 +53,7 @@ func request(revision, proxy string, services ...string) publish.Request {
 	return publish.Request{
 		Proxies: map[string]snapshot.Digest{"shop/" + proxy: snapshot.DigestOf(view)}, Views: map[snapshot.Digest][]byte{snapshot.DigestOf(view): view},
 		Revision: revision, Key: key, AllowRemovals: true, Follows: func(context.Context, string) error { return nil },
+		Check: func(context.Context, []snapshot.Digest) error { return nil },
 	}
 }
 
@@ -119,6 +120,22 @@ func TestPublish(t *testing.T) {
 	must(t, at, third)
 	if x := index(t, at); x.Sequence != 5 || x.Removals != 4 {
 		t.Errorf("got sequence %d, removals %d, want 5 and 4", x.Sequence, x.Removals)
+	}
+}
+
+// What is in use was checked before; what is refused is not put anywhere.
+func TestCheck(t *testing.T) {
+	at := newMemory()
+	must(t, at, with(request("r1", "a", "one"), "b", "two"))
+	before := at.count
+	var asked []snapshot.Digest
+	r := with(guarded(request("r2", "a", "one")), "b", "two", "three")
+	r.Check = func(_ context.Context, views []snapshot.Digest) error { asked = views; return errLost }
+	if _, err := publish.Publish(t.Context(), at, r); !errors.Is(err, errLost) || at.count != before {
+		t.Errorf("got %v after %d writes", err, at.count-before)
+	}
+	if len(asked) != 1 || asked[0] != r.Proxies["shop/b"] {
+		t.Errorf("asked of %v, want the view of b", asked)
 	}
 }
 

@@ -197,7 +197,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		says   string
 	}{
 		"trouble":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "come\nlater", 503) }, "503 Service Unavailable: come later"},
-		"forbidden": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "403"},
+		"forbidden": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "403 Forbidden: "},
 		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
 			_, _ = w.Write([]byte("half"))
@@ -219,6 +219,40 @@ func TestAnswersThatAreNone(t *testing.T) {
 				t.Errorf("the password is in %q", text)
 			}
 		})
+	}
+}
+
+// Who is refused without credentials is told that there were none.
+func TestNoCredentials(t *testing.T) {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY", "AWS_SECRET_KEY"} {
+		t.Setenv(name, "")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	defer server.Close()
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", server.URL)
+	for target, told := range map[string]bool{
+		"s3://bucket/x": true, server.URL: true, strings.Replace(server.URL, "//", "//me:secret@", 1): false,
+	} {
+		s, err := store.OpenReader(target, server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = s.Read(t.Context(), "index", "", 100)
+		if err == nil || strings.Contains(err.Error(), "no credentials were found") != told {
+			t.Errorf("%s: got %v, told: %v", s, err, told)
+		}
+	}
+	t.Setenv("AWS_ACCESS_KEY_ID", "me")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	s, err := store.OpenReader("s3://bucket/x", server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err = s.Read(t.Context(), "index", "", 100); err == nil || strings.Contains(err.Error(), "no credentials") {
+		t.Errorf("with credentials: got %v", err)
 	}
 }
 

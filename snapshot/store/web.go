@@ -104,5 +104,9 @@ func (w web) do(ctx context.Context, method string, u *url.URL, header http.Head
 // refusal is what a server says when it does not do what it is asked.
 func refusal(answer *http.Response) error {
 	said, _ := io.ReadAll(io.LimitReader(answer.Body, 500)) // what there is of it
-	return fmt.Errorf("%s %s: %s: %s", answer.Request.Method, answer.Request.URL.Redacted(), answer.Status, strings.Join(strings.Fields(string(said)), " "))
+	err := fmt.Errorf("%s %s: %s: %s", answer.Request.Method, answer.Request.URL.Redacted(), answer.Status, strings.Join(strings.Fields(string(said)), " "))
+	if denied := answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden; denied && answer.Request.Header.Get("Authorization") == "" {
+		err = fmt.Errorf("%w (no credentials were found to send with it)", err)
+	}
+	return err
 }
