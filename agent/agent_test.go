@@ -172,7 +172,12 @@ func until(t *testing.T, what string, holds func() bool) {
 
 // get calls through the workload's proxy; every error is "".
 func get(client *http.Client, m *mesh, path string) string {
-	w := m.workload("shop/app-1")
+	return getBy(client, m, "shop/app-1", path)
+}
+
+// getBy calls through the proxy of one of several.
+func getBy(client *http.Client, m *mesh, key, path string) string {
+	w := m.workload(key)
 	if w.Spec.OutboundPort == 0 {
 		return ""
 	}

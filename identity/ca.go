@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// WorkloadLifetime and renewal at half of it let the mesh run for 24 hours without a server.
-	WorkloadLifetime = 48 * time.Hour
+	// WorkloadLifetime and renewal at half of it, or a little later, let the mesh run for 24 hours
+	// without a server, also one that ends when everybody is about to renew.
+	WorkloadLifetime = 50 * time.Hour
 	// HostLifetime is how long a machine may be off and still come back without a new token.
 	HostLifetime = 30 * 24 * time.Hour
 	// RotationLead is the time in which every agent learns a new root: it signs only after that.
