@@ -68,11 +68,14 @@ func TestAPIServerRestarts(t *testing.T) {
 	})
 }
 
-// TestControlPlaneKilled: all of weft's pods die at once; traffic goes on, and once they are back the mesh follows changes.
+// TestControlPlaneKilled: all of weft's pods die at once, just when every pod of an application is replaced; once they
+// are back the mesh follows changes.
 func TestControlPlaneKilled(t *testing.T) {
 	namespace := meshed(t, "killed")
 	UnderLoad(t, namespace, webURL, func() {
 		Kubectl(t, "delete", "pods", "--all", "-n", "weft-system", "--force", "--grace-period=0", "--wait=false")
+		Kubectl(t, "rollout", "restart", "deployment/web", "-n", namespace)
+		Rollout(t, namespace)
 		Rollout(t, "weft-system")
 		Kubectl(t, "rollout", "restart", "deployment/web", "-n", namespace)
 		Rollout(t, namespace)
