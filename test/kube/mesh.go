@@ -87,7 +87,8 @@ func Finished(t testing.TB, namespace, job string) (counted Load) {
 	t.Helper()
 	Kubectl(t, "wait", "job", job, "-n", namespace, "--for=condition=Complete", "--timeout", Patience.String())
 	said := Kubectl(t, "logs", "job/"+job, "-c", "load", "-n", namespace)
-	if err := json.Unmarshal([]byte(said[strings.Index(said, "{"):]), &counted); err != nil {
+	// A line of progress may come after it: the two go different ways.
+	if err := json.NewDecoder(strings.NewReader(said[strings.Index(said, "{"):])).Decode(&counted); err != nil {
 		t.Fatalf("load said %q: %v", said, err)
 	}
 	return counted
