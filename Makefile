@@ -62,6 +62,7 @@ test-kube:
 
 test-snapshots:
 	go test -count=1 ./test/snapshots
+
 bench-kube:
 	test/kube/node/with.sh test/kube/node/bench.sh
 
