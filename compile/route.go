@@ -62,7 +62,7 @@ func (r *router) routes(c candidate) []conditional {
 	var all []*routev3.Route
 	switch {
 	case c.rule.Redirect != nil:
-		base.Action = &routev3.Route_Redirect{Redirect: redirect(*c.rule.Redirect, c.match)}
+		base.Action = &routev3.Route_Redirect{Redirect: redirect(r.elsewhere(c), c.match)}
 		all = []*routev3.Route{base}
 	case c.rule.Direct != nil:
 		base.Action = direct(c.rule.Direct.Status, c.rule.Direct.Body)
@@ -266,6 +266,17 @@ func (r *router) problem(at model.Origin, code, message string) {
 	if at.Key != (model.Key{}) && !slices.Contains(r.problems, p) {
 		r.problems = append(r.problems, p)
 	}
+}
+
+// elsewhere is where a rule redirects to. A route of the Gateway API that names
+// another host of a gateway, and neither scheme nor port, means the port of the
+// listener; one that keeps the host keeps what the caller named.
+func (r *router) elsewhere(c candidate) model.Redirect {
+	to := *c.rule.Redirect
+	if c.table.Order == model.BySpecific && !slices.Contains(c.table.Gateways, model.Mesh) && to.Host != "" && to.Scheme == "" && to.Port == 0 {
+		to.Port = r.port
+	}
+	return to
 }
 
 func (r *router) needed() []string { return model.SortedKeys(r.needs) }

@@ -89,6 +89,7 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateways...)
 		join.Say(p, spaces)
 		join.Say(p, listeners...)
+		join.Say(p, gateway.Reasons(spec)...)
 		join.Say(p, gateway.Pods(o, spec, gateways)...)
 	case *gatewayv1.GatewayClassSpec:
 		join.Say(p, gateway.Class(o, spec)...)

@@ -32,6 +32,18 @@ type Listener struct {
 	Resolved string   // reason why what it names is not; "": it is
 }
 
+// Unaccepted is why a Gateway as a whole is not as it was asked for, though it is
+// served: a reason of the Gateway API.
+type Unaccepted string
+
+// Reasons not to accept a Gateway.
+func Reasons(spec *gatewayv1.GatewaySpec) []Unaccepted {
+	if spec.Infrastructure == nil || spec.Infrastructure.ParametersRef == nil {
+		return nil
+	}
+	return []Unaccepted{Unaccepted(gatewayv1.GatewayReasonInvalidParameters)} // the audit says that nothing is read there
+}
+
 // Gateway gives one gateway with the listeners that are usable, or none.
 func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Spaces, []Listener) {
 	class := string(spec.GatewayClassName)

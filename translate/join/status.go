@@ -106,7 +106,11 @@ func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
 	if accepted < len(listeners) {
 		reason, message = gatewayv1.GatewayReasonListenersNotValid, "some listeners are not served: see their conditions"
 	}
-	status.Conditions = append(status.Conditions, is(gatewayv1.GatewayConditionAccepted, accepted > 0, reason, message), programmed(len(places) > 0, ready, accepted > 0))
+	whole := is(gatewayv1.GatewayConditionAccepted, accepted > 0, reason, message)
+	for _, why := range Of[gateway.Unaccepted](p) {
+		whole = is(gatewayv1.GatewayConditionAccepted, false, why, "weft reads no parameters, and runs the gateway without: remove spec.infrastructure.parametersRef")
+	}
+	status.Conditions = append(status.Conditions, whole, programmed(len(places) > 0, ready, accepted > 0))
 }
 
 func programmed(addressed, ready, accepted bool) metav1.Condition {
