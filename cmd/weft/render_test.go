@@ -97,11 +97,7 @@ spec: {app: web, address: 127.0.0.1, outboundPort: 15009, ports: [{number: 80, p
 // What needs a server is not left out in silence.
 func TestAloneProblems(t *testing.T) {
 	for object, text := range map[string]string{
-		"PeerAuthentication shop/whole": `
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: whole, namespace: shop}
-spec: {mtls: {mode: STRICT}}`,
+		"PeerAuthentication shop/whole": mTLSAlone,
 		"PeerAuthentication shop/port": `
 apiVersion: security.istio.io/v1
 kind: PeerAuthentication
@@ -155,6 +151,12 @@ spec: {host: web.example.com, trafficPolicy: {tls: {mode: SIMPLE}}}`,
 	}
 }
 
+const mTLSAlone = `
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: {name: whole, namespace: shop}
+spec: {mtls: {mode: STRICT}}`
+
 const webService = `
 ---
 apiVersion: networking.istio.io/v1
@@ -193,11 +195,7 @@ data: {tls.crt: %s, tls.key: %s}
 
 func TestRenderRefusesProblems(t *testing.T) {
 	for name, text := range map[string]string{
-		"mTLS alone": `
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: {name: default, namespace: shop}
-spec: {mtls: {mode: STRICT}}`,
+		"mTLS alone": mTLSAlone,
 		"a mistake": `
 apiVersion: networking.istio.io/v1
 kind: DestinationRule

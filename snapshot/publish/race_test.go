@@ -251,10 +251,7 @@ func TestRaces(t *testing.T) {
 		return
 	}
 	t.Run("s3", func(t *testing.T) {
-		for _, line := range objectstore.Environment() {
-			name, value, _ := strings.Cut(line, "=")
-			t.Setenv(name, value)
-		}
+		objectstore.Enter(t)
 		endpoint := objectstore.Start(t)
 		for seed := range uint64(5) {
 			runRace(t, open(t, fmt.Sprintf("s3://%s/%d", objectstore.Bucket, seed), endpoint), seed)

@@ -57,10 +57,7 @@ func places(t *testing.T) map[string][2]string {
 		"web":    {server.URL + "/some/where", ""},
 	}
 	if !testing.Short() {
-		for _, line := range objectstore.Environment() {
-			name, value, _ := strings.Cut(line, "=")
-			t.Setenv(name, value)
-		}
+		objectstore.Enter(t)
 		all["s3"] = [2]string{"s3://" + objectstore.Bucket + "/a prefix", objectstore.Start(t)}
 	}
 	return all

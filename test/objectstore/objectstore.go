@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -33,6 +34,15 @@ const (
 // Environment is what a process needs in its environment to be let in.
 func Environment() []string {
 	return []string{"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_REGION=us-east-1"}
+}
+
+// Enter is Environment for the test's own process.
+func Enter(t *testing.T) {
+	t.Helper()
+	for _, line := range Environment() {
+		name, value, _ := strings.Cut(line, "=")
+		t.Setenv(name, value)
+	}
 }
 
 // Start gives the server's endpoint, "http://127.0.0.1:PORT". It runs until the
