@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -39,11 +40,15 @@ func (c *compiler) certificateSecrets(_ *flow.Ctx, m model.Certificate) (all []p
 	return all
 }
 
+var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
+	"1.0": tlsv3.TlsParameters_TLSv1_0, "1.1": tlsv3.TlsParameters_TLSv1_1, "1.2": tlsv3.TlsParameters_TLSv1_2, "1.3": tlsv3.TlsParameters_TLSv1_3,
+}
+
 // edgeSocket shows a certificate to whoever calls, and asks for theirs. Callers
 // may be older than TLS 1.3.
 func edgeSocket(s chain) *corev3.TransportSocket {
 	common := &tlsv3.CommonTlsContext{
-		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2, TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
+		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.tls.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.tls.Newest, "1.3")]},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.tls.Secret)},
 		AlpnProtocols:                  []string{"h2", "http/1.1"},
 	}

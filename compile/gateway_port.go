@@ -123,6 +123,9 @@ func (p *gatewayPort) put(l gatewayListener) {
 		p.chains = append(p.chains, chain{name: GatewayName(p.number), tls: l.listener.TLS})
 		if c := &p.chains[i]; c.tls.Secret != "" {
 			c.name += "." + strings.ReplaceAll(c.tls.Secret, "/", ".") + string(c.tls.Callers)
+			if c.tls.Oldest+c.tls.Newest != "" {
+				c.name += "." + c.tls.Oldest + "-" + c.tls.Newest
+			}
 		}
 	}
 	c := &p.chains[i]

@@ -32,6 +32,8 @@ type ServerTLS struct {
 	// names a gateway by labels does not say whose proxies may read a key.
 	Secret  string
 	Callers CallerCertificate
+	// Versions that callers may speak, "1.2"; "": 1.2 is the oldest, 1.3 the newest.
+	Oldest, Newest string
 }
 
 // CallerCertificate says whether callers show a certificate.

@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -112,7 +113,20 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 		return false
 	}
 	l.TLS.Secret = tls.CredentialName
+	l.TLS.Oldest, l.TLS.Newest = versions[tls.MinProtocolVersion], versions[tls.MaxProtocolVersion]
+	if cmp.Or(l.TLS.Oldest, "1.2") > cmp.Or(l.TLS.Newest, "1.3") {
+		o.Invalid(at.Dot("tls").Dot("maxProtocolVersion"), "is older than minProtocolVersion, which is 1.2 where nothing is said, so this server stays closed; correct one of them")
+		return false
+	}
 	return len(tls.SubjectAltNames)+len(tls.VerifyCertificateSpki)+len(tls.VerifyCertificateHash) == 0 // reported by the audit
+}
+
+// versions of TLS; none for AUTO.
+var versions = map[networking.ServerTLSSettings_TLSProtocol]string{
+	networking.ServerTLSSettings_TLSV1_0: "1.0",
+	networking.ServerTLSSettings_TLSV1_1: "1.1",
+	networking.ServerTLSSettings_TLSV1_2: "1.2",
+	networking.ServerTLSSettings_TLSV1_3: "1.3",
 }
 
 // callers is what each mode asks of them.

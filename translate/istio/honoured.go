@@ -40,7 +40,7 @@ var honoured = object.Honoured{
 	"Gateway":                  "servers selector",
 	"Server":                   "port hosts tls name",
 	"Port":                     "number protocol name",
-	"ServerTLSSettings":        "mode credentialName httpsRedirect",
+	"ServerTLSSettings":        "mode credentialName httpsRedirect minProtocolVersion maxProtocolVersion",
 	"ServiceEntry":             "hosts ports location resolution endpoints workloadSelector exportTo",
 	"ServicePort":              "number protocol name targetPort",
 	"WorkloadEntry":            "address ports labels weight",
