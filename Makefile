@@ -7,7 +7,7 @@
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, a quarter of an hour
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
-# make test-conformance  the Gateway API's own suite, against the weft that is installed on it
+# make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
 .PHONY: build demo test quick nightly bench bench-quick kube-up kube-images kube-down test-kube bench-kube test-snapshots test-conformance generate
@@ -66,7 +66,9 @@ test-snapshots:
 bench-kube:
 	test/kube/node/with.sh test/kube/node/bench.sh
 
+# The images are those that test-kube has put there, or kube-up.
 test-conformance:
+	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
 	REPORT=$(CURDIR)/docs/conformance/gateway-http.yaml test/kube/conformance/run.sh
 
 generate:

@@ -82,6 +82,36 @@ func TestControlPlaneKilled(t *testing.T) {
 	})
 }
 
+// edge is a gateway before web.
+const edge = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: front, annotations: {weft.dev/replicas: "2"}}
+spec:
+  gatewayClassName: weft
+  listeners: [{name: http, port: 80, protocol: HTTP}]
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: front}]
+  rules: [{backendRefs: [{name: web, port: 80}]}]
+`
+
+// TestGatewayUpgrade: the pods of a gateway are replaced while it is called from outside of the mesh.
+func TestGatewayUpgrade(t *testing.T) {
+	Mesh(t)
+	namespace := Namespace(t, "gateway")
+	Apply(t, namespace, fmt.Sprintf(web, os.Getenv("IMAGE_TAG"))+"---"+edge)
+	Kubectl(t, "wait", "gateways.gateway.networking.k8s.io", "front", "-n", namespace, "--for=condition=Programmed", "--timeout", Patience.String())
+	Rollout(t, namespace)
+	UnderLoad(t, namespace, "http://front-weft/details/0", func() {
+		Kubectl(t, "rollout", "restart", "deployment/front-weft", "-n", namespace)
+		Rollout(t, namespace)
+	})
+}
+
 // stateful is an application whose pods are called by their own names.
 const stateful = `
 apiVersion: v1

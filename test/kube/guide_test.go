@@ -14,10 +14,27 @@ import (
 
 var commands = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-// TestGuide types what docs/guides/kubernetes.md says, in one shell. It takes
-// weft out of the cluster: no other test may run beside it.
+// TestGuide types what docs/guides/kubernetes.md says. It takes weft out of the
+// cluster: no other test may run beside it.
 func TestGuide(t *testing.T) {
-	text, err := os.ReadFile("../../docs/guides/kubernetes.md")
+	t.Cleanup(func() { // the guide ends without weft, which others count on
+		if err := install(); err != nil {
+			t.Error(err)
+		}
+	})
+	follow(t, "kubernetes.md", "try")
+}
+
+// TestIngressGuide types what docs/guides/ingress.md says.
+func TestIngressGuide(t *testing.T) {
+	Mesh(t)
+	follow(t, "ingress.md", "edge")
+}
+
+// follow types the commands of a guide in one shell. They make, and remove, a namespace.
+func follow(t *testing.T, guide, namespace string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/guides/" + guide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,17 +42,12 @@ func TestGuide(t *testing.T) {
 	for _, found := range commands.FindAllStringSubmatch(string(text), -1) {
 		script.WriteString(found[1])
 	}
-	if strings.Count(script.String(), "weft ") < 8 {
-		t.Fatalf("the guide has no commands:\n%s", script.String())
+	if strings.Count(script.String(), "kubectl ") < 5 {
+		t.Fatalf("%s has no commands:\n%s", guide, script.String())
 	}
-	if _, err := Try("", "delete", "namespace", "try", "--ignore-not-found", "--timeout", Patience.String()); err != nil { // of a run that was killed
+	if _, err := Try("", "delete", "namespace", namespace, "--ignore-not-found", "--timeout", Patience.String()); err != nil { // of a run that was killed
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // the guide ends without weft, which others count on
-		if err := install(); err != nil {
-			t.Error(err)
-		}
-	})
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-xeuo", "pipefail", "-c", script.String())

@@ -32,17 +32,13 @@ type fleet struct {
 
 // connect starts the proxies of the first replicas of n services.
 func (s shape) connect(ctx context.Context, w *weft, n int) (*fleet, error) {
-	roots, err := w.roots(s.client)
-	if err != nil {
-		return nil, err
-	}
 	f := &fleet{shape: s}
 	for first := 0; first < n; first += perNamespace {
 		token, err := s.token(ctx, namespace(first))
 		if err != nil {
 			return nil, err
 		}
-		held, err := peer.Attest(ctx, w.mesh, roots, token)
+		held, err := peer.Attest(ctx, w.mesh, w.roots, token)
 		if err != nil {
 			return nil, err
 		}

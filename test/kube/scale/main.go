@@ -57,7 +57,7 @@ func run(ctx context.Context, binary string, s shape, proxies, changes int) erro
 	if err := s.grow(ctx, 0, s.replicas/2); err != nil {
 		return err
 	}
-	w, err := startWeft(binary, kubeconfig, s.client)
+	w, err := startWeft(binary, kubeconfig, config)
 	if w != nil {
 		defer w.stop()
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,9 +9,10 @@ import (
 	"syscall"
 	"time"
 
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
+	"weft.dev/identity"
+	"weft.dev/store"
 	"weft.dev/test/process"
 )
 
@@ -25,12 +25,13 @@ const (
 
 // weft is `weft serve --kube`, outside of the cluster.
 type weft struct {
-	cmd  *exec.Cmd
-	mesh string
-	done chan error // how it ended
+	cmd   *exec.Cmd
+	mesh  string
+	roots []byte     // PEM: whom its pods trust
+	done  chan error // how it ended
 }
 
-func startWeft(binary, kubeconfig string, client kubernetes.Interface) (*weft, error) {
+func startWeft(binary, kubeconfig string, config *rest.Config) (*weft, error) {
 	api, err := process.FreePort()
 	if err != nil {
 		return nil, err
@@ -47,21 +48,24 @@ func startWeft(binary, kubeconfig string, client kubernetes.Interface) (*weft, e
 		return nil, err
 	}
 	go func() { w.done <- w.cmd.Wait() }()
-	return w, process.Until(startTime, func() error { _, err := w.roots(client); return err })
+	return w, process.Until(startTime, func() (err error) { w.roots, err = roots(config); return err })
 }
 
-// roots are the certificates that the server's pods trust, PEM.
-func (w *weft) roots(client kubernetes.Interface) ([]byte, error) {
-	secret, err := client.CoreV1().Secrets("weft-system").Get(context.Background(), "weft-authority", meta.GetOptions{})
+// roots are whom the server's pods trust, PEM, once it has founded its authority.
+func roots(config *rest.Config) ([]byte, error) {
+	client, err := store.NewClient(config)
 	if err != nil {
 		return nil, err
 	}
-	for name, data := range secret.Data {
-		if strings.HasSuffix(name, ".crt") {
-			return data, nil
-		}
+	files := store.NewSecretFiles(client, "weft-system", "weft-authority")
+	if _, err := files.Read("ca.json"); err != nil {
+		return nil, err // opening it would found one
 	}
-	return nil, fmt.Errorf("secret weft-system/weft-authority has no certificate")
+	authority, err := identity.OpenCA(files, "cluster.local", time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return authority.RootsPEM(), nil
 }
 
 func (w *weft) stop() {
