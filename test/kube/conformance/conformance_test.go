@@ -29,6 +29,8 @@ var extended = []features.FeatureName{
 	features.SupportHTTPRouteRequestTimeout,
 	features.SupportHTTPRouteParentRefPort,
 	features.SupportHTTPRouteNamedRouteRule,
+	features.SupportHTTPRoutePortRedirect,
+	features.SupportGatewayInfrastructure,
 	features.SupportGatewayPort8080,
 	features.SupportGatewayHTTPListenerIsolation,
 }
