@@ -29,6 +29,9 @@ func newPublished(a *agent) (*published, error) {
 	p := &published{agent: a}
 	o, r := *a.Published, a.Registration
 	o.Namespace, o.Name, o.App, o.Files, o.Log = r.Namespace, r.Name, r.App, a.files, a.Log
+	if r.Gateway != "" {
+		o.App = model.GatewayApp(r.Gateway)
+	}
 	o.Has = func(t model.Type) int { return len(a.relay.Names(t.TypeURL())) }
 	o.Use = func(view []*model.Resource) { p.server.Set(view) }
 	p.poll = poll.New(o)

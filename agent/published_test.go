@@ -76,7 +76,7 @@ func (s *shelf) publish(version, cluster string) {
 	s.Helper()
 	view := snapshot.EncodeView(s.view(version, cluster))
 	s.sequence++
-	index := snapshot.Index{Sequence: s.sequence, Revision: version, Views: map[string]snapshot.Digest{"shop/app": snapshot.DigestOf(view)}}
+	index := snapshot.Index{Sequence: s.sequence, Revision: version, Views: map[string]snapshot.Digest{"shop/app": snapshot.DigestOf(view), "shop/gateway-front": snapshot.DigestOf(view)}}
 	files := identity.Dir(s.dir)
 	for name, data := range map[string][]byte{snapshot.DigestOf(view).Path(): view, snapshot.IndexFile: index.Sign(s.key)} {
 		if err := identity.Dir(filepath.Join(string(files), filepath.Dir(name))).Write(filepath.Base(name), data); err != nil {
@@ -161,6 +161,17 @@ func TestWithoutServer(t *testing.T) {
 func written(dir, text string) bool {
 	data, err := os.ReadFile(filepath.Join(dir, "config"))
 	return err == nil && strings.Contains(string(data), text)
+}
+
+// A gateway that no Workload names has the view that the repository made for it.
+func TestGatewayWithoutServer(t *testing.T) {
+	s := newShelf(t)
+	s.publish("one", goodCluster)
+	o := s.options(filepath.Join(t.TempDir(), "front-1"))
+	o.Registration, o.Command = model.Registration{Namespace: "shop", Name: "front-1", Gateway: "front"}, nil
+	r := start(t, o)
+	until(t, "it serves", func() bool { return s.get(fresh(), "/version") == "one" })
+	r.stop()
 }
 
 // A view that was made for other ports is not waited for in silence.

@@ -227,6 +227,10 @@ func (w Workload) Equal(o Workload) bool {
 // Account is the name in the workload's identity.
 func (w Workload) Account() string { return cmp.Or(w.ServiceAccount, w.Gateway, w.App) }
 
+// GatewayApp is what the proxies of a gateway have in place of an application where
+// a repository names no Workload for them.
+func GatewayApp(gateway string) string { return "gateway-" + gateway }
+
 // Port finds a port by the service's number.
 func (w Workload) Port(number uint32) (WorkloadPort, bool) {
 	i := slices.IndexFunc(w.Ports, func(p WorkloadPort) bool { return p.Number == number })

@@ -111,7 +111,7 @@ func (s street) played() map[string]model.Workload {
 
 // gatewayRow is a proxy that is a gateway.
 func gatewayRow(g model.Gateway) model.Workload {
-	w := callerRow(g.Object.Namespace, "gateway-"+g.Object.Name, "", 0)
+	w := callerRow(g.Object.Namespace, model.GatewayApp(g.Object.Name), "", 0)
 	w.Gateway, w.Labels = g.Object.Name, maps.Clone(g.Selector)
 	if g.Proxy != "" {
 		w.Gateway = g.Proxy
