@@ -72,7 +72,7 @@ func UnderLoad(t testing.TB, namespace, url string, change func()) {
 	t.Helper()
 	const name, rate, duration = "load", 50, "60s"
 	Apply(t, namespace, fmt.Sprintf(load, name, os.Getenv("IMAGE_TAG"), rate, duration, url))
-	Kubectl(t, "wait", "pod", "-l", "app="+name, "-n", namespace, "--for=condition=Ready", "--timeout", Patience.String())
+	Kubectl(t, "wait", "job", name, "-n", namespace, "--for=jsonpath={.status.ready}=1", "--timeout", Patience.String())
 	change()
 	counted := Finished(t, namespace, name)
 	if counted.Sent == 0 || counted.OK != counted.Sent {
