@@ -147,6 +147,14 @@ func TestBookinfo(t *testing.T) {
 			}
 		})
 	}
+	t.Run("bookinfo-gateway", func(t *testing.T) {
+		Apply(t, namespace, Sample(t, "networking/virtual-service-all-v1.yaml"))
+		Apply(t, namespace, Sample(t, "networking/bookinfo-gateway.yaml"))
+		Kubectl(t, "annotate", "gateways.networking.istio.io", "bookinfo-gateway", "-n", namespace, "weft.dev/deploy=true")
+		const made = "ingressgateway-istio-weft"
+		Kubectl(t, "wait", "service", made, "-n", namespace, "--for=create", "--timeout", Patience.String())
+		await(t, ServiceURL(t, namespace, made), nobody)
+	})
 }
 
 // otherVersions are of details and ratings. The samples have no manifests for
