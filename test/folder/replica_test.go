@@ -79,6 +79,13 @@ func TestReplicas(t *testing.T) {
 	leaveFresh()
 
 	for _, proxy := range []*peer.Proxy{all, some} {
+		s.until("it owes nothing to the one that leaves", func() error {
+			const changed = "ClusterLoadAssignment s3.example.com:80"
+			if now := all.Versions()[changed]; proxy.Versions()[changed] != now {
+				return fmt.Errorf("%s has not got version %s of %s yet", proxy.ID(), now, changed)
+			}
+			return nil
+		})
 		map[*peer.Proxy]func(){all: leaveAll, some: leaveSome}[proxy]()
 		before := proxy.Versions()
 		proxy.News()
