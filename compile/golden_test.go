@@ -118,7 +118,7 @@ func jsonOf(t testing.TB, r *model.Resource) map[string]any {
 
 func decode(t testing.TB, r *model.Resource) proto.Message {
 	t.Helper()
-	m, err := messageOf(r)
+	m, err := Message(r)
 	if err != nil {
 		t.Fatal(err)
 	}

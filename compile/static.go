@@ -110,7 +110,7 @@ func (s *static) fail(err error) {
 
 // treeOf is a resource as JSON.
 func treeOf(r *model.Resource) (tree map[string]any, err error) {
-	message, err := messageOf(r)
+	message, err := Message(r)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +121,8 @@ func treeOf(r *model.Resource) (tree map[string]any, err error) {
 	return tree, json.Unmarshal(body, &tree)
 }
 
-func messageOf(r *model.Resource) (proto.Message, error) {
+// Message is what a resource says. The error is of a body that compile has not made.
+func Message(r *model.Resource) (proto.Message, error) {
 	kind, err := protoregistry.GlobalTypes.FindMessageByURL(r.Type.TypeURL())
 	if err != nil {
 		return nil, err

@@ -47,7 +47,7 @@ func (x Index) Find(namespace, name, app string) (Digest, bool) {
 	return "", false
 }
 
-// envelope is an index as it is stored. The signature is of SignedPrefix and the
+// envelope is an index as it is stored. The signature is of signedPrefix and the
 // bytes of Index as they stand there.
 type envelope struct {
 	Key       string          `json:"key"` // KeyID, for people

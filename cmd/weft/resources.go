@@ -9,10 +9,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/diff"
 	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"sigs.k8s.io/yaml"
 
+	"weft.dev/compile"
 	"weft.dev/model"
 )
 
@@ -104,12 +103,8 @@ func (v *variants) text() string {
 
 // textOf is a resource as YAML with sorted keys. That its bytes are one is certain: this process made them.
 func textOf(r *model.Resource) string {
-	kind, err := protoregistry.GlobalTypes.FindMessageByURL(r.Type.TypeURL())
+	message, err := compile.Message(r)
 	if err != nil {
-		panic("plan: " + err.Error())
-	}
-	message := kind.New().Interface()
-	if err := proto.Unmarshal(r.Body, message); err != nil {
 		panic("plan: " + r.Name + ": " + err.Error())
 	}
 	body, err := protojson.Marshal(message)
