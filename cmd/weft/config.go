@@ -179,9 +179,9 @@ func loopbackOnly(next http.Handler, data string) (http.Handler, error) {
 		given := r.Header.Get("Authorization")
 		switch {
 		case !isLoopback(r.Host):
-			http.Error(w, `{"error":"ask by the address of loopback"}`, http.StatusForbidden)
+			fail(w, http.StatusForbidden, "ask by the address of loopback")
 		case r.Method != http.MethodGet && subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+secret)) != 1:
-			http.Error(w, `{"error":"only who can read the server's data directory may do that: set WEFT_DATA to it"}`, http.StatusForbidden)
+			fail(w, http.StatusForbidden, "only who can read the server's data directory may do that: set WEFT_DATA to it")
 		default:
 			next.ServeHTTP(w, r)
 		}

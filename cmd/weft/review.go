@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -36,8 +38,14 @@ func newReviewer(config *rest.Config) (reviewer, error) {
 	return reviewer{client.TokenReviews()}, nil
 }
 
-// review says whose token it is. A refusal is an *identity.Refusal.
+var errToken = &identity.Refusal{Reason: "the token is not one of a ServiceAccount for the audience " + model.TokenAudience}
+
+// review says whose token it is. A refusal is an *identity.Refusal; any other
+// error is that the API server did not say.
 func (r reviewer) review(ctx context.Context, token string) (namespace, account string, err error) {
+	if token == "" { // which the API server would call a bad request
+		return "", "", errToken
+	}
 	review, err := r.reviews.Create(ctx, &authv1.TokenReview{Spec: authv1.TokenReviewSpec{Token: token, Audiences: []string{model.TokenAudience}}}, metav1.CreateOptions{})
 	if err != nil {
 		return "", "", fmt.Errorf("token review: %w", err)
@@ -45,7 +53,7 @@ func (r reviewer) review(ctx context.Context, token string) (namespace, account 
 	rest, ok := strings.CutPrefix(review.Status.User.Username, accountPrefix)
 	namespace, account, _ = strings.Cut(rest, ":")
 	if !review.Status.Authenticated || !ok || account == "" {
-		return "", "", &identity.Refusal{Reason: "the token is not one of a ServiceAccount for the audience " + model.TokenAudience}
+		return "", "", errToken
 	}
 	return namespace, account, nil
 }
@@ -80,10 +88,21 @@ func (r reviewer) people(next http.Handler) http.Handler {
 	own := ownNamespace()
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 		namespace, account, err := r.review(q.Context(), q.Header.Get(tokenHeader))
-		if err != nil || namespace != own || account != peopleAccount {
-			http.Error(w, `{"error":"a token of the ServiceAccount `+own+`/`+peopleAccount+` is needed: weft makes one if you may create serviceaccounts/token there"}`, http.StatusForbidden)
-			return
+		var refusal *identity.Refusal
+		switch {
+		case err != nil && !errors.As(err, &refusal):
+			fail(w, http.StatusServiceUnavailable, fmt.Sprintf("the API server did not say whose token it is: %v: try again", err))
+		case err != nil || namespace != own || account != peopleAccount:
+			fail(w, http.StatusForbidden, "a token of the ServiceAccount "+own+"/"+peopleAccount+" is needed: weft makes one if you may create serviceaccounts/token there")
+		default:
+			next.ServeHTTP(w, q)
 		}
-		next.ServeHTTP(w, q)
 	})
+}
+
+// fail answers as package web does.
+func fail(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": text})
 }

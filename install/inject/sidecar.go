@@ -102,7 +102,7 @@ func restricted() *corev1.SecurityContext {
 
 func environment(o Options, roots, probes string) []corev1.EnvVar {
 	env := []corev1.EnvVar{
-		field(model.EnvPod, "metadata.name"), field(model.EnvNamespace, "metadata.namespace"), field("POD_UID", "metadata.uid"),
+		field(model.EnvPod, "metadata.name"), field(model.EnvNamespace, "metadata.namespace"),
 		field(model.EnvAddress, "status.podIP"), field(model.EnvServiceAccount, "spec.serviceAccountName"),
 		{Name: model.EnvServer, Value: o.Server}, {Name: model.EnvRoots, Value: roots},
 	}
