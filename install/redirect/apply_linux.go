@@ -13,30 +13,30 @@ import (
 )
 
 // apply puts the set in the place of an earlier one of its name, in the network
-// namespace that the caller's thread is in.
-func (s set) apply() error {
+// namespace that the caller's thread is in. It says for which families.
+func (s set) apply() ([]family, error) {
 	return change(func(conn *nftables.Conn, f family) { s.write(conn, conn.AddTable(s.emptied(conn, f)), f) })
 }
 
 // remove takes the set away, if it is there.
 func (s set) remove() error {
-	return change(func(conn *nftables.Conn, f family) { s.emptied(conn, f) })
+	_, err := change(func(conn *nftables.Conn, f family) { s.emptied(conn, f) })
+	return err
 }
 
-// change does something for each IP family, all in one transaction.
-func change(do func(*nftables.Conn, family)) error {
-	present, err := presentFamilies()
-	if err != nil {
-		return err
+// change does something for each IP family that is present, all in one transaction.
+func change(do func(*nftables.Conn, family)) (present []family, err error) {
+	if present, err = presentFamilies(); err != nil {
+		return nil, err
 	}
 	conn, err := nftables.New()
 	if err != nil {
-		return explained(err)
+		return nil, explained(err)
 	}
 	for _, f := range present {
 		do(conn, f)
 	}
-	return explained(conn.Flush())
+	return present, explained(conn.Flush())
 }
 
 // emptied is the set's table, which is then not there.

@@ -43,7 +43,7 @@ func (h *Host) Begin(port uint32) error {
 		}
 		return []chain{{output, rules}}
 	}}
-	if err := h.rules.apply(); err != nil {
+	if _, err := h.rules.apply(); err != nil {
 		return errors.Join(err, h.leave())
 	}
 	return nil

@@ -30,10 +30,7 @@ func (r Rules) Apply() error {
 	if err := r.Check(); err != nil {
 		return err
 	}
-	if err := r.set().apply(); err != nil {
-		return err
-	}
-	present, err := presentFamilies()
+	present, err := r.set().apply()
 	if err == nil && len(present) == len(families) {
 		err = addPassed()
 	}
