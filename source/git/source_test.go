@@ -134,16 +134,9 @@ func (w *world) sound() {
 	w.until("no problems", func() bool { return len(w.problems()) == 0 })
 }
 
-func entry(name string) string {
-	return fmt.Sprintf(`apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: {name: %s}
-spec:
-  hosts: [%s.example.com]
-  ports: [{number: 80, name: http, protocol: HTTP}]
-  resolution: STATIC
-  endpoints: [{address: 127.0.0.1}]
-`, name, name)
+// object is one that differs from others by its name only.
+func object(name string) string {
+	return fmt.Sprintf("{apiVersion: v1, kind: ConfigMap, metadata: {name: %s}}\n", name)
 }
 
 // A push is one commit of rows, however many files it touches; files are called as in the repository.
@@ -151,28 +144,23 @@ func TestPush(t *testing.T) {
 	w := newWorld(t)
 	w.options.Dir = "deploy/mesh/"
 	w.server.Write("README.yaml", "not: configuration")
-	w.server.Write("deploy/mesh/a.yaml", entry("a")+"---\n"+entry("b"))
+	w.server.Write("deploy/mesh/a.yaml", object("a")+"---\n"+object("b"))
 	w.server.Write("deploy/mesh/sub/c.jsonnet", `(import '../lib.libsonnet')('c')`)
-	w.server.Write("deploy/mesh/lib.libsonnet", `function(name) std.parseYaml(|||
-  apiVersion: networking.istio.io/v1
-  kind: ServiceEntry
-  metadata: {name: %s}
-  spec: {hosts: [%s.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: STATIC, endpoints: [{address: 127.0.0.1}]}
-||| % [name, name])`)
+	w.server.Write("deploy/mesh/lib.libsonnet", `function(name) {apiVersion: 'v1', kind: 'ConfigMap', metadata: {name: name}}`)
 	first := w.server.Push()
 	w.start()
 	w.serves(first)
 	w.has("a", "b", "c")
-	b, _ := w.source.Get("ServiceEntry/default/b")
-	if at := b.Annotations[api.SourceAnnotation]; at != "deploy/mesh/a.yaml:10" {
+	b, _ := w.source.Get("ConfigMap/default/b")
+	if at := b.Annotations[api.SourceAnnotation]; at != "deploy/mesh/a.yaml:3" {
 		t.Errorf("b stands at %s", at)
 	}
 	for len(w.commits) > 0 {
 		<-w.commits
 	}
 
-	w.server.Write("deploy/mesh/a.yaml", entry("a"))
-	w.server.Write("deploy/mesh/d.yaml", entry("b")+"---\n"+entry("d"))
+	w.server.Write("deploy/mesh/a.yaml", object("a"))
+	w.server.Write("deploy/mesh/d.yaml", object("b")+"---\n"+object("d"))
 	w.server.Git("rm", "--quiet", "deploy/mesh/sub/c.jsonnet")
 	w.serves(w.server.Push())
 	w.has("a", "b", "d")
@@ -191,7 +179,7 @@ func TestPush(t *testing.T) {
 // effect, and a problem says what it is and since when.
 func TestLastGood(t *testing.T) {
 	w := newWorld(t)
-	w.server.Write("mesh/a.yaml", entry("a"))
+	w.server.Write("mesh/a.yaml", object("a"))
 	good := w.server.Push()
 	w.options.Dir = "mesh"
 	w.start()
@@ -234,7 +222,7 @@ func TestLastGood(t *testing.T) {
 func TestBadFiles(t *testing.T) {
 	w := newWorld(t)
 	for _, name := range []string{"a", "b", "c", "large"} {
-		w.server.Write(name+".yaml", entry(name))
+		w.server.Write(name+".yaml", object(name))
 	}
 	w.server.Write("d.jsonnet", `{`)
 	w.start()
@@ -245,14 +233,14 @@ func TestBadFiles(t *testing.T) {
 	w.sound()
 
 	w.server.Write("a.yaml", "kind: [\n")
-	w.server.Write("b.yaml", entry("b2"))
+	w.server.Write("b.yaml", object("b2"))
 	w.serves(w.server.Push())
 	w.has("a", "b2", "c", "large")
 	w.says("File a.yaml Invalid a.yaml:1: ", "stays in effect")
-	w.server.Write("a.yaml", entry("a"))
-	w.server.Write("large.yaml", strings.Repeat("#\n", folder.MaxFileBytes/2+1)+entry("larger"))
+	w.server.Write("a.yaml", object("a"))
+	w.server.Write("large.yaml", strings.Repeat("#\n", folder.MaxFileBytes/2+1)+object("larger"))
 	w.serves(w.server.Push())
-	w.says(fmt.Sprintf("large.yaml: has %d bytes, more than", folder.MaxFileBytes+2+len(entry("larger"))))
+	w.says(fmt.Sprintf("large.yaml: has %d bytes, more than", folder.MaxFileBytes+2+len(object("larger"))))
 	w.has("a", "b2", "c", "large")
 }
 
@@ -260,7 +248,7 @@ func TestBadFiles(t *testing.T) {
 func TestEmptied(t *testing.T) {
 	w := newWorld(t)
 	for i := range 5 {
-		w.server.Write(fmt.Sprintf("%d.yaml", i), entry(fmt.Sprintf("a%d", i)))
+		w.server.Write(fmt.Sprintf("%d.yaml", i), object(fmt.Sprintf("a%d", i)))
 	}
 	w.start()
 	w.serves(w.server.Push())
@@ -272,9 +260,9 @@ func TestEmptied(t *testing.T) {
 	w.sound()
 	w.server.Write("4.yaml", "# nothing\n")
 	w.serves(w.server.Push())
-	w.says("File . Held 1 of 1 objects are gone at once, ServiceEntry/default/a4: they stay in effect; nothing would be left, so keep one of them")
+	w.says("File . Held 1 of 1 objects are gone at once, ConfigMap/default/a4: they stay in effect; nothing would be left, so keep one of them")
 	w.has("a4")
-	w.server.Write("0.yaml", entry("b"))
+	w.server.Write("0.yaml", object("b"))
 	w.serves(w.server.Push())
 	w.has("b")
 	w.sound()
@@ -283,14 +271,14 @@ func TestEmptied(t *testing.T) {
 // Another process begins with the commit that was served last, whoever answers.
 func TestRestart(t *testing.T) {
 	w := newWorld(t)
-	w.server.Write("a.yaml", entry("a"))
+	w.server.Write("a.yaml", object("a"))
 	first := w.server.Push()
 	w.start()
 	w.serves(first)
 	w.stop()
 
 	w.server.Away.Store(true)
-	w.server.Write("a.yaml", entry("a2"))
+	w.server.Write("a.yaml", object("a2"))
 	second := w.server.Push()
 	w.start()
 	w.serves(first)
@@ -328,9 +316,9 @@ func TestRestart(t *testing.T) {
 // The ref decides, also where it goes back or elsewhere; the log says so.
 func TestForced(t *testing.T) {
 	w := newWorld(t)
-	w.server.Write("a.yaml", entry("a"))
+	w.server.Write("a.yaml", object("a"))
 	first := w.server.Push()
-	w.server.Write("a.yaml", entry("a2"))
+	w.server.Write("a.yaml", object("a2"))
 	second := w.server.Push()
 	w.start()
 	w.serves(second)
@@ -341,7 +329,7 @@ func TestForced(t *testing.T) {
 	if log := w.log.String(); !strings.Contains(log, "forced") || !strings.Contains(log, `instead of"=`+second[:12]) {
 		t.Error("the log does not say that the ref was forced back")
 	}
-	w.server.Write("b.yaml", entry("b"))
+	w.server.Write("b.yaml", object("b"))
 	w.serves(w.server.Push())
 	if n := strings.Count(w.log.String(), "forced"); n != 1 {
 		t.Errorf("the log says %d times that the ref was forced", n)
@@ -355,9 +343,9 @@ func TestStrangers(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := newWorld(t)
-	w.server.Write("a.yaml", entry("a"))
+	w.server.Write("a.yaml", object("a"))
 	w.server.Write(".gitattributes", "*.yaml filter=evil ident text eol=crlf export-ignore\n")
-	w.server.Write(".hidden/h.yaml", entry("hidden"))
+	w.server.Write(".hidden/h.yaml", object("hidden"))
 	w.server.Link("link.yaml", secret)
 	w.server.Push()
 	w.start()
@@ -372,7 +360,7 @@ func TestStrangers(t *testing.T) {
 func TestPassword(t *testing.T) {
 	for _, user := range []string{"robot:canary-8%2F", "canary-8"} {
 		w := newWorld(t)
-		w.server.Write("a.yaml", entry("a"))
+		w.server.Write("a.yaml", object("a"))
 		w.server.Push()
 		w.options.URL = strings.Replace(w.server.URL, "http://", "http://"+user+"@", 1) + "?token=canary-9"
 		w.server.Away.Store(true)
