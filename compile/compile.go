@@ -22,7 +22,8 @@ type Inputs struct {
 	Certificates   *flow.Collection[model.Certificate]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
-	// Known says what workloads know. Who is not in it, or everybody if it is
+	Cohorts        *flow.Collection[model.Cohort] // of the workloads that have a proxy
+	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]
 }
@@ -96,9 +97,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	return &Compiled{
 		Outlines: flow.Derive(c.scopes, "compile/outlines", layers.outline),
 		Layers:   layers.all,
-		ScopeOf: flow.Derive(c.placements, "compile/scopeof", func(_ *flow.Ctx, p placement) []model.Assignment {
-			return []model.Assignment{{Proxy: p.Proxy, Scope: p.Scope.Key()}}
-		}),
+		ScopeOf:  flow.Derive(c.Workloads, "compile/scopeof", c.assign),
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
@@ -134,7 +133,7 @@ func (c *compiler) wireHosts() {
 // wireScopes is the way from workloads to scopes.
 func (c *compiler) wireScopes() {
 	c.callers = flow.Group(flow.NewIndex(c.RouteTables, conditionKeys), "compile/callers", callerOf)
-	c.placements = flow.Derive(c.Workloads, "compile/placements", c.placeWorkload)
+	c.placements = flow.Derive(c.Cohorts, "compile/placements", c.placeCohort)
 	c.scopes = flow.Group(flow.NewIndex(c.placements, func(p placement) []string { return []string{p.Scope.Key()} }),
 		"compile/scopes", func(_ *flow.Ctx, _ string, all []placement) *scope { return &all[0].Scope })
 	alike := flow.NewIndex(c.scopes, func(s scope) []string {
@@ -328,10 +327,16 @@ func callerOf(_ *flow.Ctx, key string, _ []model.RouteTable) *caller {
 	return &c
 }
 
-func (c *compiler) placeWorkload(x *flow.Ctx, w model.Workload) []placement {
-	if w.Interception == model.NoProxy {
+// assign gives a workload the scope of its cohort.
+func (c *compiler) assign(x *flow.Ctx, w model.Workload) []model.Assignment {
+	p, ok := flow.Get(x, c.placements, w.Cohort())
+	if !ok {
 		return nil
 	}
+	return []model.Assignment{{Proxy: w.Key(), Scope: p.Scope.Key()}}
+}
+
+func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 	s := selectors{trust: c.TrustDomain, alone: c.Alone}
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
@@ -345,7 +350,7 @@ func (c *compiler) placeWorkload(x *flow.Ctx, w model.Workload) []placement {
 	}
 	known := model.Known{All: true}
 	if c.Known != nil && !w.InlineRoutes {
-		if k, ok := flow.Get(x, c.Known, w.Key()); ok {
+		if k, ok := flow.Get(x, c.Known, w.ID); ok {
 			known = k
 		}
 	}

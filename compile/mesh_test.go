@@ -12,6 +12,7 @@ import (
 
 	"weft.dev/flow"
 	"weft.dev/model"
+	scopes "weft.dev/scope"
 )
 
 // rows are the inputs of a test, as YAML with the names of the model's fields.
@@ -94,6 +95,13 @@ func (r *rows) fill() {
 		}
 		if w.Health == "" {
 			w.Health = model.Healthy
+		}
+	}
+	for i := range r.Known { // a file names a workload in place of its cohort
+		for _, w := range r.Workloads {
+			if r.Known[i].Cohort == w.Key() {
+				r.Known[i].Cohort = w.Cohort()
+			}
 		}
 	}
 	for i := range r.RouteTables {
@@ -180,7 +188,7 @@ func newMeshWith(o Options) *mesh {
 		known:          flow.NewSource[model.Known](g, "known"),
 	}
 	m.Compiled = New(g, Inputs{
-		Services: m.services.Collection, Workloads: m.workloads.Collection, RouteTables: m.routeTables.Collection,
+		Services: m.services.Collection, Workloads: m.workloads.Collection, Cohorts: scopes.Cohorts(m.workloads.Collection), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection,

@@ -59,14 +59,19 @@ func randomRows(t *rapid.T) rows {
 			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}}}}
 	}
 	r.fill()
+	known := map[string]bool{}
 	for _, w := range r.Workloads {
+		if known[w.Cohort()] {
+			continue
+		}
+		known[w.Cohort()] = true
 		switch rapid.IntRange(0, 3).Draw(t, "knows") {
 		case 0:
-			r.Known = append(r.Known, model.Known{Workload: w.Key(), All: true})
+			r.Known = append(r.Known, model.Known{Cohort: w.Cohort(), All: true})
 		case 1, 2:
-			known := rapid.SliceOfDistinct(rapid.SampledFrom(append(hosts, "x.a", "gone.example.com")), rapid.ID[string]).Draw(t, "knows")
-			slices.Sort(known)
-			r.Known = append(r.Known, model.Known{Workload: w.Key(), Hosts: slices.Compact(known)})
+			hosts := rapid.SliceOfDistinct(rapid.SampledFrom(append(hosts, "x.a", "gone.example.com")), rapid.ID[string]).Draw(t, "knows")
+			slices.Sort(hosts)
+			r.Known = append(r.Known, model.Known{Cohort: w.Cohort(), Hosts: slices.Compact(hosts)})
 		}
 	}
 	return r

@@ -40,7 +40,7 @@ func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv
 		Name:                          InboundListener,
 		StatPrefix:                    InboundListener,
 		Address:                       address(s.Address, model.RedirectedInbound),
-		AdditionalAddresses:           s.twin(anyAddress, model.RedirectedInbound),
+		AdditionalAddresses:           s.twin(model.AnyAddress, model.RedirectedInbound),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
 		ListenerFilters:               append([]*listenerv3.ListenerFilter{originalDestination()}, inspectors(model.MTLSPermissive)...),

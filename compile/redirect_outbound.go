@@ -188,11 +188,12 @@ func prefixes(ips []string) []*corev3.CidrRange {
 	return all
 }
 
-// anyAddress is every address of the family of an IP, loopbackOf the one of its
-// own machine, straySource that of what a proxy leads on to its application.
-func anyAddress(ip string) string  { return ofFamily(ip, "0.0.0.0", "::") }
-func loopbackOf(ip string) string  { return ofFamily(ip, "127.0.0.1", "::1") }
-func straySource(ip string) string { return ofFamily(ip, model.PassedSource4, model.PassedSource6) }
+// loopbackOf is the address of an IP's own machine in the same family, straySource
+// that of what a proxy leads on to its application.
+func loopbackOf(ip string) string { return model.ByVersion(ip, "127.0.0.1", "::1") }
+func straySource(ip string) string {
+	return model.ByVersion(ip, model.PassedSource4, model.PassedSource6)
+}
 
 // twin is the address of the other version of IP, where the workload has both.
 func (s scope) twin(kind func(ip string) string, port uint32) []*listenerv3.AdditionalAddress {
@@ -202,11 +203,4 @@ func (s scope) twin(kind func(ip string) string, port uint32) []*listenerv3.Addi
 	return []*listenerv3.AdditionalAddress{{Address: address(kind(otherVersion(s.Address)), port)}}
 }
 
-func otherVersion(ip string) string { return ofFamily(ip, "::", "0.0.0.0") }
-
-func ofFamily(ip, v4, v6 string) string {
-	if parsed, err := netip.ParseAddr(ip); err == nil && parsed.Is6() {
-		return v6
-	}
-	return v4
-}
+func otherVersion(ip string) string { return model.ByVersion(ip, "::", "0.0.0.0") }

@@ -14,6 +14,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/scope"
 	"weft.dev/test/envoytest"
 	"weft.dev/translate"
 )
@@ -48,7 +49,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 			objects := flow.NewSource[api.Object](g, "objects")
 			rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
 			compiled := compile.New(g, compile.Inputs{
-				Services: rows.Services, Workloads: rows.Workloads, RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
+				Services: rows.Services, Workloads: rows.Workloads, Cohorts: scope.Cohorts(rows.Workloads), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
 				Fallbacks: rows.Fallbacks, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, Authorizations: rows.Authorizations,
 			}, compile.Options{TrustDomain: "mesh.test"})
 			g.Commit(func(tx *flow.Tx) {

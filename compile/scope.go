@@ -116,14 +116,14 @@ func digest(v any) string {
 	return fmt.Sprintf("%016x", model.HashBody(body))
 }
 
-// placement is the scope of one workload. Key: the workload's.
+// placement is the scope of one cohort. Key: the cohort's.
 type placement struct {
-	Proxy string
-	Scope scope
+	Cohort string
+	Scope  scope
 }
 
-func (p placement) Key() string            { return p.Proxy }
-func (p placement) Equal(o placement) bool { return p.Proxy == o.Proxy && p.Scope.Equal(o.Scope) }
+func (p placement) Key() string            { return p.Cohort }
+func (p placement) Equal(o placement) bool { return p.Cohort == o.Cohort && p.Scope.Equal(o.Scope) }
 
 // selectors are the objects that select workloads.
 type selectors struct {
@@ -135,40 +135,39 @@ type selectors struct {
 	gateways []model.Gateway
 }
 
-// place finds the scope of a workload.
-func (s selectors) place(w model.Workload, known model.Known) placement {
+// place finds the scope of a cohort.
+func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
 		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack,
 	}
 	if out.redirected() {
-		out.Address = anyAddress(w.Address) // so that replicas are alike
-		out.Rest, _ = mtlsMode(s.peers, w, 0)
+		out.Rest, _ = mtlsMode(s.peers, w.Workload, 0)
 	}
 	for _, p := range w.Ports {
 		if w.Gateway == "" && p.ProxyPort != 0 && p.AppPort != 0 {
-			mode, from := s.mtls(w, p.Number)
+			mode, from := s.mtls(w.Workload, p.Number)
 			out.Ports = append(out.Ports, servedPort{WorkloadPort: p, Mode: mode, ModeFrom: from})
 		} else if w.Gateway != "" {
 			out.Ports = append(out.Ports, servedPort{WorkloadPort: p})
 		}
 	}
 	if w.Gateway == "" {
-		for _, a := range guardsOf(s.guards, w) {
+		for _, a := range guardsOf(s.guards, w.Workload) {
 			out.Guards = append(out.Guards, a.Key())
 		}
 	}
 	for _, c := range s.callers {
-		if c.holds(s.trust, w) {
+		if c.holds(s.trust, w.Workload) {
 			out.Callers = append(out.Callers, c)
 		}
 	}
 	for _, g := range s.gateways {
-		if gatewayOf(g, w) {
+		if gatewayOf(g, w.Workload) {
 			out.Gateways = append(out.Gateways, g.Key())
 		}
 	}
-	return placement{Proxy: w.Key(), Scope: out.named()}
+	return placement{Cohort: w.ID, Scope: out.named()}
 }
 
 // mtlsNone is the mode where proxies have no identity.

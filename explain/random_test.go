@@ -9,6 +9,7 @@ import (
 	"weft.dev/explain"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/scope"
 )
 
 // Words are few, so that requests meet what routes ask for.
@@ -78,7 +79,7 @@ func (all randomRows) compile() *compile.Compiled {
 	services, workloads := flow.NewSource[model.Service](g, "services"), flow.NewSource[model.Workload](g, "workloads")
 	splits, gateways := flow.NewSource[model.Split](g, "splits"), flow.NewSource[model.Gateway](g, "gateways")
 	c := compile.New(g, compile.Inputs{
-		Services: services.Collection, Workloads: workloads.Collection, RouteTables: tables.Collection, Policies: policies.Collection,
+		Services: services.Collection, Workloads: workloads.Collection, Cohorts: scope.Cohorts(workloads.Collection), RouteTables: tables.Collection, Policies: policies.Collection,
 		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,

@@ -68,33 +68,6 @@ func Group[I Row[I], O Row[O]](in *Index[I], name string, fn func(x *Ctx, by str
 	return d.Collection
 }
 
-// Union has the rows of all collections. A key that several have belongs to
-// the first of them; each other is a fault, as in Derive.
-func Union[V Row[V]](name string, all ...*Collection[V]) *Collection[V] {
-	split := func(input string) (*Collection[V], string) { return all[input[0]], input[1:] }
-	d := newDerivation[V](all[0].g, name, func(input string) Ref {
-		c, key := split(input)
-		return Ref{Collection: c.name, Key: key, How: ReadRow}
-	})
-	d.run = func(_ *Ctx, input string) ([]V, bool) {
-		c, key := split(input)
-		row, ok := c.row(key)
-		return []V{row}, ok
-	}
-	for i, c := range all {
-		c.derived = append(c.derived, member{d, string([]byte{byte(i)})})
-	}
-	return d.Collection
-}
-
-// member makes the keys of one collection of a union distinct.
-type member struct {
-	to     toucher
-	prefix string
-}
-
-func (m member) touch(key string) { m.to.touch(m.prefix + key) }
-
 // derivation is a collection whose rows follow from inputs: rows of another
 // collection, or values of an index.
 type derivation[O Row[O]] struct {

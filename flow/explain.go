@@ -84,11 +84,13 @@ func (d *derivation[O]) faults() []Fault {
 	}
 	for _, key := range sortedKeys(d.also) {
 		for _, input := range d.also[key] {
-			all = append(all, Fault{
-				Collection: d.name, Key: key, Input: d.input(input).String(),
-				Text: "row not taken: " + d.input(d.rows[key].from).String() + " gives the same key",
-			})
+			all = append(all, notTaken(d.name, key, d.input(input), d.input(d.rows[key].from)))
 		}
 	}
 	return all
+}
+
+// notTaken is the fault of an input that gave a row of another's key.
+func notTaken(collection, key string, input, owner Ref) Fault {
+	return Fault{Collection: collection, Key: key, Input: input.String(), Text: "row not taken: " + owner.String() + " gives the same key"}
 }

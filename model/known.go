@@ -2,17 +2,17 @@ package model
 
 import "slices"
 
-// Known is which services a workload's proxy is told of. Key: Workload.
+// Known is which services the proxies of a cohort are told of. Key: Cohort.
 type Known struct {
-	Workload string // its key
+	Cohort string // its key
 	// All: every service of the mesh, now and later. Hosts is empty then.
 	All   bool
 	Hosts []string // of services, sorted; some may not exist (yet)
 }
 
-func (k Known) Key() string { return k.Workload }
+func (k Known) Key() string { return k.Cohort }
 func (k Known) Equal(o Known) bool {
-	return k.Workload == o.Workload && k.All == o.All && slices.Equal(k.Hosts, o.Hosts)
+	return k.Cohort == o.Cohort && k.All == o.All && slices.Equal(k.Hosts, o.Hosts)
 }
 
 // AskPrefix begins the name of every virtual host of the calls that workloads

@@ -56,10 +56,10 @@ func (s *Scopes) Explain(graph *flow.Graph, workload string) (a Answer, ok bool)
 	graph.View(func(x *flow.Ctx) {
 		var b bound
 		var known model.Known
-		if b, ok = flow.Get(x, s.bounds, workload); !ok {
+		if b, ok = s.boundOf(x, workload); !ok {
 			return
 		}
-		known, _ = flow.Get(x, s.Known, workload)
+		known, _ = flow.Get(x, s.Known, b.Cohort)
 		a = Answer{
 			Workload: workload, Account: b.Account.String(), Gateway: b.Gateway, All: known.All,
 			Services: []Service{}, Unknown: []Unknown{},

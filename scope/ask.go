@@ -36,7 +36,7 @@ func (s *Scopes) wireAsked() {
 	}
 	s.asked = flow.Derive(s.in.Asks, "asked", func(x *flow.Ctx, ask model.Ask) []asked {
 		authority, ok := strings.CutPrefix(ask.Name, model.AskPrefix)
-		b, found := flow.Get(x, s.bounds, ask.Proxy)
+		b, found := s.boundOf(x, ask.Proxy)
 		if ask.Type != model.TypeVirtualHost || !ok || authority == "" || !found || b.Gateway || b.Inline {
 			return nil
 		}

@@ -25,7 +25,8 @@ type Inputs struct {
 
 // Scopes is the wired package.
 type Scopes struct {
-	Known *flow.Collection[model.Known]
+	Cohorts *flow.Collection[model.Cohort]
+	Known   *flow.Collection[model.Known] // by cohort
 
 	in       Inputs
 	names    names
@@ -54,22 +55,22 @@ func (a Account) Compare(o Account) int {
 	return cmp.Or(cmp.Compare(a.Namespace, o.Namespace), cmp.Compare(a.Name, o.Name))
 }
 
-// bound is what matters here of a workload. Key: Workload.
+// bound is what matters here of a cohort. Key: Cohort.
 type bound struct {
-	Workload string
-	Account  Account
-	Gateway  bool
-	Inline   bool   // it cannot ask, so it knows everything
-	Caught   bool   // all that it calls is led into its proxy
-	Egress   string // key of the one that decides; "": the account's needs do
+	Cohort  string
+	Account Account
+	Gateway bool
+	Inline  bool   // it cannot ask, so it knows everything
+	Caught  bool   // all that it calls is led into its proxy
+	Egress  string // key of the one that decides; "": the account's needs do
 }
 
-func (b bound) Key() string        { return b.Workload }
+func (b bound) Key() string        { return b.Cohort }
 func (b bound) Equal(o bound) bool { return b == o }
 
 // New wires scopes. What it reads must be wired before.
 func New(in Inputs) *Scopes {
-	s := &Scopes{in: in, names: newNames(in.Services)}
+	s := &Scopes{in: in, names: newNames(in.Services), Cohorts: Cohorts(in.Workloads)}
 	s.egressesOf = index(in.Egresses, func(e model.Egress) string { return e.Namespace })
 	s.declaredOf = index(in.Declared, func(d model.Declared) string { return Account{d.Namespace, d.Account}.String() })
 	s.learnedOf = index(in.Learned, func(l model.Learned) string { return Account{l.Namespace, l.Account}.String() })
@@ -77,11 +78,8 @@ func New(in Inputs) *Scopes {
 		s.routesOf = flow.NewIndex(in.Routes, hostsOfMesh)
 	}
 	s.tunnels = flow.NewIndex(flow.Derive(in.Services, "tunnels", tunnelsOf), func(t tunnel) []string { return []string{t.Namespace} })
-	s.bounds = flow.Derive(in.Workloads, "bounds of scopes", func(x *flow.Ctx, w model.Workload) []bound {
-		if w.Interception == model.NoProxy {
-			return nil
-		}
-		return []bound{s.bound(x, w)}
+	s.bounds = flow.Derive(s.Cohorts, "bounds of scopes", func(x *flow.Ctx, c model.Cohort) []bound {
+		return []bound{s.bound(x, c)}
 	})
 	s.wireReaches()
 	s.wireAsked()
@@ -90,6 +88,20 @@ func New(in Inputs) *Scopes {
 		return []model.Known{s.known(x, b)}
 	})
 	return s
+}
+
+// Cohorts are those of all workloads that have a proxy: what a proxy knows and is
+// told is found once for all replicas.
+func Cohorts(workloads *flow.Collection[model.Workload]) *flow.Collection[model.Cohort] {
+	alike := flow.NewIndex(workloads, func(w model.Workload) []string {
+		if id := w.Cohort(); id != "" {
+			return []string{id}
+		}
+		return nil
+	})
+	return flow.Group(alike, "cohorts", func(_ *flow.Ctx, id string, all []model.Workload) *model.Cohort {
+		return &model.Cohort{ID: id, Workload: all[0].Alike()}
+	})
 }
 
 // index may be of nothing.
@@ -107,19 +119,28 @@ func lookup[V flow.Row[V]](x *flow.Ctx, ix *flow.Index[V], by string) []V {
 	return flow.Lookup(x, ix, by)
 }
 
-func (s *Scopes) bound(x *flow.Ctx, w model.Workload) bound {
-	b := bound{Workload: w.Key(), Account: Account{w.Namespace, w.Account()}, Gateway: w.Gateway != "", Inline: w.InlineRoutes, Caught: w.Gateway == "" && w.Interception.Transparent()}
-	if e, ok := s.egress(x, w); ok && !b.Gateway && !b.Inline {
+func (s *Scopes) bound(x *flow.Ctx, c model.Cohort) bound {
+	b := bound{Cohort: c.ID, Account: Account{c.Namespace, c.Account()}, Gateway: c.Gateway != "", Inline: c.InlineRoutes, Caught: c.Gateway == "" && c.Interception.Transparent()}
+	if e, ok := s.egress(x, c.Workload); ok && !b.Gateway && !b.Inline {
 		b.Egress = e.Key()
 	}
 	return b
+}
+
+// boundOf is what matters of a workload, by its key; false: it has no proxy.
+func (s *Scopes) boundOf(x *flow.Ctx, workload string) (b bound, ok bool) {
+	w, ok := flow.Get(x, s.in.Workloads, workload)
+	if !ok {
+		return b, false
+	}
+	return flow.Get(x, s.bounds, w.Cohort())
 }
 
 // known is what a gateway's routes need, which compile finds; else what the
 // Sidecar says, else what the account needs. A proxy of state of the world gets
 // whole tables.
 func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
-	k := model.Known{Workload: b.Workload}
+	k := model.Known{Cohort: b.Cohort}
 	if b.Gateway || b.Inline {
 		k.All = b.Inline
 		return k

@@ -71,11 +71,16 @@ func (w *world) set(rows ...any) {
 // known is the hosts or "*", in short: the mesh's domain is left out.
 func (w *world) known(t *testing.T, workload string) string {
 	t.Helper()
-	k, ok := w.Known.Get(workload)
+	k, ok := w.knownOf(workload)
 	if !ok {
 		t.Fatalf("%s has no row", workload)
 	}
 	return short(k)
+}
+
+func (w *world) knownOf(workload string) (model.Known, bool) {
+	row, _ := w.workloads.Get(workload)
+	return w.Known.Get(row.Cohort())
 }
 
 func short(k model.Known) string {
@@ -299,7 +304,7 @@ func TestWithoutLearning(t *testing.T) {
 	workloads, services := flow.NewSource[model.Workload](g, "workloads"), flow.NewSource[model.Service](g, "services")
 	s := scope.New(scope.Inputs{Workloads: workloads.Collection, Services: services.Collection})
 	g.Commit(func(tx *flow.Tx) { workloads.Set(tx, workload("shop/web-1")) })
-	if k, ok := s.Known.Get("shop/web-1"); !ok || k.All || len(k.Hosts) > 0 {
+	if k, ok := s.Known.Get(workload("shop/web-1").Cohort()); !ok || k.All || len(k.Hosts) > 0 {
 		t.Errorf("known: %+v %v", k, ok)
 	}
 	if a, ok := s.Explain(g, "shop/web-1"); !ok || a.Services == nil {

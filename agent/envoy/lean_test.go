@@ -36,6 +36,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/scope"
 	"weft.dev/test/envoytest"
 )
 
@@ -105,8 +106,12 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.Certificates = flow.NewSource[model.Certificate](g, "certificates").Collection
 	in.PeerAuths = flow.NewSource[model.PeerAuth](g, "peers").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
+	in.Cohorts = scope.Cohorts(workloads.Collection)
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})
-	knows := model.Known{Workload: "shop/caller"}
+	caller := model.Workload{
+		Namespace: "shop", Name: "caller", App: "caller", Labels: map[string]string{"app": "caller"}, Address: "127.0.0.1", Outbound: outbound, Health: model.Healthy,
+	}
+	knows := model.Known{Cohort: caller.Cohort()}
 	for i := range needed {
 		knows.Hosts = append(knows.Hosts, model.HostOf("shop", serviceName(i)))
 	}
@@ -124,9 +129,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 				})
 			}
 		}
-		workloads.Set(tx, model.Workload{
-			Namespace: "shop", Name: "caller", App: "caller", Labels: map[string]string{"app": "caller"}, Address: "127.0.0.1", Outbound: outbound, Health: model.Healthy,
-		})
+		workloads.Set(tx, caller)
 		known.Set(tx, knows)
 	})
 	view := compiled.View("shop/caller", "")

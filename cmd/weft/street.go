@@ -44,7 +44,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Alone: options.alone,
 	})
 	s.compiled = compile.New(graph, compile.Inputs{
-		Services: s.rows.Services, Workloads: s.workloads, RouteTables: s.rows.Routes,
+		Services: s.rows.Services, Workloads: s.workloads, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, Authorizations: s.rows.Authorizations,
 		Known: s.scopes.Known,
