@@ -2,9 +2,7 @@ package compile
 
 import (
 	"encoding/json"
-	"net"
 	"slices"
-	"strconv"
 
 	"weft.dev/flow"
 	"weft.dev/model"
@@ -55,7 +53,7 @@ type compiler struct {
 	intern *interner
 
 	workloadsByLabel *flow.Index[model.Workload]
-	workloadsByPort  *flow.Index[model.Workload] // by address and port of their proxies
+	workloadsAt      *flow.Index[model.Workload] // by address of their proxies
 	policiesByHost   *flow.Index[model.Policy]
 	tablesByHost     *flow.Index[model.RouteTable]
 	unopenedAt       *flow.Index[model.RouteTable]    // by gateway
@@ -162,13 +160,7 @@ func (c *compiler) index() {
 		}
 		return all
 	})
-	c.workloadsByPort = flow.NewIndex(c.Workloads, func(w model.Workload) []string {
-		var all []string
-		for _, p := range w.Ports {
-			all = append(all, placeOf(w.Address, p.ProxyPort))
-		}
-		return all
-	})
+	c.workloadsAt = flow.NewIndex(c.Workloads, func(w model.Workload) []string { return []string{w.Address} })
 	c.policiesByHost = flow.NewIndex(c.Policies, func(p model.Policy) []string { return []string{p.Host} })
 	c.tablesByHost = flow.NewIndex(c.RouteTables, func(t model.RouteTable) []string {
 		if !slices.Contains(t.Gateways, model.Mesh) {
@@ -185,8 +177,6 @@ func (c *compiler) index() {
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 }
-
-func placeOf(ip string, port uint32) string { return net.JoinHostPort(ip, strconv.Itoa(int(port))) }
 
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
 

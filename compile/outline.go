@@ -87,8 +87,12 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 // At is the workload whose proxy takes calls at an address.
 func (c *Compiled) At(ip string, port uint32) (w model.Workload, ok bool) {
 	c.graph.View(func(x *flow.Ctx) {
-		if all := flow.Lookup(x, c.layers.workloadsByPort, placeOf(ip, port)); len(all) > 0 {
-			w, ok = all[0], true
+		all := flow.Lookup(x, c.layers.workloadsAt, ip)
+		i := slices.IndexFunc(all, func(w model.Workload) bool {
+			return slices.ContainsFunc(w.Ports, func(p model.WorkloadPort) bool { return p.ProxyPort == port })
+		})
+		if ok = i >= 0; ok {
+			w = all[i]
 		}
 	})
 	return w, ok

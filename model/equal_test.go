@@ -7,21 +7,27 @@ import (
 
 // An Equal that is written out must not forget a field, today's or tomorrow's.
 func TestEqualSeesEveryField(t *testing.T) {
-	seesEveryField[Service](t)
-	seesEveryField[Workload](t)
-	seesEveryField[Pod](t)
-	seesEveryField[Address](t)
-	seesEveryField[Certificate](t)
+	seesEveryField(t, Service{})
+	seesEveryField(t, Workload{})
+	seesEveryField(t, Pod{PodTemplate: NewPodTemplate(PodTemplate{})})
+	seesEveryField(t, Address{})
+	seesEveryField(t, Certificate{})
 }
 
-func seesEveryField[T interface{ Equal(T) bool }](t *testing.T) {
+// What a template says is in its ID, all of it.
+func TestTemplatesDifferByID(t *testing.T) {
+	if a, b := NewPodTemplate(PodTemplate{Ports: []PodPort{{Number: 80}}}), NewPodTemplate(PodTemplate{Ports: []PodPort{{Number: 81}}}); a.ID == b.ID {
+		t.Errorf("%+v and %+v have one ID", a, b)
+	}
+}
+
+func seesEveryField[T interface{ Equal(T) bool }](t *testing.T, zero T) {
 	t.Helper()
-	var zero T
 	if !zero.Equal(zero) {
 		t.Errorf("%T: no row equals itself", zero)
 	}
 	for i := range reflect.TypeFor[T]().NumField() {
-		var other T
+		other := zero
 		field := reflect.ValueOf(&other).Elem().Field(i)
 		switch field.Kind() {
 		case reflect.String:
@@ -35,6 +41,8 @@ func seesEveryField[T interface{ Equal(T) bool }](t *testing.T) {
 		case reflect.Map:
 			field.Set(reflect.MakeMap(field.Type()))
 			field.SetMapIndex(reflect.Zero(field.Type().Key()), reflect.Zero(field.Type().Elem()))
+		case reflect.Pointer:
+			field.Set(reflect.ValueOf(NewPodTemplate(PodTemplate{Proxy: true})))
 		default:
 			t.Fatalf("%T: a field of kind %s is new to this test", zero, field.Kind())
 		}

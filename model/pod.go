@@ -1,21 +1,24 @@
 package model
 
-import (
-	"maps"
-	"slices"
-)
+import "encoding/json"
 
 // Pod is one pod of a Kubernetes cluster that has an address. Key: namespace/name.
 type Pod struct {
-	Namespace, Name string
-	Labels          map[string]string
-	ServiceAccount  string
-	Address         string // IP
-	DualStack       bool   // it has an address of the other version of IP, too
-	Ports           []PodPort
-	Ready           bool // Kubernetes sends requests to it
-	Leaving         bool // it is being deleted
-	Proxy           bool // it has a proxy, which all of its TCP is led into
+	Name, Address string // IP
+	Ready         bool   // Kubernetes sends requests to it
+	Leaving       bool   // it is being deleted
+	*PodTemplate
+}
+
+// PodTemplate is what replicas have in common. It is shared, and never changed.
+type PodTemplate struct {
+	ID             string // equal ones have the same
+	Namespace      string
+	Labels         map[string]string
+	ServiceAccount string
+	DualStack      bool // it has an address of the other version of IP, too
+	Ports          []PodPort
+	Proxy          bool // it has a proxy, which all of its TCP is led into
 }
 
 // PodPort is a port that a container declares. Undeclared ones may be served too.
@@ -24,9 +27,19 @@ type PodPort struct {
 	Number uint32
 }
 
+// NewPodTemplate gives a template its ID.
+func NewPodTemplate(t PodTemplate) *PodTemplate {
+	t.ID = ""
+	body, err := json.Marshal(t)
+	if err != nil {
+		panic("model: pod: " + err.Error())
+	}
+	t.ID = t.Namespace + "#" + VersionText(HashBody(body))
+	return &t
+}
+
 func (p Pod) Key() string { return p.Namespace + "/" + p.Name }
 
 func (p Pod) Equal(o Pod) bool {
-	return p.Namespace == o.Namespace && p.Name == o.Name && p.ServiceAccount == o.ServiceAccount && p.Address == o.Address && p.DualStack == o.DualStack &&
-		p.Ready == o.Ready && p.Leaving == o.Leaving && p.Proxy == o.Proxy && slices.Equal(p.Ports, o.Ports) && maps.Equal(p.Labels, o.Labels)
+	return p.Name == o.Name && p.Address == o.Address && p.Ready == o.Ready && p.Leaving == o.Leaving && p.ID == o.ID
 }

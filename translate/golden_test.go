@@ -56,6 +56,9 @@ func (m mesh) setPods(t testing.TB, text []byte) {
 	if err := yaml.UnmarshalStrict(text, &pods); err != nil {
 		t.Fatal(err)
 	}
+	for i := range pods {
+		pods[i].PodTemplate = model.NewPodTemplate(*pods[i].PodTemplate)
+	}
 	m.graph.Commit(func(tx *flow.Tx) { m.pods.Replace(tx, "pods", pods) })
 }
 

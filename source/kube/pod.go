@@ -23,7 +23,7 @@ func New(config *rest.Config, graph *flow.Graph) (*Source[*corev1.Pod, model.Pod
 	// The node's agents report pods that are over for long after.
 	alive := fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed")
 	pods := cache.NewListWatchFromClient(client, "pods", corev1.NamespaceAll, alive)
-	return newSource(graph, "kube/pods", pods, &corev1.Pod{}, rowOf), nil
+	return newSource(graph, "kube/pods", pods, &corev1.Pod{}, templates{}.rowOf), nil
 }
 
 // connect speaks the API server's binary form.
@@ -41,30 +41,50 @@ func connect(config *rest.Config) (rest.Interface, error) {
 	return client, nil
 }
 
-// rowOf is what the mesh uses of a pod; false: it is no part of the mesh. A pod
-// in its node's own network has no ports of its own.
-func rowOf(p *corev1.Pod) (model.Pod, bool) {
-	row := model.Pod{
-		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.Spec.ServiceAccountName,
-		Address: p.Status.PodIP, Leaving: p.DeletionTimestamp != nil, Proxy: p.Labels[model.ProxyLabel] != "" && !p.Spec.HostNetwork,
-	}
-	if !model.Callable(row.Address) {
-		return row, false
-	}
-	for _, other := range p.Status.PodIPs {
-		row.DualStack = row.DualStack || strings.Contains(other.IP, ":") != strings.Contains(row.Address, ":")
-	}
+// manyTemplates is how many are kept to be shared.
+const manyTemplates = 4096
+
+// templates are those of the last pods, by ID: replicas come one after the other,
+// and what they have in common is more than all else.
+type templates map[string]*model.PodTemplate
+
+// rowOf is what the mesh uses of a pod; false: it is no part of the mesh.
+func (t templates) rowOf(p *corev1.Pod) (model.Pod, bool) {
+	row := model.Pod{Name: p.Name, Address: p.Status.PodIP, Leaving: p.DeletionTimestamp != nil, PodTemplate: t.shared(templateOf(p))}
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady {
 			row.Ready = c.Status == corev1.ConditionTrue
 		}
 	}
+	return row, model.Callable(row.Address)
+}
+
+func (t templates) shared(one *model.PodTemplate) *model.PodTemplate {
+	if have := t[one.ID]; have != nil {
+		return have
+	}
+	if len(t) == manyTemplates {
+		clear(t)
+	}
+	t[one.ID] = one
+	return one
+}
+
+// templateOf: a pod in its node's own network has no ports of its own.
+func templateOf(p *corev1.Pod) *model.PodTemplate {
+	t := model.PodTemplate{
+		Namespace: p.Namespace, Labels: p.Labels, ServiceAccount: p.Spec.ServiceAccountName,
+		Proxy: p.Labels[model.ProxyLabel] != "" && !p.Spec.HostNetwork,
+	}
+	for _, other := range p.Status.PodIPs {
+		t.DualStack = t.DualStack || strings.Contains(other.IP, ":") != strings.Contains(p.Status.PodIP, ":")
+	}
 	for _, c := range p.Spec.Containers {
 		for _, port := range c.Ports {
 			if port.Protocol == corev1.ProtocolTCP || port.Protocol == "" {
-				row.Ports = append(row.Ports, model.PodPort{Name: port.Name, Number: uint32(port.ContainerPort)})
+				t.Ports = append(t.Ports, model.PodPort{Name: port.Name, Number: uint32(port.ContainerPort)})
 			}
 		}
 	}
-	return row, true
+	return model.NewPodTemplate(t)
 }

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"reflect"
+	"strconv"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,24 +20,51 @@ func TestRowOfPod(t *testing.T) {
 		Status: corev1.PodStatus{PodIP: "10.244.0.5", Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 	}
 	want := model.Pod{
-		Namespace: "shop", Name: "web-1", Labels: pod.Labels, ServiceAccount: "web", Address: "10.244.0.5", Ready: true, Proxy: true,
-		Ports: []model.PodPort{{Name: "http", Number: 8080}},
+		Name: "web-1", Address: "10.244.0.5", Ready: true,
+		PodTemplate: &model.PodTemplate{
+			Namespace: "shop", Labels: pod.Labels, ServiceAccount: "web", Proxy: true, Ports: []model.PodPort{{Name: "http", Number: 8080}},
+		},
 	}
-	if got, ok := rowOf(pod); !ok || !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, %v, want %+v", got, ok, want)
+	all := templates{}
+	is := func(what string) {
+		t.Helper()
+		want.PodTemplate = model.NewPodTemplate(*want.PodTemplate)
+		if got, ok := all.rowOf(pod); !ok || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v of %+v, %v, want %+v of %+v", what, got, got.PodTemplate, ok, want, want.PodTemplate)
+		}
 	}
+	is("at first")
 	pod.Status.PodIPs, want.DualStack = []corev1.PodIP{{IP: "10.244.0.5"}, {IP: "fd00:244::5"}}, true
-	if got, _ := rowOf(pod); !reflect.DeepEqual(got, want) {
-		t.Errorf("with two addresses: got %+v, want %+v", got, want)
-	}
+	is("with two addresses")
 	pod.Status.PodIPs, want.DualStack = pod.Status.PodIPs[:1], false
 	now := metav1.Now()
 	pod.DeletionTimestamp, pod.Spec.HostNetwork, want.Leaving, want.Proxy = &now, true, true, false
-	if got, _ := rowOf(pod); !reflect.DeepEqual(got, want) {
-		t.Errorf("on the node's network and leaving: got %+v, want %+v", got, want)
-	}
+	is("on the node's network and leaving")
 	pod.Status.PodIP = ""
-	if got, ok := rowOf(pod); ok {
+	if got, ok := all.rowOf(pod); ok {
 		t.Errorf("without an address: got %+v", got)
+	}
+}
+
+// Replicas share what they have in common, and what was shared long ago is let go of.
+func TestReplicasShareATemplate(t *testing.T) {
+	all := templates{}
+	at := func(app, ip string) *model.PodTemplate {
+		pod := podAt("web", ip)
+		pod.Labels = map[string]string{"app": app}
+		row, _ := all.rowOf(pod)
+		return row.PodTemplate
+	}
+	if a, b := at("web", "10.0.0.1"), at("web", "10.0.0.2"); a != b {
+		t.Errorf("two replicas have %+v and %+v each for itself", a, b)
+	}
+	if a, b := at("web", "10.0.0.1"), at("api", "10.0.0.3"); a == b || a.ID == b.ID {
+		t.Errorf("pods of other labels share %+v", a)
+	}
+	for i := range 3 * manyTemplates {
+		at(strconv.Itoa(i), "10.0.0.1")
+	}
+	if len(all) > manyTemplates {
+		t.Errorf("%d templates are kept, want at most %d", len(all), manyTemplates)
 	}
 }

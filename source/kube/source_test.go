@@ -19,7 +19,7 @@ func podAt(name, ip string) *corev1.Pod {
 // gone, or are missing after a lost connection, leave none behind.
 func TestSourceFollows(t *testing.T) {
 	g := flow.New(flow.Options{})
-	s := newSource(g, "kube/pods", nil, &corev1.Pod{}, rowOf)
+	s := newSource(g, "kube/pods", nil, &corev1.Pod{}, templates{}.rowOf)
 	f := follower[*corev1.Pod, model.Pod]{s}
 	has := func(when string, want ...string) {
 		t.Helper()

@@ -16,8 +16,18 @@ const (
 	kubeVersionLabel = "app.kubernetes.io/version"
 )
 
+// podKind is the workload that the pods of one template are, each with a name, an
+// address and a health of its own. Key: the template's.
+type podKind struct {
+	ID string
+	model.Workload
+}
+
+func (k podKind) Key() string          { return k.ID }
+func (k podKind) Equal(o podKind) bool { return k.ID == o.ID && k.Workload.Equal(o.Workload) }
+
 // workloadsOf makes workloads of pods. The services that select a pod say which
-// ports it serves and what is spoken there.
+// ports it serves and what is spoken there: that is found once for all replicas.
 func workloadsOf(pods *flow.Collection[model.Pod], written *flow.Collection[item[claim]]) *flow.Collection[model.Workload] {
 	selecting := flow.NewIndex(written, func(i item[claim]) []string {
 		s := i.Value.Service
@@ -27,35 +37,47 @@ func workloadsOf(pods *flow.Collection[model.Pod], written *flow.Collection[item
 		label := selectorLabel(s.Selector)
 		return []string{labelKey(s.Namespace, label, s.Selector[label])}
 	})
-	return flow.Derive(pods, "pods", func(x *flow.Ctx, p model.Pod) []model.Workload {
-		w := workloadOf(p)
-		if w.Gateway != "" {
-			return []model.Workload{w}
+	templates := flow.NewIndex(pods, func(p model.Pod) []string { return []string{p.ID} })
+	kinds := flow.Group(templates, "pod templates", func(x *flow.Ctx, id string, all []model.Pod) *podKind {
+		p := all[0].PodTemplate
+		k := podKind{id, workloadOf(p)}
+		if k.Gateway != "" {
+			return &k
 		}
 		for _, label := range model.SortedKeys(p.Labels) {
 			for _, i := range flow.Lookup(x, selecting, labelKey(p.Namespace, label, p.Labels[label])) {
 				if model.Matches(i.Value.Selector, p.Labels) {
-					w.Ports = servedFor(i.Value.Service, p, w.Ports)
+					k.Ports = servedFor(i.Value.Service, p, k.Ports)
 				}
 			}
 		}
-		w.Ports = declared(p, w.Ports)
-		slices.SortFunc(w.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
+		k.Ports = declared(p, k.Ports)
+		slices.SortFunc(k.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
+		return &k
+	})
+	return flow.Derive(pods, "pods", func(x *flow.Ctx, p model.Pod) []model.Workload {
+		k, _ := flow.Get(x, kinds, p.ID)
+		w := k.Workload
+		w.Name, w.Address, w.Health = p.Name, p.Address, healthOf(p)
 		return []model.Workload{w}
 	})
 }
 
-func workloadOf(p model.Pod) model.Workload {
-	w := model.Workload{
-		Namespace: p.Namespace, Name: p.Name, Labels: p.Labels, ServiceAccount: p.ServiceAccount, Address: p.Address, DualStack: p.DualStack,
-		App: cmp.Or(p.Labels[appLabel], p.Labels[kubeAppLabel]), Version: cmp.Or(p.Labels[versionLabel], p.Labels[kubeVersionLabel]),
-		Interception: model.NoProxy, Health: model.Unhealthy,
-	}
+func healthOf(p model.Pod) model.Health {
 	switch {
 	case p.Leaving:
-		w.Health = model.Draining
+		return model.Draining
 	case p.Ready:
-		w.Health = model.Healthy
+		return model.Healthy
+	}
+	return model.Unhealthy
+}
+
+func workloadOf(p *model.PodTemplate) model.Workload {
+	w := model.Workload{
+		Namespace: p.Namespace, Labels: p.Labels, ServiceAccount: p.ServiceAccount, DualStack: p.DualStack,
+		App: cmp.Or(p.Labels[appLabel], p.Labels[kubeAppLabel]), Version: cmp.Or(p.Labels[versionLabel], p.Labels[kubeVersionLabel]),
+		Interception: model.NoProxy,
 	}
 	if !p.Proxy {
 		return w
@@ -72,7 +94,7 @@ func workloadOf(p model.Pod) model.Workload {
 // servedFor adds the ports of a pod to which those of a service lead. Of services
 // that say different things of a port, one that says HTTP is right: a name without
 // a protocol says nothing. Else it is the first.
-func servedFor(s model.Service, p model.Pod, ports []model.WorkloadPort) []model.WorkloadPort {
+func servedFor(s model.Service, p *model.PodTemplate, ports []model.WorkloadPort) []model.WorkloadPort {
 	for _, port := range s.Ports {
 		number := cmp.Or(port.Target, port.Number)
 		if port.TargetName != "" {
@@ -88,7 +110,7 @@ func servedFor(s model.Service, p model.Pod, ports []model.WorkloadPort) []model
 }
 
 // declared adds ports of containers that no service leads to.
-func declared(p model.Pod, ports []model.WorkloadPort) []model.WorkloadPort {
+func declared(p *model.PodTemplate, ports []model.WorkloadPort) []model.WorkloadPort {
 	for _, port := range p.Ports {
 		protocol, _ := object.Protocol("", port.Name)
 		ports = served(ports, model.WorkloadPort{Number: port.Number, Name: port.Name, Protocol: protocol})
