@@ -6,7 +6,7 @@
 // What an account calls is kept by a Recorder in a Memory, and forgotten when
 // it is not used any more.
 //
-// Input: rows of model. Output: one model.Known for each workload, and reasons
+// Input: rows of model. Output: one model.Known for each cohort of workloads, and reasons
 // for people. The cost of a change follows the accounts that it concerns, not
 // the mesh. The package must know neither Envoy nor where a Memory is.
 package scope
