@@ -37,6 +37,7 @@ type Proxy struct {
 	mu    sync.Mutex
 	calls []string // names of virtual hosts that were asked for
 	held  [model.NumTypes]map[string]*discoveryv3.Resource
+	lost  error    // why it was not connected the last time
 	news  []string // names of all that was received, "-" before those that were removed
 }
 
@@ -142,7 +143,10 @@ func (p *Proxy) Report(ctx context.Context, r model.TrafficReport) {
 func (p *Proxy) Run(ctx context.Context) {
 	defer p.conn.Close()
 	for ctx.Err() == nil {
-		p.once(ctx)
+		err := p.once(ctx)
+		p.mu.Lock()
+		p.lost = err
+		p.mu.Unlock()
 		select {
 		case <-ctx.Done():
 		case <-time.After(reconnectTime):
@@ -150,30 +154,35 @@ func (p *Proxy) Run(ctx context.Context) {
 	}
 }
 
+// Lost is why the proxy's last connection ended; nil: the first one lasts.
+func (p *Proxy) Lost() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lost
+}
+
 // once registers, and takes configuration for as long as the session lasts.
-func (p *Proxy) once(ctx context.Context) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+func (p *Proxy) once(ctx context.Context) error {
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	stream, err := Session(ctx, p.conn, p.what)
 	if err != nil {
-		return
+		return err
 	}
 	var working sync.WaitGroup
 	defer working.Wait()
-	defer cancel()
+	defer end(nil)
 	working.Go(func() {
-		defer cancel()
 		for {
-			if stream.RecvMsg(&model.ServerMessage{}) != nil {
+			if err := stream.RecvMsg(&model.ServerMessage{}); err != nil {
+				end(err)
 				return
 			}
 		}
 	})
-	working.Go(func() {
-		defer cancel()
-		_ = p.take(ctx)
-	})
+	working.Go(func() { end(p.take(ctx)) })
 	p.speak(ctx, stream)
+	return context.Cause(ctx)
 }
 
 // Session opens the session of a workload and waits until it is registered.

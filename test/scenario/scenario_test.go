@@ -41,8 +41,9 @@ import (
 	"weft.dev/test/process"
 )
 
-// patience is how long a state may take to come about.
-const patience = 30 * time.Second
+// patience is how long a state may take to come about: on a machine so busy that half of
+// a mesh falls silent together nobody is believed to be dead, and leases are given again.
+const patience = 90 * time.Second
 
 // mesh is one weft for all scripts, each of which has a namespace of its own.
 type mesh struct {
