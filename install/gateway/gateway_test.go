@@ -1,17 +1,25 @@
 package gateway_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"flag"
+	"fmt"
 	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
+	"golang.org/x/tools/txtar"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
 
 	"weft.dev/flow"
 	"weft.dev/install/gateway"
@@ -19,138 +27,152 @@ import (
 	"weft.dev/model"
 )
 
-var front = model.GatewayPods{
-	Namespace: "shop", Name: "front", Owners: []model.Owner{{Kind: "Gateway", Name: "front", UID: "u"}, {Kind: "Gateway", Name: "other", UID: "v"}}, Ports: []uint32{80, 443}, Min: 2, Max: 2,
-	Labels: map[string]string{"team": "edge"}, Annotations: map[string]string{"weft.dev/proxy-memory": "64Mi"},
-}
+var front = model.GatewayPods{Namespace: "shop", Name: "front", Min: 2, Max: 2, Annotations: map[string]string{"weft.dev/proxy-memory": "64Mi"}}
 
 func podOf(g model.GatewayPods) (corev1.PodSpec, error) {
 	o := inject.Options{Image: "weft-proxy:test", Revision: "default", Server: "weft.weft-system.svc:7444"}
 	return inject.GatewayPod(o, "ROOTS", g.Name, g.Annotations)
 }
 
-func find[T any](t *testing.T, all []gateway.Object) (*T, gateway.Object) {
-	t.Helper()
-	for _, o := range all {
-		if found, ok := o.Body.(*T); ok {
-			return found, o
-		}
+var update = flag.Bool("update", false, "rewrite the expectations in testdata")
+
+// TestGolden: a gateway, and all that the rest of Kubernetes, and the server, know its pods by.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no goldens", err)
 	}
-	t.Fatalf("there is no %T", *new(T))
-	return nil, gateway.Object{}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := objects(t, archive.Files[0].Data)
+			if *update {
+				archive.Files = []txtar.File{archive.Files[0], {Name: "objects", Data: got}}
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(archive.Files) < 2 || !bytes.Equal(archive.Files[1].Data, got) {
+				t.Errorf("%s\ngot\n%s\n(-update rewrites)", archive.Comment, got)
+			}
+		})
+	}
 }
 
-// What the rest of Kubernetes, and the server, know a gateway's pods by.
-func TestObjects(t *testing.T) {
+// objects are in the order in which they are applied.
+func objects(t *testing.T, text []byte) []byte {
+	t.Helper()
+	var g model.GatewayPods
+	if err := yaml.UnmarshalStrict(text, &g); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	labels := maps.Clone(g.Labels)
+	all := gateway.Objects(g, corev1.PodSpec{})
+	if !maps.Equal(g.Labels, labels) {
+		t.Errorf("what is wanted is changed: its labels are %v", g.Labels)
+	}
+	for _, o := range all {
+		body, err := yaml.Marshal(o.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		what := "is applied"
+		if o.Gone {
+			what, body = "is removed", nil
+		} else if o.Offered {
+			what = "is offered"
+		}
+		fmt.Fprintf(&b, "# %s %s %s\n%s", o.Resource.GroupResource(), o.Body.(metav1.Object).GetName(), what, body)
+	}
+	return b.Bytes()
+}
+
+// A gateway's pod is a proxy and nothing else, which leaves when its callers have.
+func TestPod(t *testing.T) {
 	pod, err := podOf(front)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := gateway.Objects(front, pod)
-	d, _ := find[appsv1.Deployment](t, all)
-	template := d.Spec.Template
-	for label, want := range map[string]string{
-		"gateway.networking.k8s.io/gateway-name": "front", model.ProxyLabel: model.ProxySidecar, "team": "edge",
-	} {
-		if got := template.Labels[label]; got != want {
-			t.Errorf("pods have %s=%q, want %q", label, got, want)
-		}
-	}
-	if d.Name != "front-weft" || template.Spec.ServiceAccountName != "front-weft" || *d.Spec.Replicas != 2 || d.Spec.Strategy.RollingUpdate.MaxUnavailable.IntVal != 0 {
-		t.Errorf("deployment %+v", d)
-	}
-	if s := template.Spec.TopologySpreadConstraints; len(s) != 2 || s[0].LabelSelector.MatchLabels[model.GatewayNameLabel] != "front" || d.Spec.MinReadySeconds == 0 {
-		t.Errorf("pods are spread by %+v", s)
-	}
-	if grace := *template.Spec.TerminationGracePeriodSeconds; grace < 45 {
+	if grace := *pod.TerminationGracePeriodSeconds; grace < 45 {
 		t.Errorf("it is killed %d seconds after it was asked to leave", grace)
 	}
-	for _, o := range all {
-		meta := o.Body.(metav1.Object)
-		if owner := meta.GetOwnerReferences(); len(owner) != 2 || owner[0].UID != "u" || owner[0].Name != "front" || owner[1].UID != "v" {
-			t.Errorf("%s belongs to %+v", o.Resource.Resource, owner)
-		}
-	}
-	proxy := template.Spec.Containers[0]
+	proxy := pod.Containers[0]
 	if !slices.Contains(proxy.Args, "--gateway") || proxy.RestartPolicy != nil || proxy.Resources.Requests.Memory().String() != "64Mi" {
 		t.Errorf("proxy %+v", proxy)
 	}
-	s, _ := find[corev1.Service](t, all)
-	if len(s.Spec.Ports) != 2 || s.Spec.Type != corev1.ServiceTypeLoadBalancer || s.Spec.Ports[1].Port != 443 {
-		t.Errorf("service %+v", s.Spec)
-	}
 }
 
-// A gateway that the load sizes has no number of pods of its own.
-func TestAutoscaled(t *testing.T) {
-	g := front
-	g.Max = 5
-	all := gateway.Objects(g, corev1.PodSpec{})
-	d, _ := find[appsv1.Deployment](t, all)
-	if size := all[2]; !size.Offered || size.Body.(metav1.Object).GetName() != d.Name {
-		t.Errorf("before the deployment gives up its number comes %+v", size)
-	}
-	if scaler := all[len(all)-1]; d.Spec.Replicas != nil || scaler.Gone {
-		t.Errorf("replicas %v, autoscaler gone %v", d.Spec.Replicas, scaler.Gone)
-	}
-	if scaler := gateway.Objects(front, corev1.PodSpec{})[4]; !scaler.Gone {
-		t.Error("an autoscaler stays that nobody wants any more")
-	}
-}
-
-// cluster remembers, and fails at first.
+// cluster counts, and fails at first.
 type cluster struct {
-	mu      sync.Mutex
-	fails   int
-	applied map[string]int
+	fails int
+	done  map[string]int
 }
 
 func (c *cluster) Apply(_ context.Context, o gateway.Object) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.fails > 0 {
 		c.fails--
 		return errors.New("not now")
 	}
-	c.applied[o.Resource.Resource+" "+o.Body.(metav1.Object).GetName()]++
+	c.done[o.Resource.Resource+" "+o.Body.(metav1.Object).GetName()]++
 	return nil
 }
 
-func (c *cluster) Remove(context.Context, gateway.Object) error { return nil }
-
-func (c *cluster) has(name string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.applied[name] > 0
+func (c *cluster) Remove(_ context.Context, o gateway.Object) error {
+	c.done["no "+o.Resource.Resource+" "+o.Body.(metav1.Object).GetName()]++
+	return nil
 }
 
-// What is wanted is applied, also what was wanted before this server led, and
-// again what did not work.
+// What is wanted is applied, also what was wanted before this server led, again
+// what did not work, and from time to time, because somebody else may change it.
 func TestController(t *testing.T) {
-	g := flow.New(flow.Options{})
-	wanted := flow.NewSource[model.GatewayPods](g, "wanted")
-	c := &cluster{fails: 1, applied: map[string]int{}}
-	controller := gateway.New(wanted.Collection, c, podOf, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	g.Commit(func(tx *flow.Tx) { wanted.Set(tx, front) })
-	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- controller.Run(ctx) }()
-	until(t, func() bool { return c.has("deployments front-weft") && c.has("services front-weft") })
-	other := front
-	other.Name = "back"
-	g.Commit(func(tx *flow.Tx) { wanted.Set(tx, other) })
-	until(t, func() bool { return c.has("deployments back-weft") })
-	stop()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-}
-
-func until(t *testing.T, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it does not come about")
+	synctest.Test(t, func(t *testing.T) {
+		g := flow.New(flow.Options{})
+		wanted := flow.NewSource[model.GatewayPods](g, "wanted")
+		c := &cluster{fails: 3, done: map[string]int{}}
+		controller := gateway.New(wanted.Collection, c, podOf, slog.New(slog.NewTextHandler(t.Output(), nil)))
+		commit := func(do func(*flow.Tx)) { g.Commit(do); synctest.Wait() }
+		were := func(what string, front, back int) {
+			t.Helper()
+			synctest.Wait()
+			for name, want := range map[string]int{"deployments front-weft": front, "no horizontalpodautoscalers front-weft": front, "deployments back-weft": back} {
+				if c.done[name] != want {
+					t.Errorf("%s: %d times %s, want %d", what, c.done[name], name, want)
+				}
+			}
 		}
-	}
+		lead := func() (stop func()) {
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- controller.Run(ctx) }()
+			return func() {
+				cancel()
+				if err := <-done; !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+			}
+		}
+		commit(func(tx *flow.Tx) { wanted.Set(tx, front) })
+		were("nobody leads", 0, 0)
+		stop := lead()
+		were("the cluster fails", 0, 0)
+		time.Sleep(time.Minute)
+		were("it works again", 1, 0)
+		back := front
+		back.Name = "back"
+		commit(func(tx *flow.Tx) { wanted.Set(tx, back) })
+		were("one more is wanted", 1, 1)
+		time.Sleep(4 * time.Minute)
+		were("some minutes later", 2, 2)
+		commit(func(tx *flow.Tx) { wanted.Delete(tx, back.Key()) })
+		time.Sleep(5 * time.Minute)
+		were("it is not wanted any more", 3, 2)
+		stop()
+		stop = lead()
+		were("it leads again", 4, 2)
+		stop()
+	})
 }
