@@ -50,6 +50,11 @@ const (
 	Fallback     Kind = "Fallback"
 	Workload     Kind = "Workload"
 	Scope        Kind = "Scope"
+
+	Pipeline    Kind = "Pipeline"
+	PipelineRun Kind = "PipelineRun"
+	Decision    Kind = "Decision"
+	Blob        Kind = "Blob"
 )
 
 // StatusForm is how the problems of an object are written into its status.

@@ -69,6 +69,11 @@ var kinds = []Info{
 	of[v1alpha1.FallbackSpec](weftV1alpha1, "Fallback", "fallbacks", ProblemStatus),
 	of[v1alpha1.WorkloadSpec](weftV1alpha1, "Workload", "workloads", NoStatus),
 	of[v1alpha1.ScopeSpec](weftV1alpha1, "Scope", "scopes", ProblemStatus),
+
+	of[v1alpha1.PipelineSpec](weftV1alpha1, "Pipeline", "pipelines", ProblemStatus),
+	of[v1alpha1.PipelineRunSpec](weftV1alpha1, "PipelineRun", "pipelineruns", ProblemStatus),
+	of[v1alpha1.DecisionSpec](weftV1alpha1, "Decision", "decisions", NoStatus),
+	of[v1alpha1.BlobSpec](weftV1alpha1, "Blob", "blobs", NoStatus),
 }
 
 // of is a namespaced kind whose spec is an S.

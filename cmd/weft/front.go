@@ -66,12 +66,12 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 	}
 }
 
-// kinds are those that the mesh is made of; releases watch theirs themselves.
+// kinds are those that the mesh is made of; releases and pipelines watch theirs themselves.
 func kinds() []api.Kind {
 	var all []api.Kind
 	for _, info := range api.Kinds() {
 		switch info.Kind {
-		case api.Release, api.ConfigMap:
+		case api.Release, api.ConfigMap, api.Pipeline, api.PipelineRun, api.Decision, api.Blob:
 		default:
 			all = append(all, info.Kind)
 		}
