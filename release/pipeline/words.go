@@ -1,0 +1,87 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// Kinds of actions and looks. What is before the slash says who acts and sees.
+const (
+	CreateRelease = "release/create" // data: ReleaseWork; doing it again does nothing twice
+	AbortRelease  = "release/abort"  // data: Child; the same
+	SeeRelease    = "release/get"    // data: Child; finds ReleaseSeen
+	CreateRun     = "run/create"     // data: RunWork; doing it again does nothing twice
+	CancelRun     = "run/cancel"     // data: Child; the same
+	SeeRun        = "run/get"        // data: Child; finds RunSeen
+	Call          = "http/call"      // data: HTTPCall; results in HTTPAnswer
+	SeeHTTP       = "http/get"       // data: HTTPCall, whose method is ignored; finds HTTPAnswer
+)
+
+// Child names an object that a stage made, in the run's namespace.
+type Child struct {
+	Name string `json:"name"`
+}
+
+// ReleaseWork is a Release to make.
+type ReleaseWork struct {
+	Name        string             `json:"name"` // ChildName
+	Application string             `json:"application"`
+	Version     string             `json:"version"`
+	Strategy    *v1alpha1.Strategy `json:"strategy,omitempty"`
+}
+
+// ReleaseSeen is what there is of a Release.
+type ReleaseSeen struct {
+	Missing bool                  `json:"missing,omitempty"` // it was deleted, or is not made yet
+	Phase   v1alpha1.ReleasePhase `json:"phase,omitempty"`
+	Weight  int32                 `json:"weight,omitempty"` // percent
+	Why     string                `json:"why,omitempty"`
+}
+
+// RunWork is a PipelineRun to make.
+type RunWork struct {
+	Name       string                    `json:"name"` // ChildName
+	Pipeline   string                    `json:"pipeline"`
+	Parameters map[string]v1alpha1.Value `json:"parameters,omitempty"`
+	Trigger    v1alpha1.TriggerFact      `json:"trigger"` // By and Groups are those of the run that makes it
+	Parents    []string                  `json:"parents,omitempty"`
+}
+
+// RunSeen is what there is of a PipelineRun.
+type RunSeen struct {
+	Missing bool              `json:"missing,omitempty"`
+	Phase   v1alpha1.RunPhase `json:"phase,omitempty"`
+	Why     string            `json:"why,omitempty"`
+}
+
+// HTTPCall is a request to an address outside. One whose action is Safe carries
+// the action's id as Idempotency-Key.
+type HTTPCall struct {
+	Method  string                   `json:"method,omitempty"` // default: POST
+	URL     string                   `json:"url"`
+	Headers []v1alpha1.WebhookHeader `json:"headers,omitempty"`
+	Body    string                   `json:"body,omitempty"`
+}
+
+// HTTPAnswer is what came back, whatever the status.
+type HTTPAnswer struct {
+	Status int `json:"status"`
+	// Body is the parsed answer; text that is no JSON, or is longer than fits into MaxData, is a JSON string, cut.
+	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// maxChild leaves room for what others append to a name of 63.
+const maxChild = 52
+
+// ChildName names the object that a stage's attempt makes. It is the same after a
+// crash, and no other attempt of any run has it.
+func ChildName(r Run, stage string, attempt int) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%s/%d", r.UID, stage, attempt))
+	name := fmt.Sprintf("%.*s", maxChild-11, fmt.Sprintf("%s-%s-%d", r.Name, stage, attempt))
+	return strings.TrimRight(name, "-.") + "-" + hex.EncodeToString(sum[:])[:10]
+}
