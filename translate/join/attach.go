@@ -26,6 +26,10 @@ type attachment struct {
 	refuse   bool
 }
 
+// routeReasonHostConflict is ours: the Gateway API names no reason for a route whose
+// host another one has.
+const routeReasonHostConflict gatewayv1.RouteConditionReason = "HostConflict"
+
 func (a attachment) attached() bool { return !a.refuse }
 
 // attach finds the listeners that take the table.
@@ -46,9 +50,7 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	}
 	g := found[0]
 	a.Class = g.Class
-	named := slices.DeleteFunc(slices.Clone(g.Listeners), func(l model.GatewayListener) bool {
-		return (l.Protocol == model.GatewayTLS) != t.Unopened || len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
-	})
+	named := meant(g, t)
 	if len(named) == 0 && r.otherwise(t, g) {
 		a.refuse = true
 		return a
@@ -56,7 +58,7 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	if len(named) == 0 {
 		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
 	}
-	allowed := slices.DeleteFunc(slices.Clone(named), func(l model.GatewayListener) bool { return !takes(l, t) })
+	allowed := takers(named, t)
 	if len(allowed) == 0 && slices.ContainsFunc(named, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
 		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no %s; name the kind in its allowedRoutes", name, t.Object.Kind)
 	}
@@ -64,7 +66,12 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no routes of the namespace %s; widen its allowed namespaces", name, t.Object.Namespace)
 	}
 	unserved := r.unserved(t, name, hosts, allowed)
-	if a.Sections = sectionsFor(allowed, hosts); len(a.Sections) == 0 && len(hosts) > 0 {
+	allowed, rival := r.undefeated(t, name, place, allowed)
+	a.Sections = sectionsFor(allowed, hosts)
+	switch {
+	case len(a.Sections) == 0 && rival != "":
+		return refuse(model.ProblemHostConflict, routeReasonHostConflict, "%s", rival)
+	case len(a.Sections) == 0 && len(hosts) > 0:
 		a.Reason, a.Message = string(gatewayv1.RouteReasonNoMatchingListenerHostname), unserved
 	}
 	if len(allowed) < len(g.Listeners) {
@@ -89,6 +96,18 @@ func speech(t model.RouteTable) string {
 		return " with TLS passthrough"
 	}
 	return ""
+}
+
+// meant are the listeners that the table names.
+func meant(g model.Gateway, t model.RouteTable) []model.GatewayListener {
+	return slices.DeleteFunc(slices.Clone(g.Listeners), func(l model.GatewayListener) bool {
+		return (l.Protocol == model.GatewayTLS) != t.Unopened || len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
+	})
+}
+
+// takers are the listeners that let the table attach.
+func takers(all []model.GatewayListener, t model.RouteTable) []model.GatewayListener {
+	return slices.DeleteFunc(slices.Clone(all), func(l model.GatewayListener) bool { return !takes(l, t) })
 }
 
 // takes says whether routes like the table may attach to the listener.

@@ -33,6 +33,7 @@ type Mesh struct {
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
 	owners     *flow.Collection[owner]
+	contests   *flow.Index[contest]      // of listeners
 	gates      *flow.Collection[outcome] // of gateways
 	routed     *flow.Collection[outcome] // of routes
 }

@@ -50,6 +50,7 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 		}
 		return &o
 	})
+	m.contests = m.wireContests()
 	routed := flow.Derive(m.parts, "route outcomes", func(x *flow.Ctx, p Part) []outcome {
 		tables := Of[model.RouteTable](p)
 		if len(tables) == 0 {
@@ -188,10 +189,9 @@ func describe(all []model.GatewayListener) string {
 }
 
 // overlap says whether some host is meant by both.
-func overlap(a, b string) bool {
-	within := func(host, pattern string) bool {
-		suffix, wild := strings.CutPrefix(pattern, "*")
-		return host == pattern || wild && strings.HasSuffix(host, suffix)
-	}
-	return within(a, b) || within(b, a)
+func overlap(a, b string) bool { return within(a, b) || within(b, a) }
+
+func within(host, pattern string) bool {
+	suffix, wild := strings.CutPrefix(pattern, "*")
+	return host == pattern || wild && strings.HasSuffix(host, suffix)
 }
