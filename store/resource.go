@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
 	"weft.dev/api"
@@ -98,6 +99,12 @@ func (r Resource[T]) Apply(ctx context.Context, owner string, o *T) (*T, error) 
 	unstructured.RemoveNestedField(u.Object, "status") // not through this door
 	u.SetManagedFields(nil)
 	u, err = r.in(u.GetNamespace()).Apply(ctx, u.GetName(), u, metav1.ApplyOptions{FieldManager: owner, Force: true})
+	return r.typed(u, err)
+}
+
+// Patch merges a JSON merge patch into everything but the status, in the name of owner.
+func (r Resource[T]) Patch(ctx context.Context, owner, namespace, name string, patch []byte) (*T, error) {
+	u, err := r.in(namespace).Patch(ctx, name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: owner})
 	return r.typed(u, err)
 }
 

@@ -8,8 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
+	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 )
 
@@ -40,12 +40,12 @@ With --wait: exit code 0 when the release has succeeded, 2 when it was rolled ba
 		Example: "  weft release start reviews v3 --wait\n  weft release start reviews v4 --strategy blueGreen",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
-			releases, err := releaseClient(c)
+			releases, err := objectsOf[v1alpha1.Release](c, api.Release)
 			if err != nil {
 				return err
 			}
 			release := &v1alpha1.Release{
-				ObjectMeta: metav1.ObjectMeta{GenerateName: args[0] + "-" + args[1] + "-"},
+				ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: args[0] + "-" + args[1] + "-"},
 				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: args[1]},
 			}
 			if strategy != "" {
@@ -75,7 +75,7 @@ func newReleaseWatch() *cobra.Command {
 		Example: "  weft release watch reviews-v3-x7k2p",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			releases, err := releaseClient(c)
+			releases, err := objectsOf[v1alpha1.Release](c, api.Release)
 			if err != nil {
 				return err
 			}
@@ -92,7 +92,7 @@ func newReleaseList() *cobra.Command {
 		Example: "  weft release list -o json",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			releases, err := releaseClient(c)
+			releases, err := objectsOf[v1alpha1.Release](c, api.Release)
 			if err != nil {
 				return err
 			}
@@ -121,12 +121,12 @@ func newReleaseDecision(verb, short string) *cobra.Command {
 		Example: "  weft release " + verb + " reviews-v3-x7k2p",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			releases, err := releaseClient(c)
+			releases, err := objectsOf[v1alpha1.Release](c, api.Release)
 			if err != nil {
 				return err
 			}
 			patch := fmt.Appendf(nil, `{"spec":{%q:true}}`, verb)
-			if err := releases.patch(c.Context(), args[0], types.MergePatchType, patch); err != nil {
+			if err := releases.patch(c.Context(), args[0], patch); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "release/%s: %s asked for\n", args[0], verb)
@@ -139,7 +139,7 @@ func newReleaseDecision(verb, short string) *cobra.Command {
 const pollInterval = 200 * time.Millisecond
 
 // follow prints the events of a release until it ends or waits for a person.
-func follow(ctx context.Context, releases *releases, name string, out io.Writer) error {
+func follow(ctx context.Context, releases objects[v1alpha1.Release], name string, out io.Writer) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	printed := map[string]bool{} // two may be of one moment, and the oldest ones go

@@ -17,7 +17,7 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
 	"k8s.io/apiserver/pkg/authentication/request/x509"
-	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	genericfilters "k8s.io/apiserver/pkg/endpoints/filters"
 	openapinamer "k8s.io/apiserver/pkg/endpoints/openapi"
 	apirequest "k8s.io/apiserver/pkg/endpoints/request"
@@ -137,7 +137,7 @@ func setOpenAPI(cfg *genericapiserver.Config) {
 }
 
 // setSecurity lets in who has a client certificate of the directory's
-// authority, and lets the administrators' group do everything.
+// authority, and lets the administrators' group do everything, and people what they may.
 func (s *Server) setSecurity(cfg *genericapiserver.Config, listener net.Listener) error {
 	host, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
@@ -167,11 +167,12 @@ func (s *Server) setSecurity(cfg *genericapiserver.Config, listener net.Listener
 	}
 	cfg.SecureServing.ClientCA = clients
 	cfg.Authentication.Authenticator = x509.NewDynamic(clients.VerifyOptions, x509.CommonNameUserConversion)
-	cfg.Authorization.Authorizer = authorizerfactory.NewPrivilegedGroups(adminGroup)
+	cfg.Authorization.Authorizer = authorizer.AuthorizerFunc(authorize)
 	return nil
 }
 
-// setAdmission refuses objects in namespaces that do not exist or are being deleted.
+// setAdmission refuses objects in namespaces that do not exist or are being
+// deleted, and those that say that somebody else made them.
 func setAdmission(cfg *genericapiserver.RecommendedConfig) error {
 	client, err := kubernetes.NewForConfig(cfg.LoopbackClientConfig)
 	if err != nil {
@@ -185,6 +186,6 @@ func setAdmission(cfg *genericapiserver.RecommendedConfig) error {
 	}
 	plugin.SetExternalKubeInformerFactory(cfg.SharedInformerFactory)
 	plugin.SetExternalKubeClientSet(client)
-	cfg.AdmissionControl = admission.NewChainHandler(plugin)
+	cfg.AdmissionControl = admission.NewChainHandler(plugin, voucher{})
 	return nil
 }

@@ -3,7 +3,8 @@
 // there is no cluster to keep resources in.
 //
 // One process owns a data directory, and can start again from it after kill -9.
-// Only holders of a certificate of the directory's own authority are let in.
+// Only holders of a certificate of the directory's own authority are let in:
+// administrators do everything, people read, start runs of pipelines and decide.
 //
 // Memory: with every kind followed, about 110 MB of live heap, mostly compiled
 // validation rules, and 95 MB of the binary. The caller sets the garbage

@@ -24,8 +24,11 @@ const (
 	caYears   = 10
 	leafYears = 1 // certificates of server and administrator are made anew at every start
 	// adminGroup is the group that may do everything, by Kubernetes' convention.
-	adminGroup = "system:masters"
-	clockSkew  = 5 * time.Minute
+	adminGroup    = "system:masters"
+	adminName     = "admin"
+	authorityName = "ca.pem"
+	clusterName   = "weft" // in kubeconfigs
+	clockSkew     = 5 * time.Minute
 )
 
 // authority signs the certificates of the API server and of its clients. It has
@@ -39,11 +42,16 @@ type authority struct {
 // loadAuthority reads the directory's authority, or makes it on the first start.
 // Key and certificate are one file, so that there is never one without the other.
 func loadAuthority(dir string, now time.Time) (*authority, error) {
-	path := filepath.Join(dir, "ca.pem")
-	text, err := os.ReadFile(path)
+	path := filepath.Join(dir, authorityName)
+	a, err := readAuthority(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return makeAuthority(path, now)
 	}
+	return a, err
+}
+
+func readAuthority(path string) (*authority, error) {
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +76,7 @@ func makeAuthority(path string, now time.Time) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := template("weft API server", now, caYears)
+	template, err := template("weft API server", now, now.AddDate(caYears, 0, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +104,7 @@ func makeAuthority(path string, now time.Time) (*authority, error) {
 // server issues the certificate that the server shows under the given names
 // and addresses.
 func (a *authority) server(hosts []string, now time.Time) (cert, key []byte, err error) {
-	t, err := template("weft", now, leafYears)
+	t, err := template("weft", now, now.AddDate(leafYears, 0, 0))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -112,8 +120,8 @@ func (a *authority) server(hosts []string, now time.Time) (cert, key []byte, err
 }
 
 // client issues a certificate that names a user and the user's groups.
-func (a *authority) client(user string, groups []string, now time.Time) (cert, key []byte, err error) {
-	t, err := template(user, now, leafYears)
+func (a *authority) client(user string, groups []string, now, until time.Time) (cert, key []byte, err error) {
+	t, err := template(user, now, until)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -136,21 +144,21 @@ func (a *authority) issue(t *x509.Certificate) (cert, key []byte, err error) {
 	return encodeCert(der), key, err
 }
 
-// kubeconfig is the administrator's, with everything in it.
-func (a *authority) kubeconfig(server string, now time.Time) ([]byte, error) {
-	cert, key, err := a.client("admin", []string{adminGroup}, now)
+// kubeconfig is a user's, with everything in it.
+func (a *authority) kubeconfig(server, user string, groups []string, now, until time.Time) ([]byte, error) {
+	cert, key, err := a.client(user, groups, now, until)
 	if err != nil {
 		return nil, err
 	}
 	c := clientcmdapi.NewConfig()
-	c.Clusters["weft"] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: a.pem}
-	c.AuthInfos["admin"] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
-	c.Contexts["weft"] = &clientcmdapi.Context{Cluster: "weft", AuthInfo: "admin"}
-	c.CurrentContext = "weft"
+	c.Clusters[clusterName] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: a.pem}
+	c.AuthInfos[user] = &clientcmdapi.AuthInfo{ClientCertificateData: cert, ClientKeyData: key}
+	c.Contexts[clusterName] = &clientcmdapi.Context{Cluster: clusterName, AuthInfo: user}
+	c.CurrentContext = clusterName
 	return clientcmd.Write(*c)
 }
 
-func template(name string, now time.Time, years int) (*x509.Certificate, error) {
+func template(name string, now, until time.Time) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 127))
 	if err != nil {
 		return nil, err
@@ -159,7 +167,7 @@ func template(name string, now time.Time, years int) (*x509.Certificate, error) 
 		SerialNumber: serial,
 		Subject:      pkix.Name{CommonName: name},
 		NotBefore:    now.Add(-clockSkew),
-		NotAfter:     now.AddDate(years, 0, 0),
+		NotAfter:     until,
 	}, nil
 }
 

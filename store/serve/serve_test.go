@@ -94,7 +94,7 @@ func TestServer(t *testing.T) {
 	extra := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "extra "+r.URL.Path) })
 	s := start(t, serve.Options{Extra: extra})
 	for name, test := range map[string]func(*testing.T, *serve.Server){
-		"access": testAccess, "large body": testLargeBody, "one owner": testOneOwner,
+		"access": testAccess, "large body": testLargeBody, "one owner": testOneOwner, "names of people": testPersonNames,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -105,6 +105,7 @@ func TestServer(t *testing.T) {
 	for name, test := range map[string]func(*testing.T, kubectl, string){
 		"kinds": testKinds, "server-side-apply": testServerSideApply, "edit": testEdit, "watch": testWatch, "refusals": testRefusals,
 		"builtins": testBuiltins, "samples": testSamples, "namespace-deletion": testNamespaceDeletion,
+		"people": func(t *testing.T, k kubectl, ns string) { testPeople(t, k, ns, s) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

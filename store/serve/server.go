@@ -157,7 +157,8 @@ func (s *Server) prepare(ctx context.Context) error {
 	if err := s.installCRDs(ctx); err != nil {
 		return fmt.Errorf("CRDs: %w", err)
 	}
-	text, err := s.ca.kubeconfig(s.url, time.Now())
+	now := time.Now()
+	text, err := s.ca.kubeconfig(s.url, adminName, []string{adminGroup}, now, now.AddDate(leafYears, 0, 0))
 	if err != nil {
 		return err
 	}
