@@ -87,8 +87,11 @@ func answer(t *testing.T, m *mesh, question string) string {
 	if len(words) > 3 {
 		path = words[3]
 	}
-	if path == "from" {
+	switch path {
+	case "from":
 		return fmt.Sprintln(r.From)
+	case "needs":
+		return fmt.Sprintln(r.Needs)
 	}
 	part, err := yaml.Marshal(pick(t, tree, path))
 	if err != nil {
