@@ -26,8 +26,10 @@ const (
 	StageSkipped   Kind = "StageSkipped"
 	StageNote      Kind = "StageNote" // Data is the stage's new memory, if any; Text is worth reading
 	StageEnded     Kind = "StageEnded"
-	Asked          Kind = "Asked"  // a person
-	Judged         Kind = "Judged" // by a person
+	StageEnding    Kind = "StageEnding" // it has to: Text says why; it takes back what is half done
+	Asked          Kind = "Asked"       // a person
+	Resumed        Kind = "Resumed"     // it asks no longer
+	Judged         Kind = "Judged"      // a person's decision on a stage was accepted
 	ActionIntended Kind = "ActionIntended"
 	ActionDone     Kind = "ActionDone"
 	ActionUnknown  Kind = "ActionUnknown" // a crash came between, and it cannot be seen whether it happened
@@ -48,18 +50,22 @@ type Event struct {
 // Limits of what is stored, bytes. What is longer is cut or refused before it is an event.
 const (
 	MaxText    = 512
-	MaxData    = 4 << 10 // of an event: a stage's memory, or its outputs
+	MaxData    = 4 << 10 // of a stage's memory, its outputs, a result; an event's data is that and a few words
 	MaxOutputs = 48 << 10
 	MaxState   = 128 << 10
 )
 
 // State is the fold of a run's events.
 type State struct {
-	Phase  v1alpha1.RunPhase     `json:"phase"`
-	Seq    int64                 `json:"seq"`
-	Last   time.Time             `json:"last"` // of the last event
-	Cancel string                `json:"cancel,omitempty"`
-	Stages map[string]StageState `json:"stages,omitempty"`
+	Phase   v1alpha1.RunPhase     `json:"phase"` // empty: it has not begun
+	Seq     int64                 `json:"seq"`
+	Started time.Time             `json:"started,omitzero"`
+	Last    time.Time             `json:"last,omitzero"` // of the last event
+	Cancel  string                `json:"cancel,omitempty"`
+	Why     string                `json:"why,omitempty"` // it ended as it did
+	Stages  map[string]StageState `json:"stages,omitempty"`
+	// Accepted are the names of the newest decisions that were: one whose answer was lost gets it again.
+	Accepted []string `json:"accepted,omitempty"`
 }
 
 // StagePhase is where a stage stands.
@@ -85,13 +91,23 @@ type StageState struct {
 	Memory  json.RawMessage            `json:"memory,omitempty"`
 	Acts    int                        `json:"acts,omitempty"` // of this attempt
 	Open    *Open                      `json:"open,omitempty"`
+	Ending  *Ending                    `json:"ending,omitempty"`
 	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
 	Why     string                     `json:"why,omitempty"`
 }
 
-// Open is the last action of a stage, until its result has been used.
+// Ending is that a stage has to end.
+type Ending struct {
+	Why string     `json:"why"`
+	As  StagePhase `json:"as"` // Cancelled, or Failed: its time was over
+	At  time.Time  `json:"at"`
+}
+
+// Open is the last action of a stage's attempt, until the stage ends.
 type Open struct {
 	ID      string  `json:"id"`
+	Kind    string  `json:"kind"`
+	Safe    bool    `json:"safe,omitempty"`
 	Result  *Result `json:"result,omitempty"` // nil: not known yet
 	Unknown bool    `json:"unknown,omitempty"`
 }
@@ -109,9 +125,11 @@ type Run struct {
 type Input struct {
 	Now       time.Time
 	Run       Run
+	Held      string          // why its turn has not come; a run that has begun goes on
+	Cancel    string          // why it has to end, where no person says so: replaced, refused, deleted
 	Facts     map[string]Fact // by Look.Key; absent: not looked yet
 	Results   []Result        // of actions; late and repeated ones are harmless
-	Lost      []string        // ids of open actions that a process before this one may have done
+	Lost      []string        // ids of open actions that a process before this one may have done, or whose doing gave an error
 	Decisions []Decision      // those without an answer, oldest first
 	Gates     map[string]Gate // by stage; absent: open
 	Soft      map[string]json.RawMessage
@@ -123,7 +141,9 @@ type Step struct {
 	Actions []Action
 	Looks   []Look
 	Answers []Answer
-	Soft    map[string]json.RawMessage // evidence by stage; may be lost
+	Soft    map[string]json.RawMessage // evidence by stage, instead of all there was; may be lost
+	Why     string                     // where the run stands, in one sentence
+	Whys    map[string]string          // the same of each stage that goes on or is held back
 	Wake    time.Time                  // look again then, at the latest; zero: the run has ended
 }
 
@@ -147,7 +167,7 @@ type Result struct {
 
 // Look is one thing to know before the next step.
 type Look struct {
-	Key   string // unique within the run: STAGE/...
+	Key   string // a stage's own word; outside of it STAGE/ATTEMPT/WORD
 	Kind  string // "release/get"
 	Data  json.RawMessage
 	Every time.Duration
@@ -198,23 +218,29 @@ type StageInput struct {
 	Attempt      int
 	Config       any // the kind's own field, such as *v1alpha1.WaitStage, with its expressions replaced
 	Memory, Soft json.RawMessage
-	Facts        map[string]Fact
-	Open         *Open // its last action; it gets no other one before the result is known
-	Decisions    []Decision
-	Cancel       string // why it has to end now, taking back what is half done
+	Facts        map[string]Fact // of its own looks, by the Key that it gave
+	Open         *Open           // this attempt's last action; nil: none yet
+	Decisions    []Decision      // to judge or skip this attempt; what it does not answer is refused
+	Cancel       string          // why it has to end now, taking back what is half done
 	Env          Env
 	Eval         Evaluator
 }
 
 // StageOutcome is what a stage decides.
 type StageOutcome struct {
-	Phase   StagePhase // Running, Asking, Succeeded, Failed or Cancelled; what Failed means, the engine says
-	Why     string
-	Note    string          // worth an event
-	Outputs json.RawMessage // an object, with Succeeded or Failed
-	Act     *Action         // its ID is the engine's
-	Memory  json.RawMessage // nil: as it was
-	Soft    json.RawMessage
+	// Phase is Running, Asking, Succeeded, Failed or Cancelled. An end is taken once it is known how
+	// the last action went; what Failed means for the run, the engine says.
+	Phase   StagePhase
+	Why     string          // where it stands; with an end: why so
+	Note    string          // worth an event; the same one again is none
+	Outputs json.RawMessage // an object, with any end
+	// Act is the action to do; its ID and Stage are the engine's. As long as nobody knows how the
+	// last one went (Open without Result, not Unknown) the stage gives the same one again, made anew,
+	// and the engine says whether it is done again: only after a crash, if it is Safe. Another one
+	// then is not done, and what is given with an end never.
+	Act     *Action
+	Memory  json.RawMessage // an object; nil: as it was
+	Soft    json.RawMessage // nil: as it was
 	Answers []Answer
 	Wake    time.Time
 }

@@ -1,0 +1,87 @@
+package pipeline
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// results takes in how actions went. What nobody knows, and must not be done again to
+// find out, is unknown from here on.
+func (m *machine) results() {
+	for _, r := range m.Results {
+		if name := m.opened(r.ID); name != "" && m.state.Stages[name].Open.Result == nil {
+			m.done(name, r)
+		}
+	}
+	for _, id := range m.Lost {
+		if name := m.opened(id); name != "" {
+			if open := m.state.Stages[name].Open; open.pending() && !open.Safe {
+				m.unknown(name, open)
+			}
+		}
+	}
+}
+
+// opened is the stage that the action is the last one of; "": of none any more.
+func (m *machine) opened(id string) string {
+	for _, name := range slices.Sorted(maps.Keys(m.state.Stages)) {
+		if open := m.state.Stages[name].Open; open != nil && open.ID == id {
+			return name
+		}
+	}
+	return ""
+}
+
+func (m *machine) done(name string, r Result) {
+	if len(r.Data) > MaxData || r.Data != nil && !json.Valid(r.Data) {
+		r.Text = fmt.Sprintf("its answer of %d bytes is left out, it is too long (%d) or no JSON; %s", len(r.Data), MaxData, r.Text)
+		r.Data = nil
+	}
+	m.ofStage(name, Event{Kind: ActionDone, Action: r.ID, Text: r.Text, Data: data(actionDone{r.OK, r.Data})})
+}
+
+func (m *machine) unknown(name string, open *Open) {
+	m.ofStage(name, Event{
+		Kind: ActionUnknown, Action: open.ID,
+		Text: fmt.Sprintf("%s: it is not known whether it happened, and it is not repeated", open.Kind),
+	})
+}
+
+// ofStage adds an event of the stage's attempt.
+func (m *machine) ofStage(name string, e Event) {
+	e.Stage, e.Attempt = name, m.state.Stages[name].Attempt
+	m.emit(e)
+}
+
+// act takes the action that a stage gave. While nobody knows how the last one went it
+// can only be that one, after a crash; where the stage wants another by now, the last one stays unknown.
+func (m *machine) act(s *v1alpha1.Stage, a *Action) {
+	open := m.state.Stages[s.Name].Open
+	switch {
+	case !open.pending():
+		m.intend(s, a)
+	case !slices.Contains(m.Lost, open.ID):
+	case a != nil && a.Kind == open.Kind && a.Safe:
+		m.give(s, open.ID, a)
+	default:
+		m.unknown(s.Name, open)
+	}
+}
+
+func (m *machine) intend(s *v1alpha1.Stage, a *Action) {
+	if a == nil {
+		return
+	}
+	st := m.state.Stages[s.Name]
+	id := fmt.Sprintf("%s/%s/%d/%d", m.Run.UID, s.Name, st.Attempt, st.Acts+1)
+	m.ofStage(s.Name, Event{Kind: ActionIntended, Action: id, Data: data(actionIntended{a.Kind, a.Safe})})
+	m.give(s, id, a)
+}
+
+func (m *machine) give(s *v1alpha1.Stage, id string, a *Action) {
+	m.step.Actions = append(m.step.Actions, Action{ID: id, Stage: s.Name, Kind: a.Kind, Safe: a.Safe, Data: a.Data})
+}

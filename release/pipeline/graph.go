@@ -1,0 +1,80 @@
+package pipeline
+
+import (
+	"slices"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// KindOf is the stage's kind, by its JSON name, and that kind's field. A stage without one has "".
+func KindOf(s *v1alpha1.Stage) (kind string, config any) {
+	switch {
+	case s.Wait != nil:
+		return "wait", s.Wait
+	case s.Judgment != nil:
+		return "judgment", s.Judgment
+	case s.Check != nil:
+		return "check", s.Check
+	case s.Variables != nil:
+		return "variables", s.Variables
+	case s.Webhook != nil:
+		return "webhook", s.Webhook
+	case s.Pipeline != nil:
+		return "pipeline", s.Pipeline
+	case s.Release != nil:
+		return "release", s.Release
+	case s.Analysis != nil:
+		return "analysis", s.Analysis
+	case s.Unsupported != nil:
+		return "unsupported", s.Unsupported
+	}
+	return "", nil
+}
+
+// graph is the stages of a pipeline by what they come after.
+type graph struct {
+	stages map[string]*v1alpha1.Stage
+	order  []*v1alpha1.Stage // each after those that it comes after, else as they are written
+	loop   []string          // the stages of a cycle, or after one: they are not in order
+}
+
+func newGraph(stages []v1alpha1.Stage) graph {
+	g := graph{stages: map[string]*v1alpha1.Stage{}}
+	for i := range stages {
+		g.stages[stages[i].Name] = &stages[i]
+	}
+	ready := map[string]bool{}
+	for before := -1; len(g.order) != before; {
+		before = len(g.order)
+		for i := range stages {
+			s := &stages[i]
+			waits := slices.ContainsFunc(s.After, func(name string) bool { return g.stages[name] != nil && !ready[name] })
+			if !ready[s.Name] && !waits {
+				ready[s.Name] = true
+				g.order = append(g.order, s)
+			}
+		}
+	}
+	for _, s := range stages {
+		if !ready[s.Name] {
+			g.loop = append(g.loop, s.Name)
+		}
+	}
+	return g
+}
+
+// ancestors are all that the stage comes after, however far.
+func (g graph) ancestors(s *v1alpha1.Stage) map[string]bool {
+	found := map[string]bool{}
+	var visit func(s *v1alpha1.Stage)
+	visit = func(s *v1alpha1.Stage) {
+		for _, name := range s.After {
+			if before := g.stages[name]; before != nil && !found[name] {
+				found[name] = true
+				visit(before)
+			}
+		}
+	}
+	visit(s)
+	return found
+}
