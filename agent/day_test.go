@@ -23,6 +23,7 @@ const (
 // renewed: whoever is called goes on, and whoever starts then, Envoy or agent, starts
 // from what is on disk. It is told of early, and heals after a day that was too long.
 func TestDayWithoutServer(t *testing.T) {
+	t.Parallel() // it waits, for the most part
 	m := newMeshWith(t, lifetime, 0)
 	hostDir := m.join()
 	stays := options(t, m, filepath.Join(t.TempDir(), "app-1"), hostDir)

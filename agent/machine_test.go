@@ -134,6 +134,7 @@ func must(n identity.Name, err error) identity.Name {
 // Certificates are renewed over many lifetimes, and no call fails meanwhile, by
 // new connections or by one that stays. The join token was spent at the start.
 func TestManyLifetimes(t *testing.T) {
+	t.Parallel() // it waits, for the most part
 	m := newMeshWith(t, 4*time.Second, 8*time.Second)
 	hostDir := m.join()
 	r := start(t, options(t, m, filepath.Join(t.TempDir(), "app-1"), hostDir))
@@ -200,6 +201,7 @@ func load(t *testing.T, call func(*http.Client) bool) (stop func()) {
 // A holder that is frozen takes connections and says nothing: the others then
 // have connections of their own.
 func TestFrozenHolder(t *testing.T) {
+	t.Parallel() // it waits, for the most part
 	m := newMesh(t)
 	hostDir := m.join()
 	lock, err := os.Create(filepath.Join(hostDir, "uplink.lock"))

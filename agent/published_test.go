@@ -176,6 +176,7 @@ func TestGatewayWithoutServer(t *testing.T) {
 
 // A view that was made for other ports is not waited for in silence.
 func TestOtherPort(t *testing.T) {
+	t.Parallel() // it waits, for the most part
 	s := newShelf(t)
 	s.publish("one", goodCluster)
 	o := s.options(filepath.Join(t.TempDir(), "app-1"))
