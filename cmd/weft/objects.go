@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -68,4 +69,27 @@ func answered(err error) error {
 		return exitCode{exitNoServer, err}
 	}
 	return err
+}
+
+func namespaceFlag(c *cobra.Command, of string) {
+	c.PersistentFlags().StringP("namespace", "n", "default", of)
+}
+
+// pollInterval is how often what is followed is read.
+const pollInterval = 200 * time.Millisecond
+
+// poll checks every pollInterval until it is done, fails, or ctx ends.
+func poll(ctx context.Context, check func() (done bool, err error)) error {
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if done, err := check(); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,7 +19,7 @@ func newRelease() *cobra.Command {
 		Example: `  weft release start reviews v3 --wait
   weft release abort reviews-v3-x7k2p`,
 	}
-	release.PersistentFlags().StringP("namespace", "n", "default", "namespace of the application")
+	namespaceFlag(release, "namespace of the application")
 	release.AddCommand(newReleaseStart(), newReleaseWatch(), newReleaseList(),
 		newReleaseDecision("abort", "Take the version out of traffic now"),
 		newReleaseDecision("promote", "Go on with a release that waits for a person"))
@@ -135,18 +134,13 @@ func newReleaseDecision(verb, short string) *cobra.Command {
 	}
 }
 
-// pollInterval is how often a followed release is read.
-const pollInterval = 200 * time.Millisecond
-
 // follow prints the events of a release until it ends or waits for a person.
 func follow(ctx context.Context, releases objects[v1alpha1.Release], name string, out io.Writer) error {
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
 	printed := map[string]bool{} // two may be of one moment, and the oldest ones go
-	for {
+	return poll(ctx, func() (bool, error) {
 		release, err := releases.get(ctx, name)
 		if err != nil {
-			return err
+			return false, err
 		}
 		for _, event := range release.Status.Events {
 			line := fmt.Sprintf("%s  %s", event.Time.Local().Format("15:04:05.000"), event.Text)
@@ -157,14 +151,10 @@ func follow(ctx context.Context, releases objects[v1alpha1.Release], name string
 		}
 		switch release.Status.Phase {
 		case v1alpha1.ReleaseSucceeded:
-			return nil
+			return true, nil
 		case v1alpha1.ReleaseRolledBack, v1alpha1.ReleaseFailed, v1alpha1.ReleaseInconclusive:
-			return exitCode{exitFindings, fmt.Errorf("release %s: %s", name, release.Status.Phase)}
+			return true, exitCode{exitFindings, fmt.Errorf("release %s: %s", name, release.Status.Phase)}
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
-	}
+		return false, nil
+	})
 }

@@ -71,7 +71,8 @@ type HTTPCall struct {
 // HTTPAnswer is what came back, whatever the status.
 type HTTPAnswer struct {
 	Status int `json:"status"`
-	// Body is the parsed answer; text that is no JSON, or is longer than fits into MaxData, is a JSON string, cut.
+	// Body is the parsed answer; text that is no JSON is a JSON string. That of a call, which is stored,
+	// is a string that is cut where it is longer than fits into MaxData.
 	Body json.RawMessage `json:"body,omitempty"`
 }
 
