@@ -9,6 +9,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/loop"
 )
 
 // adoptAgain is how often an application without a serving version is looked at.
@@ -18,15 +19,15 @@ const adoptAgain = time.Second
 // that runs as its serving one. From then on a new version gets traffic only by a release.
 func (e *Engine) adoptAll(ctx context.Context) error {
 	return e.Applications.Watch(ctx, "", func(app *v1alpha1.Application, deleted bool) {
-		k := key{app.Namespace, app.Name}
+		k := loop.Key{Namespace: app.Namespace, Name: app.Name}
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if deleted || app.Status.Version != "" || e.adopting[k] {
 			return
 		}
 		e.adopting[k] = true
-		e.loops.Go(func() {
-			e.adoption(ctx, k)
+		e.adoption.Go(func() {
+			e.awaitFirst(ctx, k)
 			e.mu.Lock()
 			defer e.mu.Unlock()
 			delete(e.adopting, k)
@@ -34,8 +35,8 @@ func (e *Engine) adoptAll(ctx context.Context) error {
 	})
 }
 
-// adoption tries until the application has a serving version or is gone.
-func (e *Engine) adoption(ctx context.Context, k key) {
+// awaitFirst tries until the application has a serving version or is gone.
+func (e *Engine) awaitFirst(ctx context.Context, k loop.Key) {
 	said := ""
 	for {
 		done, err := e.adopt(ctx, k)
@@ -44,7 +45,7 @@ func (e *Engine) adoption(ctx context.Context, k key) {
 		}
 		if err != nil && err.Error() != said && !apierrors.IsConflict(err) {
 			said = err.Error()
-			e.Log.Info("application waits for its first version", "application", k.namespace+"/"+k.name, "why", said)
+			e.Log.Info("application waits for its first version", "application", k.String(), "why", said)
 		}
 		timer := time.NewTimer(adoptAgain)
 		select {
@@ -58,8 +59,8 @@ func (e *Engine) adoption(ctx context.Context, k key) {
 
 // adopt writes the split that holds later versions back, if exactly one version
 // runs and nobody has written one, and then notes the version.
-func (e *Engine) adopt(ctx context.Context, k key) (done bool, err error) {
-	app, err := e.Applications.Get(ctx, k.namespace, k.name)
+func (e *Engine) adopt(ctx context.Context, k loop.Key) (done bool, err error) {
+	app, err := e.Applications.Get(ctx, k.Namespace, k.Name)
 	if apierrors.IsNotFound(err) || err == nil && app.Status.Version != "" {
 		return true, nil
 	}
@@ -67,11 +68,11 @@ func (e *Engine) adopt(ctx context.Context, k key) (done bool, err error) {
 		return false, err
 	}
 	service := cmp.Or(app.Spec.Service, app.Name)
-	facts, err := e.Provider.Observe(ctx, Target{k.namespace, k.name, service})
+	facts, err := e.Provider.Observe(ctx, Target{k.Namespace, k.Name, service})
 	if err != nil {
 		return false, err
 	}
-	first := Action{Release: "application-" + string(app.UID), Seq: 1, Namespace: k.namespace, Application: k.name, Service: service}
+	first := Action{Release: "application-" + string(app.UID), Seq: 1, Namespace: k.Namespace, Application: k.Name, Service: service}
 	switch {
 	case facts.Split != nil && facts.Split.Action == first.ID(): // written before a crash
 		first.Versions = facts.Split.Versions

@@ -13,7 +13,7 @@ import (
 func (w *world) start(app, version string) {
 	x := &v1alpha1.Workload{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: app + "-" + version}}
 	x.Spec.App, x.Spec.Version, x.Status.Health = app, version, "Healthy"
-	if _, err := w.workloads.create(x, time.Now()); err != nil {
+	if _, err := w.workloads.Create(x); err != nil {
 		panic(err)
 	}
 }
@@ -27,7 +27,7 @@ func TestFirstVersionIsAdopted(t *testing.T) {
 			w.services["cart"] = &service{asked: map[string]float64{}, failed: map[string]float64{}, at: time.Now()}
 			w.mesh.Unlock()
 			app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
-			if _, err := w.applications.create(app, time.Now()); err != nil {
+			if _, err := w.applications.Create(app); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Minute) // virtual
@@ -38,7 +38,7 @@ func TestFirstVersionIsAdopted(t *testing.T) {
 			time.Sleep(time.Minute)
 			w.start("cart", "v2")
 			time.Sleep(time.Minute)
-			adopted, err := w.applications.get("shop", "cart")
+			adopted, err := w.applications.Get("shop", "cart")
 			if err != nil || adopted.Status.Version != "v1" || w.shares("cart") != "v1 100%" {
 				t.Errorf("version %q, shares %s, %v; want v1 with everything", adopted.Status.Version, w.shares("cart"), err)
 			}
@@ -55,7 +55,7 @@ func TestTwoVersionsAreNotAdopted(t *testing.T) {
 		w.start("cart", "v1")
 		w.start("cart", "v2")
 		app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "cart"}}
-		if _, err := w.applications.create(app, time.Now()); err != nil {
+		if _, err := w.applications.Create(app); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

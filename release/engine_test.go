@@ -19,6 +19,7 @@ import (
 	"weft.dev/release/judge"
 	"weft.dev/release/provider/mesh"
 	"weft.dev/release/strategy"
+	"weft.dev/test/shelf"
 )
 
 // weft runs an engine in the world; whenever it is killed, another one starts a second later.
@@ -26,14 +27,14 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	for ctx.Err() == nil {
 		alive, kill := context.WithCancel(ctx)
-		p := &process{kill: kill, chance: chance, random: random}
+		p := shelf.NewProcess(kill, shelf.Chance(chance, random))
 		e := release.NewEngine(release.Options{
-			Releases:     objects[v1alpha1.Release]{shelf: w.releases, p: p},
-			Applications: objects[v1alpha1.Application]{shelf: w.applications, p: p},
+			Releases:     shelf.Objects[v1alpha1.Release]{Shelf: w.releases, Process: p},
+			Applications: shelf.Objects[v1alpha1.Application]{Shelf: w.applications, Process: p},
 			Strategies: map[v1alpha1.StrategyType]release.Strategy{
 				v1alpha1.Canary: strategy.Canary(judge.ErrorRate{}), v1alpha1.BlueGreen: strategy.BlueGreen(judge.ErrorRate{}),
 			},
-			Provider: mesh.New(objects[v1alpha1.TrafficSplit]{w.splits, p, w.wrote}, objects[v1alpha1.Workload]{shelf: w.workloads, p: p}, w),
+			Provider: mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, shelf.Objects[v1alpha1.Workload]{Shelf: w.workloads, Process: p}, w),
 			Now:      time.Now,
 			Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})
@@ -62,7 +63,7 @@ func inWorld(t *testing.T, seed uint64, chance float64, story func(*world)) {
 // await waits until the release is in one of the phases, or gone.
 func (w *world) await(name string, phases ...v1alpha1.ReleasePhase) *v1alpha1.Release {
 	for start := time.Now(); time.Since(start) < 2*time.Hour; time.Sleep(time.Second) {
-		r, err := w.releases.get("shop", name)
+		r, err := w.releases.Get("shop", name)
 		if err != nil {
 			return nil
 		}
@@ -72,7 +73,7 @@ func (w *world) await(name string, phases ...v1alpha1.ReleasePhase) *v1alpha1.Re
 			}
 		}
 	}
-	r, _ := w.releases.get("shop", name)
+	r, _ := w.releases.Get("shop", name)
 	panic(fmt.Sprintf("release %s is %s after two hours: %s", name, r.Status.Phase, r.Status.Why))
 }
 
@@ -80,7 +81,7 @@ func (w *world) await(name string, phases ...v1alpha1.ReleasePhase) *v1alpha1.Re
 func (w *world) says(name, why string) {
 	var r *v1alpha1.Release
 	for start := time.Now(); time.Since(start) < 5*time.Minute; time.Sleep(time.Second) {
-		if r, _ = w.releases.get("shop", name); strings.Contains(r.Status.Why, why) {
+		if r, _ = w.releases.Get("shop", name); strings.Contains(r.Status.Why, why) {
 			return
 		}
 	}
@@ -115,24 +116,24 @@ var stories = []story{
 	{name: "no-traffic", phase: v1alpha1.ReleaseSucceeded, why: "promoted by a person; v3 answered no request", shares: ahead, version: "v3",
 		during: func(w *world, app string) {
 			w.await(app, v1alpha1.ReleaseInconclusive)
-			w.releases.person("shop", app, func(r *v1alpha1.Release) { r.Spec.Promote = true })
+			w.releases.Edit("shop", app, func(r *v1alpha1.Release) { r.Spec.Promote = true })
 		}},
 	{name: "aborted", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "aborted by a person", shares: behind, version: "v2",
 		during: func(w *world, app string) {
-			w.releases.person("shop", app, func(r *v1alpha1.Release) { r.Spec.Abort = true })
+			w.releases.Edit("shop", app, func(r *v1alpha1.Release) { r.Spec.Abort = true })
 		}},
 	{name: "split-by-hand", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseFailed, why: "changed", shares: "v2 40%, v3 60%", version: "v2",
 		during: func(w *world, app string) {
-			w.splits.person("shop", app, func(s *v1alpha1.TrafficSplit) { s.Spec.Versions[0].Weight, s.Spec.Versions[1].Weight = 40, 60 })
+			w.splits.Edit("shop", app, func(s *v1alpha1.TrafficSplit) { s.Spec.Versions[0].Weight, s.Spec.Versions[1].Weight = 40, 60 })
 		}},
 	{name: "split-deleted", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseFailed, why: "deleted", shares: "none", version: "v2",
-		during: func(w *world, app string) { w.splits.remove("shop", app, time.Now()) }},
+		during: func(w *world, app string) { w.splits.Delete("shop", app) }},
 	{name: "release-deleted", errors: 0.001, rps: 200, shares: behind, version: "v2",
-		during: func(w *world, app string) { w.releases.remove("shop", app, time.Now()) }},
+		during: func(w *world, app string) { w.releases.Delete("shop", app) }},
 	{name: "application-deleted", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "the Application application-deleted was deleted", shares: behind,
-		during: func(w *world, app string) { w.applications.remove("shop", app, time.Now()) }},
+		during: func(w *world, app string) { w.applications.Delete("shop", app) }},
 	{name: "instances-die", errors: 0.001, rps: 200, phase: v1alpha1.ReleaseRolledBack, why: "no healthy workload", shares: behind, version: "v2",
-		during: func(w *world, app string) { w.workloads.remove("shop", app+"-v3", time.Now()) }},
+		during: func(w *world, app string) { w.workloads.Delete("shop", app+"-v3") }},
 }
 
 // play runs a story to its end and says what is wrong with that.
@@ -158,7 +159,7 @@ func (s story) play(w *world, app string, random *rand.Rand) error {
 	case w.shares(app) != s.shares:
 		return fmt.Errorf("shares at the end are %s, want %s", w.shares(app), s.shares)
 	}
-	if a, err := w.applications.get("shop", app); err == nil && a.Status.Version != s.version {
+	if a, err := w.applications.Get("shop", app); err == nil && a.Status.Version != s.version {
 		return fmt.Errorf("the application serves %s, want %s", a.Status.Version, s.version)
 	}
 	return nil
@@ -229,7 +230,7 @@ func TestOneAtATime(t *testing.T) {
 		}
 		w.release("second", "shop", "v2")
 		w.release("third", "shop", "v3")
-		w.releases.person("shop", "third", func(r *v1alpha1.Release) { r.Spec.Abort = true })
+		w.releases.Edit("shop", "third", func(r *v1alpha1.Release) { r.Spec.Abort = true })
 		if r := w.await("third", final...); r.Status.Phase != v1alpha1.ReleaseRolledBack {
 			t.Errorf("aborted while it waits: %s: %s", r.Status.Phase, r.Status.Why)
 		}
@@ -251,14 +252,14 @@ func TestUnusableRecord(t *testing.T) {
 	for _, raw := range []string{`{"config":[]}`, `{"config":{"strategy":{"type":"magic"}}}`, `{"config":{"namespace":"shop","service":"shop","strategy":{"type":"canary"}},"strategy":[]}`} {
 		inWorld(t, 1, 0, func(w *world) {
 			w.deploy("shop", 0.001, 200, v1alpha1.Canary)
-			w.splits.create(&v1alpha1.TrafficSplit{
+			w.splits.Create(&v1alpha1.TrafficSplit{
 				ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop"},
 				Spec:       v1alpha1.TrafficSplitSpec{Service: "shop", Versions: []v1alpha1.VersionWeight{{Version: "v2", Weight: 90}, {Version: "v3", Weight: 10}}},
-			}, time.Now())
+			})
 			r := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "r", Finalizers: []string{release.Finalizer}}}
 			r.Spec.Application, r.Spec.Version = "shop", "v3"
 			r.Status.Phase, r.Status.State = v1alpha1.ReleaseProgressing, &runtime.RawExtension{Raw: []byte(raw)}
-			w.releases.create(r, time.Now())
+			w.releases.Create(r)
 			if r := w.await("r", final...); r.Status.Phase != v1alpha1.ReleaseFailed || w.shares("shop") != "v2 90%, v3 10%" {
 				t.Errorf("%s: %s: %s, shares %s", raw, r.Status.Phase, r.Status.Why, w.shares("shop"))
 			}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/loop"
 )
 
 // Finalizer marks a release that has begun and not been finished: deleting it
@@ -22,7 +23,7 @@ const Finalizer = "weft.dev/release"
 // run is one release's loop.
 type run struct {
 	*Engine
-	key key
+	key loop.Key
 	// evidence is state newer than stored, of the release at resourceVersion; saved is when it was stored last.
 	evidence        json.RawMessage
 	resourceVersion string
@@ -33,7 +34,7 @@ type run struct {
 // step takes one release one decision further, and returns when to look again;
 // zero: it has ended.
 func (r *run) step(ctx context.Context) (time.Time, error) {
-	rel, err := r.Releases.Get(ctx, r.key.namespace, r.key.name)
+	rel, err := r.Releases.Get(ctx, r.key.Namespace, r.key.Name)
 	if apierrors.IsNotFound(err) {
 		r.yield(r.key)
 		return time.Time{}, nil
@@ -189,5 +190,5 @@ func addEvent(s *v1alpha1.ReleaseStatus, now time.Time, event Event) {
 }
 
 func (r *run) wrap(what string, err error) error {
-	return fmt.Errorf("release %s/%s: %s: %w", r.key.namespace, r.key.name, what, err)
+	return fmt.Errorf("release %s: %s: %w", r.key, what, err)
 }

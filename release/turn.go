@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/loop"
 )
 
 // begin starts a release whose turn it is: its record is stored, then its
@@ -84,16 +85,16 @@ func begun(rel *v1alpha1.Release) bool { return slices.Contains(rel.Finalizers, 
 func (r *run) claim(rel *v1alpha1.Release) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	app := key{rel.Namespace, rel.Spec.Application}
+	app := loop.Key{Namespace: rel.Namespace, Name: rel.Spec.Application}
 	if holder, taken := r.turn[app]; taken && holder != r.key {
-		return holder.name
+		return holder.Name
 	}
 	r.turn[app] = r.key
 	return ""
 }
 
 // yield gives the turn back.
-func (e *Engine) yield(k key) {
+func (e *Engine) yield(k loop.Key) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for app, holder := range e.turn {
