@@ -80,6 +80,7 @@ var fences = map[string][]string{
 	"k8s.io/apiextensions-apiserver":         {"store/serve", "source/folder"}, // see docs/design/0005-folder.md
 	"github.com/fsnotify/fsnotify":           {"source/folder"},
 	"github.com/google/go-jsonnet":           {"source/folder"},
+	"github.com/google/cel-go":               {"release/expr"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "install/cluster", "cmd/*", "test/*"},
 	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "xds", "agent/*", "test/*"},

@@ -5,6 +5,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
+// The tag expr marks a field that is one expression (bool), or whose ${...} the stage replaces itself,
+// because they need what it finds out (later).
+
 // Stage is one node of a pipeline: exactly one of its kinds is set. Text of a
 // kind may have expressions, ${...}, in CEL.
 //
@@ -100,7 +103,7 @@ type JudgmentStage struct {
 type CheckStage struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=4096
-	Expression string `json:"expression"`
+	Expression string `json:"expression" expr:"bool"`
 	// Message to fail with.
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
@@ -112,7 +115,7 @@ type VariablesStage struct {
 	// Set in this order; a later one sees the earlier ones.
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=50
-	Set []Variable `json:"set"`
+	Set []Variable `json:"set" expr:"later"`
 }
 
 // Variable is one value.
@@ -163,14 +166,14 @@ type WebhookPoll struct {
 	// URL may use the first answer: ${body.url}. Default: that of the call.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
-	URL string `json:"url,omitempty"`
+	URL string `json:"url,omitempty" expr:"later"`
 	// +optional
 	Every *metav1.Duration `json:"every,omitempty"`
 	// +kubebuilder:validation:MaxLength=4096
-	Succeeded string `json:"succeeded"`
+	Succeeded string `json:"succeeded" expr:"bool"`
 	// +optional
 	// +kubebuilder:validation:MaxLength=4096
-	Failed string `json:"failed,omitempty"`
+	Failed string `json:"failed,omitempty" expr:"bool"`
 }
 
 // PipelineStage runs another pipeline of the namespace.

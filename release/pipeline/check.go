@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -65,7 +66,7 @@ func (c *checker) parameters(all []v1alpha1.Parameter) {
 }
 
 func (c *checker) stage(path string, s *v1alpha1.Stage) {
-	kind, _ := KindOf(s)
+	kind, config := KindOf(s)
 	if _, ok := c.Stages[kind]; !ok {
 		c.problems = append(c.problems, v1alpha1.Problem{
 			Code: unknown, Path: path, Message: fmt.Sprintf("%s: stages of kind %q cannot run here: take it out, or another kind", s.Name, kind),
@@ -80,6 +81,10 @@ func (c *checker) stage(path string, s *v1alpha1.Stage) {
 		if err := c.Eval.Check(s.When, Bool); err != nil {
 			c.add(path+".when", "%v", err)
 		}
+	}
+	wrong := c.Eval.CheckAll(config)
+	for _, field := range slices.Sorted(maps.Keys(wrong)) {
+		c.add(path+"."+kind+"."+field, "%v", wrong[field])
 	}
 	if s.Timeout != nil && s.Timeout.Duration <= 0 {
 		c.add(path+".timeout", "%s is no time at all: leave it out for the default", s.Timeout.Duration)

@@ -25,6 +25,7 @@ func TestCheck(t *testing.T) {
 			d.Stages[0] = v1alpha1.Stage{Name: "a", Analysis: &v1alpha1.AnalysisStage{}}
 		}, "UnknownKind spec.stages[0]"},
 		"when":    {func(d *v1alpha1.PipelineSpec) { d.Stages[0].When = "(" }, "Invalid spec.stages[0].when"},
+		"text":    {func(d *v1alpha1.PipelineSpec) { d.Stages[2].Wait = &v1alpha1.WaitStage{For: "${"} }, "Invalid spec.stages[2].wait.for"},
 		"timeout": {func(d *v1alpha1.PipelineSpec) { d.Stages[0].Timeout = &metav1.Duration{} }, "Invalid spec.stages[0].timeout"},
 		"long":    {func(d *v1alpha1.PipelineSpec) { d.Description = strings.Repeat("x", 256<<10) }, "Invalid spec"},
 		"parameters": {func(d *v1alpha1.PipelineSpec) {

@@ -27,6 +27,13 @@ func (fakeWords) Check(source string, _ Type) error {
 	return nil
 }
 
+func (fakeWords) CheckAll(config any) map[string]error {
+	if w, ok := config.(*v1alpha1.WaitStage); ok && w.For == "${" {
+		return map[string]error{"for": errors.New("ends too early")}
+	}
+	return nil
+}
+
 func (fakeWords) Bool(source string, e Env) (bool, error) {
 	switch source {
 	case "true":
@@ -42,8 +49,8 @@ func (fakeWords) Bool(source string, e Env) (bool, error) {
 }
 
 func (fakeWords) Expand(config any, _ Env) (any, error) {
-	if w, ok := config.(*v1alpha1.WaitStage); ok && w.For == "${" {
-		return nil, errors.New("for: ends too early")
+	if w, ok := config.(*v1alpha1.WaitStage); ok && w.For == "${gone}" {
+		return nil, errors.New("for: nothing of this name")
 	}
 	return config, nil
 }

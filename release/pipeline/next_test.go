@@ -344,9 +344,9 @@ func TestLost(t *testing.T) {
 
 func TestBadOutcomes(t *testing.T) {
 	for what, want := range map[string]string{
-		"check big":  "at most 4096 of each",
-		"check list": "is no JSON object",
-		"wait ${":    "for: ends too early",
+		"check big":    "at most 4096 of each",
+		"check list":   "is no JSON object",
+		"wait ${gone}": "for: nothing of this name",
 	} {
 		p := newPlay(t, stage("a "+what)).settle().want("Failed: a=Failed")
 		if !strings.Contains(p.state.Why, want) {

@@ -246,7 +246,7 @@ type StageOutcome struct {
 }
 
 // Type is what an expression has to give.
-type Type string
+type Type = string
 
 const (
 	Bool Type = "bool"
@@ -256,13 +256,16 @@ const (
 // Evaluator knows the language of expressions. It is pure and its cost is bounded.
 type Evaluator interface {
 	Check(source string, want Type) error
+	// CheckAll is Check for all expressions of a kind's field, by path within it.
+	CheckAll(config any) map[string]error
 	Bool(source string, e Env) (bool, error)
-	// Expand gives a copy of a kind's field in which each ${...} of each string is replaced.
+	// Expand gives a copy of a kind's field in which each ${...} of each string is replaced, but in
+	// fields with the tag expr. A string that is no field, and is one expression, becomes the value of that.
 	Expand(config any, e Env) (any, error)
 }
 
 // Env is what an expression sees: what was fixed before its stage started.
-type Env map[string]any // params, trigger, run, stages, vars; for polls: status, body
+type Env = map[string]any // params, trigger, run, stages, vars; for polls: status, body
 
 // With is what a machine is made of.
 type With struct {
