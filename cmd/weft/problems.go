@@ -63,6 +63,21 @@ func refusals(proxies *flow.Collection[model.Proxy]) *flow.Collection[model.Prob
 	})
 }
 
+// idle are the problems of what is in files and has no effect there: who runs it
+// keeps a record, and a file is none.
+func idle(files *flow.Collection[api.Object]) *flow.Collection[model.Problem] {
+	return flow.Derive(files, "what does not run from files", func(_ *flow.Ctx, o api.Object) []model.Problem {
+		switch o.Kind {
+		case api.Release, api.Pipeline, api.PipelineRun, api.Decision:
+			return []model.Problem{{
+				Object: model.Key{Kind: string(o.Kind), Namespace: o.Namespace, Name: o.Name}, Code: model.ProblemNotHonoured,
+				Message: "nothing runs it here, where resources are files: releases and pipelines need the API server of weft serve without --config and --git",
+			}}
+		}
+		return nil
+	})
+}
+
 // What is shown of a reason, in bytes. Envoy shows the whole resource first, and says last what is wrong with it.
 const (
 	reasonHead = 100

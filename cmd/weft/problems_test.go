@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
 )
@@ -38,6 +39,25 @@ func TestRefusalIsOfItsCause(t *testing.T) {
 		if fmt.Sprint(got) != step.want {
 			t.Errorf("%s suspects %v:\n%v, want\n%s", step.proxy, step.from, got, step.want)
 		}
+	}
+}
+
+// Who writes a pipeline into a file is told that nothing runs it.
+func TestFilesDoNotRun(t *testing.T) {
+	g := flow.New(flow.Options{})
+	files := flow.NewSource[api.Object](g, "files")
+	problems := idle(files.Collection)
+	g.Commit(func(tx *flow.Tx) {
+		for _, kind := range []api.Kind{api.Application, api.TrafficSplit, api.Pipeline, api.PipelineRun, api.Release, api.Decision} {
+			files.Set(tx, api.Object{Kind: kind, Namespace: "shop", Name: "x"})
+		}
+	})
+	var got []string
+	for _, p := range problems.All() {
+		got = append(got, p.Object.String()+" "+p.Code)
+	}
+	if want := "[Decision shop/x NotHonoured Pipeline shop/x NotHonoured PipelineRun shop/x NotHonoured Release shop/x NotHonoured]"; fmt.Sprint(got) != want {
+		t.Errorf("%v, want %s", got, want)
 	}
 }
 
