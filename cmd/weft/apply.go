@@ -151,7 +151,7 @@ func (a *applier) all(ctx context.Context, documents []folder.Document, out io.W
 		}
 		fmt.Fprintln(out, name+" applied")
 	}
-	return errors.Join(refused...)
+	return answered(errors.Join(refused...))
 }
 
 func (a *applier) one(ctx context.Context, d folder.Document) (string, error) {

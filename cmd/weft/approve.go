@@ -13,6 +13,7 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/pipeline"
 )
 
 func newApprove() *cobra.Command {
@@ -49,7 +50,7 @@ Exit code 77 when it was refused.`,
 			if err != nil {
 				return err
 			}
-			return decide(c, run, v1alpha1.DecisionSpec{Verb: "judge", Stage: stage.Name, Attempt: stage.Attempt, Choice: *choice, Reason: reason})
+			return decide(c, run, v1alpha1.DecisionSpec{Verb: pipeline.Judge, Stage: stage.Name, Attempt: stage.Attempt, Choice: *choice, Reason: reason})
 		},
 	}
 	namespaceFlag(c, "namespace of the run")
@@ -73,7 +74,7 @@ func newPipelineCancel() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return decide(c, run, v1alpha1.DecisionSpec{Verb: "cancel", Reason: reason})
+			return decide(c, run, v1alpha1.DecisionSpec{Verb: pipeline.Cancel, Reason: reason})
 		},
 	}
 	reasonFlag(c, &reason)
@@ -176,7 +177,7 @@ func decide(c *cobra.Command, run *v1alpha1.PipelineRun, spec v1alpha1.DecisionS
 
 // undoOf says how to take a decision back.
 func undoOf(run *v1alpha1.PipelineRun, verb string) string {
-	if verb == "cancel" {
+	if verb == pipeline.Cancel {
 		return fmt.Sprintf(" (a cancelled run stays so; start another: weft pipeline run %s)", run.Spec.Pipeline)
 	}
 	return fmt.Sprintf(" (undo: weft pipeline cancel %s)", run.Name)

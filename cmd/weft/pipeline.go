@@ -11,20 +11,21 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/pipeline"
 )
 
 func newPipeline() *cobra.Command {
-	pipeline := &cobra.Command{
+	c := &cobra.Command{
 		Use:   "pipeline",
 		Short: "Run pipelines, see how they go, and decide in them",
 		Example: `  weft pipeline run ship -p version=v2 --wait
   weft approve ship-x7k2p`,
 	}
-	namespaceFlag(pipeline, "namespace of the pipeline")
-	pipeline.AddCommand(newPipelineRun(), newPipelineList(), newPipelineRuns(), newPipelineShow(), newPipelineWatch(), newPipelineCancel(),
-		newStageDecision("retry", "Try a stage again that failed, or of which nobody knows whether it acted"),
-		newStageDecision("skip", "Let a stage that waits wait no more"))
-	return pipeline
+	namespaceFlag(c, "namespace of the pipeline")
+	c.AddCommand(newPipelineRun(), newPipelineList(), newPipelineRuns(), newPipelineShow(), newPipelineWatch(), newPipelineCancel(),
+		newStageDecision(pipeline.Retry, "Try a stage again that failed, or of which nobody knows whether it acted"),
+		newStageDecision(pipeline.Skip, "Let a stage that waits wait no more"))
+	return c
 }
 
 func newPipelineRun() *cobra.Command {
@@ -49,7 +50,7 @@ With --wait: exit code 0 when the run has succeeded, 2 when it failed, was cance
 			}
 			made, err := runs.create(c.Context(), &v1alpha1.PipelineRun{
 				ObjectMeta: metav1.ObjectMeta{Namespace: runs.namespace, GenerateName: args[0] + "-"},
-				Spec:       v1alpha1.PipelineRunSpec{Pipeline: args[0], Parameters: parameters, Trigger: v1alpha1.TriggerFact{Type: "manual"}},
+				Spec:       v1alpha1.PipelineRunSpec{Pipeline: args[0], Parameters: parameters, Trigger: v1alpha1.TriggerFact{Type: pipeline.Manual}},
 			})
 			if err != nil {
 				return err
@@ -137,7 +138,7 @@ func pipelineRows(c *cobra.Command) ([]pipelineRow, error) {
 }
 
 // runsOf are those of a pipeline, or of all, newest first.
-func runsOf(c *cobra.Command, pipeline string) ([]*v1alpha1.PipelineRun, error) {
+func runsOf(c *cobra.Command, name string) ([]*v1alpha1.PipelineRun, error) {
 	runs, err := objectsOf[v1alpha1.PipelineRun](c, api.PipelineRun)
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func runsOf(c *cobra.Command, pipeline string) ([]*v1alpha1.PipelineRun, error) 
 	if err != nil {
 		return nil, err
 	}
-	all = slices.DeleteFunc(all, func(r *v1alpha1.PipelineRun) bool { return pipeline != "" && r.Spec.Pipeline != pipeline })
+	all = slices.DeleteFunc(all, func(r *v1alpha1.PipelineRun) bool { return name != "" && r.Spec.Pipeline != name })
 	slices.SortFunc(all, func(a, b *v1alpha1.PipelineRun) int {
 		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})

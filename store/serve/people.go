@@ -14,9 +14,6 @@ import (
 	"weft.dev/api"
 )
 
-// ownGroup has weft's own kinds. No secret is in one.
-const ownGroup = "weft.dev"
-
 // peopleGroup is that of everybody who is no administrator.
 const peopleGroup = "weft:people"
 
@@ -24,8 +21,8 @@ const peopleGroup = "weft:people"
 const maxName = 64
 
 // Person makes the kubeconfig of somebody who is no administrator: they may read
-// what weft has but its secrets, start runs of pipelines and decide in them, and
-// what they write is theirs. Dir is the data directory of a server that runs. The
+// what the mesh is made of but its secrets, start runs of pipelines and decide in
+// them, and what they write is theirs. Dir is the data directory of a server that runs. The
 // certificate lasts for so long; before that nobody can take it back.
 func Person(dir, name string, groups []string, lasts time.Duration) ([]byte, error) {
 	for _, text := range append([]string{name}, groups...) {
@@ -51,7 +48,7 @@ func checkName(name string) error {
 	switch {
 	case name == "", len(name) > maxName, strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("name %q: want 1 to %d bytes, without spaces", name, maxName)
-	case name == adminName, strings.HasPrefix(name, "system:"), strings.HasPrefix(name, "weft:"):
+	case name == adminName, name == "weft", strings.HasPrefix(name, "system:"), strings.HasPrefix(name, "weft:"):
 		return fmt.Errorf("name %q: the server's own; choose another", name)
 	}
 	return nil
@@ -66,22 +63,25 @@ func authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision,
 	if slices.Contains(groups, adminGroup) || slices.Contains(groups, peopleGroup) && peopleMay(a) {
 		return authorizer.DecisionAllow, "", nil
 	}
-	return authorizer.DecisionNoOpinion, "people read what weft has, start pipelines and decide in their runs; ask an administrator for the rest", nil
+	return authorizer.DecisionNoOpinion, "people read what the mesh is made of, start pipelines and decide in their runs; ask an administrator for the rest", nil
 }
 
 func peopleMay(a authorizer.Attributes) bool {
 	if !a.IsResourceRequest() {
 		return a.IsReadOnly() && readable(a.GetPath())
 	}
-	writes := a.GetVerb() == "create" && a.GetSubresource() == "" && slices.Contains(written(), a.GetResource())
-	return a.GetAPIGroup() == ownGroup && (a.IsReadOnly() || writes)
-}
-
-// written are the resources that people create.
-func written() []string {
-	decisions, _ := api.Decision.Info()
-	runs, _ := api.PipelineRun.Info()
-	return []string{decisions.Resource, runs.Resource}
+	return slices.ContainsFunc(api.Kinds(), func(info api.Info) bool {
+		if info.Version.Group != a.GetAPIGroup() || info.Resource != a.GetResource() {
+			return false
+		}
+		switch info.Kind {
+		case api.Secret, api.ConfigMap:
+			return false
+		case api.Decision, api.PipelineRun:
+			return a.IsReadOnly() || a.GetVerb() == "create" && a.GetSubresource() == ""
+		}
+		return a.IsReadOnly()
+	})
 }
 
 // readable are the paths that are no resources and that people's tools need.

@@ -70,14 +70,16 @@ func testPeople(t *testing.T, admin kubectl, ns string, s *serve.Server) {
 		bob.refused(t, "", ns+"patch "+kind+" own --subresource=status --type=merge -p {\"status\":{\"accepted\":true}}", "Forbidden")
 	}
 	bob.ok(t, "", ns+"get pipelines,releases,applications", "No resources found")
+	bob.ok(t, "", ns+"get services,httproutes", "No resources found")
 	bob.refused(t, "", ns+"get secrets", "Forbidden")
+	bob.refused(t, "", ns+"get configmaps", "Forbidden")
 	bob.refused(t, split, ns+"create -f -", "Forbidden")
 	bob.refused(t, "", "get customresourcedefinitions", "Forbidden")
 }
 
 func testPersonNames(t *testing.T, s *serve.Server) {
 	dir := filepath.Dir(s.Kubeconfig())
-	for _, name := range []string{"", "admin", "system:apiserver", "weft:people", "two words", "x\x00", strings.Repeat("x", 65)} {
+	for _, name := range []string{"", "admin", "weft", "system:apiserver", "weft:people", "two words", "x\x00", strings.Repeat("x", 65)} {
 		if _, err := serve.Person(dir, name, nil, time.Hour); err == nil {
 			t.Errorf("person %q", name)
 		}

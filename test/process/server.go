@@ -59,17 +59,19 @@ func inFolder(name string, run func(dir string) (int, error)) (int, error) {
 type Server struct {
 	Weft string // the binary
 	Data string
-	API  string // host:port
-	Mesh string // host:port that agents connect to
-	Log  string // file with everything that it said
+	API  string   // host:port
+	Mesh string   // host:port that agents connect to
+	Log  string   // file with everything that it said
+	More []string // flags of `weft serve` beside its folder and ports
 
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 	err  error         // why; read it after done
 }
 
-// Serve starts a new server that runs binary weft in dir, and waits until it serves.
-func Serve(weft, dir string) (*Server, error) {
+// Serve starts a new server that runs binary weft in dir, with more flags if it takes
+// some, and waits until it serves.
+func Serve(weft, dir string, more ...string) (*Server, error) {
 	api, err := FreePort()
 	if err != nil {
 		return nil, err
@@ -80,7 +82,7 @@ func Serve(weft, dir string) (*Server, error) {
 	}
 	s := &Server{
 		Weft: weft, Data: filepath.Join(dir, "data"), Log: filepath.Join(dir, "server.log"),
-		API: Loopback(api), Mesh: Loopback(mesh),
+		API: Loopback(api), Mesh: Loopback(mesh), More: more,
 	}
 	if err := s.Start(); err != nil {
 		return nil, err
@@ -106,7 +108,8 @@ func (s *Server) Start() error {
 		return err
 	}
 	defer log.Close() // the process has its own
-	cmd, done := s.Command("serve", "--data", s.Data, "--listen", s.API, "--mesh", s.Mesh), make(chan struct{})
+	args := append([]string{"serve", "--data", s.Data, "--listen", s.API, "--mesh", s.Mesh}, s.More...)
+	cmd, done := s.Command(args...), make(chan struct{})
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {

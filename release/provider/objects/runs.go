@@ -64,6 +64,6 @@ func (r Runs) cancel(ctx context.Context, namespace, name string, a pipeline.Act
 	}
 	return create(ctx, r.Decisions, a, &v1alpha1.Decision{
 		ObjectMeta: named(namespace, name+"-cancelled", a),
-		Spec:       v1alpha1.DecisionSpec{Run: name, RunUID: string(run.UID), Verb: "cancel", Reason: "the run that started it was cancelled"},
+		Spec:       v1alpha1.DecisionSpec{Run: name, RunUID: string(run.UID), Verb: pipeline.Cancel, Reason: "the run that started it was cancelled", By: "weft"},
 	})
 }
