@@ -271,6 +271,19 @@ func destination(cluster string) (End, uint32) {
 	return End{Namespace: namespace, App: name, Version: subset}, port
 }
 
+// Slower counts a histogram by model.LatencyBounds, and what of it is in the buckets that lie beyond a
+// limit: the limit is as if it were the next higher bound, above 2 ms at most a third more.
+func Slower(buckets []uint64, limit time.Duration) (all, slower uint64) {
+	first, _ := slices.BinarySearch(model.LatencyBounds, float64(limit)/float64(time.Millisecond))
+	for i, n := range buckets {
+		all += n
+		if i > first {
+			slower += n
+		}
+	}
+	return all, slower
+}
+
 // Quantile of a histogram by model.LatencyBounds, in milliseconds, linear
 // within a bucket; 0 for an empty one.
 func Quantile(buckets []uint64, q float64) float64 {

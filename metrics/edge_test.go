@@ -91,6 +91,26 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
+func TestSlower(t *testing.T) {
+	buckets := make([]uint64, len(model.LatencyBounds)+1)
+	for i := range buckets {
+		buckets[i] = 1
+	}
+	for limit, want := range map[time.Duration]uint64{
+		10 * time.Second:       1, // above all bounds
+		8 * time.Second:        2, // and up to 10 s
+		7 * time.Second:        2, // as 8 s
+		500 * time.Microsecond: uint64(len(buckets)) - 1,
+	} {
+		if all, slower := metrics.Slower(buckets, limit); all != uint64(len(buckets)) || slower != want {
+			t.Errorf("%s: %d of %d, want %d", limit, slower, all, want)
+		}
+	}
+	if all, slower := metrics.Slower(nil, time.Second); all+slower != 0 {
+		t.Errorf("nothing was timed: %d of %d", slower, all)
+	}
+}
+
 // What counts is that there was a call, and when its report came; not how many
 // versions or ports it went to.
 func TestCalls(t *testing.T) {

@@ -68,7 +68,7 @@ func (e *Engine) adopt(ctx context.Context, k loop.Key) (done bool, err error) {
 		return false, err
 	}
 	service := cmp.Or(app.Spec.Service, app.Name)
-	facts, err := e.Provider.Observe(ctx, Target{k.Namespace, k.Name, service})
+	facts, err := e.Provider.Observe(ctx, Target{Namespace: k.Namespace, Application: k.Name, Service: service})
 	if err != nil {
 		return false, err
 	}

@@ -1,6 +1,9 @@
 package release
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Judge compares the answers of two versions. Look is pure, and may be asked
 // as often as one likes: its error probability holds over all looks together.
@@ -17,12 +20,21 @@ type Question struct {
 	Gate Gate
 	// MaxIncrease of the error rate over Old's that is allowed, 0 to 1.
 	MaxIncrease float64
+	// Latency asks for it, too; nil: it does not count.
+	Latency *LatencyLimit
 	// Confidence of a verdict, e.g. 0.99.
 	Confidence float64
 	// Traffic as in Facts.
 	Traffic map[string]map[string]Counts
 	// Reference replaces Old's traffic where Old serves nothing at the same time.
 	Reference *Counts
+}
+
+// LatencyLimit is how many slow answers are too many.
+type LatencyLimit struct {
+	SlowerThan time.Duration // as the Target of the traffic
+	// MaxIncrease of the share of slow answers over Old's that is allowed, 0 to 1.
+	MaxIncrease float64
 }
 
 // Gate is what a Pass must mean.

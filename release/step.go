@@ -70,7 +70,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 		return time.Time{}, err
 	}
 	c := rec.Config
-	facts, err := r.Provider.Observe(ctx, Target{c.Namespace, c.Application, c.Service})
+	facts, err := r.Provider.Observe(ctx, c.target())
 	if err != nil {
 		return time.Time{}, r.wrap("observe "+c.Service, err)
 	}

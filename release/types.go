@@ -25,6 +25,15 @@ type Config struct {
 	Strategy v1alpha1.Strategy `json:"strategy"`
 }
 
+// target is what a provider looks at for this release.
+func (c Config) target() Target {
+	t := Target{Namespace: c.Namespace, Application: c.Application, Service: c.Service}
+	if limit := c.Strategy.Analysis.SlowerThan; limit != nil {
+		t.SlowerThan = limit.Duration
+	}
+	return t
+}
+
 // Input is everything that a strategy decides from.
 type Input struct {
 	Now    time.Time
@@ -104,6 +113,25 @@ type Counts struct {
 	Requests uint64 `json:"requests"`
 	// Errors: answered 5xx, reset, timed out, refused for want of a healthy instance, or answered by a Fallback.
 	Errors uint64 `json:"errors"`
+	// Timed are the requests whose answer was timed, Slow those of them that took longer than Target.SlowerThan.
+	Timed uint64 `json:"timed,omitempty"`
+	Slow  uint64 `json:"slow,omitempty"`
+}
+
+// Add is both together.
+func (c Counts) Add(o Counts) Counts {
+	return Counts{c.Requests + o.Requests, c.Errors + o.Errors, c.Timed + o.Timed, c.Slow + o.Slow}
+}
+
+// Since is what came after an earlier state of the same counters.
+func (c Counts) Since(o Counts) Counts {
+	return Counts{c.Requests - o.Requests, c.Errors - o.Errors, c.Timed - o.Timed, c.Slow - o.Slow}
+}
+
+// Restarted reports whether a counter is smaller than it was. How much of it is new
+// cannot be known then (one proxy of many may have restarted).
+func (c Counts) Restarted(o Counts) bool {
+	return c.Requests < o.Requests || c.Errors < o.Errors || c.Timed < o.Timed || c.Slow < o.Slow
 }
 
 // Action sets the shares of a service. It is the only thing that a release does.
@@ -141,7 +169,11 @@ func (a Action) seq(id string) (int, bool) {
 }
 
 // Target is what a provider looks at.
-type Target struct{ Namespace, Application, Service string }
+type Target struct {
+	Namespace, Application, Service string
+	// SlowerThan is when an answer counts as slow; 0: none does.
+	SlowerThan time.Duration
+}
 
 // Provider is the only part that acts.
 type Provider interface {

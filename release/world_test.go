@@ -111,10 +111,10 @@ func (w *world) Applied(_, name string, generation int64) release.Applied {
 	return a
 }
 
-func (w *world) Traffic(_, name string) map[string]map[string]release.Counts {
+func (w *world) Traffic(t release.Target) map[string]map[string]release.Counts {
 	w.mesh.Lock()
 	defer w.mesh.Unlock()
-	x := w.services[name]
+	x := w.services[t.Service]
 	x.run(time.Now())
 	out := map[string]map[string]release.Counts{}
 	for v := range x.asked {

@@ -76,6 +76,15 @@ type Analysis struct {
 	// +optional
 	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,4})?$`
 	MaxErrorIncrease string `json:"maxErrorIncrease,omitempty"`
+	// SlowerThan is the time beyond which an answer is slow, e.g. 500ms; at most 10s. The proxies count in
+	// buckets, so up to a third more may pass as fast. Default: latency does not count.
+	// +optional
+	SlowerThan *metav1.Duration `json:"slowerThan,omitempty"`
+	// MaxSlowIncrease is the share of slow answers, in percentage points over the serving version, that
+	// still passes, e.g. "2". Default: "1".
+	// +optional
+	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,4})?$`
+	MaxSlowIncrease string `json:"maxSlowIncrease,omitempty"`
 	// Confidence that a verdict needs, e.g. "0.999"; at least 0.5. Default: "0.99".
 	// +optional
 	// +kubebuilder:validation:Pattern=`^0\.[0-9]{1,6}$`

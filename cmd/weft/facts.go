@@ -66,12 +66,16 @@ func (f facts) Applied(namespace, name string, generation int64) release.Applied
 
 // Traffic implements the release provider's Mesh: versions are compared only by
 // calls of the same caller.
-func (f facts) Traffic(namespace, service string) map[string]map[string]release.Counts {
+func (f facts) Traffic(t release.Target) map[string]map[string]release.Counts {
 	traffic := map[string]map[string]release.Counts{}
-	for version, callers := range f.edges.Versions(model.HostOf(namespace, service)) {
+	for version, callers := range f.edges.Versions(model.HostOf(t.Namespace, t.Service)) {
 		traffic[version] = map[string]release.Counts{}
 		for caller, counts := range callers {
-			traffic[version][caller.Namespace+"/"+caller.App] = release.Counts{Requests: counts.Requests, Errors: counts.Errors}
+			answered := release.Counts{Requests: counts.Requests, Errors: counts.Errors}
+			if t.SlowerThan > 0 {
+				answered.Timed, answered.Slow = metrics.Slower(counts.Latency, t.SlowerThan)
+			}
+			traffic[version][caller.Namespace+"/"+caller.App] = answered
 		}
 	}
 	return traffic

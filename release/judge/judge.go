@@ -19,7 +19,8 @@ const (
 	lately = 20000
 )
 
-// ErrorRate judges by the share of requests that were answered badly.
+// ErrorRate judges by the share of requests that were answered badly; where the question says
+// so, also by the share that was answered late, in the same way.
 type ErrorRate struct{}
 
 var _ release.Judge = ErrorRate{}
@@ -32,8 +33,14 @@ type pair struct {
 
 type window struct{ old, new release.Counts }
 
-// memory is the judge's state.
+// memory is the judge's state: the evidence on errors, and that on latency where it is asked for.
 type memory struct {
+	evidence
+	Latency *evidence `json:"latency,omitempty"`
+}
+
+// evidence is all that was seen of one kind of bad answers.
+type evidence struct {
 	// Last cumulative counts used, by stratum.
 	Last map[string]pair `json:"last"`
 	// Seen is all that was compared.
@@ -69,70 +76,81 @@ func (ErrorRate) Look(state json.RawMessage, q release.Question) (json.RawMessag
 	return out, m.verdict(q)
 }
 
-func newMemory() *memory {
-	return &memory{Last: map[string]pair{}, Harm: newMixture(harmPrior), Safe: newMixture(safePrior)}
+func newMemory() *memory { return &memory{evidence: newEvidence()} }
+
+func newEvidence() evidence {
+	return evidence{Last: map[string]pair{}, Harm: newMixture(harmPrior), Safe: newMixture(safePrior)}
 }
 
 // sound reports whether a state fits this version of the bets.
-func (m *memory) sound() bool {
-	return m.Last != nil && m.Harm.sound(len(harmPrior)) && m.Safe.sound(len(safePrior))
+func (m *memory) sound() bool { return m.evidence.sound() && (m.Latency == nil || m.Latency.sound()) }
+
+func (e *evidence) sound() bool {
+	return e.Last != nil && e.Harm.sound(len(harmPrior)) && e.Safe.sound(len(safePrior))
 }
 
 func (m *memory) look(q release.Question) {
-	if m.Step != q.Step {
-		m.Step, m.Answered = q.Step, 0
+	m.evidence.look(q)
+	if q.Latency != nil {
+		m.latency().look(late(q))
+	}
+}
+
+func (e *evidence) look(q release.Question) {
+	if e.Step != q.Step {
+		e.Step, e.Answered = q.Step, 0
 	}
 	now := strata(q)
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		last, known := m.Last[name]
+		last, known := e.Last[name]
 		w, usable := since(last, now[name], q.Reference != nil)
 		if !known || !usable {
 			if !known || restarted(last, now[name]) {
-				m.Last[name] = now[name]
+				e.Last[name] = now[name]
 			}
 			continue
 		}
-		m.Last[name] = now[name]
-		m.take(w, q)
+		e.Last[name] = now[name]
+		e.take(w, q)
 	}
 }
 
 // take adds one window of one stratum to the evidence.
-func (m *memory) take(w window, q release.Question) {
-	rate := m.rate()
+func (e *evidence) take(w window, q release.Question) {
+	rate := e.rate()
 	if q.Reference != nil {
 		if bound := atMost(*q.Reference) + q.MaxIncrease; bound < 1 {
-			betHarmAgainst(&m.Harm, w, bound)
+			betHarmAgainst(&e.Harm, w, bound)
 		}
 		if bound := errorRate(*q.Reference) + q.MaxIncrease; bound < 1 {
-			betSafeAgainst(&m.Safe, w, rate, bound)
+			betSafeAgainst(&e.Safe, w, rate, bound)
 		}
-		m.Excess += float64(w.new.Errors) - float64(w.new.Requests)*errorRate(*q.Reference)
-		m.Weight += float64(w.new.Requests)
+		e.Excess += float64(w.new.Errors) - float64(w.new.Requests)*errorRate(*q.Reference)
+		e.Weight += float64(w.new.Requests)
 	} else {
-		betHarm(&m.Harm, w)
-		betSafe(&m.Safe, w, rate, q.MaxIncrease)
+		betHarm(&e.Harm, w)
+		betSafe(&e.Safe, w, rate, q.MaxIncrease)
 		o, n := float64(w.old.Requests), float64(w.new.Requests)
-		m.Excess += (float64(w.new.Errors)*o - float64(w.old.Errors)*n) / (o + n)
-		m.Weight += o * n / (o + n)
+		e.Excess += (float64(w.new.Errors)*o - float64(w.old.Errors)*n) / (o + n)
+		e.Weight += o * n / (o + n)
 	}
-	m.Answered += w.new.Requests
-	m.Seen.Old = add(m.Seen.Old, w.old)
-	m.Seen.New = add(m.Seen.New, w.new)
-	both := add(w.old, w.new)
+	e.Answered += w.new.Requests
+	e.Seen.Old = e.Seen.Old.Add(w.old)
+	e.Seen.New = e.Seen.New.Add(w.new)
+	both := w.old.Add(w.new)
 	fade := math.Exp(-float64(both.Requests) / lately)
-	m.Errors = m.Errors*fade + float64(both.Errors)
-	m.Requests = m.Requests*fade + float64(both.Requests)
+	e.Errors = e.Errors*fade + float64(both.Errors)
+	e.Requests = e.Requests*fade + float64(both.Requests)
 }
 
 // rate is the usual error rate of late; never 0, which would bet everything on no error ever.
-func (m *memory) rate() float64 { return min(0.5, (m.Errors+0.1)/(m.Requests+200)) }
+func (e *evidence) rate() float64 { return min(0.5, (e.Errors+0.1)/(e.Requests+200)) }
 
-func (m *memory) increase() float64 {
-	if m.Weight == 0 {
+func (e *evidence) increase() float64 {
+	if e.Weight == 0 {
 		return 0
 	}
-	return m.Excess / m.Weight
+	return e.Excess / e.Weight
 }
 
 // strata are the cumulative counts of both versions by stratum.
@@ -150,8 +168,8 @@ func strata(q release.Question) map[string]pair {
 			into = "(others)"
 		}
 		p := out[into]
-		p.Old = add(p.Old, q.Traffic[q.Old][name])
-		p.New = add(p.New, q.Traffic[q.New][name])
+		p.Old = p.Old.Add(q.Traffic[q.Old][name])
+		p.New = p.New.Add(q.Traffic[q.New][name])
 		out[into] = p
 	}
 	return out
@@ -164,7 +182,7 @@ func since(last, now pair, alone bool) (window, bool) {
 	if restarted(last, now) {
 		return window{}, false
 	}
-	w := window{sub(now.Old, last.Old), sub(now.New, last.New)}
+	w := window{now.Old.Since(last.Old), now.New.Since(last.New)}
 	if alone {
 		w.old = release.Counts{}
 	}
@@ -172,19 +190,9 @@ func since(last, now pair, alone bool) (window, bool) {
 	return w, asked && w.old.Errors <= w.old.Requests && w.new.Errors <= w.new.Requests
 }
 
-// restarted reports whether a counter is smaller than it was. How much of it is
-// new cannot be known (one proxy of many may have restarted), so that window is lost.
+// restarted reports whether a counter is smaller than it was: that window is lost.
 func restarted(last, now pair) bool {
-	return now.Old.Requests < last.Old.Requests || now.Old.Errors < last.Old.Errors ||
-		now.New.Requests < last.New.Requests || now.New.Errors < last.New.Errors
-}
-
-func add(a, b release.Counts) release.Counts {
-	return release.Counts{Requests: a.Requests + b.Requests, Errors: a.Errors + b.Errors}
-}
-
-func sub(a, b release.Counts) release.Counts {
-	return release.Counts{Requests: a.Requests - b.Requests, Errors: a.Errors - b.Errors}
+	return now.Old.Restarted(last.Old) || now.New.Restarted(last.New)
 }
 
 // atMost is how high the rate behind these counts may be: Wilson's upper bound,

@@ -66,8 +66,8 @@ func feed(q release.Question, each uint64, oldErrors, newErrors []uint64) releas
 	}
 	v := look()
 	for i := range oldErrors {
-		old = add(old, release.Counts{Requests: each, Errors: oldErrors[i]})
-		new = add(new, release.Counts{Requests: each, Errors: newErrors[i]})
+		old = old.Add(release.Counts{Requests: each, Errors: oldErrors[i]})
+		new = new.Add(release.Counts{Requests: each, Errors: newErrors[i]})
 		if v = look(); v.Kind != release.Continue {
 			break
 		}
@@ -219,10 +219,10 @@ func TestStrata(t *testing.T) {
 		q := ask
 		q.Traffic = at
 		state, v = ErrorRate{}.Look(state, q)
-		at["v2"]["good"] = add(at["v2"]["good"], release.Counts{Requests: 1000})
-		at["v3"]["good"] = add(at["v3"]["good"], release.Counts{Requests: 10})
-		at["v2"]["bad"] = add(at["v2"]["bad"], release.Counts{Requests: 10, Errors: 5})
-		at["v3"]["bad"] = add(at["v3"]["bad"], release.Counts{Requests: 100, Errors: 50})
+		at["v2"]["good"] = at["v2"]["good"].Add(release.Counts{Requests: 1000})
+		at["v3"]["good"] = at["v3"]["good"].Add(release.Counts{Requests: 10})
+		at["v2"]["bad"] = at["v2"]["bad"].Add(release.Counts{Requests: 10, Errors: 5})
+		at["v3"]["bad"] = at["v3"]["bad"].Add(release.Counts{Requests: 100, Errors: 50})
 	}
 	if v.Kind == release.Fail {
 		t.Error(v.Why)

@@ -20,20 +20,29 @@ const (
 	notWorse                  // shown
 )
 
+// find is the worst of what both kinds of evidence amount to. A version has two chances to be failed by
+// accident where there are two, so each needs twice the worth; a pass needs both anyhow.
+func (m *memory) find(q release.Question) finding {
+	if q.Latency == nil {
+		return m.evidence.find(q)
+	}
+	return min(m.evidence.find(q), m.latency().find(late(q)))
+}
+
 // find needs certainty and size to fail a version: a difference beyond chance
 // that is smaller than the allowed one is no harm. And no bet passes one against the plain estimate.
-func (m *memory) find(q release.Question) finding {
-	allowed := m.increase() <= q.MaxIncrease
+func (e *evidence) find(q release.Question) finding {
+	allowed := e.increase() <= q.MaxIncrease
 	switch {
-	case m.Harm.worth() >= need(q) && !allowed:
+	case e.Harm.worth() >= needToFail(q) && !allowed:
 		return worse
-	case m.Answered < MinRequests:
+	case e.Answered < MinRequests:
 		return fewAnswers
 	case !allowed:
 		return suspicious
 	case q.Gate == release.NoHarmSeen:
 		return harmless
-	case m.Safe.worth() >= need(q):
+	case e.Safe.worth() >= need(q):
 		return notWorse
 	}
 	return unshown
@@ -41,6 +50,14 @@ func (m *memory) find(q release.Question) finding {
 
 // need is the worth at which a bet has refuted its hypothesis.
 func need(q release.Question) float64 { return 1 / (1 - q.Confidence) }
+
+// needToFail is the worth at which one bet on harm fails a version.
+func needToFail(q release.Question) float64 {
+	if q.Latency != nil {
+		return 2 * need(q)
+	}
+	return need(q)
+}
 
 func (m *memory) verdict(q release.Question) release.Verdict {
 	v := release.Verdict{Kind: release.Continue, New: m.Seen.New, Old: m.Seen.Old}
@@ -51,23 +68,28 @@ func (m *memory) verdict(q release.Question) release.Verdict {
 	case harmless, notWorse:
 		v.Kind = release.Pass
 	}
-	v.Why = m.facts(q) + m.words(found, q)
+	v.Why = m.facts(q, "badly", q.New+" answered no request") + m.words(m.evidence.find(q), q)
+	if q.Latency != nil {
+		e, asked := m.latency(), late(q)
+		v.Why += "; " + e.facts(asked, "in over "+q.Latency.SlowerThan.String(), "no answer of "+q.New+" was timed") + e.words(e.find(asked), asked)
+	}
 	return v
 }
 
 // words is a finding as people say it.
-func (m *memory) words(f finding, q release.Question) string {
-	harm, safe, need := number(m.Harm.worth()), number(m.Safe.worth()), number(need(q))
+func (e *evidence) words(f finding, q release.Question) string {
+	harm, safe := number(e.Harm.worth()), number(e.Safe.worth())
+	need, needToFail := number(need(q)), number(needToFail(q))
 	margin := number(100*q.MaxIncrease) + " points"
 	switch f {
 	case worse:
-		return fmt.Sprintf(": worse beyond chance (e=%s >= %s); allowed is +%s", harm, need, margin)
+		return fmt.Sprintf(": worse beyond chance (e=%s >= %s); allowed is +%s", harm, needToFail, margin)
 	case fewAnswers:
-		return fmt.Sprintf("; %d of %d requests at this share", m.Answered, MinRequests)
+		return fmt.Sprintf("; %d of %d requests at this share", e.Answered, MinRequests)
 	case suspicious:
-		return fmt.Sprintf(": %s, but it may be chance (e=%s of %s); allowed is +%s", points(m.increase()), harm, need, margin)
+		return fmt.Sprintf(": %s, but it may be chance (e=%s of %s); allowed is +%s", points(e.increase()), harm, needToFail, margin)
 	case harmless:
-		return fmt.Sprintf(": nothing speaks against it (e=%s of %s)", harm, need)
+		return fmt.Sprintf(": nothing speaks against it (e=%s of %s)", harm, needToFail)
 	case notWorse:
 		sure := strconv.FormatFloat(100*q.Confidence, 'g', 6, 64)
 		return fmt.Sprintf(": at most %s worse, %s%% sure (e=%s >= %s)", margin, sure, safe, need)
@@ -75,17 +97,17 @@ func (m *memory) words(f finding, q release.Question) string {
 	return fmt.Sprintf(": not shown yet that it is at most %s worse (e=%s of %s)", margin, safe, need)
 }
 
-// facts is the counts as people say them.
-func (m *memory) facts(q release.Question) string {
-	if m.Seen.New.Requests == 0 {
-		return q.New + " answered no request"
+// facts is the counts as people say them: none, where there are none.
+func (e *evidence) facts(q release.Question, how, none string) string {
+	if e.Seen.New.Requests == 0 {
+		return none
 	}
-	old, when := m.Seen.Old, ""
+	old, when := e.Seen.Old, ""
 	if q.Reference != nil {
 		old, when = *q.Reference, " before it"
 	}
-	return fmt.Sprintf("%s answered %d of %d requests badly (%s%%), %s %d of %d (%s%%)%s",
-		q.New, m.Seen.New.Errors, m.Seen.New.Requests, number(100*errorRate(m.Seen.New)),
+	return fmt.Sprintf("%s answered %d of %d requests %s (%s%%), %s %d of %d (%s%%)%s",
+		q.New, e.Seen.New.Errors, e.Seen.New.Requests, how, number(100*errorRate(e.Seen.New)),
 		q.Old, old.Errors, old.Requests, number(100*errorRate(old)), when)
 }
 

@@ -67,10 +67,11 @@ func (blueGreen) gate(r *run) release.Verdict {
 		return r.ask(release.NotWorse)
 	}
 	now := total(r.Facts.Traffic[r.m.From])
-	if r.m.Start == nil || now.Requests < r.m.Start.Requests || now.Errors < r.m.Start.Errors {
+	if r.m.Start == nil || now.Restarted(*r.m.Start) {
 		r.m.Start = &now
 	}
-	r.m.Reference = &release.Counts{Requests: now.Requests - r.m.Start.Requests, Errors: now.Errors - r.m.Start.Errors}
+	before := now.Since(*r.m.Start)
+	r.m.Reference = &before
 	why := fmt.Sprintf("%s: %s answered %d of %d requests badly", r.private(), r.m.From, r.m.Reference.Errors, r.m.Reference.Requests)
 	if r.m.Reference.Requests >= historyRequests || r.Now.Sub(r.m.Since) >= historyTime {
 		return release.Verdict{Kind: release.Pass, Why: why}
@@ -80,8 +81,7 @@ func (blueGreen) gate(r *run) release.Verdict {
 
 func total(strata map[string]release.Counts) (sum release.Counts) {
 	for _, c := range strata {
-		sum.Requests += c.Requests
-		sum.Errors += c.Errors
+		sum = sum.Add(c)
 	}
 	return sum
 }

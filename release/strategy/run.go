@@ -241,7 +241,7 @@ func (r *run) changed() string {
 func (r *run) ask(g release.Gate) release.Verdict {
 	q := release.Question{
 		New: r.Config.Version, Old: r.m.From, Step: r.m.Stage, Gate: g, Traffic: r.Facts.Traffic,
-		MaxIncrease: r.limits.increase, Confidence: r.limits.confidence, Reference: r.m.Reference,
+		MaxIncrease: r.limits.increase, Latency: r.limits.latency, Confidence: r.limits.confidence, Reference: r.m.Reference,
 	}
 	var v release.Verdict
 	r.m.Judge, v = r.judge.Look(r.m.Judge, q)

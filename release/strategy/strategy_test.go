@@ -120,6 +120,18 @@ func TestCanaryWalksItsSteps(t *testing.T) {
 	s.next(1).want(succeeded, "", "evidence; v3 has all traffic of reviews, v2 is kept at 0%")
 }
 
+func TestLatencyIsAsked(t *testing.T) {
+	s := newScene(t, Canary)
+	s.in.Config.Strategy.Analysis.SlowerThan = &metav1.Duration{Duration: 300 * time.Millisecond}
+	s.next(0).do().next(1).do().next(1)
+	if limit := s.judge.asked.Latency; limit == nil || *limit != (release.LatencyLimit{SlowerThan: 300 * time.Millisecond, MaxIncrease: 0.01}) {
+		t.Errorf("asked %+v", limit)
+	}
+	if limit := at5(t).judge.asked.Latency; limit != nil {
+		t.Errorf("asked %+v though the analysis says nothing of latency", limit)
+	}
+}
+
 func TestPassWaitsForEveryProxyButFailDoesNot(t *testing.T) {
 	s := at5(t)
 	s.in.Facts.Applied.Missing = []string{"web-1"}
@@ -241,6 +253,10 @@ func TestBegin(t *testing.T) {
 		{"aborted at once", func(s *scene) { s.in.Abort = "aborted by a person" }, rolledBack, "", "before it got any traffic"},
 		{"steps fall", func(s *scene) { s.in.Config.Strategy.Steps = []int32{50, 5} }, failed, "", "strategy.steps: 5 after 50"},
 		{"confidence is too low", func(s *scene) { s.in.Config.Strategy.Analysis.Confidence = "0.1" }, failed, "", `strategy.analysis.confidence: "0.1"`},
+		{"latency beyond the proxies' histograms", func(s *scene) { s.in.Config.Strategy.Analysis.SlowerThan = &metav1.Duration{Duration: time.Minute} }, failed, "", "strategy.analysis.slowerThan: 1m0s is above 10s"},
+		{"no slow increase is nonsense", func(s *scene) {
+			s.in.Config.Strategy.Analysis.SlowerThan, s.in.Config.Strategy.Analysis.MaxSlowIncrease = &metav1.Duration{Duration: time.Second}, "0"
+		}, failed, "", "strategy.analysis.maxSlowIncrease"},
 		{"no error increase is nonsense", func(s *scene) { s.in.Config.Strategy.Analysis.MaxErrorIncrease = "0" }, failed, "", "strategy.analysis.maxErrorIncrease"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -46,7 +46,7 @@ type Mesh interface {
 	Applied(namespace, name string, generation int64) release.Applied
 	// Traffic is what callers of a service counted, as in release.Facts. Counts should only rise:
 	// a proxy that restarted or left must not take back what it had counted.
-	Traffic(namespace, service string) map[string]map[string]release.Counts
+	Traffic(release.Target) map[string]map[string]release.Counts
 }
 
 // Provider is the release.Provider of the mesh.
@@ -71,7 +71,7 @@ func (p *Provider) Observe(ctx context.Context, t release.Target) (release.Facts
 	if err != nil {
 		return release.Facts{}, err
 	}
-	facts := release.Facts{Healthy: healthy(workloads, t.Application), Traffic: p.mesh.Traffic(t.Namespace, t.Service)}
+	facts := release.Facts{Healthy: healthy(workloads, t.Application), Traffic: p.mesh.Traffic(t)}
 	if split != nil {
 		facts.Split = read(split)
 		facts.Applied = p.mesh.Applied(split.Namespace, split.Name, split.Generation)

@@ -72,8 +72,8 @@ func (quiet) Applied(_, name string, generation int64) release.Applied {
 	return release.Applied{Known: true, Missing: []string{fmt.Sprintf("%s@%d", name, generation)}}
 }
 
-func (quiet) Traffic(_, service string) map[string]map[string]release.Counts {
-	return map[string]map[string]release.Counts{service: {}}
+func (quiet) Traffic(t release.Target) map[string]map[string]release.Counts {
+	return map[string]map[string]release.Counts{t.Service: {}}
 }
 
 func weights(kv ...any) (out []v1alpha1.VersionWeight) {
