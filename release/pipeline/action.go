@@ -9,19 +9,11 @@ import (
 	"weft.dev/api/v1alpha1"
 )
 
-// results takes in how actions went. What nobody knows, and must not be done again to
-// find out, is unknown from here on.
+// results takes in how actions went.
 func (m *machine) results() {
 	for _, r := range m.Results {
 		if name := m.opened(r.ID); name != "" && m.state.Stages[name].Open.Result == nil {
 			m.done(name, r)
-		}
-	}
-	for _, id := range m.Lost {
-		if name := m.opened(id); name != "" {
-			if open := m.state.Stages[name].Open; open.pending() && !open.Safe {
-				m.unknown(name, open)
-			}
 		}
 	}
 }
@@ -58,28 +50,32 @@ func (m *machine) ofStage(name string, e Event) {
 }
 
 // act takes the action that a stage gave. While nobody knows how the last one went it
-// can only be that one, after a crash; where the stage wants another by now, the last one stays unknown.
-func (m *machine) act(s *v1alpha1.Stage, a *Action) {
+// can only be that one, after a crash; where that is not safe, or the stage wants another by now,
+// it stays unknown. It reports whether anything came of it.
+func (m *machine) act(s *v1alpha1.Stage, a *Action) bool {
 	open := m.state.Stages[s.Name].Open
 	switch {
 	case !open.pending():
-		m.intend(s, a)
+		return m.intend(s, a)
 	case !slices.Contains(m.Lost, open.ID):
-	case a != nil && a.Kind == open.Kind && a.Safe:
+		return false
+	case a != nil && a.Kind == open.Kind && open.Safe:
 		m.give(s, open.ID, a)
 	default:
 		m.unknown(s.Name, open)
 	}
+	return true
 }
 
-func (m *machine) intend(s *v1alpha1.Stage, a *Action) {
+func (m *machine) intend(s *v1alpha1.Stage, a *Action) bool {
 	if a == nil {
-		return
+		return false
 	}
 	st := m.state.Stages[s.Name]
 	id := fmt.Sprintf("%s/%s/%d/%d", m.Run.UID, s.Name, st.Attempt, st.Acts+1)
 	m.ofStage(s.Name, Event{Kind: ActionIntended, Action: id, Data: data(actionIntended{a.Kind, a.Safe})})
 	m.give(s, id, a)
+	return true
 }
 
 func (m *machine) give(s *v1alpha1.Stage, id string, a *Action) {

@@ -122,11 +122,14 @@ func (fakeJudgment) Next(in StageInput) StageOutcome {
 	return out
 }
 
-// fakeCall calls once, and asks where nobody knows whether it did. Body "safe" may be repeated.
+// fakeCall calls once, and asks where nobody knows whether it did; it can be skipped. Body "safe" may be repeated.
 type fakeCall struct{ blind }
 
 func (fakeCall) Next(in StageInput) StageOutcome {
 	c := in.Config.(*v1alpha1.WebhookStage)
+	if len(in.Decisions) > 0 && in.Decisions[0].Verb == Skip {
+		return StageOutcome{Phase: Succeeded, Answers: []Answer{{Decision: in.Decisions[0].Name, Accepted: true}}}
+	}
 	switch open := in.Open; {
 	case open == nil && in.Cancel != "":
 		return StageOutcome{Phase: Cancelled, Why: in.Cancel}
@@ -149,7 +152,7 @@ func (fakeRelease) Looks(in StageInput) []Look {
 	if in.Open == nil {
 		return nil
 	}
-	return []Look{{Key: "child", Kind: SeeRelease, Data: child(in), Every: 2 * time.Second}}
+	return []Look{{Key: "child", Kind: SeeRelease, Data: child(in), Every: time.Minute}}
 }
 
 func child(in StageInput) json.RawMessage { return data(Child{ChildName(in.Run, in.Name, in.Attempt)}) }
@@ -157,8 +160,13 @@ func child(in StageInput) json.RawMessage { return data(Child{ChildName(in.Run, 
 func (fakeRelease) Next(in StageInput) StageOutcome {
 	var seen ReleaseSeen
 	json.Unmarshal(in.Facts["child"].Data, &seen)
-	out := StageOutcome{Phase: Running, Why: string(seen.Phase), Memory: data(map[string]any{"z": 1, "a": seen.Phase})}
+	out := StageOutcome{Phase: Running, Why: string(seen.Phase), Soft: data(in.Attempt)}
+	if seen.Phase != "" {
+		out.Memory = json.RawMessage(fmt.Sprintf(`{"z":1,"a":"<%s>"}`, seen.Phase))
+	}
 	switch {
+	case in.Soft != nil && string(in.Soft) != string(out.Soft):
+		return StageOutcome{Phase: Failed, Why: "evidence of another attempt"}
 	case in.Open == nil && in.Cancel != "":
 		return StageOutcome{Phase: Cancelled, Why: in.Cancel}
 	case seen.Phase == v1alpha1.ReleaseSucceeded:
@@ -167,6 +175,8 @@ func (fakeRelease) Next(in StageInput) StageOutcome {
 		out.Phase, out.Why = Failed, "the release failed"
 	case seen.Phase == v1alpha1.ReleaseRolledBack:
 		out.Phase, out.Why = Cancelled, "the release went back"
+	case in.Open != nil && in.Open.Result != nil && !in.Open.Result.OK && in.Open.Kind == CreateRelease:
+		out.Phase, out.Why = Failed, in.Open.Result.Text
 	case in.Cancel != "" && (in.Open.Kind == AbortRelease && in.Open.pending() || in.Open.Kind != AbortRelease):
 		out.Act = &Action{Kind: AbortRelease, Safe: true, Data: child(in)}
 	case in.Open == nil || in.Open.pending():

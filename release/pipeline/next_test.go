@@ -311,6 +311,9 @@ func TestActions(t *testing.T) {
 		t.Fatalf("done twice: %+v", s.Actions)
 	}
 	p.settle().want("Asking: a=Asking")
+	known := *p
+	known.in.Results = []Result{{ID: "u/a/1/1", OK: true}}
+	known.settle().want("Succeeded: a=Succeeded")
 	if got := p.decided(Decision{Name: "r", Verb: Retry, Stage: "a", Attempt: 1}); got["r"] != "accepted" {
 		t.Fatal(got)
 	}
@@ -331,6 +334,12 @@ func TestLost(t *testing.T) {
 	if len(s.Events) != 0 || len(s.Actions) != 1 || s.Actions[0].ID != "u/a/1/1" || s.Actions[0].Data == nil {
 		t.Fatalf("%+v", s)
 	}
+	over := *p
+	over.in.Now = noon.Add(2 * time.Hour)
+	over.next()
+	if got := over.decided(Decision{Name: "r", Verb: Retry, Stage: "a", Attempt: 1})["r"]; got != "a ends: it took longer than 2h0m0s" {
+		t.Error(got)
+	}
 	p.in.Cancel = "deleted"
 	s = p.next()
 	if len(s.Actions) != 0 || !p.state.Stages["a"].Open.Unknown {
@@ -340,6 +349,25 @@ func TestLost(t *testing.T) {
 	if s = p.next(); len(s.Actions) != 1 || s.Actions[0].ID != "u/a/1/2" || s.Actions[0].Kind != AbortRelease {
 		t.Fatalf("%+v", s)
 	}
+}
+
+// An attempt sees what its own looks found.
+func TestLooks(t *testing.T) {
+	a := stage("a release v2")
+	a.OnFailure = v1alpha1.FailLater
+	p := newPlay(t, a, stage("w wait 1h")).settle()
+	p.in.Results = []Result{{ID: "u/a/1/1", OK: true}}
+	p.settle()
+	if l := p.last.Looks; len(l) != 1 || l[0].Key != "a/1/child" || l[0].Every != time.Minute || !p.last.Wake.Equal(noon) {
+		t.Fatalf("%+v, %s", l, p.last.Wake)
+	}
+	p.in.Facts = map[string]Fact{"a/1/child": {At: noon, Data: data(ReleaseSeen{Phase: v1alpha1.ReleaseFailed})}}
+	p.settle().want("Running: a=Failed w=Running")
+	p.decided(Decision{Name: "r", Verb: Retry, Stage: "a", Attempt: 1})
+	p.in.Results = []Result{{ID: "u/a/2/1", OK: true}}
+	p.settle().want("Running: a=Running w=Running")
+	p.in.Facts["a/2/child"] = Fact{At: noon, Data: data(ReleaseSeen{Phase: v1alpha1.ReleaseSucceeded})}
+	p.settle().want("Running: a=Succeeded w=Running")
 }
 
 func TestBadOutcomes(t *testing.T) {

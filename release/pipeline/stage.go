@@ -126,18 +126,19 @@ func (m *machine) take(s *v1alpha1.Stage, in StageInput, out StageOutcome) {
 		return
 	}
 	m.keep(s, out)
-	switch open := m.state.Stages[s.Name].Open; {
-	case m.overdue(s):
-		m.forceEnd(s, out)
-	case out.Phase.Live():
-		m.act(s, out.Act)
-		m.show(s, out)
-	case open.pending():
-		m.act(s, nil)
-		m.step.Whys[s.Name] = "waits for what becomes of " + open.Kind
-	default:
+	open := m.state.Stages[s.Name].Open
+	if !out.Phase.Live() && !open.pending() {
 		m.ended(s, out)
+		return
 	}
+	if !out.Phase.Live() {
+		out = StageOutcome{Phase: m.state.Stages[s.Name].Phase, Why: "waits for what becomes of " + open.Kind}
+	}
+	if acts := m.act(s, out.Act); !acts && m.overdue(s) {
+		m.forceEnd(s, out)
+		return
+	}
+	m.show(s, out)
 }
 
 // answer records which decisions the stage accepted; all others are refused.
@@ -195,7 +196,8 @@ func (m *machine) show(s *v1alpha1.Stage, out StageOutcome) {
 	m.wake(out.Wake)
 }
 
-// overdue reports whether the stage had long enough to end by itself.
+// overdue reports whether the stage had long enough to end by itself. In a step in which it
+// acts it is not: nobody may have run it all the while.
 func (m *machine) overdue(s *v1alpha1.Stage) bool {
 	ending := m.state.Stages[s.Name].Ending
 	if ending == nil {
