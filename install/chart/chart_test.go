@@ -188,8 +188,11 @@ func TestWhoIsInjected(t *testing.T) {
 	} {
 		var asked []string
 		for revision, config := range hooks {
-			if asks(t, config, c.namespace, c.pod) {
+			switch times := asks(t, config, c.namespace, c.pod); {
+			case times == 2: // a call that fails lets the pod in, so one is not enough
 				asked = append(asked, revision)
+			case times > 0:
+				t.Errorf("namespace %v, pod %v: %s is asked %d times", c.namespace, c.pod, revision, times)
 			}
 		}
 		if got := strings.Join(asked, " and "); got != c.want {
@@ -198,7 +201,7 @@ func TestWhoIsInjected(t *testing.T) {
 	}
 }
 
-func asks(t *testing.T, config *admissionv1.MutatingWebhookConfiguration, namespace, pod set) bool {
+func asks(t *testing.T, config *admissionv1.MutatingWebhookConfiguration, namespace, pod set) (times int) {
 	matches := func(s *metav1.LabelSelector, l set) bool {
 		selector, err := metav1.LabelSelectorAsSelector(s)
 		if err != nil {
@@ -206,9 +209,12 @@ func asks(t *testing.T, config *admissionv1.MutatingWebhookConfiguration, namesp
 		}
 		return selector.Matches(labels.Set(l))
 	}
-	return slices.ContainsFunc(config.Webhooks, func(h admissionv1.MutatingWebhook) bool {
-		return matches(h.NamespaceSelector, namespace) && matches(h.ObjectSelector, pod)
-	})
+	for _, h := range config.Webhooks {
+		if matches(h.NamespaceSelector, namespace) && matches(h.ObjectSelector, pod) {
+			times++
+		}
+	}
+	return times
 }
 
 func TestValues(t *testing.T) {
