@@ -29,11 +29,33 @@ func (m *machine) opened(id string) string {
 }
 
 func (m *machine) done(name string, r Result) {
-	if len(r.Data) > MaxData || r.Data != nil && !json.Valid(r.Data) {
-		r.Text = fmt.Sprintf("its answer of %d bytes is left out, it is too long (%d) or no JSON; %s", len(r.Data), MaxData, r.Text)
+	if why := m.notKept(r.Data); why != "" {
+		r.Text = fmt.Sprintf("its answer is left out: %s; %s", why, r.Text)
 		r.Data = nil
 	}
 	m.ofStage(name, Event{Kind: ActionDone, Action: r.ID, Text: r.Text, Data: data(actionDone{r.OK, r.Data})})
+}
+
+// notKept says why an answer cannot be stored.
+func (m *machine) notKept(answer json.RawMessage) string {
+	switch n := len(answer); {
+	case n == 0:
+	case n > MaxData:
+		return fmt.Sprintf("it has %d bytes, at most %d are kept", n, MaxData)
+	case m.size()+n > MaxState:
+		return fmt.Sprintf("with it the run's state has %d bytes, at most %d are kept", m.size()+n, MaxState)
+	case !json.Valid(answer):
+		return "it is no JSON"
+	}
+	return ""
+}
+
+// size is how many bytes the stages take in storage.
+func (m *machine) size() (all int) {
+	for _, st := range m.state.Stages {
+		all += size(st)
+	}
+	return all
 }
 
 func (m *machine) unknown(name string, open *Open) {

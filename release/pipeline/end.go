@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 
 	"weft.dev/api/v1alpha1"
 )
@@ -16,6 +17,10 @@ func (m *machine) fail(s *v1alpha1.Stage, why string) {
 // ended ends a stage.
 func (m *machine) ended(s *v1alpha1.Stage, out StageOutcome) {
 	outputs, _ := object(out.Outputs)
+	ending := m.state.Stages[s.Name].Ending
+	if ending != nil && out.Phase != Succeeded && !strings.Contains(out.Why, ending.Why) {
+		out.Why = strings.TrimSuffix(ending.Why+"; "+out.Why, "; ")
+	}
 	delete(m.step.Soft, s.Name)
 	delete(m.step.Whys, s.Name)
 	m.ofStage(s.Name, Event{Kind: StageEnded, Text: out.Why, Data: data(stageEnded{m.meant(s, out.Phase), outputs})})
@@ -52,22 +57,21 @@ func (m *machine) tooMuch(s *v1alpha1.Stage, out StageOutcome) string {
 			return fmt.Sprintf("its memory is lost: %v", err)
 		}
 	}
-	all, state := 0, 0
-	for name, st := range m.state.Stages {
-		if name == s.Name && out.Memory != nil {
-			st.Memory = out.Memory
-		}
+	given, all, before := size(outputs), 0, m.state.Stages[s.Name]
+	for _, st := range m.state.Stages {
 		all += size(st.Outputs)
-		state += size(st)
 	}
-	given := size(outputs)
+	state := m.size() + given
+	if out.Memory != nil {
+		state += len(out.Memory) - len(before.Memory)
+	}
 	switch {
 	case given > MaxData || len(out.Memory) > MaxData:
 		return fmt.Sprintf("its outputs have %d bytes and its memory %d, at most %d of each are kept: refer to what is large", given, len(out.Memory), MaxData)
 	case all+given > MaxOutputs:
 		return fmt.Sprintf("with its outputs those of the run have %d bytes, at most %d are kept: refer to what is large", all+given, MaxOutputs)
-	case state+given > MaxState:
-		return fmt.Sprintf("with it the run's state has %d bytes, at most %d are kept", state+given, MaxState)
+	case state > MaxState:
+		return fmt.Sprintf("with it the run's state has %d bytes, at most %d are kept", state, MaxState)
 	}
 	return ""
 }

@@ -82,6 +82,11 @@ type fakeCheck struct{ blind }
 func (fakeCheck) Next(in StageInput) StageOutcome {
 	big, _ := json.Marshal(map[string]string{"big": string(make([]byte, MaxData))})
 	switch e := in.Config.(*v1alpha1.CheckStage).Expression; e {
+	case "stays":
+		if in.Cancel == "" {
+			return StageOutcome{Phase: Running}
+		}
+		return StageOutcome{Phase: Cancelled}
 	case "ok":
 		return StageOutcome{Phase: Succeeded, Outputs: json.RawMessage(`{"answer":"no"}`)}
 	case "big":
@@ -127,6 +132,9 @@ type fakeCall struct{ blind }
 
 func (fakeCall) Next(in StageInput) StageOutcome {
 	c := in.Config.(*v1alpha1.WebhookStage)
+	if in.Soft != nil && string(in.Soft) != string(data(in.Attempt)) {
+		return StageOutcome{Phase: Failed, Why: "evidence of another attempt"}
+	}
 	if len(in.Decisions) > 0 && in.Decisions[0].Verb == Skip {
 		return StageOutcome{Phase: Succeeded, Answers: []Answer{{Decision: in.Decisions[0].Name, Accepted: true}}}
 	}
@@ -142,7 +150,7 @@ func (fakeCall) Next(in StageInput) StageOutcome {
 	case in.Cancel != "":
 		return StageOutcome{Phase: Cancelled, Why: in.Cancel}
 	}
-	return StageOutcome{Phase: Asking, Why: "it is not known whether it happened"}
+	return StageOutcome{Phase: Asking, Why: "it is not known whether it happened", Soft: data(in.Attempt)}
 }
 
 // fakeRelease makes a child, watches it, and takes it back when it has to end.

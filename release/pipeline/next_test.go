@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -140,6 +141,9 @@ func TestWhen(t *testing.T) {
 	reads.When = "w"
 	reads.After = []string{"w"}
 	newPlay(t, stage("w wait 0s"), reads).settle().want("Succeeded: b=Succeeded w=Succeeded")
+	other := stage("x check ok")
+	other.When = "w"
+	newPlay(t, stage("w wait 0s"), other).settle().want("Failed: w=Succeeded x=Failed")
 	newPlay(t, stage("w check ok"), reads).settle().want("Succeeded: b=Skipped w=Succeeded")
 }
 
@@ -155,7 +159,7 @@ func TestGates(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	for text, limit := range map[string]time.Duration{"a wait 100h": 2 * time.Hour, "a judgment": 72 * time.Hour} {
+	for text, limit := range map[string]time.Duration{"a check stays": 2 * time.Hour, "a judgment": 72 * time.Hour} {
 		p := newPlay(t, stage(text)).settle()
 		p.after(limit - time.Second)
 		if Final(p.state.Phase) {
@@ -166,6 +170,7 @@ func TestTimeouts(t *testing.T) {
 			t.Error(p.state.Why)
 		}
 	}
+	newPlay(t, stage("a wait 100h")).settle().after(99 * time.Hour).want("Running: a=Running")
 	short := stage("a wait 1h")
 	short.Timeout, short.OnFailure = &metav1.Duration{Duration: time.Minute}, v1alpha1.FailContinue
 	p := newPlay(t, short).settle()
@@ -227,7 +232,7 @@ func TestCancelOutranks(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	p = newPlay(t, stage("j judgment"), stage("z check ok", "j")).settle()
-	p.in.Now = noon.Add(72 * time.Hour)
+	p.in.Now = noon.Add(80 * time.Hour)
 	if got := p.decided(yes); got["yes"] != "j ends: it took longer than 72h0m0s" {
 		t.Errorf("%q", got)
 	}
@@ -366,8 +371,44 @@ func TestLooks(t *testing.T) {
 	p.decided(Decision{Name: "r", Verb: Retry, Stage: "a", Attempt: 1})
 	p.in.Results = []Result{{ID: "u/a/2/1", OK: true}}
 	p.settle().want("Running: a=Running w=Running")
+	if l := p.last.Looks; len(l) != 1 || l[0].Key != "a/2/child" {
+		t.Fatalf("%+v", l)
+	}
 	p.in.Facts["a/2/child"] = Fact{At: noon, Data: data(ReleaseSeen{Phase: v1alpha1.ReleaseSucceeded})}
 	p.settle().want("Running: a=Succeeded w=Running")
+}
+
+// What is too much for the record is left out, and said.
+func TestAnswersAreBounded(t *testing.T) {
+	long, many := json.RawMessage(`"`+strings.Repeat("x", MaxData-2)+`"`), []v1alpha1.Stage{}
+	for i := range 40 {
+		many = append(many, stage(fmt.Sprintf("s%d release v2", i)))
+	}
+	p := newPlay(t, many...)
+	for _, a := range p.settle().last.Actions {
+		t.Errorf("given again: %+v", a)
+	}
+	for i := range many {
+		p.in.Results = append(p.in.Results, Result{ID: fmt.Sprintf("u/s%d/1/1", i), OK: true, Data: long})
+	}
+	p.settle()
+	if n := size(p.state); n > MaxState+8<<10 {
+		t.Errorf("%d bytes", n)
+	}
+	if r := p.state.Stages["s0"].Open.Result; len(r.Data) != MaxData || r.Text != "" {
+		t.Errorf("%+v", r)
+	}
+	if r := p.state.Stages["s39"].Open.Result; r.Data != nil || !strings.HasPrefix(r.Text, "its answer is left out: with it the run's state has") {
+		t.Errorf("%+v", r)
+	}
+	for _, bad := range []string{"no", string(long) + " "} {
+		p = newPlay(t, stage("a release v2")).settle()
+		p.in.Results = []Result{{ID: "u/a/1/1", OK: true, Text: "ok", Data: json.RawMessage(bad)}}
+		p.settle()
+		if r := p.state.Stages["a"].Open.Result; r.Data != nil || !strings.HasSuffix(r.Text, "; ok") {
+			t.Errorf("%+v", r)
+		}
+	}
 }
 
 func TestBadOutcomes(t *testing.T) {

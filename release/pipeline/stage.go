@@ -59,22 +59,25 @@ func (m *machine) ending(s *v1alpha1.Stage) {
 	if st.Ending != nil {
 		return
 	}
-	limit := timeout(s)
 	why, as := m.stopping(), Cancelled
-	if over := m.Now.Sub(st.Started) >= limit; why == "" && over {
-		why, as = fmt.Sprintf("it took longer than %s", limit), Failed
-	}
-	if why == "" {
+	if limit := timeout(s); why == "" && limit > 0 {
 		m.wake(st.Started.Add(limit))
-		return
+		if m.Now.Sub(st.Started) >= limit {
+			why, as = fmt.Sprintf("it took longer than %s", limit), Failed
+		}
 	}
-	m.ofStage(s.Name, Event{Kind: StageEnding, Text: why, Data: data(stageEnding{as})})
+	if why != "" {
+		m.ofStage(s.Name, Event{Kind: StageEnding, Text: why, Data: data(stageEnding{as})})
+	}
 }
 
+// timeout of the stage; 0: none.
 func timeout(s *v1alpha1.Stage) time.Duration {
 	switch {
 	case s.Timeout != nil:
 		return s.Timeout.Duration
+	case s.Wait != nil: // it ends by itself, when it was told to
+		return 0
 	case s.Judgment != nil:
 		return judgmentTimeout
 	}
@@ -209,10 +212,9 @@ func (m *machine) overdue(s *v1alpha1.Stage) bool {
 }
 
 func (m *machine) forceEnd(s *v1alpha1.Stage, out StageOutcome) {
-	why := m.state.Stages[s.Name].Ending.Why
 	m.ended(s, StageOutcome{
 		Phase: Cancelled,
-		Why:   fmt.Sprintf("%s; it did not end within %s, and what it began may go on: %s", why, maxEnding, out.Why),
+		Why:   fmt.Sprintf("it did not end within %s, and what it began may go on: %s", maxEnding, out.Why),
 	})
 }
 

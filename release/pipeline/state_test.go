@@ -42,6 +42,19 @@ func TestApplyIsTotal(t *testing.T) {
 	}
 }
 
+// What turns out later is known.
+func TestLateResult(t *testing.T) {
+	p := newPlay(t, stage("a webhook")).settle()
+	e := Event{Stage: "a", Attempt: 1, Action: "u/a/1/1"}
+	for _, kind := range []Kind{ActionUnknown, ActionDone} {
+		e.Seq, e.Kind, e.Data = p.state.Seq+1, kind, data(actionDone{OK: true})
+		p.state = Apply(p.state, e)
+		if o := p.state.Stages["a"].Open; o.Unknown != (kind == ActionUnknown) || (o.Result != nil) != (kind == ActionDone) {
+			t.Errorf("%s: %+v", kind, o)
+		}
+	}
+}
+
 func TestFinalIsFinal(t *testing.T) {
 	p := newPlay(t, stage("a check ok")).settle().want("Succeeded: a=Succeeded")
 	s := Apply(p.state, Event{Seq: p.state.Seq + 1, At: noon, Kind: StageStarted, Stage: "a", Attempt: 2})
