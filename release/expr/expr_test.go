@@ -34,7 +34,8 @@ func TestBool(t *testing.T) {
 		`params.env != "prod"`:                                                                   false,
 		`stages.ask.outputs.choice in ["go", "stop"]`:                                            true,
 		`"version" in params && !("x" in params)`:                                                true,
-		`vars.n == 3 && vars.n > 2 && vars.n + 1.0 == 4.0`:                                       true,
+		`vars.n == 3 && vars.n > 2 && vars.n + 1 == 4`:                                           true,
+		`2 * vars.half == 1.0 && vars.n - 1 == 2 && 3 / vars.half == 6.0 && 7 / 2 == 3`:          true,
 		`status == 200 && body.ok`:                                                               true,
 		`run.started.getHours() < 18`:                                                            true,
 		`vars.list + ["c"] == ["a", "b", "c"]`:                                                   true,
@@ -96,7 +97,10 @@ func TestRefused(t *testing.T) {
 		"long size again":      {`vars.l.all(x, vars.s.contains("b") || size(vars.s) > 5)`, "more than 100000 steps"},
 		"regex of repeats":     {`vars.s.matches("((a{0,100}){0,100}){0,9}$")`, "expression"},
 		"regex, long":          {`vars.s.substring(0, 40000).matches("` + strings.Repeat("a?", 100) + `")`, "too much"},
-		"regex, again":         {`vars.l.all(x, vars.s.substring(0, 9000).matches("(a|b|aa)*$x") || true)`, "more than 100000 steps"},
+		"regex, again":         {`vars.l.all(x, !"aaaaaaaaaaaaaaaaaaaa".matches("(a{1,100}){1,10}x"))`, "more than 100000 steps"},
+		"regex of no text":     {`dyn(1).matches("a")`, "no such overload"},
+		"no numbers":           {`dyn("a") - 1 == 2`, "no such overload"},
+		"by nothing":           {`1 / 0 == 2`, "division by zero"},
 		"errors are swallowed": {`vars.l.all(x, vars.l.map(y, vars.l) == [1] || true)`, "more than 100000 steps"},
 	} {
 		t.Run(name, func(t *testing.T) {

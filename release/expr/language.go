@@ -9,6 +9,7 @@ import (
 	"github.com/google/cel-go/common/stdlib"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
+	"github.com/google/cel-go/common/types/traits"
 )
 
 // environment is CEL's standard library, with the operators and functions of operations.go.
@@ -30,14 +31,15 @@ func environment() (*cel.Env, error) {
 	return cel.NewCustomEnv(append(options, ownFunctions()...)...)
 }
 
-// ownOperators replace those of CEL whose work it does not count before it is
-// done. A macro is what a call is replaced by while it is parsed, and operators are calls.
+// ownOperators replace those of CEL whose work it counts only when it is done, and
+// arithmetic. A macro is what a call is replaced by while it is parsed, and operators are calls.
 func ownOperators() []cel.EnvOption {
 	a, b := cel.TypeParamType("A"), cel.TypeParamType("B")
 	return []cel.EnvOption{
 		cel.Macros(
 			renamed(operators.Equals, "=="), renamed(operators.NotEquals, "!="),
-			renamed(operators.In, "is in"), renamed(operators.Add, "+"),
+			renamed(operators.In, "is in"), renamed(operators.Add, "+"), renamed(operators.Subtract, "-"),
+			renamed(operators.Multiply, "*"), renamed(operators.Divide, "/"),
 			renamed("matches", "matching"),
 			cel.ReceiverMacro("matches", 1, func(f cel.MacroExprFactory, on ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
 				return f.NewCall("matching", on, args[0]), nil
@@ -48,7 +50,10 @@ func ownOperators() []cel.EnvOption {
 		cel.Function("is in",
 			cel.Overload("in_some_list", []*cel.Type{a, cel.ListType(a)}, cel.BoolType, cel.BinaryBinding(contained)),
 			cel.Overload("in_some_map", []*cel.Type{a, cel.MapType(a, b)}, cel.BoolType, cel.BinaryBinding(contained))),
-		cel.Function("+", sums()...),
+		arithmetic(operators.Add, "+", traits.AdderType, sum),
+		arithmetic(operators.Subtract, "-", traits.SubtractorType, func(a, b ref.Val) ref.Val { return a.(traits.Subtractor).Subtract(b) }),
+		arithmetic(operators.Multiply, "*", traits.MultiplierType, func(a, b ref.Val) ref.Val { return a.(traits.Multiplier).Multiply(b) }),
+		arithmetic(operators.Divide, "/", traits.DividerType, func(a, b ref.Val) ref.Val { return a.(traits.Divider).Divide(b) }),
 		cel.Function("matching", cel.Overload("text_matching", texts(2), cel.BoolType, cel.BinaryBinding(matching))),
 	}
 }
@@ -59,18 +64,23 @@ func renamed(operator, function string) cel.Macro {
 	})
 }
 
-// sums are what CEL can add.
-func sums() []cel.FunctionOpt {
-	options := []cel.FunctionOpt{cel.SingletonBinaryBinding(sum)}
-	for _, f := range stdlib.Functions() {
-		if f.Name() != operators.Add {
+// arithmetic is an operator of CEL by a function of ours, which takes an int with a
+// double, too: numbers that come from JSON are doubles, and those that people write are ints.
+func arithmetic(operator, name string, trait int, f func(a, b ref.Val) ref.Val) cel.EnvOption {
+	options := []cel.FunctionOpt{
+		cel.SingletonBinaryBinding(func(a, b ref.Val) ref.Val { return f(alike(a, b)) }, trait),
+		cel.Overload(name+" int double", []*cel.Type{cel.IntType, cel.DoubleType}, cel.DoubleType),
+		cel.Overload(name+" double int", []*cel.Type{cel.DoubleType, cel.IntType}, cel.DoubleType),
+	}
+	for _, known := range stdlib.Functions() {
+		if known.Name() != operator {
 			continue
 		}
-		for _, o := range f.OverloadDecls() {
-			options = append(options, cel.Overload("sum_"+o.ID(), o.ArgTypes(), o.ResultType()))
+		for _, o := range known.OverloadDecls() {
+			options = append(options, cel.Overload(name+" "+o.ID(), o.ArgTypes(), o.ResultType()))
 		}
 	}
-	return options
+	return cel.Function(name, options...)
 }
 
 // texts are the types of a function's n strings.

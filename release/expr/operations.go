@@ -63,11 +63,7 @@ func sum(a, b ref.Val) ref.Val {
 	if bytesOf(a)+bytesOf(b) > maxText {
 		return tooLong(bytesOf(a) + bytesOf(b))
 	}
-	adder, ok := a.(traits.Adder)
-	if !ok {
-		return types.MaybeNoSuchOverloadErr(a)
-	}
-	return adder.Add(b)
+	return a.(traits.Adder).Add(b)
 }
 
 func sumOfLists(a, b traits.Lister) ref.Val {
@@ -82,6 +78,19 @@ func sumOfLists(a, b traits.Lister) ref.Val {
 		}
 	}
 	return types.DefaultTypeAdapter.NativeToValue(all)
+}
+
+// alike makes doubles of an int and a double.
+func alike(a, b ref.Val) (ref.Val, ref.Val) {
+	whole, isInt := a.(types.Int)
+	if _, isDouble := b.(types.Double); isInt && isDouble {
+		return types.Double(whole), b
+	}
+	whole, isInt = b.(types.Int)
+	if _, isDouble := a.(types.Double); isInt && isDouble {
+		return a, types.Double(whole)
+	}
+	return a, b
 }
 
 // matching is like CEL's matches, with a bound on the regular expression.

@@ -25,7 +25,9 @@ func (price) CallCost(function, _ string, args []ref.Val, result ref.Val) *uint6
 		}
 	}
 	if function == "matching" {
-		cost += uint64(min(maxMatch, matchWork(string(args[0].(types.String)), string(args[1].(types.String)))) / 20)
+		text, _ := args[0].(types.String) // it may be an error
+		pattern, _ := args[1].(types.String)
+		cost += uint64(min(maxMatch, matchWork(string(text), string(pattern))) / 20)
 	}
 	return &cost
 }

@@ -149,7 +149,7 @@ func TestVariables(t *testing.T) {
 		}
 		return s
 	}
-	in := input(t, set("image", "shop:${params.version}", "m", "${vars.n + 1.0}", "all", "${[vars.m, vars.image]}", "plain", "7", "none", "${null}"))
+	in := input(t, set("image", "shop:${params.version}", "m", "${vars.n + 1}", "all", "${[vars.m, vars.image]}", "plain", "7", "none", "${null}"))
 	want(t, variables{}.Next(in), `Succeeded:  {"all":[2,"shop:v2"],"image":"shop:v2","m":2,"none":null,"plain":"7"}`)
 	if len(in.Env["vars"].(map[string]any)) != 1 {
 		t.Error("it changed what others see")
