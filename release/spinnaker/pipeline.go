@@ -154,6 +154,10 @@ func (in *importer) parameters(s *source, raw object, spec *v1alpha1.PipelineSpe
 		if p.Name != name {
 			in.item(s, Item{Path: path, Code: Changed, Text: "its name is " + p.Name})
 		}
+		if p.Default != "" && len(p.Options) > 0 && !slices.Contains(p.Options, p.Default) {
+			p.Options = append(p.Options, p.Default)
+			in.item(s, Item{Path: path, Code: Changed, Text: "its default is one of its options"})
+		}
 		if !empty(o["condition"]) || !empty(o["constraint"]) {
 			in.item(s, Item{Path: path, Code: Changed, Text: "it is asked for always, and takes any value"})
 		}

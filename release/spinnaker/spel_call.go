@@ -58,7 +58,6 @@ var methods = map[string]form{
 	"startsWith/1":       {"$0.startsWith($1)", celBool},
 	"endsWith/1":         {"$0.endsWith($1)", celBool},
 	"indexOf/1":          {"$0.indexOf($1)", celNumber},
-	"lastIndexOf/1":      {"$0.lastIndexOf($1)", celNumber},
 	"substring/1":        {"$0.substring($1)", celString},
 	"substring/2":        {"$0.substring($1, $2)", celString},
 	"replace/2":          {"$0.replace($1, $2)", celString},
@@ -94,11 +93,13 @@ func (s *scope) call(n *node) (cel, error) {
 	return form.fill(append([]cel{on}, args...)...), nil
 }
 
-// contains is that of a text or of a list; only a run knows which, where it is not
-// known to be a text.
+// contains is that of a text or of a list; of some values only a run knows which they are.
 func contains(on, arg cel) cel {
 	if on.typ == celString {
-		return atom(on.wrapped()+".contains("+arg.text+")", celBool)
+		return form{"$0.contains($1)", celBool}.fill(on, arg)
+	}
+	if on.typ == celList {
+		return form{"($1 in $0)", celBool}.fill(on, arg)
 	}
 	return form{"(type($0) == string ? $0.contains($1) : $1 in $0)", celBool}.fill(on, arg)
 }
@@ -114,7 +115,7 @@ func pattern(n *node, on string) (cel, error) {
 		if regexp.QuoteMeta(arg.text) != arg.text || arg.text == "" {
 			return cel{}, fmt.Errorf(".split(%q) takes a regular expression, and here is none for it", arg.text)
 		}
-		return atom(on+".split("+quoted(arg.text)+")", celAny), nil
+		return atom(on+".split("+quoted(arg.text)+")", celList), nil
 	}
 	whole := "^(?:" + arg.text + ")$"
 	if _, err := regexp.Compile(whole); err != nil {

@@ -14,15 +14,17 @@ const (
 	celString
 	celBool
 	celNumber
+	celList
 	celStatus // where a stage stands: Spinnaker's words differ from weft's
 )
 
 // cel is an expression in weft's language.
 type cel struct {
-	text string
-	typ  celType
-	atom bool   // needs no parentheses beside an operator
-	has  string // what says in CEL whether it is there at all; empty: it always is
+	text  string
+	typ   celType
+	atom  bool   // needs no parentheses beside an operator
+	has   string // what says in CEL whether it is there at all; empty: it always is
+	blank bool   // where it was not given it is an empty text: a parameter
 }
 
 func atom(text string, typ celType) cel { return cel{text: text, typ: typ, atom: true} }
@@ -70,6 +72,8 @@ func (s *scope) text(source string) (string, error) {
 	err := s.each(source, func(literal string, c cel) {
 		if literal == "" {
 			literal = "${" + c.text + "}"
+		} else if before, ok := strings.CutSuffix(literal, "$"); ok {
+			literal = before + `${"$"}` // $${ is no expression
 		}
 		out.WriteString(literal)
 	})
@@ -203,6 +207,9 @@ func (s *scope) infix(n *node) (cel, error) {
 		return cel{}, err
 	}
 	left, right := sides[0], sides[1]
+	if n.args[0].op == opInfix && n.args[0].text == n.text {
+		left.atom = true // a chain, which nests no deeper the longer it is
+	}
 	switch n.text {
 	case "&&", "||":
 		return cel{text: left.truth() + " " + n.text + " " + right.truth(), typ: celBool}, nil
@@ -231,10 +238,13 @@ func (s *scope) equality(n *node) (cel, error) {
 	if err != nil {
 		return cel{}, err
 	}
-	if isNull(right) && a.has != "" {
-		if n.text == "!=" {
-			return atom(a.has, celBool), nil
-		}
+	switch {
+	case isNull(right) && a.blank:
+		s.emptied = true
+		return cel{text: a.text + " " + n.text + ` ""`, typ: celBool}, nil
+	case isNull(right) && a.has != "" && n.text == "!=":
+		return atom(a.has, celBool), nil
+	case isNull(right) && a.has != "":
 		return atom("!"+a.has, celBool), nil
 	}
 	b, err := s.emit(right)
@@ -245,7 +255,7 @@ func (s *scope) equality(n *node) (cel, error) {
 	case a.typ == celStatus || b.typ == celStatus:
 		return statusEquality(n, a, b)
 	case a.typ != b.typ && a.typ != celAny && b.typ != celAny:
-		return cel{}, errors.New("a text, a number and a truth are never equal: put what is compared into quotes")
+		return cel{}, errors.New("values of two types are never equal, such as a text and a number: put what is compared into quotes")
 	}
 	return cel{text: a.wrapped() + " " + n.text + " " + b.wrapped(), typ: celBool}, nil
 }
@@ -310,7 +320,7 @@ func (s *scope) list(n *node) (cel, error) {
 	for i, item := range items {
 		texts[i] = item.text
 	}
-	return atom("["+strings.Join(texts, ", ")+"]", celAny), nil
+	return atom("["+strings.Join(texts, ", ")+"]", celList), nil
 }
 
 // comprehension is x.?[condition] or x.![value]; in it names are those of the element.
@@ -329,7 +339,7 @@ func (s *scope) comprehension(n *node) (cel, error) {
 		return cel{}, err
 	}
 	if n.op == opProject {
-		return atom(of.wrapped()+".map(it, "+c.text+")", celAny), nil
+		return atom(of.wrapped()+".map(it, "+c.text+")", celList), nil
 	}
-	return atom(of.wrapped()+".filter(it, "+c.truth()+")", celAny), nil
+	return atom(of.wrapped()+".filter(it, "+c.truth()+")", celList), nil
 }

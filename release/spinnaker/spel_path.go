@@ -14,6 +14,7 @@ type scope struct {
 	variables  []string // those that the same stage has set already
 	template   object   // values of templateVariables
 	element    bool     // within a selection: names are those of an element, it
+	emptied    bool     // a parameter was asked for null
 }
 
 // step goes from a value into it: by name, or by another expression.
@@ -130,8 +131,7 @@ func (s *scope) ofParameters(steps []step) (cel, error) {
 	if err != nil || len(steps) > 1 {
 		return cel{}, fmt.Errorf("something within the parameter %s, which is a text", name)
 	}
-	c.typ = celString
-	return c, nil
+	return cel{text: c.text, typ: celString, atom: true, blank: true}, nil
 }
 
 // triggerFacts are weft's words for what a trigger says.

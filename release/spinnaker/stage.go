@@ -148,6 +148,9 @@ func (j *job) convert() (v1alpha1.Stage, []Item) {
 	default:
 		err = k.convert(j, &out)
 	}
+	if j.scope.emptied {
+		j.note(Changed, "parameters", "a parameter that is empty is one that was not given")
+	}
 	if err != nil {
 		kept := v1alpha1.Stage{Name: out.Name, Title: out.Title, After: out.After, When: out.When, OnFailure: out.OnFailure, Timeout: out.Timeout}
 		kept.Unsupported = &v1alpha1.UnsupportedStage{Type: cut(j.typ, maxTitle), Original: &runtime.RawExtension{Raw: encode(j.raw)}}
