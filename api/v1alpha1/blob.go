@@ -29,7 +29,7 @@ type BlobSpec struct {
 
 // Labels of a Blob.
 const (
-	BlobRunLabel = "weft.dev/run" // that it is of
+	BlobRunLabel = "weft.dev/run" // uid of the run that it is of
 	BlobUseLabel = "weft.dev/use" // definition, chapter, output
 )
 

@@ -105,7 +105,7 @@ type PipelineRunStatus struct {
 	// +kubebuilder:pruning:PreserveUnknownFields
 	// +kubebuilder:validation:Type=object
 	Soft *runtime.RawExtension `json:"soft,omitempty"`
-	// Events are the last ones, oldest first; those before them are in Sealed Blobs, NAME-c0001 and on.
+	// Events are the last ones, oldest first; those before them are in Sealed Blobs, UID-c0001 and on.
 	// +optional
 	Events []RunEvent `json:"events,omitempty"`
 	// +optional

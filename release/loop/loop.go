@@ -41,22 +41,31 @@ type Options struct {
 type Loops struct {
 	Options
 
-	mu   sync.Mutex
-	wake map[Key]chan struct{} // one for each loop
-	all  sync.WaitGroup
+	mu     sync.Mutex
+	wake   map[Key]chan struct{} // one for each loop
+	closed bool
+	all    sync.WaitGroup
 }
 
 // New has no loop yet.
 func New(o Options) *Loops { return &Loops{Options: o, wake: map[Key]chan struct{}{}} }
 
-// Wait returns once every loop has ended.
-func (l *Loops) Wait() { l.all.Wait() }
+// Wait returns once every loop has ended, and begins no other one.
+func (l *Loops) Wait() {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	l.all.Wait()
+}
 
 // Poke makes an object's loop look now; it starts the loop, until ctx ends, where there is none.
 func (l *Loops) Poke(ctx context.Context, k Key) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	wake, running := l.wake[k]
+	if l.closed && !running {
+		return
+	}
 	if !running {
 		wake = make(chan struct{}, 1)
 		l.wake[k] = wake

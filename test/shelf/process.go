@@ -79,6 +79,11 @@ func (o Objects[T]) UpdateStatus(_ context.Context, x *T) (*T, error) {
 	return Op(o.Process, func() (*T, error) { return o.Shelf.change(x, true) })
 }
 
+func (o Objects[T]) Delete(_ context.Context, namespace, name string) error {
+	_, err := Op(o.Process, func() (any, error) { o.Shelf.Delete(namespace, name); return nil, nil })
+	return err
+}
+
 func (o Objects[T]) Watch(ctx context.Context, _ string, changed func(o *T, deleted bool)) error {
 	stop := o.Shelf.Watch(changed)
 	<-ctx.Done()
