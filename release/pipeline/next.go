@@ -34,16 +34,20 @@ type machine struct {
 	step  Step
 	mail  map[string][]Decision // by stage, for it to answer
 	soft  map[string]json.RawMessage
+	due   bool // something is to be looked at now
+	// behind is how far the clock is behind the run: it was set back, or is another machine's.
+	behind time.Duration
 }
 
 // Next decides how a run of a pipeline goes on from its state. The events are stored
 // before the actions are done; a step that could not be stored is forgotten. It does not change what it is given.
 func Next(d *v1alpha1.PipelineSpec, s State, in Input, w With) Step {
-	in.Now = later(moment(in.Now), s.Last)
+	clock := moment(in.Now)
+	in.Now = later(clock, s.Last)
 	m := &machine{
 		Input: in, With: w, graph: newGraph(d.Stages), spec: d, state: s,
 		step: Step{Soft: map[string]json.RawMessage{}, Whys: map[string]string{}},
-		mail: map[string][]Decision{}, soft: maps.Clone(in.Soft),
+		mail: map[string][]Decision{}, soft: maps.Clone(in.Soft), behind: in.Now.Sub(clock),
 	}
 	m.results()
 	m.cancel()
@@ -124,9 +128,9 @@ func (m *machine) emit(e Event) {
 	m.step.Events = append(m.step.Events, e)
 }
 
-// wake makes the step no later than t; zero is no time.
+// wake makes the next step no later than t. A time that has come changes nothing more: it is none.
 func (m *machine) wake(t time.Time) {
-	if !t.IsZero() && (m.step.Wake.IsZero() || t.Before(m.step.Wake)) {
+	if t.After(m.Now) && (m.step.Wake.IsZero() || t.Before(m.step.Wake)) {
 		m.step.Wake = t
 	}
 }
@@ -140,10 +144,10 @@ func (m *machine) close() Step {
 		return m.step
 	}
 	m.wake(m.Now.Add(lookAgain))
-	if m.step.Events != nil {
-		m.wake(m.Now)
+	if m.step.Events != nil || m.due {
+		m.step.Wake = m.Now
 	}
-	m.step.Wake = later(m.step.Wake, m.Now)
+	m.step.Wake = m.step.Wake.Add(-m.behind)
 	return m.step
 }
 

@@ -154,6 +154,10 @@ func TestGates(t *testing.T) {
 	if p.last.Why != "b: frozen" || !p.last.Wake.Equal(noon.Add(time.Second)) {
 		t.Errorf("%+v", p.last)
 	}
+	p.after(time.Minute).want("Running: a=Succeeded")
+	if !p.last.Wake.Equal(p.in.Now.Add(lookAgain)) {
+		t.Errorf("a gate that should be open is asked again at %s", p.last.Wake)
+	}
 	p.in.Gates = nil
 	p.settle().want("Succeeded: a=Succeeded b=Succeeded")
 }
@@ -178,6 +182,22 @@ func TestTimeouts(t *testing.T) {
 		t.Error(p.last.Wake)
 	}
 	p.after(time.Minute).want("Succeeded: a=Continued")
+}
+
+// A clock that was set back stops no run: it is looked at as often, and its times count on from the last event.
+func TestClockSetBack(t *testing.T) {
+	p := newPlay(t, stage("a wait 1h"), stage("b release v2")).settle()
+	p.in.Now = noon.Add(-time.Hour)
+	p.in.Results = []Result{{ID: "u/b/1/1", OK: true}}
+	p.in.Facts = map[string]Fact{"b/1/child": {At: p.in.Now}}
+	p.settle()
+	if e := p.state.Last; !e.Equal(noon) {
+		t.Error(e)
+	}
+	if !p.last.Wake.Equal(p.in.Now.Add(time.Minute)) {
+		t.Errorf("wakes at %s", p.last.Wake)
+	}
+	p.after(2*time.Hour - time.Second).after(time.Second).want("Running: a=Succeeded b=Running")
 }
 
 // A stage that does not end is ended, and what it left is said.

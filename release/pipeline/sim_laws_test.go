@@ -28,8 +28,8 @@ func (w *simWorld) lawsOfStep(s Step) error {
 		}
 		state = Apply(state, e)
 	}
-	if len(s.Events) > 0 && s.Wake.After(state.Last) {
-		return fmt.Errorf("what follows from %s waits until %s", s.Events[0].Kind, s.Wake)
+	if wait := s.Wake.Sub(w.now); wait > lookAgain || wait > 0 && len(s.Events) > 0 {
+		return fmt.Errorf("after %d events it waits for %s", len(s.Events), wait)
 	}
 	if s.Wake.IsZero() != Final(state.Phase) {
 		return fmt.Errorf("%s, and wakes at %v", state.Phase, s.Wake)
@@ -44,7 +44,7 @@ func (w *simWorld) laws() error {
 			return fmt.Errorf("action %s happened %d times", id, n)
 		}
 	}
-	if !w.chance(10) && !Final(w.state.Phase) {
+	if !w.chance(5) && !Final(w.state.Phase) {
 		return nil
 	}
 	if fold := stored(Fold(w.events)); !reflect.DeepEqual(fold, w.state) {

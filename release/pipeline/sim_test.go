@@ -148,7 +148,7 @@ func (w *simWorld) live() error {
 		w.outside()
 		in := w.input()
 		step := Next(w.spec, w.state, in, fakes())
-		if w.chance(30) && !reflect.DeepEqual(step, Next(w.spec, w.state, in, fakes())) {
+		if w.chance(10) && !reflect.DeepEqual(step, Next(w.spec, w.state, in, fakes())) {
 			return fmt.Errorf("the same input gave another step than %+v", step)
 		}
 		if err := w.commit(step); err != nil {

@@ -225,11 +225,10 @@ func (m *machine) looks(s *v1alpha1.Stage, looks []Look) {
 		l.Key = prefix + l.Key
 		l.Every = max(l.Every, lookEvery)
 		m.step.Looks = append(m.step.Looks, l)
-		if fact, seen := m.Facts[l.Key]; seen {
-			m.wake(fact.At.Add(l.Every))
-		} else {
-			m.wake(m.Now)
-		}
+		fact, seen := m.Facts[l.Key]
+		next := fact.At.Add(l.Every + m.behind)
+		m.due = m.due || !seen || !next.After(m.Now)
+		m.wake(next)
 	}
 }
 
