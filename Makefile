@@ -3,6 +3,7 @@
 # make test   everything that proves weft; make quick: without the servers
 # make nightly  the same laws over far longer random histories, and the race detector: half an hour
 # make bench  weft beside its peers on this machine, which must do nothing else: half an hour (ISTIOD=PATH: Istio's control plane, too)
+# make bench-judge  the judges of releases side by side on simulated traffic: a minute
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it
@@ -10,7 +11,7 @@
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-quick kube-up kube-images kube-down test-kube test-snapshots test-conformance generate
+.PHONY: build demo test quick nightly bench bench-judge bench-quick kube-up kube-images kube-down test-kube test-snapshots test-conformance generate
 
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
@@ -42,7 +43,11 @@ nightly:
 bench:
 	go -C bench/control-plane run ./cmd/run -docs ../../docs/performance.md
 
+bench-judge:
+	go run ./bench/judge -docs docs/judge.md
+
 bench-quick:
+	go run ./bench/judge -quick
 	go -C bench/control-plane vet ./...
 	go -C bench/control-plane test ./...
 	go -C bench/control-plane run ./cmd/run -quick
