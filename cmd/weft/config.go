@@ -58,7 +58,7 @@ func filesFront(name string, files *folder.Source, follow func(context.Context) 
 		name:       name,
 		memory:     learned,
 		objects:    files.Collection,
-		problems:   flow.Union("problems of files", files.Problems.Collection, idle(files.Collection)),
+		problems:   flow.Union("problems of all files", files.Problems.Collection, idle(files.Collection)),
 		synced:     files.Synced(),
 		workloads:  workloads,
 		namespaces: func([]string) error { return nil }, // one is there when an object names it
