@@ -28,7 +28,7 @@ const (
 	maxTotal  = 10 * maxWork
 	maxText   = 256 << 10 // bytes of a text that an expression gives or makes on its way
 	maxSum    = 1 << 20   // bytes of all text of one Expand
-	maxNested = 50        // depth of an expression
+	maxNested = 100       // depth of an expression
 	maxKept   = 1000      // compiled expressions
 )
 
@@ -121,20 +121,45 @@ func (e *Evaluator) compile(source string) (*compiled, error) {
 }
 
 func (e *Evaluator) build(source string) (*compiled, error) {
-	tree, issues := e.env.Compile(source)
-	if issues.Err() != nil {
-		first := issues.Errors()[0]
-		return nil, fmt.Errorf("column %d: %s", first.Location.Column()+1, plainWords.Replace(first.Message))
+	tree, issues := e.env.Parse(source)
+	if err := first(issues); err != nil {
+		return nil, err
 	}
 	root := ast.NavigateAST(tree.NativeRep())
 	if len(ast.MatchDescendants(root, ast.KindMatcher(ast.StructKind))) > 0 {
 		return nil, fmt.Errorf("there are no messages here: use a map, {\"key\": value}")
+	}
+	untypeMaps(tree.NativeRep())
+	tree, issues = e.env.Check(tree)
+	if err := first(issues); err != nil {
+		return nil, err
 	}
 	program, err := e.env.Program(tree, cel.CostLimit(maxWork), cel.CostTracking(price{}))
 	if err != nil {
 		return nil, err
 	}
 	return &compiled{program: program, gives: tree.OutputType()}, nil
+}
+
+// untypeMaps makes dyn(...) of each map that an expression writes. The type of a
+// map names two others: ten maps in each other, of which each is key and value of
+// the next, have a type of a thousand names, and twenty take CEL minutes.
+func untypeMaps(tree *ast.AST) {
+	factory, id := ast.NewExprFactory(), ast.MaxID(tree)
+	for _, m := range ast.MatchDescendants(ast.NavigateAST(tree), ast.KindMatcher(ast.MapKind)) {
+		inner := factory.NewMap(id, m.AsMap().Entries())
+		m.SetKindCase(factory.NewCall(m.ID(), "dyn", inner))
+		id++
+	}
+}
+
+// first is the first thing that is wrong with an expression.
+func first(issues *cel.Issues) error {
+	if issues.Err() == nil {
+		return nil
+	}
+	one := issues.Errors()[0]
+	return fmt.Errorf("column %d: %s", one.Location.Column()+1, plainWords.Replace(one.Message))
 }
 
 // plainWords takes out of CEL's messages what only its authors understand.
