@@ -35,7 +35,8 @@ type Stage struct {
 	// +optional
 	// +kubebuilder:validation:Enum=fail;stop;continue;failLater
 	OnFailure FailureMode `json:"onFailure,omitempty"`
-	// Timeout, after which the stage has failed. Default: 2h; 72h for a judgment; none for a wait, which ends by itself.
+	// Timeout, after which the stage has failed. Default: 2h; 72h for what may wait
+	// for a person (judgment, release, pipeline); none for a wait, which ends by itself.
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 

@@ -30,7 +30,7 @@ func (m *machine) refused() string {
 	if m.spec.Locked != "" {
 		return fmt.Sprintf("pipeline %s is locked: %s", m.Run.Pipeline, m.spec.Locked)
 	}
-	if m.spec.Disabled && m.Run.Trigger.Type != Manual {
+	if m.spec.Disabled && m.Run.Trigger.Type != Manual && m.Run.Trigger.Type != "" {
 		return fmt.Sprintf("pipeline %s is disabled: only a person starts it", m.Run.Pipeline)
 	}
 	if problems := Check(m.spec, m.With); len(problems) > 0 {
@@ -43,7 +43,7 @@ func (m *machine) refused() string {
 	return ""
 }
 
-// Manual is the type of a run's trigger where a person started it.
+// Manual is the type of a run's trigger where a person started it, as is none.
 const Manual = "manual"
 
 // Parameters are those of a run that was given some: with the defaults of the others.

@@ -18,8 +18,8 @@ const (
 	lookEvery = time.Second
 	// maxEnding is how long a stage may take to take back what is half done.
 	maxEnding = 10 * time.Minute
-	// defaultTimeout of a stage, and of one that waits for a person.
-	defaultTimeout, judgmentTimeout = 2 * time.Hour, 72 * time.Hour
+	// defaultTimeout of a stage; longTimeout of one that may wait for a person.
+	defaultTimeout, longTimeout = 2 * time.Hour, 72 * time.Hour
 	// maxNames of stages in a sentence.
 	maxNames = 3
 )

@@ -163,13 +163,14 @@ func TestGates(t *testing.T) {
 }
 
 func TestTimeouts(t *testing.T) {
-	for text, limit := range map[string]time.Duration{"a check stays": 2 * time.Hour, "a judgment": 72 * time.Hour} {
+	for text, limit := range map[string]time.Duration{"a check stays": 2 * time.Hour, "a judgment": 72 * time.Hour, "a release v2": 72 * time.Hour} {
 		p := newPlay(t, stage(text)).settle()
 		p.after(limit - time.Second)
 		if Final(p.state.Phase) {
 			t.Errorf("%s ended too early", text)
 		}
-		p.after(time.Second).want("Failed: a=Failed")
+		p.in.Lost = []string{"u/a/1/1"}
+		p.after(time.Second).after(time.Second).after(10 * time.Minute).want("Failed: a=Failed")
 		if !strings.Contains(p.state.Why, limit.String()) {
 			t.Error(p.state.Why)
 		}
@@ -295,6 +296,7 @@ func TestBegin(t *testing.T) {
 		"locked":    {func(p *play) { p.spec.Locked = "audit" }, "Failed: pipeline ship is locked: audit"},
 		"disabled":  {func(p *play) { p.spec.Disabled, p.in.Run.Trigger.Type = true, "cron" }, "Failed: pipeline ship is disabled: only a person starts it"},
 		"by person": {func(p *play) { p.spec.Disabled = true }, "Succeeded: "},
+		"by object": {func(p *play) { p.spec.Disabled, p.in.Run.Trigger.Type = true, "" }, "Succeeded: "},
 		"no kind":   {func(p *play) { p.spec.Stages[0].Check = nil }, `Failed: pipeline ship cannot run, 1 problems: spec.stages[0]: a: stages of kind "" cannot run here: take it out, or another kind`},
 		"required":  {func(p *play) { p.spec.Parameters = []v1alpha1.Parameter{param} }, "Failed: parameter v is required"},
 		"option": {func(p *play) {
@@ -360,9 +362,9 @@ func TestLost(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	over := *p
-	over.in.Now = noon.Add(2 * time.Hour)
+	over.in.Now = noon.Add(72 * time.Hour)
 	over.next()
-	if got := over.decided(Decision{Name: "r", Verb: Retry, Stage: "a", Attempt: 1})["r"]; got != "a ends: it took longer than 2h0m0s" {
+	if got := over.decided(Decision{Name: "r", Verb: Retry, Stage: "a", Attempt: 1})["r"]; got != "a ends: it took longer than 72h0m0s" {
 		t.Error(got)
 	}
 	p.in.Cancel = "deleted"

@@ -78,8 +78,8 @@ func timeout(s *v1alpha1.Stage) time.Duration {
 		return s.Timeout.Duration
 	case s.Wait != nil: // it ends by itself, when it was told to
 		return 0
-	case s.Judgment != nil:
-		return judgmentTimeout
+	case s.Judgment != nil, s.Release != nil, s.Pipeline != nil: // they may wait for a person
+		return longTimeout
 	}
 	return defaultTimeout
 }
