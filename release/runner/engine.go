@@ -151,8 +151,10 @@ func (e *Engine) unread(ctx context.Context, what string, err error) error {
 	return err
 }
 
-// see takes in a change of a run.
+// see takes in a change of a run. Those of its pipeline that wait look again when one
+// comes or goes.
 func (e *Engine) see(ctx context.Context, o *v1alpha1.PipelineRun, deleted bool) {
+	isNew := false
 	if deleted {
 		e.turns.forget(o.UID, keyOf(o))
 		e.work.Go(func() {
@@ -161,12 +163,12 @@ func (e *Engine) see(ctx context.Context, o *v1alpha1.PipelineRun, deleted bool)
 			}
 		})
 	} else {
-		e.turns.see(o)
+		isNew = e.turns.see(o)
 	}
 	if deleted || unfinished(o) {
 		e.loops.Poke(ctx, keyOf(o))
 	}
-	if deleted || pipeline.Final(o.Status.Phase) {
+	if isNew || deleted || pipeline.Final(o.Status.Phase) {
 		for _, k := range e.turns.waiting(o) {
 			e.loops.Poke(ctx, k)
 		}

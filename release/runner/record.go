@@ -102,11 +102,12 @@ func moment(t time.Time) *metav1.MicroTime {
 	return &m
 }
 
-// same reports whether two statuses say the same, however they are written.
-func same(a, b v1alpha1.PipelineRunStatus) bool { return reflect.DeepEqual(plain(a), plain(b)) }
+// same reports whether the words and the evidence of two statuses are the same, however they are written.
+func same(a, b v1alpha1.PipelineRunStatus) bool { return reflect.DeepEqual(soft(a), soft(b)) }
 
-func plain(s v1alpha1.PipelineRunStatus) (v any) {
-	data, err := json.Marshal(s)
+// soft is what changes without an event.
+func soft(s v1alpha1.PipelineRunStatus) (v any) {
+	data, err := json.Marshal(v1alpha1.PipelineRunStatus{Why: s.Why, Stages: s.Stages, Soft: s.Soft})
 	if err == nil {
 		err = json.Unmarshal(data, &v)
 	}

@@ -150,10 +150,11 @@ func (r *run) store(ctx context.Context, o *v1alpha1.PipelineRun, d *v1alpha1.Pi
 		return time.Time{}, r.wrap("record", err)
 	}
 	news := len(step.Events) > 0 || o.Status.Phase == "" || next.Status.Sealed != o.Status.Sealed
-	switch due := r.saved.Add(saveEvery); {
-	case same(next.Status, o.Status):
+	due := r.saved.Add(saveEvery)
+	if !news && same(next.Status, o.Status) {
 		return time.Time{}, nil
-	case !news && in.Now.Before(due):
+	}
+	if !news && in.Now.Before(due) {
 		return due, nil
 	}
 	if _, err := r.Runs.UpdateStatus(ctx, next); err != nil {

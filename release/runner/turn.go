@@ -39,12 +39,13 @@ func far(p v1alpha1.RunPhase) int {
 	return 0
 }
 
-// see takes in a run as it was at some time.
-func (t *turns) see(o *v1alpha1.PipelineRun) {
+// see takes in a run as it was at some time, and reports whether it is a new one.
+func (t *turns) see(o *v1alpha1.PipelineRun) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	v := t.views[keyOf(o)]
-	if v == nil || v.uid != o.UID {
+	isNew := v == nil || v.uid != o.UID
+	if isNew {
 		v = &view{uid: o.UID, pipeline: o.Spec.Pipeline, created: o.CreationTimestamp.Time}
 		t.views[keyOf(o)] = v
 	}
@@ -54,6 +55,7 @@ func (t *turns) see(o *v1alpha1.PipelineRun) {
 	if o.Status.Ended != nil {
 		v.ended = o.Status.Ended.Time
 	}
+	return isNew
 }
 
 // forget drops a run that is gone; uid "" is whichever it was.

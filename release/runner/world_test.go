@@ -38,6 +38,7 @@ type world struct {
 	asked    map[string]int       // how often each was asked for
 	releases map[string]*released // by name
 	faults   int                  // so many actions fail before they happen
+	takes    time.Duration        // a release
 }
 
 // released is a release that a stage made.
@@ -46,11 +47,11 @@ type released struct {
 	phase v1alpha1.ReleasePhase
 }
 
-// callTime is how long an action takes, releaseTime a release.
-const callTime, releaseTime = 300 * time.Millisecond, 3 * time.Second
+// callTime is how long an action takes.
+const callTime = 300 * time.Millisecond
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, did: map[string]int{}, asked: map[string]int{}, releases: map[string]*released{}}
+	w := &world{t: t, did: map[string]int{}, asked: map[string]int{}, releases: map[string]*released{}, takes: 3 * time.Second}
 	w.runs = shelf.New[v1alpha1.PipelineRun](&w.stores)
 	w.decisions = shelf.New[v1alpha1.Decision](&w.stores)
 	w.blobs = shelf.New[v1alpha1.Blob](&w.stores)
@@ -72,7 +73,7 @@ func (h hand) Observe(_ context.Context, _ string, l pipeline.Look) (pipeline.Fa
 		if r == nil {
 			return pipeline.Fact{Data: data(pipeline.ReleaseSeen{Missing: true})}, nil
 		}
-		if r.phase == v1alpha1.ReleaseProgressing && time.Since(r.at) > releaseTime {
+		if r.phase == v1alpha1.ReleaseProgressing && time.Since(r.at) > h.takes {
 			r.phase = v1alpha1.ReleaseSucceeded
 		}
 		return pipeline.Fact{Data: data(pipeline.ReleaseSeen{Phase: r.phase})}, nil
