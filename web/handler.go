@@ -115,7 +115,7 @@ func Handler(mesh Mesh) http.Handler {
 	}
 	get("status", func(*http.Request) (any, error) { return mesh.Status(), nil })
 	get("edges", func(r *http.Request) (any, error) { return edges(mesh, r) })
-	get("problems", func(*http.Request) (any, error) { return problems(mesh.Problems()), nil })
+	get("problems", func(*http.Request) (any, error) { return Problems(mesh.Problems()), nil })
 	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
@@ -174,7 +174,8 @@ func edges(mesh Mesh, r *http.Request) (any, error) {
 	return orEmpty(mesh.Edges(window)), nil
 }
 
-func problems(rows []model.Problem) []Problem {
+// Problems are rows as JSON.
+func Problems(rows []model.Problem) []Problem {
 	list := make([]Problem, 0, len(rows))
 	for _, p := range rows {
 		list = append(list, Problem{p.Object.Kind, p.Object.Namespace, p.Object.Name, p.Code, p.Path, p.Message})

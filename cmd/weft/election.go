@@ -64,6 +64,8 @@ func (e *election) lead(ctx context.Context, duties func(context.Context) error)
 
 func (e *election) work(ctx context.Context, duties func(context.Context) error) {
 	e.leading.Store(true)
+	stop := context.AfterFunc(ctx, func() { e.leading.Store(false) }) // before the duties have ended
+	defer stop()
 	defer e.leading.Store(false)
 	e.log.Info("this server leads")
 	for ctx.Err() == nil {

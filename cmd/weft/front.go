@@ -45,6 +45,8 @@ type front struct {
 	run    func(context.Context) error
 	// lead runs what one of several servers has to do, while it is this one.
 	lead func(ctx context.Context, duties func(context.Context) error) error
+	// leading reports whether it is this one. Files have nothing that leads.
+	leading func() bool
 }
 
 // storeFront is an API server: problems end in the statuses of their objects.
@@ -62,6 +64,7 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 		state:      func(all *flow.Collection[join.Status]) { writeStatuses(all, statuses) },
 		duties:     statuses.Run,
 		lead:       alone,
+		leading:    func() bool { return true },
 		run:        objects.Run,
 	}
 }

@@ -57,6 +57,9 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	}
 	m := newMesh(graph, front, authority, flags, log)
 	m.releases = m.newReleases(client)
+	if err := m.runPipelines(client, flags, false); err != nil {
+		return err
+	}
 	if err := m.runGateways(client, flags.injection); err != nil {
 		return err
 	}
@@ -133,7 +136,7 @@ func kubeFront(config *rest.Config, client *store.Client, reviews reviewer, auth
 	if err != nil {
 		return front{}, err
 	}
-	f.pods, f.lead = pods.Collection, elected.lead
+	f.pods, f.lead, f.leading = pods.Collection, elected.lead, elected.leading.Load
 	f.namespaces = func(names []string) error { return checkNamespaces(client, names) }
 	f.callers = &callers{}
 	f.cluster = cluster{pods.Collection, reviews, authority, f.callers, elected}

@@ -22,7 +22,7 @@ func newPipeline() *cobra.Command {
   weft approve ship-x7k2p`,
 	}
 	namespaceFlag(c, "namespace of the pipeline")
-	c.AddCommand(newPipelineRun(), newPipelineList(), newPipelineRuns(), newPipelineShow(), newPipelineWatch(), newPipelineCancel(),
+	c.AddCommand(newPipelineCheck(), newPipelineRun(), newPipelineList(), newPipelineRuns(), newPipelineShow(), newPipelineWatch(), newPipelineCancel(),
 		newStageDecision(pipeline.Retry, "Try a stage again that failed, or of which nobody knows whether it acted"),
 		newStageDecision(pipeline.Skip, "Let a stage that waits wait no more"))
 	return c
@@ -30,6 +30,7 @@ func newPipeline() *cobra.Command {
 
 func newPipelineRun() *cobra.Command {
 	var given []string
+	var name string
 	var wait bool
 	c := &cobra.Command{
 		Use:   "run PIPELINE",
@@ -49,7 +50,7 @@ With --wait: exit code 0 when the run has succeeded, 2 when it failed, was cance
 				return err
 			}
 			made, err := runs.create(c.Context(), &v1alpha1.PipelineRun{
-				ObjectMeta: metav1.ObjectMeta{Namespace: runs.namespace, GenerateName: args[0] + "-"},
+				ObjectMeta: metav1.ObjectMeta{Namespace: runs.namespace, Name: name, GenerateName: args[0] + "-"},
 				Spec:       v1alpha1.PipelineRunSpec{Pipeline: args[0], Parameters: parameters, Trigger: v1alpha1.TriggerFact{Type: pipeline.Manual}},
 			})
 			if err != nil {
@@ -63,6 +64,7 @@ With --wait: exit code 0 when the run has succeeded, 2 when it failed, was cance
 		},
 	}
 	c.Flags().StringArrayVarP(&given, "parameter", "p", nil, "NAME=VALUE of a parameter (repeatable)")
+	c.Flags().StringVar(&name, "name", "", "name of the run, of which there is one (default: the pipeline's, with some letters)")
 	c.Flags().BoolVar(&wait, "wait", false, "print what happens until the run ends or waits for a person")
 	return c
 }

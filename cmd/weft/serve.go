@@ -26,18 +26,19 @@ import (
 
 // serveFlags are what `weft serve` can be told.
 type serveFlags struct {
-	data        string
-	config      string      // a folder of resources; empty: there is an API server
-	git         git.Options // the same in a repository
-	kube        bool        // the resources are in a Kubernetes cluster
-	kubeconfig  string      // of that cluster; empty: the one that this is a pod of
-	injection   string      // with kube: file of inject.Options; empty: no pod gets a proxy
-	webhook     string      // where the API server asks for injection
-	plaintext   string      // where proxies come without TLS; empty: nowhere
-	listen      string
-	mesh        string
-	trustDomain string
-	verbose     bool
+	data         string
+	config       string      // a folder of resources; empty: there is an API server
+	git          git.Options // the same in a repository
+	kube         bool        // the resources are in a Kubernetes cluster
+	kubeconfig   string      // of that cluster; empty: the one that this is a pod of
+	injection    string      // with kube: file of inject.Options; empty: no pod gets a proxy
+	webhook      string      // where the API server asks for injection
+	webhookAllow []net.IPNet // addresses that webhooks of pipelines may reach beside public ones
+	plaintext    string      // where proxies come without TLS; empty: nowhere
+	listen       string
+	mesh         string
+	trustDomain  string
+	verbose      bool
 }
 
 func newServe() *cobra.Command {
@@ -78,6 +79,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().DurationVar(&flags.git.Interval, "git-interval", 30*time.Second, "with --git: how often the repository is asked")
 	c.MarkFlagsMutuallyExclusive("kube", "config", "git")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
+	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines may reach beside public ones (repeatable)")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")
@@ -125,6 +127,9 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	graph := flow.New(flow.Options{KeepLastGood: true})
 	m := newMesh(graph, storeFront(client, graph, log), authority, flags, log)
 	m.releases = m.newReleases(client)
+	if err := m.runPipelines(client, flags, true); err != nil {
+		return err
+	}
 	people = web.Handler(m.web(flags.mesh))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx) })

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/dial"
+	"weft.dev/release/expr"
+	"weft.dev/release/pipeline"
+	children "weft.dev/release/provider/objects"
+	hooks "weft.dev/release/provider/web"
+	"weft.dev/release/runner"
+	"weft.dev/release/stage"
+	"weft.dev/store"
+)
+
+// newMachine is what pipelines are made of here.
+func newMachine() (pipeline.With, error) {
+	language, err := expr.New()
+	return pipeline.With{Stages: stage.All(), Eval: language}, err
+}
+
+// runPipelines makes runs of pipelines one of the leader's duties. Vouched says that
+// the API server sees to it that a decision is in the name of who made it.
+func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool) error {
+	with, err := newMachine()
+	if err != nil {
+		return err
+	}
+	if !vouched {
+		with.Stages["judgment"] = unvouched{}
+	}
+	runs, decisions := store.For[v1alpha1.PipelineRun](client, api.PipelineRun), store.For[v1alpha1.Decision](client, api.Decision)
+	engine := runner.New(runner.Options{
+		Runs:      runs,
+		Decisions: decisions,
+		Blobs:     store.For[v1alpha1.Blob](client, api.Blob),
+		Pipelines: store.For[v1alpha1.Pipeline](client, api.Pipeline).Get,
+		With:      with,
+		Worlds: map[string]runner.World{
+			"release": children.Releases{All: store.For[v1alpha1.Release](client, api.Release)},
+			"run":     children.Runs{All: runs, Decisions: decisions},
+			"http":    hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
+		},
+		Leading: m.front.leading,
+		Now:     time.Now,
+		Log:     m.log,
+	})
+	m.more = append(m.more, engine.Run)
+	return nil
+}
+
+// unvouched is the judgment stage where anybody may write a decision in any name.
+type unvouched struct{}
+
+func (unvouched) Looks(pipeline.StageInput) []pipeline.Look { return nil }
+
+func (unvouched) Next(pipeline.StageInput) pipeline.StageOutcome {
+	return pipeline.StageOutcome{
+		Phase: pipeline.Failed,
+		Why:   "nobody can judge here: this cluster's API server does not vouch for who writes a Decision; run pipelines that ask a person on weft serve without --kube",
+	}
+}
+
+// guard is which addresses webhooks may reach.
+func (f serveFlags) guard() dial.Guard {
+	var g dial.Guard
+	for _, allowed := range f.webhookAllow {
+		address, _ := netip.AddrFromSlice(allowed.IP)
+		bits, _ := allowed.Mask.Size()
+		g.Allow = append(g.Allow, netip.PrefixFrom(address.Unmap(), bits))
+	}
+	for _, own := range []string{f.listen, f.mesh, f.plaintext, f.webhook} {
+		if _, port, err := net.SplitHostPort(own); err == nil {
+			if n, err := strconv.ParseUint(port, 10, 16); err == nil {
+				g.Own = append(g.Own, uint16(n))
+			}
+		}
+	}
+	return g
+}
