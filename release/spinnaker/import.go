@@ -29,22 +29,28 @@ type Result struct {
 type importer struct {
 	sources   []*source
 	templates map[string]object // by id
-	names     map[string]string // weft's, of pipelines, by Spinnaker's id
+	byID      map[string]*source
 	result    Result
 }
 
 // source is one pipeline as it came.
 type source struct {
-	file      string
-	raw       object
-	name      string // weft's
-	execution bool   // it was put together from what a run left behind
+	file       string
+	raw        object
+	whole      object // raw with what it has from its template
+	template   object // values of the template's variables
+	orphan     bool   // its template is not among the files
+	execution  bool   // it was put together from what a run left behind
+	name       string // weft's
+	parameters []v1alpha1.Parameter
+	names      map[string]string // of parameters: weft's by Spinnaker's
+	notes      []Item            // about parameters
 }
 
 // Import converts the files, which see each other's pipelines and templates. The
 // same files give the same result. An error names a file that is not Spinnaker's.
 func Import(files []File) (Result, error) {
-	in := &importer{templates: map[string]object{}, names: map[string]string{}}
+	in := &importer{templates: map[string]object{}, byID: map[string]*source{}}
 	for _, file := range files {
 		value, err := parse(file.Data)
 		if err != nil {
@@ -54,15 +60,16 @@ func Import(files []File) (Result, error) {
 			return Result{}, fmt.Errorf("%s: it holds no pipeline, application, execution or template of Spinnaker's", file.Name)
 		}
 	}
-	in.nameAll()
+	in.prepare()
 	for _, s := range in.sources {
 		in.result.Pipelines = append(in.result.Pipelines, in.convert(s))
 	}
 	return in.result, nil
 }
 
-// nameAll names all pipelines before one is converted: they refer to each other.
-func (in *importer) nameAll() {
+// prepare names all pipelines and their parameters before one is converted: they
+// refer to each other.
+func (in *importer) prepare() {
 	taken := map[string]bool{}
 	for _, s := range in.sources {
 		application, name, id := text(s.raw["application"]), text(s.raw["name"]), text(s.raw["id"])
@@ -72,8 +79,10 @@ func (in *importer) nameAll() {
 		}
 		s.name = unused(taken, s.name, "-", maxPipelineName)
 		if id != "" {
-			in.names[id] = s.name
+			in.byID[id] = s
 		}
+		in.expand(s)
+		s.readParameters()
 	}
 }
 

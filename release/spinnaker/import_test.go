@@ -74,8 +74,8 @@ func TestStages(t *testing.T) {
 	for stage, want := range map[string]string{
 		`"type":"wait","waitTime":30`:                                                                                                            `{"wait":{"for":"30s"}}`,
 		`"type":"wait","waitTime":"0"`:                                                                                                           `{"wait":{"for":"0s"}}`,
-		`"type":"wait","waitTime":7200`:                                                                                                          `{"timeout":"3h0m0s","wait":{"for":"2h0m0s"}}`,
-		`"type":"wait","waitTime":"${parameters.n}"`:                                                                                             `{"timeout":"8760h0m0s","wait":{"for":"${params.n}s"}}`,
+		`"type":"wait","waitTime":7200`:                                                                                                          `{"wait":{"for":"2h0m0s"}}`,
+		`"type":"wait","waitTime":"${parameters.n}"`:                                                                                             `{"wait":{"for":"${params.n}s"}}`,
 		`"type":"wait","waitTime":7200,"overrideTimeout":true,"stageTimeoutMs":"60000"`:                                                          `{"timeout":"1m0s","wait":{"for":"2h0m0s"}}`,
 		`"type":"wait","waitTime":1,"failPipeline":false`:                                                                                        `{"onFailure":"stop","wait":{"for":"1s"}}`,
 		`"type":"wait","waitTime":1,"failPipeline":"false","completeOtherBranchesThenFail":true`:                                                 `{"onFailure":"failLater","wait":{"for":"1s"}}`,
@@ -213,6 +213,28 @@ func sketch(p *v1alpha1.Pipeline) string {
 		}
 	}
 	return p.Name + ": unsupported=" + string(rune('0'+unsupported)) + " stages=" + string(rune('0'+len(p.Spec.Stages))) + edges
+}
+
+func TestParameters(t *testing.T) {
+	result := mustImport(t, `[{"application":"a","name":"parent","stages":[{"refId":"1","type":"pipeline","pipeline":"c","pipelineParameters":{"x-y":true,"x.y":"${1}","other":"o"}}]},
+		{"application":"a","name":"child","id":"c","stages":[],"parameterConfig":[
+			{"name":"x-y","label":"L","default":false},{"name":"x.y","required":"true","default":7},{"name":"x-y"},{"name":""},
+			{"name":"opts","hasOptions":true,"default":"c","options":[{"value":"a"},{"value":""}]},{"name":"none","hasOptions":true,"options":[{"value":""}]},
+			{"name":"long","default":"`+strings.Repeat("x", 4097)+`"}]}]`)
+	want := `[{"name":"x_y","description":"L","default":"false"},{"name":"x_y_2","required":true,"default":"7"},{"name":"opts","default":"c","options":["a","","c"]},{"name":"none"}]`
+	if got := string(encode(result.Pipelines[1].Spec.Parameters)); got != want {
+		t.Errorf("the child has\n%s\nwant\n%s", got, want)
+	}
+	if got := string(encode(result.Pipelines[0].Spec.Stages[0].Pipeline)); got != `{"name":"a-child","parameters":{"x_y":"true","x_y_2":"${1}"}}` {
+		t.Errorf("the parent gives %s", got)
+	}
+	for path, code := range map[string]Code{
+		"pipelineParameters.other": Changed, "parameterConfig.x-y": Missing, "parameterConfig.": Missing, "parameterConfig.opts": Changed, "parameterConfig.long": Kept,
+	} {
+		if !slices.ContainsFunc(result.Report.Items, func(i Item) bool { return i.Path == path && i.Code == code }) {
+			t.Errorf("%s: no item says %s", path, code)
+		}
+	}
 }
 
 // TestNames: two pipelines never get one name, and a name does not depend on its neighbours.

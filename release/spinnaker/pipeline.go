@@ -15,7 +15,6 @@ import (
 const (
 	maxStages      = 200
 	maxDescription = 1024
-	maxLocked      = 512
 	maxConcurrent  = 100
 	maxChoices     = 100
 )
@@ -24,33 +23,21 @@ const (
 func (in *importer) convert(s *source) *v1alpha1.Pipeline {
 	p := &v1alpha1.Pipeline{ObjectMeta: metav1.ObjectMeta{Name: s.name}}
 	p.APIVersion, p.Kind = apiVersion, "Pipeline"
-	raw, template, found := s.raw, object(nil), true
-	if isInstance(s.raw) {
-		raw, template, found = in.expand(s.raw)
+	in.head(s, &p.Spec)
+	for _, note := range s.notes {
+		in.item(s, note)
 	}
-	in.head(s, raw, &p.Spec)
-	if !found {
+	p.Spec.Parameters = s.parameters
+	if s.orphan {
 		p.Spec.Stages = []v1alpha1.Stage{in.withoutTemplate(s)}
 		p.Spec.Imported = remember(s.raw, p.Spec, nil)
 		return p
 	}
-	names := in.parameters(s, raw, &p.Spec)
-	stages := in.stages(s, raw)
-	expressions := false
+	stages := in.stages(s)
 	for _, one := range stages {
-		job := &job{stage: one, pipelines: in.names, scope: &scope{parameters: names, stages: stages, self: one, template: template}}
-		stage, notes := job.convert()
-		for _, note := range notes {
-			note.Stage = one.title
-			if note.Path == "" {
-				note.Type = one.typ
-			}
-			in.item(s, note)
-		}
-		p.Spec.Stages = append(p.Spec.Stages, stage)
-		expressions = expressions || (stage.Unsupported == nil && hasExpression(string(encode(one.raw))) && !truth(one.raw["failOnFailedExpressions"], false))
+		p.Spec.Stages = append(p.Spec.Stages, in.stage(s, one, stages))
 	}
-	if expressions {
+	if loose(stages, p.Spec.Stages) {
 		in.item(s, Item{Path: "stages", Code: Changed, Text: "an expression that cannot be evaluated fails its stage; Spinnaker leaves its text as it is, unless failOnFailedExpressions is set"})
 	}
 	if isInstance(s.raw) {
@@ -60,6 +47,29 @@ func (in *importer) convert(s *source) *v1alpha1.Pipeline {
 	return p
 }
 
+func (in *importer) stage(s *source, one *stage, all []*stage) v1alpha1.Stage {
+	j := &job{stage: one, pipelines: in.byID, scope: &scope{parameters: s.names, stages: all, self: one, template: s.template}}
+	out, notes := j.convert()
+	for _, note := range notes {
+		note.Stage = one.title
+		if note.Path == "" {
+			note.Type = one.typ
+		}
+		in.item(s, note)
+	}
+	return out
+}
+
+// loose says whether a stage was converted whose failed expressions Spinnaker lets pass.
+func loose(stages []*stage, converted []v1alpha1.Stage) bool {
+	for i, s := range stages {
+		if converted[i].Unsupported == nil && hasExpression(string(encode(s.raw))) && !truth(s.raw["failOnFailedExpressions"], false) {
+			return true
+		}
+	}
+	return false
+}
+
 // withoutTemplate stands for the stages of an instance whose template is not there.
 func (in *importer) withoutTemplate(s *source) v1alpha1.Stage {
 	in.item(s, Item{Stage: "template", Type: "templatedPipeline", Code: Kept, Text: "its template is not among the files: import them together"})
@@ -67,8 +77,8 @@ func (in *importer) withoutTemplate(s *source) v1alpha1.Stage {
 }
 
 // stages are those entries that are objects.
-func (in *importer) stages(s *source, raw object) []*stage {
-	all, _ := raw["stages"].([]any)
+func (in *importer) stages(s *source) []*stage {
+	all, _ := s.whole["stages"].([]any)
 	stages, numbered := readStages(objects(all))
 	if len(stages) < len(all) {
 		in.item(s, Item{Path: "stages", Code: Missing, Text: fmt.Sprintf("%d entries are no stages", len(all)-len(stages))})
@@ -88,12 +98,15 @@ var headKeys = []string{"application", "name", "id", "description", "disabled", 
 	"lastModifiedBy", "updateTs", "createTs", "template", "config", "variables", "templateVariables", "type"}
 
 // head converts what is not the stages, and says what is left.
-func (in *importer) head(s *source, raw object, spec *v1alpha1.PipelineSpec) {
+func (in *importer) head(s *source, spec *v1alpha1.PipelineSpec) {
+	raw := s.whole
 	if s.execution {
 		in.item(s, Item{Code: Changed, Text: "made from a run: its expressions have values already, its fields hold what the run found out, and its parameters have no defaults"})
 	}
 	spec.Application = label(text(raw["application"]), maxIdentifier)
-	spec.Description = strings.ToValidUTF8(cut(text(raw["description"]), maxDescription), "")
+	if spec.Description = strings.ToValidUTF8(cut(text(raw["description"]), maxDescription), ""); spec.Description != text(raw["description"]) {
+		in.item(s, Item{Path: "description", Code: Changed, Text: fmt.Sprintf("it is cut at %d bytes", maxDescription)})
+	}
 	spec.Disabled = truth(raw["disabled"], false)
 	if locked, ok := raw["locked"].(object); ok && truth(locked["ui"], false) {
 		in.item(s, Item{Path: "locked", Code: Ignored, Text: "it locks Spinnaker's editor, and not its runs"})
@@ -134,36 +147,38 @@ func (in *importer) concurrency(s *source, raw object) (out v1alpha1.Concurrency
 	return out
 }
 
-// parameters converts the parameters; it gives weft's names by Spinnaker's.
-func (in *importer) parameters(s *source, raw object, spec *v1alpha1.PipelineSpec) map[string]string {
-	names, taken := map[string]string{}, map[string]bool{}
-	for _, o := range objects(raw["parameterConfig"]) {
+// readParameters converts the parameters, before any stage that gives one.
+func (s *source) readParameters() {
+	s.names = map[string]string{}
+	taken := map[string]bool{}
+	for _, o := range objects(s.whole["parameterConfig"]) {
 		name := text(o["name"])
-		path := "parameterConfig." + name
-		if _, twice := names[name]; twice || name == "" || len(spec.Parameters) == maxParameters {
-			in.item(s, Item{Path: path, Code: Missing, Text: fmt.Sprintf("it has no name, a name that another one has, or it is beyond the %dth", maxParameters)})
+		note := func(code Code, text string) {
+			s.notes = append(s.notes, Item{Path: "parameterConfig." + name, Code: code, Text: text})
+		}
+		if _, twice := s.names[name]; twice || name == "" || len(s.parameters) == maxParameters {
+			note(Missing, fmt.Sprintf("it has no name, a name that another one has, or it is beyond the %dth", maxParameters))
 			continue
 		}
 		p, err := parameter(o)
 		if err != nil {
-			in.item(s, Item{Path: path, Code: Kept, Text: err.Error()})
+			note(Kept, err.Error())
 			continue
 		}
 		p.Name = unused(taken, identifier(name), "_", maxIdentifier)
-		names[name] = p.Name
+		s.names[name] = p.Name
 		if p.Name != name {
-			in.item(s, Item{Path: path, Code: Changed, Text: "its name is " + p.Name})
+			note(Changed, "its name is "+p.Name)
 		}
 		if p.Default != "" && len(p.Options) > 0 && !slices.Contains(p.Options, p.Default) {
 			p.Options = append(p.Options, p.Default)
-			in.item(s, Item{Path: path, Code: Changed, Text: "its default is one of its options"})
+			note(Changed, "its default is one of its options")
 		}
 		if !empty(o["condition"]) || !empty(o["constraint"]) {
-			in.item(s, Item{Path: path, Code: Changed, Text: "it is asked for always, and takes any value"})
+			note(Changed, "it is asked for always, and takes any value")
 		}
-		spec.Parameters = append(spec.Parameters, p)
+		s.parameters = append(s.parameters, p)
 	}
-	return names
 }
 
 func parameter(o object) (v1alpha1.Parameter, error) {
@@ -180,6 +195,9 @@ func parameter(o object) (v1alpha1.Parameter, error) {
 			p.Options = append(p.Options, text(option["value"]))
 		}
 	}
+	if !slices.ContainsFunc(p.Options, func(s string) bool { return s != "" }) {
+		p.Options = nil // the editor leaves such a list behind
+	}
 	long := slices.ContainsFunc(p.Options, func(s string) bool { return len(s) > maxDescription })
 	if len(p.Default) > maxText || len(p.Options) > maxChoices || long {
 		return p, fmt.Errorf("its default has more than %d bytes, or it has more than %d options, or one of more than %d bytes", maxText, maxChoices, maxDescription)
@@ -194,7 +212,7 @@ func (in *importer) triggers(s *source, triggers []object) {
 		if !truth(t["enabled"], true) {
 			item.Text = fmt.Sprintf("the %s trigger is off there, and is not here", text(t["type"]))
 		}
-		if id := text(t["pipeline"]); text(t["type"]) == "pipeline" && in.names[id] == "" {
+		if id := text(t["pipeline"]); text(t["type"]) == "pipeline" && in.byID[id] == nil {
 			item.Code, item.Text = Missing, fmt.Sprintf("the pipeline %q that starts it is not among the files", id)
 		}
 		in.item(s, item)

@@ -1,6 +1,9 @@
 package spinnaker
 
-import "strings"
+import (
+	"maps"
+	"strings"
+)
 
 // read takes a document apart; false: nothing in it is Spinnaker's.
 func (in *importer) read(file string, value any) bool {
@@ -104,9 +107,7 @@ func pipelineOf(execution object) object {
 func stageOf(s object) object {
 	out := object{}
 	context, _ := s["context"].(object)
-	for key, value := range context {
-		out[key] = value
-	}
+	maps.Copy(out, context)
 	for _, key := range []string{"type", "name", "refId", "requisiteStageRefIds"} {
 		if value, ok := s[key]; ok {
 			out[key] = value
@@ -115,36 +116,32 @@ func stageOf(s object) object {
 	return out
 }
 
-// expand puts the stages of its template into an instance; false: the template is
-// not among the files.
-func (in *importer) expand(instance object) (expanded, variables object, ok bool) {
-	reference, _ := instance["template"].(object)
-	id := strings.TrimPrefix(text(reference["reference"]), "spinnaker://")
-	id, _, _ = strings.Cut(id, ":")
+// expand puts what a template says into a pipeline that is one of it.
+func (in *importer) expand(s *source) {
+	s.whole = s.raw
+	if !isInstance(s.raw) {
+		return
+	}
+	reference, _ := s.raw["template"].(object)
+	id, _, _ := strings.Cut(strings.TrimPrefix(text(reference["reference"]), "spinnaker://"), ":")
 	id, _, _ = strings.Cut(id, "@")
 	template, ok := in.templates[id]
-	if !ok {
-		return instance, nil, false
+	if s.orphan = !ok; s.orphan {
+		return
 	}
-	variables = object{}
+	s.template = object{}
 	for _, v := range objects(template["variables"]) {
 		if value, ok := v["defaultValue"]; ok {
-			variables[text(v["name"])] = value
+			s.template[text(v["name"])] = value
 		}
 	}
-	given, _ := instance["variables"].(object)
-	for name, value := range given {
-		variables[name] = value
-	}
-	expanded = object{}
+	given, _ := s.raw["variables"].(object)
+	maps.Copy(s.template, given)
 	of, _ := template["pipeline"].(object)
-	for key, value := range of {
-		expanded[key] = value
-	}
-	for key, value := range instance {
+	s.whole = maps.Clone(of)
+	for key, value := range s.raw {
 		if !empty(value) {
-			expanded[key] = value
+			s.whole[key] = value
 		}
 	}
-	return expanded, variables, true
 }

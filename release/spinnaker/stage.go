@@ -107,7 +107,7 @@ func (s *stage) reach(seen map[*stage]bool) {
 type job struct {
 	*stage
 	scope     *scope
-	pipelines map[string]string // weft's names by Spinnaker's ids
+	pipelines map[string]*source // by id
 	notes     []Item
 }
 

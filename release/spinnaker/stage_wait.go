@@ -22,19 +22,12 @@ func wait(j *job, out *v1alpha1.Stage) error {
 	}
 	out.Wait = &v1alpha1.WaitStage{For: said + "s"}
 	if hasExpression(said) {
-		if out.Timeout == nil {
-			out.Timeout = lasting(maxWait)
-		}
 		return nil
 	}
 	seconds, err := strconv.ParseFloat(said, 64)
 	if err != nil || !(seconds >= 0 && seconds <= maxWait.Seconds()) {
 		return fmt.Errorf("waitTime %q is no number of seconds up to those of a year", cut(said, 40))
 	}
-	length := time.Duration(seconds * float64(time.Second))
-	out.Wait.For = length.String()
-	if out.Timeout == nil && length > time.Hour { // weft's default of 2 h would end it
-		out.Timeout = lasting(length + time.Hour)
-	}
+	out.Wait.For = time.Duration(seconds * float64(time.Second)).String()
 	return nil
 }

@@ -7,9 +7,16 @@ import (
 )
 
 // TestConfigurationAsCode runs the commands of the guide.
-func TestConfigurationAsCode(t *testing.T) {
+func TestConfigurationAsCode(t *testing.T) { follow(t, "docs/guides/configuration-as-code.md") }
+
+// TestSpinnaker runs the commands of the guide.
+func TestSpinnaker(t *testing.T) { follow(t, "docs/guides/spinnaker.md") }
+
+// follow runs the commands of a guide that needs no server.
+func follow(t *testing.T, guide string) {
+	t.Helper()
 	var all strings.Builder
-	for _, b := range blocks(t, "docs/guides/configuration-as-code.md") {
+	for _, b := range blocks(t, guide) {
 		all.WriteString(b.text)
 	}
 	if all.Len() == 0 {
