@@ -20,7 +20,7 @@ func evaluated(t *testing.T, source string) (any, error) {
 	}
 	document := `{"application":"shop","name":"p","parameterConfig":[{"name":"version"},{"name":"run-it"},{"name":"none"}],"stages":[
 		{"refId":"1","type":"evaluateVariables","name":"vars","variables":[{"key":"tag","value":"t"},{"key":"list","value":"l"}]},
-		{"refId":"2","type":"manualJudgment","name":"ask"},
+		{"refId":"2","type":"manualJudgment","name":"ask","judgmentInputs":[{"value":"go"}]},
 		{"refId":"3","type":"webhook","name":"The hook","url":"http://h"},
 		{"refId":"4","type":"evaluateVariables","name":"it","requisiteStageRefIds":["1","2","3"],"variables":[{"key":"own","value":"mine"},{"key":"x","value":` + string(value) + `}]}]}`
 	result, err := spinnaker.Import([]spinnaker.File{{Name: "f.json", Data: []byte(document)}})
@@ -63,13 +63,14 @@ func TestSpinnakerExpressions(t *testing.T) {
 		"${{1, 'a'}.size()}":                 int64(2),
 		"${tag + '!' + tag.length()}":        "t!1",
 		"${#stage('vars').outputs.tag.toUpperCase() == 'T' and #stage('ask')['status'] == 'FAILED_CONTINUE'}": true,
-		"${list.?[name == 'b'][0].ok}":  "false",
-		"${list.?[ok].size()}":          int64(1),
-		"${list.^[!ok].name}":           "b",
-		"${list.![name]}":               []any{"a", "b"},
-		"${list.![name].contains('a')}": true,
-		"${tag.contains('x')}":          false,
-		"${#judgment('ask') == 'go'}":   true,
+		"${list.?[name == 'b'][0].ok}":            "false",
+		"${list.?[ok].size()}":                    int64(1),
+		"${list.^[!ok].name}":                     "b",
+		"${list.![name]}":                         []any{"a", "b"},
+		"${list.![name].contains('a')}":           true,
+		"${tag.contains('x')}":                    false,
+		"${#stage('ask').context.judgmentStatus}": "continue",
+		"${#judgment('ask') == 'go'}":             true,
 		"${execution.stages.?[name == 'The hook'][0].context.webhook.statusCodeValue > 200}": true,
 		"${#stage('The hook').context.webhook.body.namespace}":                               "n",
 		"${#stage('The hook').context.webhook.body.nope ?: 'none'}":                          "none",

@@ -140,6 +140,7 @@ func TestKept(t *testing.T) {
 		`"type":"wait","waitTime":1,"restrictExecutionDuringTimeWindow":true`:        "time window",
 		`"type":"wait","waitTime":1,"stageEnabled":{"expression":"T(x)"}`:            "types of Java",
 		`"type":"manualJudgment","judgmentInputs":[{"value":"${x}"}]`:                "is an expression",
+		`"type":"manualJudgment","judgmentInputs":[{"value":"stop"}]`:                "another name",
 		`"type":"manualJudgment","instructions":"` + strings.Repeat("x", 4097) + `"`: "4097 bytes, at most 4096",
 		`"type":"checkPreconditions"`:                                                "there are none",
 		`"type":"checkPreconditions","preconditions":[{"type":"clusterSize"}]`:       `no precondition "clusterSize"`,

@@ -91,6 +91,8 @@ func (s *scope) output(of *stage, steps []step) (cel, error) {
 		return s.walk(of.reference("outputs"), append([]step{{name: identifier(first)}}, steps[1:]...))
 	case of.typ == "manualJudgment" && first == "judgmentInput":
 		return s.choice(of, steps[1:])
+	case of.typ == "manualJudgment" && first == "judgmentStatus" && len(steps) == 1:
+		return form{`($0.choice == "stop" ? "stop" : "continue")`, celString}.fill(of.reference("outputs")), nil
 	case of.typ == "webhook" && first == "webhook" && len(steps) > 1:
 		switch steps[1].name {
 		case "body":
@@ -105,6 +107,9 @@ func (s *scope) output(of *stage, steps []step) (cel, error) {
 func (s *scope) choice(of *stage, steps []step) (cel, error) {
 	if of.typ != "manualJudgment" || len(steps) > 0 {
 		return cel{}, fmt.Errorf("the judgment%s of the %s stage %q has no equal", written(steps), of.typ, of.title)
+	}
+	if len(objects(of.raw["judgmentInputs"])) == 0 {
+		return cel{}, fmt.Errorf("the choice of the judgment %q, which gives none", of.title)
 	}
 	c, err := s.walk(of.reference("outputs"), []step{{name: "choice"}})
 	c.typ = celString

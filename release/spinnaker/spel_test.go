@@ -9,12 +9,13 @@ import (
 func graph() *scope {
 	raw := []object{
 		{"refId": "1", "type": "evaluateVariables", "name": "Set Vars", "variables": []any{object{"key": "image-tag"}, object{"key": "count"}, object{"key": "both"}}},
-		{"refId": "2", "type": "manualJudgment", "name": "Ask", "requisiteStageRefIds": []any{"1"}},
+		{"refId": "2", "type": "manualJudgment", "name": "Ask", "requisiteStageRefIds": []any{"1", "9"}, "judgmentInputs": []any{object{"value": "go"}}},
 		{"refId": "3", "type": "webhook", "name": "Hook", "requisiteStageRefIds": []any{"1", "7"}},
 		{"refId": "4", "type": "wait", "name": "Self", "requisiteStageRefIds": []any{"2", "3", "8"}},
 		{"refId": "5", "type": "wait", "name": "Later", "requisiteStageRefIds": []any{"4"}},
 		{"refId": "6", "type": "wait", "name": "Aside"},
 		{"refId": "7", "type": "evaluateVariables", "name": "import", "variables": []any{object{"key": "both"}, object{"key": "list"}}},
+		{"refId": "9", "type": "manualJudgment", "name": "Plain"},
 		{"refId": "8", "type": "deployManifest", "name": "It's \"up\""},
 	}
 	stages, _ := readStages(raw)
@@ -67,6 +68,7 @@ var expressions = map[string]string{
 	`#stage('Hook').context.webhook.body.items[0].id`:               `stages.hook.outputs.body.items[0].id`,
 	`#stage('Hook').context.webhook.statusCodeValue`:                `stages.hook.outputs.status`,
 	`#judgment('Ask') == 'go'`:                                      `stages.ask.outputs.choice == "go"`,
+	`#stage('Plain').context.judgmentStatus == 'stop'`:              `(stages.plain.outputs.choice == "stop" ? "stop" : "continue") == "stop"`,
 	`#stage('Ask').context.judgmentInput`:                           `stages.ask.outputs.choice`,
 	`#currentStage().name`:                                          `"Self"`,
 	`#toInt(parameters.version) + 1`:                                `int(params.version) + 1`,
@@ -143,6 +145,7 @@ func TestRefused(t *testing.T) {
 		`#stage('Ask').status.contains('S')`:           "words for where a stage stands",
 		`#stage('Ask').startTime`:                      ".startTime has no equal",
 		`#stage('It''s "up"').outputs.manifests`:       "of the deployManifest stage",
+		`#judgment('Plain')`:                           "which gives none",
 		`#judgment('Hook')`:                            "of the webhook stage",
 		`parameters.version.matches('(?=v).*')`:        "Java's alone",
 		`parameters.version.split('.')`:                "regular expression",

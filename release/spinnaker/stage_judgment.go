@@ -1,6 +1,7 @@
 package spinnaker
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,6 +25,9 @@ func judgment(j *job, out *v1alpha1.Stage) error {
 	out.Judgment = &v1alpha1.JudgmentStage{Instructions: instructions, AllowSelf: !truth(j.raw["preventSelfApproval"], false)}
 	for _, input := range objects(j.raw["judgmentInputs"]) {
 		out.Judgment.Options = append(out.Judgment.Options, text(input["value"]))
+	}
+	if slices.Contains(out.Judgment.Options, "stop") {
+		return errors.New("judgmentInputs: who chooses stop here ends the stage: give that choice another name")
 	}
 	out.Judgment.Roles = append(texts(j.raw["selectedStageRoles"]), texts(j.raw["requiredJudgmentRoles"])...)
 	if out.Judgment.Options, err = set("judgmentInputs", out.Judgment.Options, maxOption); err != nil {
