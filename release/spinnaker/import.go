@@ -2,6 +2,8 @@ package spinnaker
 
 import (
 	"fmt"
+	"path"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -41,6 +43,7 @@ type source struct {
 	template   object // values of the template's variables
 	orphan     bool   // its template is not among the files
 	execution  bool   // it was put together from what a run left behind
+	title      string // Spinnaker's, or the file's where the editor's JSON has none
 	name       string // weft's
 	parameters []v1alpha1.Parameter
 	names      map[string]string // of parameters: weft's by Spinnaker's
@@ -72,10 +75,13 @@ func Import(files []File) (Result, error) {
 func (in *importer) prepare() {
 	taken := map[string]bool{}
 	for _, s := range in.sources {
-		application, name, id := text(s.raw["application"]), text(s.raw["name"]), text(s.raw["id"])
-		s.name = pipelineName(application, name, id)
+		application, id := text(s.raw["application"]), text(s.raw["id"])
+		if s.title = text(s.raw["name"]); s.title == "" {
+			s.title = strings.TrimSuffix(path.Base(s.file), path.Ext(s.file))
+		}
+		s.name = pipelineName(application, s.title, id)
 		if taken[s.name] {
-			s.name = hashed(s.name, application+"/"+name+"/"+id)
+			s.name = hashed(s.name, application+"/"+s.title+"/"+id)
 		}
 		s.name = unused(taken, s.name, "-", maxPipelineName)
 		if id != "" {
@@ -87,7 +93,7 @@ func (in *importer) prepare() {
 }
 
 func (in *importer) item(s *source, i Item) {
-	i.File, i.Pipeline = s.file, text(s.raw["name"])
+	i.File, i.Pipeline = s.file, s.title
 	in.result.Report.Items = append(in.result.Report.Items, i)
 }
 

@@ -180,7 +180,8 @@ func TestKeptConditions(t *testing.T) {
 func TestShapes(t *testing.T) {
 	const one = `{"application":"a","name":"p","stages":[{"refId":"1","type":"wait","waitTime":1}]}`
 	for document, want := range map[string]string{
-		one:                           "a-p: unsupported=0 stages=1",
+		one: "a-p: unsupported=0 stages=1",
+		`{"stages":[{"refId":"1","type":"wait","waitTime":1}]}`: "f: unsupported=0 stages=1",
 		"[" + one + "]":               "a-p: unsupported=0 stages=1",
 		`{"pipelines":[` + one + `]}`: "a-p: unsupported=0 stages=1",
 		`{"application":"a","name":"old","stages":[{"type":"wait","waitTime":1},{"type":"wait","waitTime":2}]}`: "a-old: unsupported=0 stages=2 wait-2<wait",

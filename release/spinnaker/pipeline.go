@@ -95,7 +95,7 @@ func (in *importer) stages(s *source) []*stage {
 // headKeys are the pipeline's fields that are converted or say nothing.
 var headKeys = []string{"application", "name", "id", "description", "disabled", "locked", "keepWaitingPipelines", "limitConcurrent",
 	"maxConcurrentExecutions", "stages", "parameterConfig", "index", "schema", "parallel", "executionEngine", "spelEvaluator", "appConfig",
-	"lastModifiedBy", "updateTs", "createTs", "template", "config", "variables", "templateVariables", "type"}
+	"lastModifiedBy", "updateTs", "createTs", "template", "config", "variables", "templateVariables", "type", "stageCounter"}
 
 // head converts what is not the stages, and says what is left.
 func (in *importer) head(s *source, spec *v1alpha1.PipelineSpec) {
