@@ -192,6 +192,14 @@ func TestCheckAll(t *testing.T) {
 	}
 }
 
+// TestMapsHaveNoType: one of maps in maps would double with each.
+func TestMapsHaveNoType(t *testing.T) {
+	c, err := evaluator(t).compile(`[1].map(x, {"a": {x: x}})`)
+	if err != nil || c.gives.String() != "list(dyn)" {
+		t.Errorf("%v %v", c, err)
+	}
+}
+
 // TestKept: a full memory of compiled expressions is emptied, and what is asked for again is the same.
 func TestKept(t *testing.T) {
 	e := evaluator(t)
