@@ -110,7 +110,9 @@ func (a Applied) Done() bool { return a.Known && len(a.Missing) == 0 }
 
 // Counts of requests that one version answered.
 type Counts struct {
+	// Requests are all attempts, Retries those of them that repeat another one.
 	Requests uint64 `json:"requests"`
+	Retries  uint64 `json:"retries,omitempty"`
 	// Errors: answered 5xx, reset, timed out, refused for want of a healthy instance, or answered by a Fallback.
 	Errors uint64 `json:"errors"`
 	// Timed are the requests whose answer was timed, Slow those of them that took longer than Target.SlowerThan.
@@ -120,18 +122,18 @@ type Counts struct {
 
 // Add is both together.
 func (c Counts) Add(o Counts) Counts {
-	return Counts{c.Requests + o.Requests, c.Errors + o.Errors, c.Timed + o.Timed, c.Slow + o.Slow}
+	return Counts{c.Requests + o.Requests, c.Retries + o.Retries, c.Errors + o.Errors, c.Timed + o.Timed, c.Slow + o.Slow}
 }
 
 // Since is what came after an earlier state of the same counters.
 func (c Counts) Since(o Counts) Counts {
-	return Counts{c.Requests - o.Requests, c.Errors - o.Errors, c.Timed - o.Timed, c.Slow - o.Slow}
+	return Counts{c.Requests - o.Requests, c.Retries - o.Retries, c.Errors - o.Errors, c.Timed - o.Timed, c.Slow - o.Slow}
 }
 
 // Restarted reports whether a counter is smaller than it was. How much of it is new
 // cannot be known then (one proxy of many may have restarted).
 func (c Counts) Restarted(o Counts) bool {
-	return c.Requests < o.Requests || c.Errors < o.Errors || c.Timed < o.Timed || c.Slow < o.Slow
+	return c.Requests < o.Requests || c.Retries < o.Retries || c.Errors < o.Errors || c.Timed < o.Timed || c.Slow < o.Slow
 }
 
 // Action sets the shares of a service. It is the only thing that a release does.

@@ -71,7 +71,7 @@ func (f facts) Traffic(t release.Target) map[string]map[string]release.Counts {
 	for version, callers := range f.edges.Versions(model.HostOf(t.Namespace, t.Service)) {
 		traffic[version] = map[string]release.Counts{}
 		for caller, counts := range callers {
-			answered := release.Counts{Requests: counts.Requests, Errors: counts.Errors}
+			answered := release.Counts{Requests: counts.Requests, Retries: counts.Retries, Errors: counts.Errors}
 			if t.SlowerThan > 0 {
 				answered.Timed, answered.Slow = metrics.Slower(counts.Latency, t.SlowerThan)
 			}

@@ -45,7 +45,7 @@ func TestLatency(t *testing.T) {
 		otherSentence string
 	}{
 		"slower":             {askBoth(), 1000, 10, 60, release.Fail, "v3 answered 60 of 1000 requests in over 500ms (6%), v2 10 of 1000 (1%): worse beyond chance (e=", "0 of 1000 requests badly"},
-		"as fast":            {askBoth(), 1000, 10, 10, release.Pass, "requests in over 500ms (1%), v2 80 of 8000 (1%): at most 1 points worse, 99% sure (e=", "badly (0%): at most 0.5 points worse"},
+		"as fast":            {askBoth(), 1000, 10, 10, release.Pass, "requests in over 500ms (1%), v2 80 of 8000 (1%): at most 1 points worse, 99% sure (e=", "requests badly (0%), v2 0 of 8000 (0%): at most 0.5 points worse"},
 		"a little slower":    {askBoth(), 1000, 10, 15, release.Continue, "in over 500ms (1.5%), v2", ""},
 		"nothing is timed":   {askBoth(), 0, 0, 0, release.Continue, "no answer of v3 was timed; 0 of 150", "0.5 points worse, 99% sure"},
 		"slower, not asked":  {ask, 1000, 10, 60, release.Pass, "badly", ""},
@@ -76,6 +76,19 @@ func TestTwoBetsNeedTwiceTheWorth(t *testing.T) {
 	m.Harm.Log = math.Log(201)
 	if f := m.find(askBoth()); f != worse {
 		t.Errorf("one of two bets of 201: %v", f)
+	}
+}
+
+func TestRetriesAreNamed(t *testing.T) {
+	var state json.RawMessage
+	var v release.Verdict
+	q := ask
+	for i := range uint64(2) {
+		q.Traffic = traffic(release.Counts{Requests: 1000 * i, Retries: 3 * i}, release.Counts{Requests: 100 * i, Retries: 7 * i, Errors: 5 * i})
+		state, v = ErrorRate{}.Look(state, q)
+	}
+	if want := "v3 answered 5 of 100 requests badly (5%), v2 0 of 1000 (0%) (7 and 3 of these were retries)"; !strings.HasPrefix(v.Why, want) {
+		t.Errorf("got %s\nwant %s", v.Why, want)
 	}
 }
 

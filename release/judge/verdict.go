@@ -68,7 +68,7 @@ func (m *memory) verdict(q release.Question) release.Verdict {
 	case harmless, notWorse:
 		v.Kind = release.Pass
 	}
-	v.Why = m.facts(q, "badly", q.New+" answered no request") + m.words(m.evidence.find(q), q)
+	v.Why = m.facts(q, "badly", q.New+" answered no request") + m.retries() + m.words(m.evidence.find(q), q)
 	if q.Latency != nil {
 		e, asked := m.latency(), late(q)
 		v.Why += "; " + e.facts(asked, "in over "+q.Latency.SlowerThan.String(), "no answer of "+q.New+" was timed") + e.words(e.find(asked), asked)
@@ -109,6 +109,14 @@ func (e *evidence) facts(q release.Question, how, none string) string {
 	return fmt.Sprintf("%s answered %d of %d requests %s (%s%%), %s %d of %d (%s%%)%s",
 		q.New, e.Seen.New.Errors, e.Seen.New.Requests, how, number(100*errorRate(e.Seen.New)),
 		q.Old, old.Errors, old.Requests, number(100*errorRate(old)), when)
+}
+
+// retries says how many of the requests are no request of a person: where they are many, one bad answer was counted as several.
+func (e *evidence) retries() string {
+	if e.Seen.New.Retries+e.Seen.Old.Retries == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d and %d of these were retries)", e.Seen.New.Retries, e.Seen.Old.Retries)
 }
 
 // points is a difference of rates in percentage points.
