@@ -235,6 +235,13 @@ func TestUnreadableStateStartsAnew(t *testing.T) {
 			t.Errorf("%s: %s", s, v.Kind)
 		}
 	}
+	q := askBoth()
+	q.Traffic = traffic(release.Counts{}, release.Counts{})
+	state, _ := ErrorRate{}.Look(nil, ask)
+	state = append(state[:len(state)-1], `,"latency":{}}`...)
+	if _, v := (ErrorRate{}).Look(state, q); v.Kind != release.Continue {
+		t.Errorf("%s: %s", state, v.Kind)
+	}
 }
 
 // The state lies in a Release's status, where a person can write anything.

@@ -207,7 +207,7 @@ func TestBlueGreen(t *testing.T) {
 	s := newScene(t, BlueGreen)
 	s.in.Facts.Healthy = map[string]int{"v2": 2, "v3": 1}
 	count := func(requests, errors uint64) {
-		s.in.Facts.Traffic = map[string]map[string]release.Counts{"v2": {"a": {Requests: requests / 2}, "b": {Requests: requests - requests/2, Errors: errors}}}
+		s.in.Facts.Traffic = map[string]map[string]release.Counts{"v2": {"a": {Requests: requests / 2}, "b": {Requests: requests - requests/2, Errors: errors, Retries: errors / 2, Timed: requests, Slow: errors / 4}}}
 	}
 	count(1000, 500)
 	s.next(0).want(progressing, "v2 100%, v3 0%", "private").do()
@@ -217,7 +217,7 @@ func TestBlueGreen(t *testing.T) {
 	s.in.Facts.Healthy["v3"] = 2
 	s.next(1).want(progressing, "v2 0%, v3 100%", "").do()
 	s.next(1).want(progressing, "", "evidence")
-	if r := s.judge.asked.Reference; r == nil || *r != (release.Counts{Requests: 4000, Errors: 4}) {
+	if r := s.judge.asked.Reference; r == nil || *r != (release.Counts{Requests: 4000, Errors: 4, Retries: 2, Timed: 4000, Slow: 1}) {
 		t.Errorf("compared with %+v, want what v2 answered just before", r)
 	}
 	s.judge.kind = release.Pass
