@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"weft.dev/api/v1alpha1"
@@ -89,6 +90,8 @@ func (fakeCheck) Next(in StageInput) StageOutcome {
 		return StageOutcome{Phase: Cancelled}
 	case "ok":
 		return StageOutcome{Phase: Succeeded, Outputs: json.RawMessage(`{"answer":"no"}`)}
+	case "full":
+		return StageOutcome{Phase: Succeeded, Outputs: data(map[string]string{"full": strings.Repeat("x", MaxData-64)})}
 	case "big":
 		return StageOutcome{Phase: Succeeded, Outputs: big}
 	case "list":

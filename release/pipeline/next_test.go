@@ -423,6 +423,11 @@ func TestAnswersAreBounded(t *testing.T) {
 	if r := p.state.Stages["s39"].Open.Result; r.Data != nil || !strings.HasPrefix(r.Text, "its answer is left out: with it the run's state has") {
 		t.Errorf("%+v", r)
 	}
+	p.spec.Stages = append(p.spec.Stages, stage("last check ok"))
+	p.settle()
+	if why := p.state.Stages["last"].Why; !strings.HasPrefix(why, "with it the run's state has") {
+		t.Error(why)
+	}
 	for _, bad := range []string{"no", string(long) + " "} {
 		p = newPlay(t, stage("a release v2")).settle()
 		p.in.Results = []Result{{ID: "u/a/1/1", OK: true, Text: "ok", Data: json.RawMessage(bad)}}
@@ -430,6 +435,18 @@ func TestAnswersAreBounded(t *testing.T) {
 		if r := p.state.Stages["a"].Open.Result; r.Data != nil || !strings.HasSuffix(r.Text, "; ok") {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// The outputs of a run fit into its record; the stage that brings too many fails.
+func TestOutputsAreBounded(t *testing.T) {
+	var many []v1alpha1.Stage
+	for i := range 13 {
+		many = append(many, stage(fmt.Sprintf("s%d check full", i)))
+	}
+	p := newPlay(t, many...).settle()
+	if want := "s12: with its outputs those of the run have"; p.state.Phase != v1alpha1.RunFailed || !strings.HasPrefix(p.state.Why, want) {
+		t.Errorf("%s: %s", p.state.Phase, p.state.Why)
 	}
 }
 
