@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Measures a weft beside 2,000 services and 20,000 fake pods: bench.sh [FLAGS OF test/kube/scale]. Run it by with.sh.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+out=$STATE/bench
+mkdir -p "$out"
+cd "$ROOT"
+CGO_ENABLED=0 nice go build -trimpath -o "$out/" ./cmd/weft ./test/kube/scale
+"$HERE/build.sh" kwok
+kubectl apply --server-side -f "$ROOT/api/crds" >/dev/null
+kubectl create namespace weft-system --dry-run=client -o yaml | kubectl apply -f - >/dev/null
+"$HERE/kwok.sh" >"$LOGS/kwok.log" 2>&1 &
+kwok=$!
+trap 'kill $kwok' EXIT
+"$out/scale" -weft "$out/weft" "$@"
