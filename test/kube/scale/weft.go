@@ -18,8 +18,8 @@ import (
 
 const (
 	startTime = 2 * time.Minute
-	// steadyTime is how long memory must not change to count as settled: longer than weft waits after its start, or
-	// after a crowd of proxies, before it gives back what that took.
+	// steadyTime is how long memory must not change to count as settled: longer than weft waits after its start
+	// before it gives back what that took.
 	steadyTime = 20 * time.Second
 	settleTime = 2 * time.Minute
 )
