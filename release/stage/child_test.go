@@ -83,7 +83,7 @@ func TestPipeline(t *testing.T) {
 	}
 	end := ` {"run":"` + name + `"}`
 	want(t, call{}.Next(see(made, v1alpha1.RunAsking, "ask: ok?")), "Running: run "+name+": Asking: ask: ok?")
-	want(t, call{}.Next(see(made, v1alpha1.RunSucceeded, "")), "Succeeded: run "+name+": Succeeded: "+end)
+	want(t, call{}.Next(see(made, v1alpha1.RunSucceeded, "")), "Succeeded: run "+name+": Succeeded"+end)
 	want(t, call{}.Next(see(made, v1alpha1.RunCancelled, "by bob")), "Failed: run "+name+": Cancelled: by bob"+end)
 	want(t, call{}.Next(mustEnd(see(made, v1alpha1.RunRunning, "b"))), "Running: run "+name+": Running: b [run/cancel]")
 	want(t, call{}.Next(mustEnd(see(with(in, pipeline.CancelRun, done), v1alpha1.RunCancelled, "b"))), "Cancelled: run "+name+": Cancelled: b"+end)

@@ -57,7 +57,7 @@ func circle(parents []string, name string) string {
 func readRun(raw json.RawMessage) (sight, error) {
 	var r pipeline.RunSeen
 	err := json.Unmarshal(raw, &r)
-	seen := sight{missing: r.Missing, phase: pipeline.Running, why: strings.TrimPrefix(string(r.Phase)+": "+r.Why, ": ")}
+	seen := sight{missing: r.Missing, phase: pipeline.Running, why: strings.Trim(string(r.Phase)+": "+r.Why, ": ")}
 	switch r.Phase {
 	case v1alpha1.RunSucceeded:
 		seen.phase = pipeline.Succeeded
