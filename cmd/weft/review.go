@@ -77,7 +77,10 @@ func (c cluster) Attest(ctx context.Context, r model.AttestRequest) (model.JoinR
 
 func (c cluster) Pod(namespace, name string) (account string, ok bool) {
 	p, ok := c.pods.Get(namespace + "/" + name)
-	return p.ServiceAccount, ok && p.Proxy
+	if !ok {
+		return "", false // and it has no template
+	}
+	return p.ServiceAccount, p.Proxy
 }
 
 func (c cluster) Leading() bool { return c.leading.Load() }

@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"k8s.io/client-go/rest"
+
+	"weft.dev/flow"
+	"weft.dev/model"
 )
 
 // Only whom the API server says to be somebody else is refused; that it does not say is nobody's fault who asks.
@@ -61,5 +64,23 @@ func TestPeople(t *testing.T) {
 				t.Errorf("%d %q (%v), want %d with %q", answer.Code, said.Error, err, c.status, c.text)
 			}
 		})
+	}
+}
+
+// A pod may ask before it is known here: that is an answer, and no panic.
+func TestPodThatIsNotKnown(t *testing.T) {
+	graph := flow.New(flow.Options{})
+	pods := flow.NewSource[model.Pod](graph, "kube/pods")
+	graph.Commit(func(tx *flow.Tx) {
+		for name, proxy := range map[string]bool{"web-1": true, "bare": false} {
+			template := model.NewPodTemplate(model.PodTemplate{Namespace: "shop", ServiceAccount: "web", Proxy: proxy})
+			pods.Set(tx, model.Pod{Name: name, Address: "10.244.0.5", PodTemplate: template})
+		}
+	})
+	c := cluster{pods: pods.Collection}
+	for name, want := range map[string]bool{"web-1": true, "bare": false, "gone": false} {
+		if account, ok := c.Pod("shop", name); ok != want || ok && account != "web" {
+			t.Errorf("pod %s: account %q, %v, want %v", name, account, ok, want)
+		}
 	}
 }
