@@ -48,6 +48,22 @@ func create[T any](ctx context.Context, all Objects[T], a pipeline.Action, o *T)
 	return pipeline.Result{ID: a.ID, OK: err == nil, Text: meta.GetName()}, err
 }
 
+// observe sees the child that a look names: as missing, where there is none.
+func observe[T, S any](ctx context.Context, all Objects[T], namespace string, l pipeline.Look, missing S, seen func(*T) S) (pipeline.Fact, error) {
+	child, err := read[pipeline.Child](l.Kind, l.Data)
+	if err != nil {
+		return pipeline.Fact{}, err
+	}
+	found, err := all.Get(ctx, namespace, child.Name)
+	switch {
+	case apierrors.IsNotFound(err):
+		return fact(missing)
+	case err != nil:
+		return pipeline.Fact{}, err
+	}
+	return fact(seen(found))
+}
+
 // refusal reports whether trying again is of no use.
 func refusal(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)

@@ -23,18 +23,9 @@ type Releases struct{ All Patcher[v1alpha1.Release] }
 
 // Observe sees a release.
 func (r Releases) Observe(ctx context.Context, namespace string, l pipeline.Look) (pipeline.Fact, error) {
-	child, err := read[pipeline.Child](l.Kind, l.Data)
-	if err != nil {
-		return pipeline.Fact{}, err
-	}
-	found, err := r.All.Get(ctx, namespace, child.Name)
-	switch {
-	case apierrors.IsNotFound(err):
-		return fact(pipeline.ReleaseSeen{Missing: true})
-	case err != nil:
-		return pipeline.Fact{}, err
-	}
-	return fact(pipeline.ReleaseSeen{Phase: found.Status.Phase, Weight: found.Status.Weight, Why: found.Status.Why})
+	return observe(ctx, r.All, namespace, l, pipeline.ReleaseSeen{Missing: true}, func(found *v1alpha1.Release) pipeline.ReleaseSeen {
+		return pipeline.ReleaseSeen{Phase: found.Status.Phase, Weight: found.Status.Weight, Why: found.Status.Why}
+	})
 }
 
 // Do makes a release, or aborts one.

@@ -17,18 +17,9 @@ type Runs struct {
 
 // Observe sees a run.
 func (r Runs) Observe(ctx context.Context, namespace string, l pipeline.Look) (pipeline.Fact, error) {
-	child, err := read[pipeline.Child](l.Kind, l.Data)
-	if err != nil {
-		return pipeline.Fact{}, err
-	}
-	found, err := r.All.Get(ctx, namespace, child.Name)
-	switch {
-	case apierrors.IsNotFound(err):
-		return fact(pipeline.RunSeen{Missing: true})
-	case err != nil:
-		return pipeline.Fact{}, err
-	}
-	return fact(pipeline.RunSeen{Phase: found.Status.Phase, Why: found.Status.Why})
+	return observe(ctx, r.All, namespace, l, pipeline.RunSeen{Missing: true}, func(found *v1alpha1.PipelineRun) pipeline.RunSeen {
+		return pipeline.RunSeen{Phase: found.Status.Phase, Why: found.Status.Why}
+	})
 }
 
 // Do makes a run, or cancels one.
