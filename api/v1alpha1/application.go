@@ -38,6 +38,9 @@ type ApplicationSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
 	Dependencies []string `json:"dependencies,omitempty"`
+	// Runs says where its instances are, for who wants weft to start and stop versions.
+	// +optional
+	Runs *Runs `json:"runs,omitempty"`
 	// Strategy is how a release moves traffic to a new version.
 	// +optional
 	Strategy Strategy `json:"strategy,omitempty"`
