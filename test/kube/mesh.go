@@ -14,12 +14,14 @@ import (
 // Injected is the label of a namespace whose pods join the mesh.
 const Injected = "weft.dev/inject=enabled"
 
-// Mesh has weft in the cluster, of the images of this checkout. It stays there for the next test.
+// Mesh has weft in the cluster, of the images of this checkout. It stays there for the next test,
+// and must not end by itself during this one.
 func Mesh(t testing.TB) {
 	t.Helper()
 	if err := installed(); err != nil {
 		t.Fatal(err)
 	}
+	steady(t)
 }
 
 var installed = sync.OnceValue(install)

@@ -21,4 +21,11 @@ done
 
 nice go -C "$MODULE" test -c -o "$OUT/conformance.test" .
 cd "$MODULE"
-exec "$MODULE/../node/run.sh" "$OUT/conformance.test" -test.timeout 40m -test.v -weft-version "$(git -C "$MODULE" describe --always)" ${REPORT:+-report-output "$REPORT"} "$@"
+restarts() { # of weft's containers, a line for each pod
+  "$MODULE/../node/run.sh" kubectl get pods -n weft-system \
+    -o 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\n"}{end}'
+}
+before=$(restarts)
+"$MODULE/../node/run.sh" "$OUT/conformance.test" -test.timeout 40m -test.v -weft-version "$(git -C "$MODULE" describe --always)" ${REPORT:+-report-output "$REPORT"} "$@"
+after=$(restarts)
+[ "$before" = "$after" ] || die "weft ended by itself during the suite; pods and restarts before: $before, after: $after"
