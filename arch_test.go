@@ -88,12 +88,13 @@ var fences = map[string][]string{
 	"k8s.io/apiserver":                       {"store/serve"},
 	"k8s.io/apiextensions-apiserver":         {"store/serve", "source/folder"}, // see docs/design/0005-folder.md
 	"github.com/fsnotify/fsnotify":           {"source/folder"},
-	"github.com/google/go-jsonnet":           {"source/folder"},
+	"github.com/google/go-jsonnet":           {"source/folder", "release/bake"}, // see docs/design/0015-bake.md
 	"github.com/google/cel-go":               {"release/expr"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "install/cluster", "release/provider/kubernetes", "cmd/*", "test/*"},
 	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "xds", "agent/*", "test/*"},
-	"helm.sh/helm":                           {"install/chart"},
+	"helm.sh/helm":                           {"install/chart", "release/bake"}, // see docs/design/0015-bake.md
+	"sigs.k8s.io/kustomize":                  {"release/bake"},
 	"github.com/google/nftables":             {"install/redirect"},
 	"github.com/mdlayher/netlink":            {"install/redirect"},
 	"github.com/spf13/cobra":                 {"cmd/*"},

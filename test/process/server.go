@@ -28,7 +28,7 @@ const (
 // Build makes binaries from packages, which are named relative to the test's folder.
 func Build(sources map[string]string) error {
 	for binary, source := range sources {
-		if out, err := exec.Command("go", "build", "-o", binary, source).CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-tags", "kustomize_disable_go_plugin_support", "-o", binary, source).CombinedOutput(); err != nil {
 			return fmt.Errorf("go build %s: %w\n%s", source, err, out)
 		}
 	}

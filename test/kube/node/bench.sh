@@ -5,7 +5,7 @@ set -euo pipefail
 out=$STATE/bench
 mkdir -p "$out"
 cd "$ROOT"
-CGO_ENABLED=0 nice go build -trimpath -o "$out/" ./cmd/weft ./test/kube/scale
+CGO_ENABLED=0 nice go build -tags kustomize_disable_go_plugin_support -trimpath -o "$out/" ./cmd/weft ./test/kube/scale
 "$HERE/build.sh" kwok
 kubectl apply --server-side -f "$ROOT/api/crds" >/dev/null
 kubectl create namespace weft-system --dry-run=client -o yaml | kubectl apply -f - >/dev/null

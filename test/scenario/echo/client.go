@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -11,8 +10,6 @@ import (
 	"net/url"
 	"os"
 	"time"
-
-	"golang.org/x/net/http2"
 )
 
 // clients are the ways to call, by the scheme of the URL:
@@ -23,9 +20,13 @@ import (
 var clients = map[string]*http.Client{
 	"http":    client(&http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 100}),
 	"connect": client(&http.Transport{DialContext: tunnel, DisableKeepAlives: true}),
-	"grpc": client(&http2.Transport{AllowHTTP: true, DialTLSContext: func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-		return tunnel(ctx, network, address)
-	}}),
+	"grpc":    client(&http.Transport{DialContext: tunnel, Protocols: onlyHTTP2()}),
+}
+
+func onlyHTTP2() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 func client(by http.RoundTripper) *http.Client {

@@ -19,9 +19,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c"
 )
 
 // Call is what /_call is asked.
@@ -53,7 +50,10 @@ func main() {
 	mux.HandleFunc("POST /_call", e.call)
 	mux.HandleFunc("GET /_received", e.counts)
 	mux.HandleFunc("/", e.answer)
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), h2c.NewHandler(mux, &http2.Server{})))
+	server := http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: mux, Protocols: new(http.Protocols)}
+	server.Protocols.SetHTTP1(true)
+	server.Protocols.SetUnencryptedHTTP2(true)
+	log.Fatal(server.ListenAndServe())
 }
 
 func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
