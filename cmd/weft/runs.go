@@ -44,9 +44,10 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 		Pipelines: store.For[v1alpha1.Pipeline](client, api.Pipeline).Get,
 		With:      with,
 		Worlds: map[string]runner.World{
-			"release": children.Releases{All: store.For[v1alpha1.Release](client, api.Release)},
-			"run":     children.Runs{All: runs, Decisions: decisions},
-			"http":    hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
+			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release)},
+			"run":       children.Runs{All: runs, Decisions: decisions},
+			"instances": newInstances(client),
+			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
 		},
 		Leading: m.front.leading,
 		Now:     time.Now,

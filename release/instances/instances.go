@@ -9,6 +9,11 @@ package instances
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"weft.dev/api/v1alpha1"
 )
@@ -47,11 +52,16 @@ const (
 	Delete Verb = "delete"
 )
 
+// Verbs are all there are.
+var Verbs = []Verb{Deploy, Scale, Restart, Settle, Delete}
+
 // Action changes one version. Doing it again, also after a later one for the same
-// version by another process, does nothing twice.
+// version and by another process, does nothing twice.
 type Action struct {
-	ID      string `json:"id"`
-	Seq     int64  `json:"seq"` // rises with each action for the application; an action with a lower one than was done changes nothing
+	ID string `json:"id"` // unique for ever
+	// Seq is of Seq: an action with a lower one than was done for the version, or for the object that
+	// the version shares with others, changes nothing. Of a version that was deleted nothing is remembered.
+	Seq     int64  `json:"seq"`
 	Verb    Verb   `json:"verb"`
 	Target  Target `json:"target"`
 	Version string `json:"version"`
@@ -62,6 +72,38 @@ type Action struct {
 	// Manifests of deploy: YAML documents, the version's own objects. None: what runs, with another image.
 	Manifests []byte `json:"manifests,omitempty"`
 }
+
+// Check says what is wrong with an action, whoever runs the application.
+func (a Action) Check() error {
+	switch {
+	case !slices.Contains(Verbs, a.Verb):
+		return fmt.Errorf("%w: nobody knows how to %q a version: give one of %q", ErrRefused, a.Verb, Verbs)
+	case len(validation.IsValidLabelValue(a.Version)) > 0 || a.Version == "":
+		return fmt.Errorf("%w: version %q of %s: give at most 63 letters, digits, '-', '_' and '.'", ErrRefused, a.Version, a.Target.Application)
+	case a.Replicas < 0:
+		return fmt.Errorf("%w: %d replicas of %s %s: give 0 or more", ErrRefused, a.Replicas, a.Target.Application, a.Version)
+	}
+	return nil
+}
+
+// Missing is the error for an action on a version that there is not.
+func (a Action) Missing() error {
+	return fmt.Errorf("%w: there is no version %s of %s to %s: deploy it first", ErrRefused, a.Version, a.Target.Application, a.Verb)
+}
+
+// Seq is the number of an action by when it was decided: the time that was stored
+// before the action was done, and so is the same after a crash.
+func Seq(decided time.Time) int64 { return decided.UnixMicro() }
+
+// Fence is the last action that was done. A provider keeps it with what it changed,
+// so that it holds for whoever acts next.
+type Fence struct {
+	Seq int64  `json:"seq"`
+	ID  string `json:"id"`
+}
+
+// Passed reports whether an action has nothing to change any more: it was done, or a later one was.
+func (f Fence) Passed(a Action) bool { return a.ID == f.ID || a.Seq < f.Seq }
 
 // Provider starts and stops instances.
 type Provider interface {

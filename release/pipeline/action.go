@@ -82,7 +82,7 @@ func (m *machine) act(s *v1alpha1.Stage, a *Action) bool {
 	case !slices.Contains(m.Lost, open.ID):
 		return false
 	case a != nil && a.Kind == open.Kind && open.Safe:
-		m.give(s, open.ID, a)
+		m.give(s, a)
 	default:
 		m.unknown(s.Name, open)
 	}
@@ -96,10 +96,12 @@ func (m *machine) intend(s *v1alpha1.Stage, a *Action) bool {
 	st := m.state.Stages[s.Name]
 	id := fmt.Sprintf("%s/%s/%d/%d", m.Run.UID, s.Name, st.Attempt, st.Acts+1)
 	m.ofStage(s.Name, Event{Kind: ActionIntended, Action: id, Data: data(actionIntended{a.Kind, a.Safe})})
-	m.give(s, id, a)
+	m.give(s, a)
 	return true
 }
 
-func (m *machine) give(s *v1alpha1.Stage, id string, a *Action) {
-	m.step.Actions = append(m.step.Actions, Action{ID: id, Stage: s.Name, Kind: a.Kind, Safe: a.Safe, Data: a.Data})
+// give gives the stage's open action to be done.
+func (m *machine) give(s *v1alpha1.Stage, a *Action) {
+	open := m.state.Stages[s.Name].Open
+	m.step.Actions = append(m.step.Actions, Action{ID: open.ID, Stage: s.Name, Kind: a.Kind, Safe: a.Safe, At: open.At, Data: a.Data})
 }

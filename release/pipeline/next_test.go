@@ -356,9 +356,9 @@ func TestActions(t *testing.T) {
 func TestLost(t *testing.T) {
 	p := newPlay(t, stage("a release v2"))
 	p.next()
-	p.in.Lost = []string{"u/a/1/1"}
+	p.in.Lost, p.in.Now = []string{"u/a/1/1"}, noon.Add(time.Second)
 	s := p.next()
-	if len(s.Events) != 0 || len(s.Actions) != 1 || s.Actions[0].ID != "u/a/1/1" || s.Actions[0].Data == nil {
+	if len(s.Events) != 0 || len(s.Actions) != 1 || s.Actions[0].ID != "u/a/1/1" || s.Actions[0].Data == nil || !s.Actions[0].At.Equal(noon) {
 		t.Fatalf("%+v", s)
 	}
 	over := *p

@@ -170,7 +170,7 @@ func (st StageState) act(e Event) (StageState, bool) {
 		if st.Open.pending() || json.Unmarshal(e.Data, &d) != nil {
 			return st, false
 		}
-		st.Acts, st.Open = st.Acts+1, &Open{ID: e.Action, Kind: d.Kind, Safe: d.Safe}
+		st.Acts, st.Open = st.Acts+1, &Open{ID: e.Action, Kind: d.Kind, Safe: d.Safe, At: e.At}
 		return st, true
 	}
 	if st.Open == nil || st.Open.ID != e.Action || st.Open.Result != nil {

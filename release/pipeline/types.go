@@ -105,11 +105,12 @@ type Ending struct {
 
 // Open is the last action of a stage's attempt, until the stage ends.
 type Open struct {
-	ID      string  `json:"id"`
-	Kind    string  `json:"kind"`
-	Safe    bool    `json:"safe,omitempty"`
-	Result  *Result `json:"result,omitempty"` // nil: not known yet
-	Unknown bool    `json:"unknown,omitempty"`
+	ID      string    `json:"id"`
+	Kind    string    `json:"kind"`
+	Safe    bool      `json:"safe,omitempty"`
+	At      time.Time `json:"at,omitzero"`      // it was decided
+	Result  *Result   `json:"result,omitempty"` // nil: not known yet
+	Unknown bool      `json:"unknown,omitempty"`
 }
 
 // Run is what holds for a run from its beginning.
@@ -154,6 +155,7 @@ type Action struct {
 	Stage string
 	// Safe: doing it again does nothing twice, and tells the same result.
 	Safe bool
+	At   time.Time       // it was decided; the same after a crash
 	Data json.RawMessage // made anew at each step, not stored
 }
 

@@ -1,0 +1,117 @@
+package places
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/instances"
+	"weft.dev/release/pipeline"
+)
+
+// maxManifests bounds what a version's manifests unpack to, bytes.
+const maxManifests = 16 << 20
+
+// Blobs are the stored ones, as store.Resource is.
+type Blobs interface {
+	Get(ctx context.Context, namespace, name string) (*v1alpha1.Blob, error)
+}
+
+// World is a runner's World for "instances": instances.See, and the kinds of the verbs.
+type World struct {
+	Places Places
+	Blobs  Blobs
+}
+
+// Observe finds the versions of an application.
+func (w World) Observe(ctx context.Context, namespace string, l pipeline.Look) (pipeline.Fact, error) {
+	var q instances.Question
+	if err := json.Unmarshal(l.Data, &q); err != nil {
+		return pipeline.Fact{}, fmt.Errorf("%s: %w", l.Kind, err)
+	}
+	t, err := w.Places.complete(ctx, instances.Target{Namespace: namespace, Application: q.Application})
+	if err != nil {
+		return pipeline.Fact{}, err
+	}
+	at, err := w.Places.of(t)
+	if err != nil {
+		return pipeline.Fact{}, err
+	}
+	seen, err := at.Observe(ctx, t)
+	if err != nil {
+		return pipeline.Fact{}, err
+	}
+	data, err := json.Marshal(seen)
+	return pipeline.Fact{Data: data}, err
+}
+
+// Do has a version changed.
+func (w World) Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error) {
+	action, err := w.action(ctx, namespace, a)
+	if err == nil {
+		err = w.Places.Do(ctx, action)
+	}
+	if errors.Is(err, instances.ErrRefused) {
+		return pipeline.Result{ID: a.ID, Text: err.Error()}, nil
+	}
+	return pipeline.Result{ID: a.ID, OK: err == nil, Text: fmt.Sprintf("%s %s of %s", action.Verb, action.Version, action.Target.Application)}, err
+}
+
+// action is what a run wants done, as its provider is told.
+func (w World) action(ctx context.Context, namespace string, a pipeline.Action) (instances.Action, error) {
+	var work instances.Work
+	if err := json.Unmarshal(a.Data, &work); err != nil {
+		return instances.Action{}, fmt.Errorf("%w: %s: %w", instances.ErrRefused, a.Kind, err)
+	}
+	manifests, err := w.manifests(ctx, namespace, work)
+	return instances.Action{
+		ID: a.ID, Seq: instances.Seq(a.At), Verb: verb(a.Kind),
+		Target:  instances.Target{Namespace: namespace, Application: work.Application},
+		Version: work.Version, Replicas: work.Replicas, Image: work.Image, Manifests: manifests,
+	}, err
+}
+
+// verb is that of a kind of action; one that nobody knows is refused by Check.
+func verb(kind string) instances.Verb {
+	for _, v := range instances.Verbs {
+		if v.Kind() == kind {
+			return v
+		}
+	}
+	return instances.Verb(kind)
+}
+
+// manifests are those of work, with what its Blobs have.
+func (w World) manifests(ctx context.Context, namespace string, work instances.Work) ([]byte, error) {
+	all, names := []byte(work.Manifests), slices.Clone(work.Blobs)
+	for i := 0; i < len(names); i++ {
+		blob, err := w.Blobs.Get(ctx, namespace, names[i])
+		if err != nil {
+			return nil, fmt.Errorf("manifests of %s %s: Blob %s: %w", work.Application, work.Version, names[i], err)
+		}
+		part, err := unpacked(blob, maxManifests-len(all))
+		if err != nil {
+			return nil, fmt.Errorf("%w: manifests of %s %s: Blob %s: %w", instances.ErrRefused, work.Application, work.Version, names[i], err)
+		}
+		all, names = append(all, part...), slices.Insert(names, i+1, blob.Spec.Parts...)
+	}
+	return all, nil
+}
+
+func unpacked(b *v1alpha1.Blob, limit int) ([]byte, error) {
+	in, err := gzip.NewReader(bytes.NewReader(b.Spec.Data))
+	if err != nil {
+		return nil, err
+	}
+	plain, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	if err == nil && len(plain) > limit {
+		err = fmt.Errorf("with it they have more than %d bytes", maxManifests)
+	}
+	return plain, err
+}
