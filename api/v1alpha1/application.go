@@ -44,6 +44,12 @@ type ApplicationSpec struct {
 	// Strategy is how a release moves traffic to a new version.
 	// +optional
 	Strategy Strategy `json:"strategy,omitempty"`
+	// Notify are those who are told of its releases.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=20
+	Notify []Notification `json:"notify,omitempty"`
 }
 
 // Strategy is how traffic moves from the serving version to a new one.

@@ -53,6 +53,12 @@ type PipelineSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Locked string `json:"locked,omitempty"`
+	// Notify are those who are told of its runs.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=20
+	Notify []Notification `json:"notify,omitempty"`
 	// Imported is what an importer could not express, untouched, so that an export gives it back.
 	// +optional
 	// +kubebuilder:pruning:PreserveUnknownFields

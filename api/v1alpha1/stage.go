@@ -11,7 +11,7 @@ import (
 // Stage is one node of a pipeline: exactly one of its kinds is set. Text of a
 // kind may have expressions, ${...}, in CEL.
 //
-// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;unsupported
+// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;unsupported
 type Stage struct {
 	// Name within the pipeline.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`
@@ -56,6 +56,8 @@ type Stage struct {
 	Release *ReleaseStage `json:"release,omitempty"`
 	// +optional
 	Analysis *AnalysisStage `json:"analysis,omitempty"`
+	// +optional
+	Notify *NotifyStage `json:"notify,omitempty"`
 	// +optional
 	Unsupported *UnsupportedStage `json:"unsupported,omitempty"`
 }

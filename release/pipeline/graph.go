@@ -1,32 +1,23 @@
 package pipeline
 
 import (
+	"reflect"
 	"slices"
+	"strings"
 
 	"weft.dev/api/v1alpha1"
 )
 
-// KindOf is the stage's kind, by its JSON name, and that kind's field. A stage without one has "".
+// KindOf is the stage's kind, by its JSON name, and that kind's field: the one of a type named after stages that is
+// set. A stage without one has "".
 func KindOf(s *v1alpha1.Stage) (kind string, config any) {
-	switch {
-	case s.Wait != nil:
-		return "wait", s.Wait
-	case s.Judgment != nil:
-		return "judgment", s.Judgment
-	case s.Check != nil:
-		return "check", s.Check
-	case s.Variables != nil:
-		return "variables", s.Variables
-	case s.Webhook != nil:
-		return "webhook", s.Webhook
-	case s.Pipeline != nil:
-		return "pipeline", s.Pipeline
-	case s.Release != nil:
-		return "release", s.Release
-	case s.Analysis != nil:
-		return "analysis", s.Analysis
-	case s.Unsupported != nil:
-		return "unsupported", s.Unsupported
+	all := reflect.ValueOf(s).Elem()
+	for i := range all.NumField() {
+		field, value := all.Type().Field(i), all.Field(i)
+		if value.Kind() == reflect.Pointer && !value.IsNil() && strings.HasSuffix(field.Type.Elem().Name(), "Stage") {
+			kind, _, _ = strings.Cut(field.Tag.Get("json"), ",")
+			return kind, value.Interface()
+		}
 	}
 	return "", nil
 }

@@ -20,6 +20,7 @@ const (
 	SeeRun        = "run/get"        // data: Child; finds RunSeen
 	Call          = "http/call"      // data: HTTPCall; results in HTTPAnswer
 	SeeHTTP       = "http/get"       // data: HTTPCall, whose method is ignored; finds HTTPAnswer
+	Notify        = "notify/send"    // data: NotifyWork; doing it again tells people twice
 )
 
 // Child names an object that a stage made, in the run's namespace.
@@ -74,6 +75,14 @@ type HTTPAnswer struct {
 	// Body is the parsed answer; text that is no JSON is a JSON string. That of a call, which is stored,
 	// is a string that is cut where it is longer than fits into MaxData.
 	Body json.RawMessage `json:"body,omitempty"`
+}
+
+// NotifyWork is something to tell people.
+type NotifyWork struct {
+	Pipeline string   `json:"pipeline"` // whose notifications they are
+	To       []string `json:"to,omitempty"`
+	Title    string   `json:"title"`
+	Text     string   `json:"text"`
 }
 
 // maxChild leaves room for what others append to a name of 63.

@@ -23,6 +23,7 @@ func All() map[string]pipeline.Stage {
 		"webhook":     webhook{},
 		"pipeline":    call{},
 		"release":     shift{},
+		"notify":      tell{},
 		"unsupported": unsupported{},
 	}
 }

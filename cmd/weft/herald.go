@@ -1,0 +1,28 @@
+package main
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/herald"
+	"weft.dev/store"
+)
+
+// newHerald tells people what becomes of runs and releases: one of the leader's duties.
+func (m *mesh) newHerald(client *store.Client, flags serveFlags) *herald.Herald {
+	h := herald.New(herald.Options{
+		Runs:         store.For[v1alpha1.PipelineRun](client, api.PipelineRun),
+		Releases:     store.For[v1alpha1.Release](client, api.Release),
+		Pipelines:    store.For[v1alpha1.Pipeline](client, api.Pipeline),
+		Applications: store.For[v1alpha1.Application](client, api.Application),
+		Secrets:      store.For[corev1.Secret](client, api.Secret),
+		Connect:      flags.guard().DialContext,
+		Now:          time.Now,
+		Log:          m.log,
+	})
+	m.more = append(m.more, h.Run)
+	return h
+}
