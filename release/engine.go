@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/instances"
 	"weft.dev/release/loop"
 )
 
@@ -24,14 +25,16 @@ type Objects[T any] interface {
 	Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error
 }
 
-// Options of an engine; all are required.
+// Options of an engine; all but Instances are required.
 type Options struct {
 	Releases     Objects[v1alpha1.Release]
 	Applications Objects[v1alpha1.Application]
 	Strategies   map[v1alpha1.StrategyType]Strategy
 	Provider     Provider
-	Now          func() time.Time
-	Log          *slog.Logger
+	// Instances starts and stops versions; nil: releases move traffic alone.
+	Instances instances.Provider
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 const (

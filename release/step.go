@@ -29,6 +29,7 @@ type run struct {
 	resourceVersion string
 	saved           time.Time
 	refused         string
+	answer          Answer
 }
 
 // step takes one release one decision further, and returns when to look again;
@@ -74,10 +75,11 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if err != nil {
 		return time.Time{}, r.wrap("observe "+c.Service, err)
 	}
+	r.look(ctx, c, &facts)
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,
-		Abort: abort, Promote: rel.Spec.Promote, Refused: r.refused,
+		Abort: abort, Promote: rel.Spec.Promote, Refused: r.refused, Answer: r.answer,
 	})
 	rel, err = r.save(ctx, rel, rec.Config, out, now)
 	if err != nil {
@@ -86,6 +88,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if Final(out.Phase) {
 		return time.Time{}, r.finish(ctx, rel)
 	}
+	r.work(ctx, out.Work)
 	return out.Wake, r.act(ctx, out.Action)
 }
 
@@ -147,7 +150,8 @@ func (r *run) save(ctx context.Context, rel *v1alpha1.Release, c Config, out Out
 	for _, event := range out.Events {
 		addEvent(s, now, event)
 	}
-	decided := out.Phase != rel.Status.Phase || len(out.Events) > 0 || out.Action != nil && !recorded(rel, out.Action.ID())
+	decided := out.Phase != rel.Status.Phase || len(out.Events) > 0 ||
+		out.Action != nil && !recorded(rel, out.Action.ID()) || out.Work != nil && !recorded(rel, out.Work.ID)
 	if !decided && now.Sub(r.saved) < saveEvery {
 		r.evidence, r.resourceVersion = out.State, rel.ResourceVersion
 		return rel, nil

@@ -37,7 +37,7 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 	if ahead != "" {
 		return nil, r.pending(ctx, rel, fmt.Sprintf("waiting for release %s of %s to end", ahead, rel.Spec.Application))
 	}
-	raw, err := json.Marshal(record{Config: config(rel, app)})
+	raw, err := json.Marshal(record{Config: r.config(rel, app)})
 	if err != nil {
 		return nil, r.wrap("record", err)
 	}
@@ -117,10 +117,13 @@ func (r *run) pending(ctx context.Context, rel *v1alpha1.Release, why string) er
 }
 
 // config fixes what the release was asked to do.
-func config(rel *v1alpha1.Release, app *v1alpha1.Application) Config {
+func (r *run) config(rel *v1alpha1.Release, app *v1alpha1.Application) Config {
 	c := Config{
 		ID: string(rel.UID), Namespace: rel.Namespace, Application: app.Name, Service: cmp.Or(app.Spec.Service, app.Name),
 		Version: rel.Spec.Version, Serving: app.Status.Version, Strategy: app.Spec.Strategy,
+	}
+	if r.Instances != nil {
+		c.Runs = app.Spec.Runs
 	}
 	if rel.Spec.Strategy != nil {
 		c.Strategy = *rel.Spec.Strategy

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/instances"
 )
 
 // Config is what a release was asked to do. It is fixed when the release
@@ -23,6 +24,8 @@ type Config struct {
 	// Serving is the version that the last completed release left in service; empty if none did.
 	Serving  string            `json:"serving,omitempty"`
 	Strategy v1alpha1.Strategy `json:"strategy"`
+	// Runs is where the application's instances are; nil: they are not weft's to start and stop.
+	Runs *v1alpha1.Runs `json:"runs,omitempty"`
 }
 
 // target is what a provider looks at for this release.
@@ -32,6 +35,11 @@ func (c Config) target() Target {
 		t.SlowerThan = limit.Duration
 	}
 	return t
+}
+
+// Place is where the application's instances are.
+func (c Config) Place() instances.Target {
+	return instances.Target{Namespace: c.Namespace, Application: c.Application, Runs: c.Runs}
 }
 
 // Input is everything that a strategy decides from.
@@ -46,6 +54,16 @@ type Input struct {
 	Promote bool
 	// Refused is why the provider refused the last action for good (ErrChanged).
 	Refused string
+	// Answer to the last work on instances.
+	Answer Answer
+}
+
+// Answer is what the provider of instances said to an action.
+type Answer struct {
+	ID  string // of the action; empty: none was done by this process
+	Err string // empty: it was taken
+	// Refused: it will never be taken (instances.ErrRefused).
+	Refused bool
 }
 
 // Outcome is what a strategy decides.
@@ -56,9 +74,11 @@ type Outcome struct {
 	State  json.RawMessage
 	// Action to do once State is stored; nil: none. It is returned again until Facts show that it was done.
 	Action *Action
+	// Work on instances, in the same way, until an Answer to it; never beside an Action.
+	Work   *instances.Action
 	Wake   time.Time // look again then; ignored when Phase is final
 	Why    string    // the state in one sentence
-	Events []Event   // what is worth keeping; a new Action has one with its id
+	Events []Event   // what is worth keeping; a new Action or Work has one with its id
 }
 
 // Event is one line of a release's record.
@@ -67,7 +87,7 @@ type Event struct {
 	Text   string
 }
 
-// Strategy decides how traffic moves. Next is pure.
+// Strategy decides how traffic moves, and what runs for it. Next is pure.
 type Strategy interface{ Next(Input) Outcome }
 
 // Final reports whether a release in this phase has ended.
@@ -77,8 +97,12 @@ func Final(p v1alpha1.ReleasePhase) bool {
 
 // Facts is what a provider sees of one service now.
 type Facts struct {
-	// Healthy instances by version.
+	// Healthy instances by version, as the mesh sees them.
 	Healthy map[string]int
+	// Instances by version, as their provider sees them; nil: Config.Runs is, or they could not be seen.
+	Instances map[string]instances.Seen
+	// Unseen is why they could not be.
+	Unseen string
 	// Split as it stands; nil: nobody splits the service's traffic.
 	Split *Split
 	// Applied says how far Split has reached the proxies.
@@ -136,7 +160,7 @@ func (c Counts) Restarted(o Counts) bool {
 	return c.Requests < o.Requests || c.Retries < o.Retries || c.Errors < o.Errors || c.Timed < o.Timed || c.Slow < o.Slow
 }
 
-// Action sets the shares of a service. It is the only thing that a release does.
+// Action sets the shares of a service.
 type Action struct {
 	Release     string // Config.ID
 	Seq         int    // 1, 2, ... within the release
@@ -177,7 +201,7 @@ type Target struct {
 	SlowerThan time.Duration
 }
 
-// Provider is the only part that acts.
+// Provider is the only part that acts on traffic.
 type Provider interface {
 	Observe(ctx context.Context, t Target) (Facts, error)
 	// Do is safe to repeat, also by a process that believes it still leads: an action that was done, or

@@ -52,57 +52,6 @@ type ApplicationSpec struct {
 	Notify []Notification `json:"notify,omitempty"`
 }
 
-// Strategy is how traffic moves from the serving version to a new one.
-type Strategy struct {
-	// Type is canary (small share first, judged by its traffic) or blueGreen (all at once, the
-	// old version kept ready).
-	// +optional
-	// +kubebuilder:default=canary
-	// +kubebuilder:validation:Enum=canary;blueGreen
-	Type StrategyType `json:"type,omitempty"`
-	// Steps are the canary's shares in percent, ascending. Default: 5, 25, 50, 100.
-	// +optional
-	// +kubebuilder:validation:MaxItems=20
-	Steps []int32 `json:"steps,omitempty"`
-	// Analysis bounds what the new version may do worse than the serving one.
-	// +optional
-	Analysis Analysis `json:"analysis,omitempty"`
-}
-
-// StrategyType names a strategy.
-type StrategyType string
-
-const (
-	Canary    StrategyType = "canary"
-	BlueGreen StrategyType = "blueGreen"
-)
-
-// Analysis says when traffic shows that a version is worse, good enough, or
-// that nothing can be said.
-type Analysis struct {
-	// MaxErrorIncrease is the error rate, in percentage points over the serving version, that
-	// still passes, e.g. "1.5". Default: "0.5".
-	// +optional
-	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,4})?$`
-	MaxErrorIncrease string `json:"maxErrorIncrease,omitempty"`
-	// SlowerThan is the time beyond which an answer is slow, e.g. 500ms; at most 10s. The proxies count in
-	// buckets, so up to a third more may pass as fast. Default: latency does not count.
-	// +optional
-	SlowerThan *metav1.Duration `json:"slowerThan,omitempty"`
-	// MaxSlowIncrease is the share of slow answers, in percentage points over the serving version, that
-	// still passes, e.g. "2". Default: "1".
-	// +optional
-	// +kubebuilder:validation:Pattern=`^[0-9]{1,2}(\.[0-9]{1,4})?$`
-	MaxSlowIncrease string `json:"maxSlowIncrease,omitempty"`
-	// Confidence that a verdict needs, e.g. "0.999"; at least 0.5. Default: "0.99".
-	// +optional
-	// +kubebuilder:validation:Pattern=`^0\.[0-9]{1,6}$`
-	Confidence string `json:"confidence,omitempty"`
-	// Deadline after which a step without a verdict is inconclusive and waits for a person. Default: 10m.
-	// +optional
-	Deadline *metav1.Duration `json:"deadline,omitempty"`
-}
-
 // ApplicationStatus is what the application serves now.
 type ApplicationStatus struct {
 	// Version that serves, by the last completed release.

@@ -1417,6 +1417,16 @@ func (in *Strategy) DeepCopyInto(out *Strategy) {
 		*out = make([]int32, len(*in))
 		copy(*out, *in)
 	}
+	if in.Floor != nil {
+		in, out := &in.Floor, &out.Floor
+		*out = new(int32)
+		**out = **in
+	}
+	if in.KeepFor != nil {
+		in, out := &in.KeepFor, &out.KeepFor
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	in.Analysis.DeepCopyInto(&out.Analysis)
 }
 

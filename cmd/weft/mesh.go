@@ -176,15 +176,19 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		Releases:     store.For[v1alpha1.Release](client, api.Release),
 		Applications: store.For[v1alpha1.Application](client, api.Application),
 		Strategies: map[v1alpha1.StrategyType]release.Strategy{
-			v1alpha1.Canary:    strategy.Canary(errors),
-			v1alpha1.BlueGreen: strategy.BlueGreen(errors),
+			v1alpha1.Canary:     strategy.Canary(errors),
+			v1alpha1.BlueGreen:  strategy.BlueGreen(errors),
+			v1alpha1.Rolling:    strategy.Rolling(errors),
+			v1alpha1.Highlander: strategy.Highlander(errors),
+			v1alpha1.Recreate:   strategy.Recreate(errors),
 		},
 		Provider: provider.New(
 			store.For[v1alpha1.TrafficSplit](client, api.TrafficSplit),
 			store.For[v1alpha1.Workload](client, api.Workload),
 			known),
-		Now: time.Now,
-		Log: m.log,
+		Instances: newPlaces(client),
+		Now:       time.Now,
+		Log:       m.log,
 	})
 }
 

@@ -61,7 +61,7 @@ With --wait: exit code 0 when the release has succeeded, 2 when it was rolled ba
 			return follow(c.Context(), releases, made.Name, c.OutOrStdout())
 		},
 	}
-	c.Flags().StringVar(&strategy, "strategy", "", "canary or blueGreen, for this release alone")
+	c.Flags().StringVar(&strategy, "strategy", "", "canary, blueGreen, rolling, highlander or recreate, for this release alone")
 	c.Flags().BoolVar(&wait, "wait", false, "print what happens until the release ends")
 	return c
 }

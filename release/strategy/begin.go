@@ -17,18 +17,23 @@ func (r *run) begin() release.Outcome {
 		r.m.Since = r.Now
 	}
 	version, healthy := r.Config.Version, r.Facts.Healthy
+	_, there := r.Facts.Instances[version] // it can be started
+	there = there || healthy[version] > 0 && (!r.crewed() || r.Facts.Instances != nil)
 	switch {
 	case r.Abort != "":
 		return r.end(v1alpha1.ReleaseRolledBack, r.Abort+", before it got any traffic")
-	case healthy[version] == 0 && r.Now.Sub(r.m.Since) >= r.limits.deadline:
-		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("no healthy workload of %s %s appeared within %s (%s); no traffic was moved",
-			r.Config.Application, version, r.limits.deadline, r.census()))
-	case healthy[version] == 0:
-		return r.stay(v1alpha1.ReleasePending, look, fmt.Sprintf("waiting for a healthy workload of %s %s (%s)", r.Config.Application, version, r.census()))
+	case !there && r.Now.Sub(r.m.Since) >= r.limits.deadline:
+		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("no healthy workload of %s %s appeared within %s (%s)%s; no traffic was moved",
+			r.Config.Application, version, r.limits.deadline, r.census(), r.trouble(version)))
+	case !there:
+		return r.stay(v1alpha1.ReleasePending, look, fmt.Sprintf("waiting for a healthy workload of %s %s (%s)%s", r.Config.Application, version, r.census(), r.trouble(version)))
 	}
 	from, problem := r.serving()
 	if problem != "" {
 		return r.end(v1alpha1.ReleaseFailed, problem)
+	}
+	if err := r.knows(from); err != nil {
+		return r.end(v1alpha1.ReleaseFailed, err.Error())
 	}
 	r.m.Before = r.Facts.Split
 	if from == version {
@@ -37,7 +42,11 @@ func (r *run) begin() release.Outcome {
 		}
 		from = ""
 	}
-	r.m.From, r.m.Capacity, r.m.Others = from, healthy[from], r.others(from)
+	r.m.From, r.m.Capacity, r.m.Had, r.m.Others = from, r.crew(from), r.crew(version), r.others(from)
+	if from == "" && healthy[version] == 0 {
+		r.grow(version, 1)
+		return r.stay(v1alpha1.ReleasePending, look, fmt.Sprintf("%s starts%s", version, r.trouble(version)))
+	}
 	if from == "" {
 		r.m.Stage = len(r.shares()) - 1
 		return r.write(100, fmt.Sprintf("%s gets all traffic of %s: nothing was in service before", version, r.Config.Service))

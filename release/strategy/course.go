@@ -2,7 +2,6 @@ package strategy
 
 import (
 	"fmt"
-	"time"
 
 	"weft.dev/release"
 )
@@ -13,24 +12,55 @@ type course interface {
 	shares(release.Config) []int32
 	// gate says whether the run may leave its stage, whose share every proxy has applied.
 	gate(*run) release.Verdict
+	manner() manner
 }
 
-// Canary gives the new version small shares first. Early steps need enough requests
-// that a bad version would have shown; the last one before 100% needs proof that it is not worse.
-func Canary(j release.Judge) release.Strategy { return walker{canary{}, j} }
+// manner is how a strategy treats instances, where weft starts and stops them. All of
+// them have the new version's instances ready before it gets the share that needs them.
+type manner struct {
+	stepped bool // strategy.steps are its shares
+	needs   bool // without spec.runs it would be another strategy
+	keeps   bool // the old version stays for strategy.keepFor after the new one got everything
+	follows bool // the old version has no more instances than its share needs
+	yields  bool // the old version ends before the new one starts
+	deletes bool // the old version is deleted in the end; otherwise it can be started again
+}
 
-// BlueGreen gives the new version everything at once, when it has as many instances
-// as the old one, and compares it with what the old one did just before.
-func BlueGreen(j release.Judge) release.Strategy { return walker{blueGreen{}, j} }
+// check refuses options that this manner would ignore.
+func (m manner) check(c release.Config) error {
+	s := c.Strategy
+	switch {
+	case m.needs && c.Runs == nil:
+		return fmt.Errorf("strategy.type: %s ends the old version: the Application needs spec.runs, and this server a provider for it", s.Type)
+	case !m.stepped && len(s.Steps) > 0:
+		return fmt.Errorf("strategy.steps: %s has none: leave them out, or take canary or rolling", s.Type)
+	}
+	if !m.keeps || c.Runs == nil {
+		field := ""
+		switch {
+		case s.Floor != nil:
+			field = "floor"
+		case s.KeepFor != nil:
+			field = "keepFor"
+		default:
+			return nil
+		}
+		if !m.keeps {
+			return fmt.Errorf("strategy.%s: %s keeps nothing of the old version: leave it out, or take canary or blueGreen", field, s.Type)
+		}
+		return fmt.Errorf("strategy.%s: the old version is not weft's to end: leave it out, or give the Application spec.runs", field)
+	}
+	if s.Floor != nil && (*s.Floor < 0 || *s.Floor > 100) {
+		return fmt.Errorf("strategy.floor: %d is no percentage", *s.Floor)
+	}
+	return nil
+}
 
-type canary struct{}
-
-var defaultSteps = []int32{5, 25, 50, 100}
-
-func (canary) shares(c release.Config) []int32 {
+// rising is the private address, and then the steps up to all.
+func rising(c release.Config, usual []int32) []int32 {
 	steps := c.Strategy.Steps
 	if len(steps) == 0 {
-		steps = defaultSteps
+		steps = usual
 	}
 	out := append([]int32{0}, steps...)
 	if out[len(out)-1] != 100 {
@@ -39,49 +69,10 @@ func (canary) shares(c release.Config) []int32 {
 	return out
 }
 
-func (c canary) gate(r *run) release.Verdict {
-	shares := r.shares()
-	switch last := len(shares) - 1; r.m.Stage {
-	case 0:
+// atOnce is the gate of who asks no judge.
+func atOnce(r *run) release.Verdict {
+	if r.m.Stage == 0 {
 		return release.Verdict{Kind: release.Pass, Why: r.private()}
-	case last:
-		return release.Verdict{Kind: release.Pass, Why: r.everything()}
-	case last - 1:
-		return r.ask(release.NotWorse)
 	}
-	return r.ask(release.NoHarmSeen)
-}
-
-type blueGreen struct{}
-
-const (
-	// historyRequests and historyTime end, whichever is first, the look at the old version before the switch.
-	historyRequests = 3000
-	historyTime     = 30 * time.Second
-)
-
-func (blueGreen) shares(release.Config) []int32 { return []int32{0, 100} }
-
-func (blueGreen) gate(r *run) release.Verdict {
-	if r.m.Stage == 1 {
-		return r.ask(release.NotWorse)
-	}
-	now := total(r.Facts.Traffic[r.m.From])
-	if r.m.Start == nil || now.Restarted(*r.m.Start) {
-		r.m.Start = &now
-	}
-	before := now.Since(*r.m.Start)
-	r.m.Reference = &before
-	why := fmt.Sprintf("%s: %s answered %d of %d requests badly", r.private(), r.m.From, r.m.Reference.Errors, r.m.Reference.Requests)
-	if r.m.Reference.Requests >= historyRequests || r.Now.Sub(r.m.Since) >= historyTime {
-		return release.Verdict{Kind: release.Pass, Why: why}
-	}
-	return release.Verdict{Kind: release.Continue, Why: why + " so far"}
-}
-
-func total(strata map[string]release.Counts) (sum release.Counts) {
-	for _, c := range strata {
-		sum = sum.Add(c)
-	}
-	return sum
+	return release.Verdict{Kind: release.Pass, Why: r.everything()}
 }

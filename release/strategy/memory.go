@@ -20,13 +20,15 @@ type memory struct {
 	Before *release.Split `json:"before,omitempty"`
 	// Others are further versions that keep their private address.
 	Others []string `json:"others,omitempty"`
-	// Capacity is the instances that From had.
+	// Capacity is the instances that From had, Had those of the new version.
 	Capacity int `json:"capacity,omitempty"`
+	Had      int `json:"had,omitempty"`
 
 	Stage int `json:"stage"` // index of the share
-	// Back is why traffic goes back; Returned: that action is decided.
-	Back     string `json:"back,omitempty"`
-	Returned bool   `json:"returned,omitempty"`
+	// Back is why traffic goes back, BackAt since when; Returned: that action is decided.
+	Back     string    `json:"back,omitempty"`
+	BackAt   time.Time `json:"backAt,omitzero"`
+	Returned bool      `json:"returned,omitempty"`
 
 	// Seq and Weight of the last action; Landed: it was seen in place; Ever: any was.
 	Seq    int   `json:"seq"`
@@ -34,9 +36,10 @@ type memory struct {
 	Landed bool  `json:"landed,omitempty"`
 	Ever   bool  `json:"ever,omitempty"`
 
-	// Since the stage was decided, or the run began; Applied: every proxy has it.
-	Since   time.Time `json:"since,omitzero"`
-	Applied bool      `json:"applied,omitempty"`
+	// Since the stage was decided, or the run began; Applied: every proxy has it, since AppliedAt.
+	Since     time.Time `json:"since,omitzero"`
+	Applied   bool      `json:"applied,omitempty"`
+	AppliedAt time.Time `json:"appliedAt,omitzero"`
 	// Waiting for a person.
 	Waiting bool `json:"waiting,omitempty"`
 
@@ -46,6 +49,14 @@ type memory struct {
 	// Start of the count of what the old version did before a switch, and the count.
 	Start     *release.Counts `json:"start,omitempty"`
 	Reference *release.Counts `json:"reference,omitempty"`
+
+	// Order is the last one to the provider of instances; Settled: it was told which version stays.
+	Order   order `json:"order,omitzero"`
+	Settled bool  `json:"settled,omitempty"`
+	// Kept is when the new version had everything for good, Result why; Leaving: the old one ends, there is no way back.
+	Kept    time.Time `json:"kept,omitzero"`
+	Result  string    `json:"result,omitempty"`
+	Leaving bool      `json:"leaving,omitempty"`
 }
 
 // limits are the analysis' settings as numbers.

@@ -1,9 +1,9 @@
 package strategy
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"weft.dev/api/v1alpha1"
@@ -13,8 +13,8 @@ import (
 const (
 	look  = time.Second            // between looks at traffic and instances
 	quick = 200 * time.Millisecond // while proxies apply a change
-	// maxNames of proxies in a sentence.
-	maxNames = 3
+	// maxInstances of a version.
+	maxInstances = 1_000_000
 )
 
 type walker struct {
@@ -29,6 +29,8 @@ type run struct {
 	limits limits
 	m      memory
 	events []release.Event
+	// pending: the last order to the provider of instances is to be given.
+	pending bool
 }
 
 // Next decides the next step.
@@ -38,9 +40,8 @@ func (w walker) Next(in release.Input) release.Outcome {
 		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("status.state cannot be read (%v): traffic stays as it is; release again", err))
 	}
 	var err error
-	if r.limits, err = readLimits(in.Config.Strategy.Analysis); err == nil {
-		err = checkShares(r.shares())
-	}
+	r.limits, err = readLimits(in.Config.Strategy.Analysis)
+	err = cmp.Or(err, checkShares(r.shares()), r.course.manner().check(in.Config))
 	if err != nil && r.m.Seq == 0 {
 		return r.end(v1alpha1.ReleaseFailed, err.Error())
 	}
@@ -59,6 +60,9 @@ func (r *run) recall() error {
 	if last := len(r.shares()) - 1; m.Stage < 0 || m.Stage > last || m.Weight < 0 || m.Weight > 100 {
 		return fmt.Errorf("stage %d of %d with weight %d", m.Stage, last, m.Weight)
 	}
+	if min(m.Capacity, m.Had) < 0 || max(m.Capacity, m.Had) > maxInstances {
+		return fmt.Errorf("%d instances of %s and %d of %s", m.Capacity, m.From, m.Had, r.Config.Version)
+	}
 	r.m = m
 	return nil
 }
@@ -71,6 +75,8 @@ func (r *run) next() release.Outcome {
 		return r.end(v1alpha1.ReleaseFailed, how+"; it stays as it is now")
 	}
 	switch {
+	case r.m.Leaving:
+		return r.leave(r.m.Result)
 	case r.m.Back == "" && r.Abort != "":
 		return r.back(r.Abort)
 	case r.m.Back != "" && !r.m.Returned:
@@ -79,28 +85,40 @@ func (r *run) next() release.Outcome {
 		return r.act("")
 	}
 	r.m.Landed, r.m.Ever = true, true
+	r.spreads()
 	if r.m.Back != "" {
 		return r.returned()
 	}
 	if r.m.Weight > 0 && r.m.From != "" && r.Facts.Healthy[r.Config.Version] == 0 {
 		return r.back(fmt.Sprintf("%s has no healthy workload any more", r.Config.Version))
 	}
-	return r.pass(r.observe())
+	v := r.observe()
+	if !r.m.Kept.IsZero() && v.Kind != release.Fail {
+		return r.leave(r.m.Result)
+	}
+	return r.pass(v)
+}
+
+// spreads remembers when every proxy had the last action.
+func (r *run) spreads() {
+	applied := r.Facts.Applied
+	if !applied.Done() || r.m.Applied {
+		return
+	}
+	r.m.Applied, r.m.AppliedAt = true, r.Now
+	if r.m.Back == "" {
+		r.note(fmt.Sprintf("%s: applied by %d of %d proxies after %s", r.share(), applied.Proxies, applied.Proxies, r.Now.Sub(r.m.Since).Round(time.Millisecond)))
+	}
 }
 
 // observe asks whether the stage may be left. New answers count from the moment the
 // share is written, so harm is seen also while a proxy hangs; a Pass waits for all of them.
 func (r *run) observe() release.Verdict {
-	applied := r.Facts.Applied
-	if applied.Done() && !r.m.Applied {
-		r.m.Applied = true
-		r.note(fmt.Sprintf("%s: applied by %d of %d proxies after %s", r.share(), applied.Proxies, applied.Proxies, r.Now.Sub(r.m.Since).Round(time.Millisecond)))
-	}
 	v := release.Verdict{Kind: release.Pass, Why: r.everything()}
 	if r.m.From != "" {
 		v = r.course.gate(r)
 	}
-	if v.Kind != release.Fail && !applied.Done() {
+	if v.Kind != release.Fail && !r.Facts.Applied.Done() {
 		return release.Verdict{Kind: release.Continue, Why: r.spread()}
 	}
 	return v
@@ -123,12 +141,19 @@ func (r *run) pass(v release.Verdict) release.Outcome {
 func (r *run) forward(why string) release.Outcome {
 	shares, next := r.shares(), r.m.Stage+1
 	if next == len(shares) {
-		return r.end(v1alpha1.ReleaseSucceeded, why)
+		return r.leave(why)
+	}
+	if lost := r.hopeless(shares[next]); lost != "" {
+		return r.back(lost)
+	}
+	if waits := r.prepare(shares[next]); waits != "" {
+		return r.hold(waits)
 	}
 	version := r.Config.Version
-	have, need := r.Facts.Healthy[version], max(1, (r.m.Capacity*int(shares[next])+99)/100)
+	have, need := r.have(version), r.crewFor(shares[next])
 	if have < need && !(r.m.Waiting && r.Promote && have > 0) {
-		return r.hold(fmt.Sprintf("%d%% needs %d healthy workloads of %s, %d are (%s had %d)", shares[next], need, version, have, r.m.From, r.m.Capacity))
+		return r.hold(fmt.Sprintf("%d%% needs %d healthy workloads of %s, %d are (%s had %d)%s",
+			shares[next], need, version, have, r.m.From, r.m.Capacity, r.trouble(version)))
 	}
 	if r.m.Stage > 0 {
 		r.note(why)
@@ -160,26 +185,16 @@ func (r *run) back(why string) release.Outcome {
 		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("%s; there is no earlier version to go back to, %s keeps the traffic", why, r.Config.Version))
 	}
 	if r.m.Back == "" {
-		r.m.Back = why
+		r.m.Back, r.m.BackAt = why, r.Now
 		r.note("goes back: " + why)
+	}
+	if r.crewed() {
+		return r.retreat()
 	}
 	if r.m.Weight > 0 && r.Facts.Healthy[r.m.From] == 0 {
 		return r.stay(v1alpha1.ReleaseRollingBack, look, fmt.Sprintf("%s, but %s has no healthy workload to go back to: waiting for one", r.m.Back, r.m.From))
 	}
-	r.m.Returned = true
-	return r.write(0, "")
-}
-
-// returned ends the way back when every proxy has applied it. One that has not
-// within the deadline must not stop the next release.
-func (r *run) returned() release.Outcome {
-	switch {
-	case r.Facts.Applied.Done():
-		return r.end(v1alpha1.ReleaseRolledBack, r.m.Back)
-	case r.Now.Sub(r.m.Since) >= r.limits.deadline:
-		return r.end(v1alpha1.ReleaseRolledBack, fmt.Sprintf("%s (after %s: %s)", r.m.Back, r.limits.deadline, r.spread()))
-	}
-	return r.stay(v1alpha1.ReleaseRollingBack, quick, fmt.Sprintf("%s (%s)", r.m.Back, r.spread()))
+	return r.goBack()
 }
 
 // write decides the next action.
@@ -203,6 +218,7 @@ func (r *run) act(text string) release.Outcome {
 	if r.m.Back != "" {
 		phase, why = v1alpha1.ReleaseRollingBack, r.m.Back
 	}
+	r.pending = false // shares first
 	out := r.stay(phase, quick, why)
 	a := r.action()
 	out.Action = &a
@@ -253,7 +269,11 @@ func (r *run) stay(p v1alpha1.ReleasePhase, wait time.Duration, why string) rele
 	if err != nil {
 		panic(fmt.Sprintf("strategy: state %+v: %v", r.m, err)) // plain data always marshals
 	}
-	return release.Outcome{Phase: p, From: r.m.From, Weight: r.m.Weight, State: state, Wake: r.Now.Add(wait), Why: why, Events: r.events}
+	out := release.Outcome{Phase: p, From: r.m.From, Weight: r.m.Weight, State: state, Wake: r.Now.Add(wait), Why: why, Events: r.events}
+	if r.pending {
+		out.Work = r.work()
+	}
+	return out
 }
 
 func (r *run) end(p v1alpha1.ReleasePhase, why string) release.Outcome {
@@ -264,37 +284,3 @@ func (r *run) end(p v1alpha1.ReleasePhase, why string) release.Outcome {
 func (r *run) note(text string) { r.events = append(r.events, release.Event{Text: text}) }
 
 func (r *run) shares() []int32 { return r.course.shares(r.Config) }
-
-// share is the traffic after the last action, as people say it.
-func (r *run) share() string {
-	return fmt.Sprintf("%s gets %d%% of %s", r.Config.Version, r.m.Weight, r.Config.Service)
-}
-
-func (r *run) private() string {
-	return fmt.Sprintf("%s is reachable by its private address", r.Config.Version)
-}
-
-// everything is how a run succeeds that needs no verdict at 100%.
-func (r *run) everything() string {
-	all := fmt.Sprintf("%s has all traffic of %s", r.Config.Version, r.Config.Service)
-	switch {
-	case r.m.From == "":
-		return all + "; nothing was in service before"
-	case r.m.Proof == "":
-		return fmt.Sprintf("%s, unjudged: its steps left nothing to compare; %s is kept at 0%%", all, r.m.From)
-	}
-	return fmt.Sprintf("%s; %s, %s is kept at 0%%", r.m.Proof, all, r.m.From)
-}
-
-// spread says which proxies have not applied the last action yet.
-func (r *run) spread() string {
-	a := r.Facts.Applied
-	if !a.Known {
-		return r.share() + ": the mesh has not taken it in yet"
-	}
-	names := a.Missing
-	if len(names) > maxNames {
-		names = append(names[:maxNames:maxNames], fmt.Sprintf("%d more", len(a.Missing)-maxNames))
-	}
-	return fmt.Sprintf("%s: applied by %d of %d proxies, waiting for %s", r.share(), a.Proxies-len(a.Missing), a.Proxies, strings.Join(names, ", "))
-}

@@ -10,6 +10,7 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
+	"weft.dev/release/instances"
 )
 
 // scripted is a judge that says what the test told it, and remembers the question.
@@ -316,10 +317,13 @@ func FuzzState(f *testing.F) {
 	in.Facts.Healthy = map[string]int{"v2": 1, "v3": 1}
 	f.Add([]byte(Canary(&scripted{}).Next(in).State), false)
 	f.Add([]byte(`{"seq":2,"stage":4,"from":"v2","weight":100,"waiting":true}`), true)
+	f.Add([]byte(`{"seq":2,"stage":1,"from":"v2","weight":100,"back":"x","capacity":3,"order":{"number":1,"verb":"scale","version":"v2"}}`), true)
+	in.Config.Runs = &v1alpha1.Runs{Host: &v1alpha1.HostRuns{}}
+	in.Facts.Instances = map[string]instances.Seen{"v2": {Wanted: 1, Ready: 1}, "v3": {}}
 	f.Fuzz(func(t *testing.T, state []byte, abort bool) {
 		for _, kind := range []release.Kind{release.Pass, release.Fail, release.Continue} {
-			for _, s := range []release.Strategy{Canary(&scripted{kind: kind}), BlueGreen(&scripted{kind: kind})} {
-				in := in
+			for _, strategy := range every {
+				s, in := strategy(&scripted{kind: kind}), in
 				in.State = state
 				if abort {
 					in.Abort = "aborted by a person"

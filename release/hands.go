@@ -1,0 +1,48 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"weft.dev/release/instances"
+)
+
+// patience is how long a provider of instances may keep a release from looking at its traffic.
+const patience = 10 * time.Second
+
+// look adds what there is of the application's versions. A provider that does not
+// answer stops no release: traffic can go back without it.
+func (r *run) look(ctx context.Context, c Config, facts *Facts) {
+	if c.Runs == nil {
+		return
+	}
+	if r.Instances == nil {
+		facts.Unseen = "this weft starts and stops nothing"
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	seen, err := r.Instances.Observe(ctx, c.Place())
+	switch {
+	case err != nil:
+		facts.Unseen = err.Error()
+	case seen == nil:
+		facts.Instances = map[string]instances.Seen{}
+	default:
+		facts.Instances = seen
+	}
+}
+
+// work does what is stored; what came of it is the strategy's next input.
+func (r *run) work(ctx context.Context, w *instances.Action) {
+	if w == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r.answer = Answer{ID: w.ID}
+	if err := r.Instances.Do(ctx, *w); err != nil {
+		r.answer.Err, r.answer.Refused = err.Error(), errors.Is(err, instances.ErrRefused)
+	}
+}
