@@ -33,10 +33,12 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 			Applications: shelf.Objects[v1alpha1.Application]{Shelf: w.applications, Process: p},
 			Strategies: map[v1alpha1.StrategyType]release.Strategy{
 				v1alpha1.Canary: strategy.Canary(judge.ErrorRate{}), v1alpha1.BlueGreen: strategy.BlueGreen(judge.ErrorRate{}),
+				v1alpha1.Rolling: strategy.Rolling(judge.ErrorRate{}), v1alpha1.Highlander: strategy.Highlander(judge.ErrorRate{}), v1alpha1.Recreate: strategy.Recreate(judge.ErrorRate{}),
 			},
-			Provider: mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, shelf.Objects[v1alpha1.Workload]{Shelf: w.workloads, Process: p}, w),
-			Now:      time.Now,
-			Log:      slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Provider:  mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, shelf.Objects[v1alpha1.Workload]{Shelf: w.workloads, Process: p}, w),
+			Instances: reached{w.crew, p},
+			Now:       time.Now,
+			Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})
 		e.Run(alive) // ends by the kill or the end of the test: its error says only that
 		kill()

@@ -22,6 +22,7 @@ type world struct {
 	applications *shelf.Shelf[v1alpha1.Application]
 	splits       *shelf.Shelf[v1alpha1.TrafficSplit]
 	workloads    *shelf.Shelf[v1alpha1.Workload]
+	crew         *crew
 
 	mesh     sync.Mutex
 	services map[string]*service
@@ -52,6 +53,7 @@ func newWorld() *world {
 	w.splits = shelf.New[v1alpha1.TrafficSplit](&w.stores)
 	w.workloads = shelf.New[v1alpha1.Workload](&w.stores)
 	w.splits.Watch(w.follow)
+	w.crew = newCrew(w)
 	return w
 }
 
@@ -135,8 +137,17 @@ func (w *world) deploy(app string, errorRate, rps float64, kind v1alpha1.Strateg
 	a.Spec.Strategy.Type = kind
 	a.Spec.Strategy.Analysis.Deadline = &metav1.Duration{Duration: 10 * time.Minute}
 	a.Status.Version = "v2"
+	if len(w.crew.seen(app)) > 0 {
+		a.Spec.Runs = runsHere
+		if kind == v1alpha1.Canary || kind == v1alpha1.BlueGreen {
+			a.Spec.Strategy.KeepFor = &metav1.Duration{Duration: time.Minute}
+		}
+	}
 	_, errA := w.applications.Create(a)
 	for _, version := range []string{"v2", "v3"} {
+		if a.Spec.Runs != nil {
+			break // they come by themselves
+		}
 		x := &v1alpha1.Workload{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: app + "-" + version}}
 		x.Spec.App, x.Spec.Version, x.Status.Health = app, version, "Healthy"
 		_, err := w.workloads.Create(x)
