@@ -128,16 +128,21 @@ type applier struct {
 }
 
 func newApplier(config *rest.Config, namespace string) (*applier, error) {
+	client, mapper, err := newObjects(config)
+	return &applier{client, mapper, namespace}, err
+}
+
+// newObjects reads and writes objects of every kind that an API server has.
+func newObjects(config *rest.Config) (dynamic.Interface, meta.RESTMapper, error) {
 	client, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	found, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(found))
-	return &applier{client, mapper, namespace}, nil
+	return client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(found)), nil
 }
 
 // all applies every document, also those after one that is refused.

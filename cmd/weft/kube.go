@@ -132,6 +132,9 @@ func kubeFront(config *rest.Config, client *store.Client, reviews reviewer, auth
 		return front{}, err
 	}
 	f := storeFront(client, graph, log)
+	if f.runs, err = clusterRuns(config); err != nil {
+		return front{}, err
+	}
 	elected, err := newElection(config, ownNamespace(), log)
 	if err != nil {
 		return front{}, err

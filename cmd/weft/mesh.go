@@ -186,7 +186,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 			store.For[v1alpha1.TrafficSplit](client, api.TrafficSplit),
 			store.For[v1alpha1.Workload](client, api.Workload),
 			known),
-		Instances: newPlaces(client),
+		Instances: m.newPlaces(client),
 		Now:       time.Now,
 		Log:       m.log,
 	})

@@ -47,7 +47,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release)},
 			"run":       children.Runs{All: runs, Decisions: decisions},
 			"notify":    m.newHerald(client, flags),
-			"instances": newInstances(client),
+			"instances": m.newInstances(client),
 			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
 		},
 		Leading: m.front.leading,

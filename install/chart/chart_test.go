@@ -112,6 +112,24 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// What people run is weft's to change only where somebody says so.
+func TestDeploys(t *testing.T) {
+	may := func(values map[string]any, group, resource, verb string) bool {
+		return allowed(find[rbacv1.ClusterRole](t, render(t, values), "ClusterRole"), group, resource, verb)
+	}
+	for _, what := range []struct{ group, resource, verb string }{
+		{"apps", "deployments", "delete"}, {"apps", "statefulsets", "patch"}, {"apps", "replicasets", "patch"}, {"batch", "jobs", "create"},
+		{"autoscaling", "horizontalpodautoscalers", "list"}, {"", "configmaps", "delete"},
+	} {
+		if may(nil, what.group, what.resource, what.verb) || !may(map[string]any{"deploys": true}, what.group, what.resource, what.verb) {
+			t.Errorf("%+v is allowed without deploys, or is not with it", what)
+		}
+	}
+	if on := map[string]any{"deploys": true}; may(on, "", "pods", "delete") || may(on, "", "secrets", "create") || may(on, "apps", "daemonsets", "patch") {
+		t.Error("deploys lets weft do more than it needs")
+	}
+}
+
 func allowed(role *rbacv1.ClusterRole, group, resource, verb string) bool {
 	return slices.ContainsFunc(role.Rules, func(r rbacv1.PolicyRule) bool {
 		return slices.Contains(r.APIGroups, group) && slices.Contains(r.Verbs, verb) && len(r.ResourceNames) == 0 &&
