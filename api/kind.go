@@ -55,6 +55,7 @@ const (
 	PipelineRun Kind = "PipelineRun"
 	Decision    Kind = "Decision"
 	Blob        Kind = "Blob"
+	Version     Kind = "Version"
 )
 
 // StatusForm is how the problems of an object are written into its status.

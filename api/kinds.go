@@ -74,6 +74,7 @@ var kinds = []Info{
 	of[v1alpha1.PipelineRunSpec](weftV1alpha1, "PipelineRun", "pipelineruns", ProblemStatus),
 	of[v1alpha1.DecisionSpec](weftV1alpha1, "Decision", "decisions", NoStatus),
 	of[v1alpha1.BlobSpec](weftV1alpha1, "Blob", "blobs", NoStatus),
+	of[v1alpha1.VersionSpec](weftV1alpha1, "Version", "versions", NoStatus),
 }
 
 // of is a namespaced kind whose spec is an S.

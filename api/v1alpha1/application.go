@@ -57,6 +57,9 @@ type ApplicationStatus struct {
 	// Version that serves, by the last completed release.
 	// +optional
 	Version string `json:"version,omitempty"`
+	// Previous is the version that served before; undo goes back to it.
+	// +optional
+	Previous string `json:"previous,omitempty"`
 	// Release that last changed traffic.
 	// +optional
 	Release       string `json:"release,omitempty"`

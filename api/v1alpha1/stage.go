@@ -11,7 +11,7 @@ import (
 // Stage is one node of a pipeline: exactly one of its kinds is set. Text of a
 // kind may have expressions, ${...}, in CEL.
 //
-// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;unsupported
+// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;deploy;scale;restart;delete;unsupported
 type Stage struct {
 	// Name within the pipeline.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`
@@ -58,6 +58,14 @@ type Stage struct {
 	Analysis *AnalysisStage `json:"analysis,omitempty"`
 	// +optional
 	Notify *NotifyStage `json:"notify,omitempty"`
+	// +optional
+	Deploy *DeployStage `json:"deploy,omitempty"`
+	// +optional
+	Scale *ScaleStage `json:"scale,omitempty"`
+	// +optional
+	Restart *RestartStage `json:"restart,omitempty"`
+	// +optional
+	Delete *DeleteStage `json:"delete,omitempty"`
 	// +optional
 	Unsupported *UnsupportedStage `json:"unsupported,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 	"weft.dev/release/expr"
 	"weft.dev/release/pipeline"
 	children "weft.dev/release/provider/objects"
+	"weft.dev/release/provider/versions"
 	hooks "weft.dev/release/provider/web"
 	"weft.dev/release/runner"
 	"weft.dev/release/stage"
@@ -48,6 +49,8 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"run":       children.Runs{All: runs, Decisions: decisions},
 			"notify":    m.newHerald(client, flags),
 			"instances": m.newInstances(client),
+			"traffic":   newTraffic(client),
+			"version":   versions.World{Records: newRecords(client)},
 			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
 		},
 		Leading: m.front.leading,

@@ -21,6 +21,8 @@ const (
 	Call          = "http/call"      // data: HTTPCall; results in HTTPAnswer
 	SeeHTTP       = "http/get"       // data: HTTPCall, whose method is ignored; finds HTTPAnswer
 	Notify        = "notify/send"    // data: NotifyWork; doing it again tells people twice
+	CreateVersion = "version/create" // data: VersionWork; doing it again does nothing twice
+	SeeTraffic    = "traffic/get"    // data: instances.Question; finds TrafficSeen
 )
 
 // Child names an object that a stage made, in the run's namespace.
@@ -83,6 +85,31 @@ type NotifyWork struct {
 	To       []string `json:"to,omitempty"`
 	Title    string   `json:"title"`
 	Text     string   `json:"text"`
+}
+
+// VersionWork is a Version to record: what was deployed, and is ready.
+type VersionWork struct {
+	Application string   `json:"application"`
+	Version     string   `json:"version"`
+	Run         string   `json:"run,omitempty"`
+	Image       string   `json:"image,omitempty"`     // by digest, where that is known
+	Manifests   string   `json:"manifests,omitempty"` // YAML documents
+	Blobs       []string `json:"blobs,omitempty"`     // with the rest of them
+}
+
+// TrafficSeen is who gets an application's traffic. No shares: nobody splits it.
+type TrafficSeen struct {
+	Shares []v1alpha1.VersionWeight `json:"shares,omitempty"`
+}
+
+// Share of a version, percent.
+func (t TrafficSeen) Share(version string) int32 {
+	for _, v := range t.Shares {
+		if v.Version == version {
+			return v.Weight
+		}
+	}
+	return 0
 }
 
 // maxChild leaves room for what others append to a name of 63.

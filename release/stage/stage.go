@@ -24,6 +24,10 @@ func All() map[string]pipeline.Stage {
 		"pipeline":    call{},
 		"release":     shift{},
 		"notify":      tell{},
+		"deploy":      deploy{},
+		"scale":       scale{},
+		"restart":     restart{},
+		"delete":      remove{},
 		"unsupported": unsupported{},
 	}
 }

@@ -152,3 +152,27 @@ func TestRuns(t *testing.T) {
 	}
 	wantDone(t, w, action("u/s/1/3", pipeline.CancelRun, pipeline.Child{Name: "gone"}))
 }
+
+// splits are those of a namespace.
+type splits []*v1alpha1.TrafficSplit
+
+func (s splits) List(context.Context, string) ([]*v1alpha1.TrafficSplit, error) { return s, nil }
+
+func TestTraffic(t *testing.T) {
+	apps := newShelf[v1alpha1.Application]()
+	apps.objects["shop/reviews"] = &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Name: "reviews"}, Spec: v1alpha1.ApplicationSpec{Service: "opinions"}}
+	apps.objects["shop/ratings"] = &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Name: "ratings"}}
+	split := func(service, version string) *v1alpha1.TrafficSplit {
+		return &v1alpha1.TrafficSplit{Spec: v1alpha1.TrafficSplitSpec{Service: service, Versions: []v1alpha1.VersionWeight{{Version: version, Weight: 100}}}}
+	}
+	w := Traffic{apps, splits{split("opinions", "v1"), split("reviews", "v7")}}
+	see := func(app string) pipeline.Look {
+		return pipeline.Look{Kind: pipeline.SeeTraffic, Data: json.RawMessage(`{"application":"` + app + `"}`)}
+	}
+	wantSeen(t, w, see("reviews"), `{"shares":[{"version":"v1","weight":100}]}`)
+	wantSeen(t, w, see("ratings"), `{}`)
+	if _, err := w.Observe(t.Context(), "shop", see("gone")); err == nil {
+		t.Error("there is no such application")
+	}
+	wantRefused(t, w, action("u", "traffic/move", nil), "nobody does that")
+}

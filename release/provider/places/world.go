@@ -69,7 +69,10 @@ func (w World) action(ctx context.Context, namespace string, a pipeline.Action) 
 	if err := json.Unmarshal(a.Data, &work); err != nil {
 		return instances.Action{}, fmt.Errorf("%w: %s: %w", instances.ErrRefused, a.Kind, err)
 	}
-	manifests, err := w.manifests(ctx, namespace, work)
+	manifests, err := Manifests(ctx, w.Blobs, namespace, work.Manifests, work.Blobs)
+	if err != nil {
+		err = fmt.Errorf("manifests of %s %s: %w", work.Application, work.Version, err)
+	}
 	return instances.Action{
 		ID: a.ID, Seq: instances.Seq(a.At), Verb: verb(a.Kind),
 		Target:  instances.Target{Namespace: namespace, Application: work.Application},
@@ -87,21 +90,33 @@ func verb(kind string) instances.Verb {
 	return instances.Verb(kind)
 }
 
-// manifests are those of work, with what its Blobs have.
-func (w World) manifests(ctx context.Context, namespace string, work instances.Work) ([]byte, error) {
-	all, names := []byte(work.Manifests), slices.Clone(work.Blobs)
+// Manifests are the first ones, and then what the named Blobs have, each with its parts.
+// ErrRefused: they will never be those.
+func Manifests(ctx context.Context, blobs Blobs, namespace, first string, names []string) ([]byte, error) {
+	all, names := []byte(first), slices.Clone(names)
 	for i := 0; i < len(names); i++ {
-		blob, err := w.Blobs.Get(ctx, namespace, names[i])
+		blob, err := blobs.Get(ctx, namespace, names[i])
 		if err != nil {
-			return nil, fmt.Errorf("manifests of %s %s: Blob %s: %w", work.Application, work.Version, names[i], err)
+			return nil, fmt.Errorf("Blob %s: %w", names[i], err)
 		}
 		part, err := unpacked(blob, maxManifests-len(all))
 		if err != nil {
-			return nil, fmt.Errorf("%w: manifests of %s %s: Blob %s: %w", instances.ErrRefused, work.Application, work.Version, names[i], err)
+			return nil, fmt.Errorf("%w: Blob %s: %w", instances.ErrRefused, names[i], err)
 		}
 		all, names = append(all, part...), slices.Insert(names, i+1, blob.Spec.Parts...)
 	}
 	return all, nil
+}
+
+// Pack is data as a Blob has it.
+func Pack(data []byte) []byte {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	_, errWrite := w.Write(data)
+	if err := errors.Join(errWrite, w.Close()); err != nil {
+		panic(err) // to memory
+	}
+	return out.Bytes()
 }
 
 func unpacked(b *v1alpha1.Blob, limit int) ([]byte, error) {
