@@ -13,7 +13,8 @@ import (
 // redirectTraffic leads the TCP of this network namespace into Envoy.
 func redirectTraffic(_ context.Context, args []string) (int, error) {
 	f := newFlags(`Lead all TCP of this network namespace into Envoy, or take that back. It needs the capability NET_ADMIN, and no
-other program. Rules of an earlier run are replaced in one step; open connections stay as they are.`,
+other program: only where the kernel has no nf_tables, iptables-restore and ip6tables-restore, and the capability
+NET_RAW. Rules of an earlier run are replaced in one step; open connections stay as they are.`,
 		"  weft-agent redirect --exclude-inbound 15020,15021\n  weft-agent redirect --dry-run | nft -c -f -\n  weft-agent redirect --remove")
 	r := redirect.Rules{ProxyUser: model.ProxyUser}
 	var exclude excludeFlags

@@ -60,6 +60,24 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestNetRaw: the capability that iptables needs is given to who asks for it, and to no other.
+func TestNetRaw(t *testing.T) {
+	for text, want := range map[string]bool{options: false, options + "iptables: true": true} {
+		o, err := inject.ReadOptions([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := inject.Inject(&corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}}}, o, "ROOTS")
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch, err := json.Marshal(result.Patch)
+		if got := strings.Contains(string(patch), "NET_RAW"); got != want || err != nil {
+			t.Errorf("with%s: NET_RAW %v, %v; want %v", text, got, err, want)
+		}
+	}
+}
+
 func changes(t *testing.T, text []byte, whole bool) []byte {
 	t.Helper()
 	var pod corev1.Pod

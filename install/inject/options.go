@@ -17,6 +17,7 @@ type Options struct {
 	Server     string                      `json:"server"`   // host:port that proxies connect to
 	Resources  corev1.ResourceRequirements `json:"resources,omitempty"`
 	FailClosed bool                        `json:"failClosed,omitempty"` // a pod that cannot be read is refused
+	IPTables   bool                        `json:"iptables,omitempty"`   // nodes may have no nf_tables: redirection may need what iptables does
 }
 
 // ReadOptions reads them as YAML.

@@ -64,6 +64,9 @@ func redirectContainer(o Options, flags []string) corev1.Container {
 	root := int64(0) // another user's process would not get the capability
 	security.RunAsUser, security.RunAsGroup, security.RunAsNonRoot = &root, &root, new(bool)
 	security.Capabilities.Add = []corev1.Capability{"NET_ADMIN"}
+	if o.IPTables {
+		security.Capabilities.Add = append(security.Capabilities.Add, "NET_RAW") // it speaks to the kernel by a raw socket
+	}
 	return corev1.Container{
 		Name: redirectName, Image: o.Image, ImagePullPolicy: o.PullPolicy,
 		Args:      append([]string{"redirect"}, flags...), // the image starts weft-agent

@@ -15,28 +15,37 @@ import (
 // apply puts the set in the place of an earlier one of its name, in the network
 // namespace that the caller's thread is in. It says for which families.
 func (s set) apply() ([]family, error) {
-	return change(func(conn *nftables.Conn, f family) { s.write(conn, conn.AddTable(s.emptied(conn, f)), f) })
+	return change(func(conn *nftables.Conn, f family) { s.write(conn, conn.AddTable(s.emptied(conn, f)), f) }, s.applyIptables)
 }
 
 // remove takes the set away, if it is there.
 func (s set) remove() error {
-	_, err := change(func(conn *nftables.Conn, f family) { s.emptied(conn, f) })
+	_, err := change(func(conn *nftables.Conn, f family) { s.emptied(conn, f) }, s.removeIptables)
 	return err
 }
 
-// change does something for each IP family that is present, all in one transaction.
-func change(do func(*nftables.Conn, family)) (present []family, err error) {
+// change does something for each IP family that is present, all in one transaction;
+// or else, if the kernel has no nf_tables for it, by iptables.
+func change(do func(*nftables.Conn, family), iptables func(family) error) (present []family, err error) {
 	if present, err = presentFamilies(); err != nil {
 		return nil, err
 	}
 	conn, err := nftables.New()
-	if err != nil {
-		return nil, explained(err)
+	if err == nil {
+		for _, f := range present {
+			do(conn, f)
+		}
+		err = conn.Flush()
 	}
-	for _, f := range present {
-		do(conn, f)
+	if lacksNftables(err) && hasIptables(present) {
+		for _, f := range present {
+			if err := iptables(f); err != nil {
+				return nil, err
+			}
+		}
+		return present, nil
 	}
-	return present, explained(conn.Flush())
+	return present, explained(err)
 }
 
 // emptied is the set's table, which is then not there.
@@ -73,16 +82,22 @@ func presentFamilies() ([]family, error) {
 	return families, err
 }
 
+// lacksNftables says whether an error is the kernel's who does not have what rules need.
+func lacksNftables(err error) bool {
+	return slices.ContainsFunc([]syscall.Errno{syscall.EPROTONOSUPPORT, syscall.EOPNOTSUPP, syscall.EAFNOSUPPORT, syscall.ENOENT, syscall.EINVAL},
+		func(e syscall.Errno) bool { return errors.Is(err, e) })
+}
+
 // explained adds the remedy to what the kernel says.
 func explained(err error) error {
-	lacks := func(e syscall.Errno) bool { return errors.Is(err, e) }
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("redirection: not allowed (%w): it needs the capability NET_ADMIN in this network namespace, or root", err)
-	case slices.ContainsFunc([]syscall.Errno{syscall.EPROTONOSUPPORT, syscall.EOPNOTSUPP, syscall.EAFNOSUPPORT, syscall.ENOENT, syscall.EINVAL}, lacks):
-		return fmt.Errorf("redirection: the kernel has no nf_tables with NAT (%w): load the modules nf_tables, nft_chain_nat, nft_nat, nft_redir and, on a host, nft_socket, or use a kernel that has them, 4.18 or later, for a host 5.13", err)
+	case lacksNftables(err):
+		return fmt.Errorf("redirection: the kernel has no nf_tables with NAT (%w): load the modules nf_tables, nft_chain_nat, nft_nat, nft_redir and, on a host, nft_socket, "+
+			"use a kernel that has them, 4.18 or later, for a host 5.13, or put iptables-restore and ip6tables-restore into the PATH of weft-agent", err)
 	}
 	return fmt.Errorf("redirection: %w", err)
 }

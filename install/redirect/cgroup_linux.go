@@ -13,7 +13,8 @@ import (
 // cgroup is a cgroup of version 2.
 type cgroup struct {
 	path  string // in the file system
-	level int    // how far below the root
+	below string // path from the root
+	level int    // how far that is
 	id    uint64
 }
 
@@ -33,7 +34,7 @@ func makeCgroup(name string) (cgroup, error) {
 	if err != nil {
 		return cgroup{}, err
 	}
-	own := cgroup{path: path.Join(parent.path, name), level: parent.level + 1}
+	own := cgroup{path: path.Join(parent.path, name), below: path.Join(parent.below, name), level: parent.level + 1}
 	if err := os.Mkdir(own.path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return cgroup{}, fmt.Errorf("redirection: a cgroup for the application: %w: run as root, or in a systemd unit with Delegate=yes and ProtectControlGroups=no", err)
 	}
@@ -59,7 +60,7 @@ func findCgroup(of, mounts string) (cgroup, error) {
 				continue
 			}
 			if rest, ok := strings.CutPrefix(below+"/", strings.TrimSuffix(fields[3], "/")+"/"); ok {
-				return cgroup{path: path.Join(fields[4], rest), level: depth(below)}, nil
+				return cgroup{path: path.Join(fields[4], rest), below: strings.Trim(below, "/"), level: depth(below)}, nil
 			}
 		}
 	}
