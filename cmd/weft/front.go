@@ -11,7 +11,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/release/instances"
+	"weft.dev/release/provider/kubernetes"
 	"weft.dev/scope"
 	"weft.dev/scope/memory"
 	"weft.dev/source/host"
@@ -30,12 +30,12 @@ type front struct {
 	cluster   host.Cluster                           // that they are of
 	callers   *callers                               // of the mesh port, if one may have to go to another server
 	addresses *flow.Collection[model.GatewayAddress] // nil: gateways are where their proxies are
-	problems  *flow.Collection[model.Problem]        // of what could not be read, or is missing in mass
+	problems  *flow.Collection[model.Problem]        // of what could not be read; nil: the front lets nothing in that cannot
 	synced    <-chan struct{}                        // closed once everything that there was is committed
 	settles   time.Duration                          // after that its own start-up work goes on for so long
 	workloads host.Workloads
-	runs      instances.Provider // starts and stops versions where the resources are; nil: nobody does
-	memory    scope.Memory       // of what proxies learned to call
+	runs      *kubernetes.Provider // starts and stops versions where the resources are; nil: nobody does
+	memory    scope.Memory         // of what proxies learned to call
 	// namespaces makes those that are missing.
 	namespaces func(names []string) error
 	// tell has people told of problems. It is part of the wiring.
@@ -55,10 +55,8 @@ type front struct {
 func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front {
 	objects := objectsource.New(client, graph, kinds()...)
 	statuses := store.NewStatusWriter(client, time.Now, log)
-	logProblems(objects.Problems.Collection, log)() // no object is there to have them in its status
 	return front{
 		objects:    objects.Collection,
-		problems:   objects.Problems.Collection,
 		synced:     objects.Synced(),
 		settles:    8 * time.Second,
 		workloads:  newWorkloads(client),

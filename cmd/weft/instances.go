@@ -5,7 +5,6 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
-	"weft.dev/release/instances"
 	"weft.dev/release/provider/kubernetes"
 	"weft.dev/release/provider/places"
 	"weft.dev/store"
@@ -13,7 +12,11 @@ import (
 
 // newPlaces is who runs applications, by their spec.runs.
 func (m *mesh) newPlaces(client *store.Client) places.Places {
-	return places.Places{Applications: store.For[v1alpha1.Application](client, api.Application), Kubernetes: m.front.runs}
+	p := places.Places{Applications: store.For[v1alpha1.Application](client, api.Application)}
+	if m.front.runs != nil {
+		p.Kubernetes = m.front.runs
+	}
+	return p
 }
 
 // newInstances is what runs of pipelines start and stop versions with.
@@ -22,7 +25,7 @@ func (m *mesh) newInstances(client *store.Client) places.World {
 }
 
 // clusterRuns runs versions in a cluster, as far as weft's role there lets it.
-func clusterRuns(config *rest.Config) (instances.Provider, error) {
+func clusterRuns(config *rest.Config) (*kubernetes.Provider, error) {
 	client, mapper, err := newObjects(config)
 	if err != nil {
 		return nil, err
