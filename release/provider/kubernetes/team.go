@@ -93,6 +93,8 @@ func (p *Provider) scaleTeam(ctx context.Context, w workload, m memory, a instan
 		m.Going = g.withOld(w, min(a.Replicas, w.replicas()))
 	case g == nil && a.Version == w.version():
 		return p.resize(ctx, w, m, a.Replicas)
+	case idle && a.Replicas > 0 && w.replicas() == 0:
+		return p.replace(ctx, w, m, a, image)
 	case idle && a.Replicas > 0:
 		return p.begin(ctx, w, m, a, image, a.Replicas)
 	case idle:
@@ -101,6 +103,21 @@ func (p *Provider) scaleTeam(ctx context.Context, w workload, m memory, a instan
 		return a.Missing()
 	}
 	if err := p.write(ctx, w, m, m.Going.New, m.Going.fields(w)); err != nil {
+		return err
+	}
+	return p.finish(ctx, w, m, a.Version)
+}
+
+// replace starts a version where none has an instance: there is nothing to be beside.
+func (p *Provider) replace(ctx context.Context, w workload, m memory, a instances.Action, image string) error {
+	now, err := buildOf(w, a.Target)
+	if err != nil {
+		return err
+	}
+	m = m.idle(now)
+	delete(m.Images, a.Version)
+	next := build{Version: a.Version, Labelled: true, Container: now.Container, Image: image}
+	if err := p.write(ctx, w, m, next, map[string]any{"replicas": int64(a.Replicas)}); err != nil {
 		return err
 	}
 	return p.finish(ctx, w, m, a.Version)
