@@ -2,6 +2,7 @@ package bake_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -171,6 +172,18 @@ func TestJsonnet(t *testing.T) {
 	}
 	if n := strings.Count(got, "---\n"); n != 1 {
 		t.Errorf("%d separators:\n%s", n, got)
+	}
+}
+
+func TestObjects(t *testing.T) {
+	objects, err := bake.Objects([]byte(`kind: A
+spec: {template: {spec: {containers: [{image: b}, {image: a}, {name: x}], initContainers: [{image: c}], image: no}}}
+---
+kind: B
+items: [{spec: {containers: [{image: a}]}}]
+`))
+	if got := bake.Images(objects); err != nil || len(objects) != 2 || !slices.Equal(got, []string{"a", "b", "c"}) {
+		t.Errorf("got %v of %v, %v", got, objects, err)
 	}
 }
 
