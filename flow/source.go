@@ -52,26 +52,41 @@ func (s *Source[V]) Delete(tx *Tx, key string) {
 // here, so replacing rows by equal ones changes nothing. If a key occurs twice,
 // its last row counts.
 func (s *Source[V]) Replace(tx *Tx, origin string, all []V) {
+	missing, _ := s.Missing(tx, origin, all)
+	for _, key := range missing {
+		s.Delete(tx, key)
+	}
+	for _, v := range all {
+		s.SetFrom(tx, origin, v)
+	}
+}
+
+// Missing are the keys of those rows of an origin that all lacks, in no order, and
+// how many rows the origin has, as things stand in this transaction.
+func (s *Source[V]) Missing(tx *Tx, origin string, all []V) (keys []string, had int) {
 	s.check(tx)
 	keep := make(map[string]bool, len(all))
-	entries := make([]*entry[V], len(all))
-	for i, v := range all {
-		entries[i] = &entry[V]{key: v.Key(), from: origin, row: v}
-		keep[entries[i].key] = true
+	for _, v := range all {
+		keep[v.Key()] = true
 	}
-	for key := range s.rows {
-		if e := s.now(key); !keep[key] && e != nil && e.from == origin {
-			s.Delete(tx, key)
+	see := func(key string, e *entry[V]) {
+		if e == nil || e.from != origin {
+			return
+		}
+		had++
+		if !keep[key] {
+			keys = append(keys, key)
+		}
+	}
+	for key, e := range s.rows {
+		if _, staged := s.staged[key]; !staged {
+			see(key, e)
 		}
 	}
 	for key, e := range s.staged {
-		if !keep[key] && e != nil && e.from == origin {
-			s.Delete(tx, key)
-		}
+		see(key, e)
 	}
-	for _, e := range entries {
-		s.set(tx, e)
-	}
+	return keys, had
 }
 
 // Staged is the row as it stands in this transaction: what was staged, else

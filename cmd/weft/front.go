@@ -30,7 +30,7 @@ type front struct {
 	cluster   host.Cluster                           // that they are of
 	callers   *callers                               // of the mesh port, if one may have to go to another server
 	addresses *flow.Collection[model.GatewayAddress] // nil: gateways are where their proxies are
-	problems  *flow.Collection[model.Problem]        // of what could not be read; nil: the front lets nothing in that cannot
+	problems  *flow.Collection[model.Problem]        // of what could not be read, or is missing in mass
 	synced    <-chan struct{}                        // closed once everything that there was is committed
 	settles   time.Duration                          // after that its own start-up work goes on for so long
 	workloads host.Workloads
@@ -55,8 +55,10 @@ type front struct {
 func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front {
 	objects := objectsource.New(client, graph, kinds()...)
 	statuses := store.NewStatusWriter(client, time.Now, log)
+	logProblems(objects.Problems.Collection, log)() // no object is there to have them in its status
 	return front{
 		objects:    objects.Collection,
+		problems:   objects.Problems.Collection,
 		synced:     objects.Synced(),
 		settles:    8 * time.Second,
 		workloads:  newWorkloads(client),

@@ -144,6 +144,9 @@ func kubeFront(config *rest.Config, client *store.Client, reviews reviewer, auth
 	f.callers = &callers{}
 	f.cluster = cluster{pods.Collection, reviews, authority, f.callers, elected}
 	f.addresses = addresses.Collection
+	missing := flow.Union("missing pods and addresses", pods.Problems.Collection, addresses.Problems.Collection)
+	logProblems(missing, log)()
+	f.problems = flow.Union("all that is missing", f.problems, missing)
 	f.synced = all(f.synced, pods.Synced(), addresses.Synced())
 	run := f.run
 	f.run = func(ctx context.Context) error {

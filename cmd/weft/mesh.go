@@ -68,11 +68,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		Calls: m.calls, Now: time.Now, Log: m.log,
 	})
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
-	problems := []*flow.Collection[model.Problem]{m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection)}
-	if from.problems != nil {
-		problems = append(problems, from.problems)
-	}
-	m.problems = flow.Union("all problems", problems...)
+	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection), from.problems)
 	from.tell(m.problems)
 	if from.state != nil {
 		from.state(m.rows.Statuses(from.addresses))

@@ -23,7 +23,13 @@ func New(config *rest.Config, graph *flow.Graph) (*Source[*corev1.Pod, model.Pod
 	// The node's agents report pods that are over for long after.
 	alive := fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed")
 	pods := cache.NewListWatchFromClient(client, "pods", corev1.NamespaceAll, alive)
-	return newSource(graph, "kube/pods", pods, &corev1.Pod{}, templates{}.rowOf), nil
+	return newPods(graph, pods), nil
+}
+
+func newPods(graph *flow.Graph, from cache.ListerWatcher) *Source[*corev1.Pod, model.Pod] {
+	s := newSource(graph, "kube/pods", from, &corev1.Pod{}, templates{}.rowOf)
+	s.list.Place = func(p model.Pod) string { return p.Address } // Kubernetes gives those of the dead to others
+	return s
 }
 
 // connect speaks the API server's binary form.

@@ -2,12 +2,18 @@ package kube
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 
+	"weft.dev/flow"
 	"weft.dev/model"
 )
 
@@ -67,4 +73,56 @@ func TestReplicasShareATemplate(t *testing.T) {
 	if len(all) > manyTemplates {
 		t.Errorf("%d templates are kept, want at most %d", len(all), manyTemplates)
 	}
+}
+
+// lists is a server that gives what it has when it is asked, and tells of no change.
+type lists struct {
+	all   chan []corev1.Pod // one for each time that it is asked
+	watch chan *watch.FakeWatcher
+}
+
+func (l lists) List(metav1.ListOptions) (runtime.Object, error) {
+	return &corev1.PodList{ListMeta: metav1.ListMeta{ResourceVersion: "1"}, Items: <-l.all}, nil
+}
+
+func (l lists) Watch(o metav1.ListOptions) (watch.Interface, error) {
+	if o.SendInitialEvents != nil && *o.SendInitialEvents {
+		return nil, apierrors.NewInvalid(schema.GroupKind{}, "", nil) // an older server: it lists
+	}
+	w := watch.NewFake()
+	l.watch <- w
+	return w, nil
+}
+
+// The pods of a server that lists none stay, but for those whose address another one has.
+func TestPodsAreMissing(t *testing.T) {
+	l := lists{make(chan []corev1.Pod), make(chan *watch.FakeWatcher)}
+	s := newPods(flow.New(flow.Options{}), l)
+	go s.Run(t.Context()) //nolint:errcheck // it ends with the test
+	has := func(when string, held int, want ...string) {
+		t.Helper()
+		var got []string
+		for _, p := range s.All() {
+			got = append(got, p.Name+" "+p.Address)
+		}
+		if !slices.Equal(got, want) || s.Problems.Len() != held {
+			t.Errorf("%s: %v and %v, want %v", when, got, s.Problems.All(), want)
+		}
+	}
+	again := func(from *watch.FakeWatcher, all ...corev1.Pod) *watch.FakeWatcher {
+		if from != nil {
+			from.Error(&metav1.Status{Status: metav1.StatusFailure, Reason: metav1.StatusReasonExpired, Code: 410})
+		}
+		l.all <- all
+		return <-l.watch // it has taken the list when it asks what follows
+	}
+	a, b, c := *podAt("a", "10.0.0.1"), *podAt("b", "10.0.0.2"), *podAt("c", "10.0.0.3")
+	w := again(nil, a, b, c)
+	has("at first", 0, "a 10.0.0.1", "b 10.0.0.2", "c 10.0.0.3")
+	w = again(w)
+	has("it lists none", 1, "a 10.0.0.1", "b 10.0.0.2", "c 10.0.0.3")
+	w = again(w, *podAt("d", "10.0.0.2"))
+	has("d has the address of b", 1, "a 10.0.0.1", "c 10.0.0.3", "d 10.0.0.2")
+	again(w, *podAt("d", "10.0.0.2"), *podAt("e", "10.0.0.4"), *podAt("f", "10.0.0.5"))
+	has("as many as before", 0, "d 10.0.0.2", "e 10.0.0.4", "f 10.0.0.5")
 }

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/source/mass"
 )
 
 // pageSize is how many objects a list asks for at once.
@@ -32,8 +34,11 @@ const (
 // Source is the collection of rows that the objects of one kind make.
 type Source[O runtime.Object, R flow.Row[R]] struct {
 	*flow.Source[R]
-	name   string // and origin: all of its rows are replaced at once
+	Problems *flow.Source[model.Problem] // what is missing at once, and held
+
+	name   string
 	graph  *flow.Graph
+	list   *mass.List[R]
 	from   cache.ListerWatcher
 	kind   O
 	row    func(O) (R, bool) // false: the object makes none, and only the row's key is right
@@ -42,14 +47,19 @@ type Source[O runtime.Object, R flow.Row[R]] struct {
 
 // newSource is empty until Run has read everything once.
 func newSource[O runtime.Object, R flow.Row[R]](graph *flow.Graph, name string, from cache.ListerWatcher, kind O, row func(O) (R, bool)) *Source[O, R] {
-	return &Source[O, R]{flow.NewSource[R](graph, name), name, graph, from, kind, row, make(chan struct{})}
+	s := &Source[O, R]{
+		Source: flow.NewSource[R](graph, name), Problems: flow.NewSource[model.Problem](graph, name+" held"),
+		name: name, graph: graph, from: from, kind: kind, row: row, synced: make(chan struct{}),
+	}
+	s.list = &mass.List[R]{Rows: s.Source, Problems: s.Problems, Origin: name}
+	return s
 }
 
 // Synced is closed once all objects that there were are committed.
 func (s *Source[O, R]) Synced() <-chan struct{} { return s.synced }
 
 // Run follows the objects until ctx ends. An API server that does not answer is
-// asked again, and the rows stay as they are.
+// asked again, and the rows stay as they are; so do those that are missing in mass.
 func (s *Source[O, R]) Run(ctx context.Context) error {
 	reflector := cache.NewReflectorWithOptions(s.from, s.kind, follower[O, R]{s}, cache.ReflectorOptions{
 		Name: "weft", TypeDescription: s.name, Backoff: &wait.Backoff{Duration: firstWait, Cap: lastWait, Factor: 2, Jitter: 1, Steps: 10},
@@ -68,7 +78,7 @@ func (f follower[O, R]) Resync() error      { return nil }
 
 func (f follower[O, R]) Delete(o any) error {
 	row, _ := f.row(o.(O))
-	f.graph.Submit(func(tx *flow.Tx) { f.Source.Source.Delete(tx, row.Key()) })
+	f.graph.Submit(func(tx *flow.Tx) { f.list.Delete(tx, row.Key()) })
 	return nil
 }
 
@@ -76,9 +86,9 @@ func (f follower[O, R]) set(o O) {
 	row, ok := f.row(o)
 	f.graph.Submit(func(tx *flow.Tx) {
 		if ok {
-			f.SetFrom(tx, f.name, row)
+			f.list.Set(tx, row)
 		} else {
-			f.Source.Source.Delete(tx, row.Key())
+			f.list.Delete(tx, row.Key())
 		}
 	})
 }
@@ -91,7 +101,7 @@ func (f follower[O, R]) Replace(list []any, _ string) error {
 		}
 		list[i] = nil // so that both forms are never in memory together
 	}
-	f.graph.Commit(func(tx *flow.Tx) { f.Source.Source.Replace(tx, f.name, rows) })
+	f.graph.Commit(func(tx *flow.Tx) { f.list.Replace(tx, rows) })
 	select {
 	case <-f.synced:
 	default:

@@ -14,12 +14,16 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/source/mass"
 	"weft.dev/store"
 )
 
 // Source is the collection of all objects of some kinds.
 type Source struct {
 	*flow.Source[api.Object]
+	Problems *flow.Source[model.Problem] // what is missing at once, and held
+
 	client *store.Client
 	graph  *flow.Graph
 	kinds  []api.Kind
@@ -29,7 +33,9 @@ type Source struct {
 // New makes the source; it is empty until Run has read everything once.
 func New(client *store.Client, graph *flow.Graph, kinds ...api.Kind) *Source {
 	return &Source{
-		Source: flow.NewSource[api.Object](graph, "objects"),
+		Source:   flow.NewSource[api.Object](graph, "objects"),
+		Problems: flow.NewSource[model.Problem](graph, "objects held"),
+
 		client: client, graph: graph, kinds: kinds,
 		synced: make(chan struct{}),
 	}
@@ -39,12 +45,13 @@ func New(client *store.Client, graph *flow.Graph, kinds ...api.Kind) *Source {
 func (s *Source) Synced() <-chan struct{} { return s.synced }
 
 // Run follows the kinds until ctx ends. A store that does not answer is asked
-// again, and the rows stay as they are.
+// again, and the rows stay as they are; so do those that are missing in mass.
 func (s *Source) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	first := make(chan initial)
 	for _, kind := range s.kinds {
-		f := &kindFollower{source: s, origin: string(kind), first: first, ctx: ctx}
+		list := &mass.List[api.Object]{Rows: s.Source, Problems: s.Problems, Origin: string(kind)}
+		f := &kindFollower{source: s, kind: kind, list: list, first: first, ctx: ctx}
 		group.Go(func() error { return s.client.Follow(ctx, kind, f) })
 	}
 	group.Go(func() error { return s.commitInitial(ctx, first) })
@@ -53,9 +60,9 @@ func (s *Source) Run(ctx context.Context) error {
 
 // initial is all that there was of a kind.
 type initial struct {
-	origin string
-	all    []api.Object
-	done   chan struct{} // closed when it is committed
+	list *mass.List[api.Object]
+	all  []api.Object
+	done chan struct{} // closed when it is committed
 }
 
 // commitInitial commits all kinds at once when the last one has been read.
@@ -71,7 +78,7 @@ func (s *Source) commitInitial(ctx context.Context, first <-chan initial) error 
 	}
 	s.graph.Commit(func(tx *flow.Tx) {
 		for _, i := range kinds {
-			s.Replace(tx, i.origin, i.all)
+			i.list.Replace(tx, i.all)
 		}
 	})
 	close(s.synced)
@@ -84,7 +91,8 @@ func (s *Source) commitInitial(ctx context.Context, first <-chan initial) error 
 // kindFollower stages what it is told of one kind.
 type kindFollower struct {
 	source *Source
-	origin string
+	kind   api.Kind
+	list   *mass.List[api.Object]
 	first  chan<- initial
 	ctx    context.Context
 	read   bool // the kind has been read once
@@ -94,11 +102,11 @@ type kindFollower struct {
 // meanwhile wait in the connection to the store.
 func (k *kindFollower) Replace(all []api.Object) {
 	if k.read {
-		k.source.graph.Submit(func(tx *flow.Tx) { k.source.Replace(tx, k.origin, all) })
+		k.source.graph.Submit(func(tx *flow.Tx) { k.list.Replace(tx, all) })
 		return
 	}
 	k.read = true
-	i := initial{k.origin, all, make(chan struct{})}
+	i := initial{k.list, all, make(chan struct{})}
 	select {
 	case k.first <- i:
 	case <-k.ctx.Done():
@@ -111,10 +119,10 @@ func (k *kindFollower) Replace(all []api.Object) {
 }
 
 func (k *kindFollower) Set(o api.Object) {
-	k.source.graph.Submit(func(tx *flow.Tx) { k.source.SetFrom(tx, k.origin, o) })
+	k.source.graph.Submit(func(tx *flow.Tx) { k.list.Set(tx, o) })
 }
 
 func (k *kindFollower) Delete(namespace, name string) {
-	key := api.Object{Kind: api.Kind(k.origin), Namespace: namespace, Name: name}.Key()
-	k.source.graph.Submit(func(tx *flow.Tx) { k.source.Delete(tx, key) })
+	key := api.Object{Kind: k.kind, Namespace: namespace, Name: name}.Key()
+	k.source.graph.Submit(func(tx *flow.Tx) { k.list.Delete(tx, key) })
 }
