@@ -4,6 +4,7 @@
 # make nightly  the same laws over far longer random histories, and the race detector: half an hour
 # make bench  weft beside its peers on this machine, which must do nothing else: half an hour (ISTIOD=PATH: Istio's control plane, too)
 # make bench-judge  the judges of releases side by side on simulated traffic: a minute
+# make soak  1,500 releases of 500 applications in an hour, on a real API server: how long steps take, what the process weighs
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, a quarter of an hour
@@ -11,7 +12,7 @@
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-judge bench-quick kube-up kube-images kube-down test-kube bench-kube test-snapshots test-conformance generate
+.PHONY: build demo test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB
 TAGS := kustomize_disable_go_plugin_support
@@ -48,8 +49,12 @@ bench:
 bench-judge:
 	go run ./bench/judge -docs docs/judge.md
 
+soak:
+	go run ./bench/soak -docs docs/performance.md
+
 bench-quick:
 	go run ./bench/judge -quick
+	go run ./bench/soak -releases 15 -applications 15 -over 20s
 	go -C bench/control-plane vet ./...
 	go -C bench/control-plane test ./...
 	go -C bench/control-plane run ./cmd/run -quick

@@ -25,7 +25,7 @@ type Objects[T any] interface {
 	Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error
 }
 
-// Options of an engine; all but Instances are required.
+// Options of an engine; all but Instances and Took are required.
 type Options struct {
 	Releases     Objects[v1alpha1.Release]
 	Applications Objects[v1alpha1.Application]
@@ -35,6 +35,8 @@ type Options struct {
 	Instances instances.Provider
 	Now       func() time.Time
 	Log       *slog.Logger
+	// Took is told of each step.
+	Took func(late, lasted time.Duration)
 }
 
 const (
@@ -64,7 +66,7 @@ type Engine struct {
 func NewEngine(o Options) *Engine {
 	e := &Engine{Options: o, turn: map[loop.Key]loop.Key{}, adopting: map[loop.Key]bool{}}
 	e.loops = loop.New(loop.Options{
-		Noun: "release", Now: o.Now, Log: o.Log,
+		Noun: "release", Now: o.Now, Log: o.Log, Took: o.Took,
 		Begin: func(k loop.Key) loop.Step { return (&run{Engine: e, key: k}).step },
 	})
 	return e

@@ -2,8 +2,6 @@ package main
 
 import (
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -89,25 +87,6 @@ func TestPromises(t *testing.T) {
 	} {
 		if got := strings.Join(promises([]result{c.r}, 1000), "; "); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.r, got, c.want)
-		}
-	}
-}
-
-func TestShow(t *testing.T) {
-	page := filepath.Join(t.TempDir(), "judge.md")
-	for text, want := range map[string]string{
-		"a\n" + begin + "old" + end + "\nz": "a\n" + begin + "new\n" + end + "\nz",
-		"no marks":                          "",
-	} {
-		if err := os.WriteFile(page, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		err := show("new\n", page)
-		if got, _ := os.ReadFile(page); want != "" && (err != nil || string(got) != want) {
-			t.Errorf("%q, %v", got, err)
-		}
-		if want == "" && (err == nil || !strings.Contains(err.Error(), "lacks the marks")) {
-			t.Errorf("a page without marks: %v", err)
 		}
 	}
 }

@@ -14,19 +14,20 @@ import (
 	"slices"
 	"sync"
 
+	"weft.dev/bench/page"
 	"weft.dev/release"
 )
 
 func main() {
 	quick := flag.Bool("quick", false, "few runs: that it works")
 	runs := flag.Int("runs", 1000, "simulated releases of each kind")
-	page := flag.String("docs", "", "page whose table is replaced; default: print it")
+	docs := flag.String("docs", "", "page whose table is replaced; default: print it")
 	flag.Parse()
 	if *quick {
 		*runs = 10
 	}
 	results := measure(streams(), *runs)
-	if err := show(table(results, *runs), *page); err != nil {
+	if err := page.Show(table(results, *runs), *docs, "judge"); err != nil {
 		fmt.Fprintln(os.Stderr, "judge:", err)
 		os.Exit(1)
 	}

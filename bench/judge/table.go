@@ -2,15 +2,8 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"time"
-)
-
-// The marks between which a page has the table.
-const (
-	begin = "<!-- judge: begin -->\n"
-	end   = "<!-- judge: end -->"
 )
 
 // table is the results as Markdown.
@@ -33,21 +26,3 @@ func table(results []result, runs int) string {
 }
 
 func part(n, of int) string { return fmt.Sprintf("%.4g%%", 100*float64(n)/float64(of)) }
-
-// show puts a table into a page, or on standard output.
-func show(table, page string) error {
-	if page == "" {
-		fmt.Print(table)
-		return nil
-	}
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	before, rest, begins := strings.Cut(string(text), begin)
-	_, after, ends := strings.Cut(rest, end)
-	if !begins || !ends {
-		return fmt.Errorf("%s: lacks the marks %q and %q", page, strings.TrimSpace(begin), end)
-	}
-	return os.WriteFile(page, []byte(before+begin+table+end+after), 0o644)
-}

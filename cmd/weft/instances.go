@@ -5,6 +5,7 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/instances"
 	"weft.dev/release/provider/kubernetes"
 	"weft.dev/release/provider/places"
 	"weft.dev/store"
@@ -12,11 +13,7 @@ import (
 
 // newPlaces is who runs applications, by their spec.runs.
 func (m *mesh) newPlaces(client *store.Client) places.Places {
-	p := places.Places{Applications: store.For[v1alpha1.Application](client, api.Application)}
-	if m.front.runs != nil {
-		p.Kubernetes = m.front.runs
-	}
-	return p
+	return places.Places{Applications: store.For[v1alpha1.Application](client, api.Application), Kubernetes: m.front.runs}
 }
 
 // newInstances is what runs of pipelines start and stop versions with.
@@ -25,7 +22,7 @@ func (m *mesh) newInstances(client *store.Client) places.World {
 }
 
 // clusterRuns runs versions in a cluster, as far as weft's role there lets it.
-func clusterRuns(config *rest.Config) (*kubernetes.Provider, error) {
+func clusterRuns(config *rest.Config) (instances.Provider, error) {
 	client, mapper, err := newObjects(config)
 	if err != nil {
 		return nil, err

@@ -29,12 +29,14 @@ func (k Key) String() string { return k.Namespace + "/" + k.Name }
 // object is looked at again at once.
 type Step func(ctx context.Context) (time.Time, error)
 
-// Options of Loops; all are required.
+// Options of Loops; all but Took are required.
 type Options struct {
 	Noun  string         // what an object is, for the log: "release"
 	Begin func(Key) Step // a new loop's step
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Took is told of each step: how long after its time it began, and how long it lasted.
+	Took func(late, lasted time.Duration)
 }
 
 // Loops is the loops of all objects of one kind.
@@ -42,13 +44,13 @@ type Loops struct {
 	Options
 
 	mu     sync.Mutex
-	wake   map[Key]chan struct{} // one for each loop
+	wake   map[Key]chan time.Time // one for each loop, with when it was poked
 	closed bool
 	all    sync.WaitGroup
 }
 
 // New has no loop yet.
-func New(o Options) *Loops { return &Loops{Options: o, wake: map[Key]chan struct{}{}} }
+func New(o Options) *Loops { return &Loops{Options: o, wake: map[Key]chan time.Time{}} }
 
 // Wait returns once every loop has ended, and begins no other one.
 func (l *Loops) Wait() {
@@ -67,33 +69,37 @@ func (l *Loops) Poke(ctx context.Context, k Key) {
 		return
 	}
 	if !running {
-		wake = make(chan struct{}, 1)
+		wake = make(chan time.Time, 1)
 		l.wake[k] = wake
 		l.all.Go(func() { l.run(ctx, k, wake) })
 	}
 	select {
-	case wake <- struct{}{}:
+	case wake <- l.Now():
 	default: // it will look anyway
 	}
 }
 
 // run takes steps until the object has ended.
-func (l *Loops) run(ctx context.Context, k Key, wake chan struct{}) {
+func (l *Loops) run(ctx context.Context, k Key, wake chan time.Time) {
 	step := l.Begin(k)
 	retry := firstRetry
 	var wait time.Duration
 	for {
-		timer := time.NewTimer(wait)
+		timer, due := time.NewTimer(wait), l.Now().Add(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
 			l.leave(k, nil)
 			return
-		case <-wake:
+		case due = <-wake:
 			timer.Stop()
 		case <-timer.C:
 		}
+		began := l.Now()
 		next, err := step(ctx)
+		if l.Took != nil {
+			l.Took(began.Sub(due), l.Now().Sub(began))
+		}
 		switch {
 		case apierrors.IsConflict(err): // somebody wrote the object meanwhile: read it again
 			wait = minWait
@@ -110,7 +116,7 @@ func (l *Loops) run(ctx context.Context, k Key, wake chan struct{}) {
 }
 
 // leave ends a loop, unless something happened since its last step.
-func (l *Loops) leave(k Key, wake chan struct{}) bool {
+func (l *Loops) leave(k Key, wake chan time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(wake) > 0 {

@@ -64,7 +64,7 @@ type World interface {
 	Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error)
 }
 
-// Options of an engine; all are required.
+// Options of an engine; all but Took are required.
 type Options struct {
 	Runs      Runs
 	Decisions Decisions
@@ -76,6 +76,7 @@ type Options struct {
 	Leading func() bool
 	Now     func() time.Time
 	Log     *slog.Logger
+	Took    func(late, lasted time.Duration) // of each step
 }
 
 // learnAgain is the wait after the stored objects could not be read.
@@ -95,7 +96,7 @@ type Engine struct {
 func New(o Options) *Engine {
 	e := &Engine{Options: o, turns: turns{views: map[loop.Key]*view{}}, inbox: inbox{notes: map[loop.Key]map[string]*note{}}}
 	e.loops = loop.New(loop.Options{
-		Noun: "run", Now: o.Now, Log: o.Log,
+		Noun: "run", Now: o.Now, Log: o.Log, Took: o.Took,
 		Begin: func(k loop.Key) loop.Step { return (&run{Engine: e, key: k}).step },
 	})
 	return e
