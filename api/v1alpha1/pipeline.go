@@ -46,6 +46,12 @@ type PipelineSpec struct {
 	// Concurrency of the runs.
 	// +optional
 	Concurrency Concurrency `json:"concurrency,omitempty"`
+	// Triggers start runs by themselves.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=20
+	Triggers []Trigger `json:"triggers,omitempty"`
 	// Disabled: nothing but a person starts it.
 	// +optional
 	Disabled bool `json:"disabled,omitempty"`
@@ -101,8 +107,13 @@ type Concurrency struct {
 	Full string `json:"full,omitempty"`
 }
 
-// PipelineStatus is what is wrong with a pipeline.
+// PipelineStatus is what is wrong with a pipeline, and what its triggers have seen.
 type PipelineStatus struct {
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=20
+	Triggers      []TriggerStatus `json:"triggers,omitempty"`
 	ProblemStatus `json:",inline"`
 }
 

@@ -49,6 +49,7 @@ type mesh struct {
 	edges     *metrics.Edges
 	releases  *release.Engine               // nil: nobody writes releases
 	more      []func(context.Context) error // duties of the leader
+	served    []func(context.Context) error // what each server does
 	serving   chan struct{}                 // closed once agents can come
 }
 
@@ -205,6 +206,9 @@ func (m *mesh) run(ctx context.Context, flags serveFlags) error {
 		time.AfterFunc(m.front.settles, debug.FreeOSMemory) // what starting took and serving does not need
 		group.Go(func() error { return m.front.lead(ctx, m.duties) })
 		group.Go(func() error { return m.recorder.Run(ctx) })
+		for _, serve := range m.served {
+			group.Go(func() error { return serve(ctx) })
+		}
 		if m.guests != nil {
 			group.Go(func() error { return m.servePlaintext(ctx, flags.plaintext) })
 		}

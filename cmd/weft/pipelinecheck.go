@@ -9,6 +9,7 @@ import (
 	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
 	"weft.dev/release/pipeline"
+	"weft.dev/release/trigger"
 	"weft.dev/web"
 )
 
@@ -18,7 +19,8 @@ func newPipelineCheck() *cobra.Command {
 		Use:   "check DIR",
 		Short: "Say what is wrong with the pipelines of a folder, before anybody runs them",
 		Long: `Read a folder (*.yaml, *.yml, *.json, *.jsonnet) and say what would stop a run of its pipelines: fields that there are not,
-stages that wait for each other, kinds that do not run, expressions that are none. No server is asked.
+stages that wait for each other, kinds that do not run, expressions that are none, triggers that would start nothing. No server is
+asked, so whether the Secrets of triggers are there, ` + "`weft pipeline show`" + ` says.
 
 Exit code 2 if something is wrong.`,
 		Example: "  weft pipeline check examples/pipelines",
@@ -59,7 +61,7 @@ func checkPipelines(c *cobra.Command, dir string) (pipelines int, found []web.Pr
 		}
 		pipelines++
 		object := model.Key{Kind: string(o.Kind), Namespace: o.Namespace, Name: o.Name}
-		for _, p := range pipeline.Check(spec, with) {
+		for _, p := range append(pipeline.Check(spec, with), trigger.Check(spec, with.Eval)...) {
 			problems = append(problems, model.Problem{Object: object, Code: p.Code, Path: p.Path, Message: p.Message})
 		}
 	}

@@ -58,6 +58,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 		Log:     m.log,
 	})
 	m.more = append(m.more, engine.Run)
+	m.runTriggers(client, flags, with.Eval)
 	return nil
 }
 
@@ -81,7 +82,7 @@ func (f serveFlags) guard() dial.Guard {
 		bits, _ := allowed.Mask.Size()
 		g.Allow = append(g.Allow, netip.PrefixFrom(address.Unmap(), bits))
 	}
-	for _, own := range []string{f.listen, f.mesh, f.plaintext, f.webhook} {
+	for _, own := range []string{f.listen, f.mesh, f.plaintext, f.webhook, f.hooks.address} {
 		if _, port, err := net.SplitHostPort(own); err == nil {
 			if n, err := strconv.ParseUint(port, 10, 16); err == nil {
 				g.Own = append(g.Own, uint16(n))

@@ -33,8 +33,9 @@ type serveFlags struct {
 	kubeconfig   string      // of that cluster; empty: the one that this is a pod of
 	injection    string      // with kube: file of inject.Options; empty: no pod gets a proxy
 	webhook      string      // where the API server asks for injection
-	webhookAllow []net.IPNet // addresses that webhooks of pipelines may reach beside public ones
-	plaintext    string      // where proxies come without TLS; empty: nowhere
+	webhookAllow []net.IPNet // addresses that pipelines and their triggers may reach beside public ones
+	hooks        hookFlags
+	plaintext    string // where proxies come without TLS; empty: nowhere
 	listen       string
 	mesh         string
 	trustDomain  string
@@ -79,7 +80,10 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().DurationVar(&flags.git.Interval, "git-interval", 30*time.Second, "with --git: how often the repository is asked")
 	c.MarkFlagsMutuallyExclusive("kube", "config", "git")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
-	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines may reach beside public ones (repeatable)")
+	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines, registries and repositories may be at, beside public ones (repeatable)")
+	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
+	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
+	c.Flags().StringVar(&flags.hooks.key, "hooks-key", "", "with --hooks: file with the certificate's key")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")
@@ -97,6 +101,9 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	if flags.plaintext != "" && !isLoopback(flags.plaintext) {
 		return exitCode{exitUsage, fmt.Errorf("--xds-plaintext %s: whoever reaches it can read every proxy's configuration, so it is served on loopback only: use 127.0.0.1:PORT", flags.plaintext)}
+	}
+	if err := flags.hooks.check(flags); err != nil {
+		return err
 	}
 	if flags.kube {
 		return runKube(ctx, flags, log)

@@ -46,6 +46,9 @@ func (m *machine) refused() string {
 // Manual is the type of a run's trigger where a person started it, as is none.
 const Manual = "manual"
 
+// Author is the fact of a trigger that has who pushed, as the forge that signed the delivery knows them.
+const Author = "author"
+
 // Parameters are those of a run that was given some: with the defaults of the others.
 // One that the pipeline does not have, a missing one or a value that is no option is an error.
 func Parameters(d *v1alpha1.PipelineSpec, given map[string]string) (map[string]string, error) {

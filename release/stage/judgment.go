@@ -18,7 +18,7 @@ const (
 
 // judgment asks a person. Who may answer is decided here and not where people
 // click, so that it holds whatever they use: somebody else than who started the
-// run, or the run that called it, and in one of the roles. Of several the first
+// run, or the run that called it, or pushed what started it, and in one of the roles. Of several the first
 // one that is accepted counts. Outputs: choice, by, reason.
 type judgment struct{ blind }
 
@@ -68,6 +68,8 @@ func objection(c *v1alpha1.JudgmentStage, r pipeline.Run, d pipeline.Decision) s
 		return "a person started the run, and nobody knows who: it could be you"
 	case !c.AllowSelf && d.By == starter:
 		return fmt.Sprintf("%s started the run: somebody else has to judge it", d.By)
+	case !c.AllowSelf && d.By == string(r.Trigger.Facts[pipeline.Author]):
+		return fmt.Sprintf("%s pushed what the run is for: somebody else has to judge it", d.By)
 	}
 	return wrongChoice(c.Options, d.Choice)
 }

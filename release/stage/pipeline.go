@@ -10,9 +10,6 @@ import (
 	"weft.dev/release/pipeline"
 )
 
-// maxParents is how deep runs may call each other.
-const maxParents = 10
-
 // call runs another pipeline, in the name of who started this run: what that one
 // may not judge here, they may not judge there. Outputs: run.
 type call struct{}
@@ -24,7 +21,7 @@ func (call) Looks(in pipeline.StageInput) []pipeline.Look { return runs.looks(in
 func (call) Next(in pipeline.StageInput) pipeline.StageOutcome {
 	c := in.Config.(*v1alpha1.PipelineStage)
 	parents := append(slices.Clone(in.Run.Parents), in.Run.Pipeline+"/"+in.Run.Name)
-	if why := circle(parents, c.Name); why != "" && in.Open == nil {
+	if why := pipeline.Circle(parents, c.Name); why != "" && in.Open == nil {
 		return failed(why)
 	}
 	trigger := in.Run.Trigger
@@ -38,20 +35,6 @@ func (call) Next(in pipeline.StageInput) pipeline.StageOutcome {
 		out.Outputs = encode(map[string]string{"run": work.Name})
 	}
 	return out
-}
-
-// circle says why a run with these parents may not call the pipeline; "": it may.
-// One that calls itself would wait for its own end.
-func circle(parents []string, name string) string {
-	if len(parents) > maxParents {
-		return fmt.Sprintf("%d runs call each other, more than %d: %s", len(parents), maxParents, strings.Join(parents, ", "))
-	}
-	for _, p := range parents {
-		if before, _, _ := strings.Cut(p, "/"); before == name {
-			return fmt.Sprintf("pipeline %s would call itself: %s", name, strings.Join(parents, ", "))
-		}
-	}
-	return ""
 }
 
 func readRun(raw json.RawMessage) (sight, error) {

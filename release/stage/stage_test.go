@@ -164,6 +164,9 @@ func TestJudgment(t *testing.T) {
 	options := &v1alpha1.JudgmentStage{Instructions: "which?", Options: []string{"eu", "us"}}
 	roles := &v1alpha1.JudgmentStage{Roles: []string{"qa", "ops"}}
 	cron := func(r *pipeline.Run) { r.Trigger = v1alpha1.TriggerFact{Type: "cron"} }
+	push := func(r *pipeline.Run) {
+		r.Trigger = v1alpha1.TriggerFact{Type: "git", By: "trigger:git", Facts: map[string]v1alpha1.Value{"author": "carol"}}
+	}
 	nobody := func(r *pipeline.Run) { r.Trigger.By = "" }
 	for name, c := range map[string]struct {
 		config    *v1alpha1.JudgmentStage
@@ -180,6 +183,8 @@ func TestJudgment(t *testing.T) {
 		"anonymous":   {&v1alpha1.JudgmentStage{AllowSelf: true}, nil, []pipeline.Decision{by("", "continue")}, "Asking: may the run go on? { false nobody vouches for who you are}"},
 		"whose run":   {&v1alpha1.JudgmentStage{}, nobody, []pipeline.Decision{by("bob", "continue")}, "Asking: may the run go on? {bob false a person started the run, and nobody knows who: it could be you}"},
 		"a timer's":   {&v1alpha1.JudgmentStage{}, cron, []pipeline.Decision{by("bob", "continue")}, `Succeeded: bob: continue {"by":"bob","choice":"continue","reason":""} {bob true }`},
+		"her push":    {&v1alpha1.JudgmentStage{}, push, []pipeline.Decision{by("carol", "continue")}, "Asking: may the run go on? {carol false carol pushed what the run is for: somebody else has to judge it}"},
+		"a push":      {&v1alpha1.JudgmentStage{}, push, []pipeline.Decision{by("bob", "continue")}, `Succeeded: bob: continue {"by":"bob","choice":"continue","reason":""} {bob true }`},
 		"no role":     {roles, nil, []pipeline.Decision{by("bob", "continue", "dev")}, "Asking: may the run go on? {bob false bob is in none of the groups that may judge: qa, ops}"},
 		"one role":    {roles, nil, []pipeline.Decision{by("bob", "continue", "dev", "ops")}, `Succeeded: bob: continue {"by":"bob","choice":"continue","reason":""} {bob true }`},
 		"role, self":  {roles, nil, []pipeline.Decision{by("alice", "continue", "ops")}, "Asking: may the run go on? {alice false alice started the run: somebody else has to judge it}"},
