@@ -214,6 +214,33 @@ func TestCrewStories(t *testing.T) {
 	}
 }
 
+// What was released is taken back while the old version is kept: the release back has not to wait, and
+// finds it running.
+func TestUndoWhileKept(t *testing.T) {
+	inWorld(t, 1, 0.02, func(w *world) {
+		s := crewStory{story: story{name: "undone", kind: v1alpha1.BlueGreen, rps: 200}, v2: crewSize}
+		w.crew.start(s.name)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan struct{})
+		go func() { defer close(done); w.crew.follow(ctx, s.name) }()
+		time.Sleep(4 * time.Second)
+		w.deploy(s.name, 0, s.rps, s.kind)
+		w.applications.Edit("shop", s.name, func(a *v1alpha1.Application) { a.Spec.Strategy.KeepFor.Duration = time.Hour })
+		w.release(s.name, s.name, "v3")
+		w.says(s.name, "is kept until")
+		w.release("back", s.name, "v2")
+		first, back := w.await(s.name, final...), w.await("back", v1alpha1.ReleaseProgressing)
+		if first.Status.Phase != v1alpha1.ReleaseSucceeded || back.Status.From != "v3" {
+			t.Errorf("%s: %s; then from %s", first.Status.Phase, first.Status.Why, back.Status.From)
+		}
+		cancel()
+		<-done
+		if n := w.crew.seen(s.name)["v2"].Wanted; n != crewSize {
+			t.Errorf("v2 has %d instances", n)
+		}
+	})
+}
+
 func (s crewStory) play(w *world, seed uint64) error {
 	c := w.crew
 	s.rps, c.gaps = 200, s.kind == v1alpha1.Recreate

@@ -75,11 +75,15 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if err != nil {
 		return time.Time{}, r.wrap("observe "+c.Service, err)
 	}
+	behind, err := r.behind(ctx, rel, c)
+	if err != nil {
+		return time.Time{}, err
+	}
 	r.look(ctx, c, &facts)
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,
-		Abort: abort, Promote: rel.Spec.Promote, Refused: r.refused, Answer: r.answer,
+		Abort: abort, Promote: rel.Spec.Promote, Behind: behind, Refused: r.refused, Answer: r.answer,
 	})
 	rel, err = r.save(ctx, rel, rec.Config, out, now)
 	if err != nil {

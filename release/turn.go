@@ -69,12 +69,34 @@ func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) 
 		case begun(b) && !begun(a):
 			return 1
 		}
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return byAge(a, b)
 	})
 	if first.Name != rel.Name {
 		return first.Name, nil
 	}
 	return r.claim(rel), nil
+}
+
+// behind is the version of the release that waits for this one, which has all traffic; empty: none does.
+func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, c Config) (string, error) {
+	if c.Runs == nil || rel.Status.Weight < 100 {
+		return "", nil // nothing is kept that somebody could wait for
+	}
+	all, err := r.Releases.List(ctx, rel.Namespace)
+	if err != nil {
+		return "", r.wrap("list", err)
+	}
+	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
+		return o.Name == rel.Name || o.Spec.Application != c.Application || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil
+	})
+	if len(all) == 0 {
+		return "", nil
+	}
+	return slices.MinFunc(all, byAge).Spec.Version, nil
+}
+
+func byAge(a, b *v1alpha1.Release) int {
+	return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 }
 
 // begun reports whether traffic may have been moved for a release that is not finished.

@@ -52,6 +52,8 @@ type Input struct {
 	// Abort and Promote are a person's decisions; Abort carries the reason.
 	Abort   string
 	Promote bool
+	// Behind is the version of the release that waits for this one, once that has all traffic; empty: none does.
+	Behind string
 	// Refused is why the provider refused the last action for good (ErrChanged).
 	Refused string
 	// Answer to the last work on instances.

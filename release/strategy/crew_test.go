@@ -138,6 +138,16 @@ func TestTheOldVersionIsKeptAndThenEnds(t *testing.T) {
 	s.next(1).shifts("v2 100%, v3 0%")
 }
 
+func TestNobodyWaitsForWhatIsKept(t *testing.T) {
+	s := atEnd(t)
+	s.in.Behind = "v4"
+	s.next(1).works(instances.Settle, "v3", 0).next(1).works(instances.Scale, "v2", 0).next(1).want(succeeded, "", "evidence")
+
+	s = atEnd(t)
+	s.in.Behind = "v2" // an undo
+	s.next(1).want(succeeded, "", "v2 is left as it is, for the next release goes back to it")
+}
+
 func TestAProviderThatFails(t *testing.T) {
 	s := crewed(t, v1alpha1.Canary)
 	s.next(0).shifts("v2 100%, v3 0%")

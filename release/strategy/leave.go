@@ -14,7 +14,7 @@ const (
 )
 
 // leave ends a release whose new version has everything: the old one is kept for a
-// while, where the strategy says so, and ends after its requests have.
+// while, where the strategy says so and no other release waits, and ends after its requests have.
 func (r *run) leave(why string) release.Outcome {
 	if !r.crewed() {
 		return r.end(v1alpha1.ReleaseSucceeded, why)
@@ -25,13 +25,15 @@ func (r *run) leave(why string) release.Outcome {
 	}
 	from, since, keep := r.m.From, r.Now.Sub(r.m.Kept), r.keepFor()
 	switch {
+	case from != "" && r.Behind == from && !r.m.Leaving:
+		return r.end(v1alpha1.ReleaseSucceeded, fmt.Sprintf("%s; %s is left as it is, for the next release goes back to it", r.m.Result, from))
 	case since >= keep+r.limits.deadline, r.m.Leaving && r.refused():
 		return r.end(v1alpha1.ReleaseSucceeded, fmt.Sprintf("%s; %s was not ended%s", r.m.Result, from, r.trouble(from)))
 	case r.Facts.Instances == nil:
 		return r.linger("instances cannot be seen" + r.trouble(from))
 	case !r.drained():
 		return r.linger(fmt.Sprintf("requests to %s have %s to end", from, drain))
-	case since < keep:
+	case since < keep && r.Behind == "":
 		r.keep(from)
 		return r.linger(fmt.Sprintf("%s is kept until %s, an abort goes back to it", from, r.m.Kept.Add(keep).UTC().Format("15:04:05Z")))
 	}
