@@ -56,6 +56,7 @@ const (
 	Decision    Kind = "Decision"
 	Blob        Kind = "Blob"
 	Version     Kind = "Version"
+	Freeze      Kind = "Freeze"
 )
 
 // StatusForm is how the problems of an object are written into its status.

@@ -37,6 +37,7 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 			},
 			Provider:  mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, shelf.Objects[v1alpha1.Workload]{Shelf: w.workloads, Process: p}, w),
 			Instances: reached{w.crew, p},
+			Hold:      w.hold,
 			Now:       time.Now,
 			Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})

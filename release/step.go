@@ -83,7 +83,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,
-		Abort: abort, Promote: rel.Spec.Promote, Behind: behind, Refused: r.refused, Answer: r.answer,
+		Abort: abort, Hold: r.hold(ctx, rel), Promote: rel.Spec.Promote, Behind: behind, Refused: r.refused, Answer: r.answer,
 	})
 	rel, err = r.save(ctx, rel, rec.Config, out, now)
 	if err != nil {

@@ -30,6 +30,9 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 	if err != nil {
 		return nil, r.wrap("read application "+rel.Spec.Application, err)
 	}
+	if why := r.hold(ctx, rel); why != "" {
+		return nil, r.pending(ctx, rel, why)
+	}
 	ahead, err := r.ahead(ctx, rel)
 	if err != nil {
 		return nil, err
@@ -52,15 +55,23 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 	return rel, nil
 }
 
+// hold says why a release must not begin or go further; "": it may.
+func (e *Engine) hold(ctx context.Context, rel *v1alpha1.Release) string {
+	if e.Hold == nil {
+		return ""
+	}
+	return e.Hold(ctx, rel)
+}
+
 // ahead is the release of the same application that goes first: one that has
-// begun, else the oldest.
+// begun, else the oldest that nothing holds.
 func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) {
 	all, err := r.Releases.List(ctx, rel.Namespace)
 	if err != nil {
 		return "", r.wrap("list", err)
 	}
 	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
-		return o.Spec.Application != rel.Spec.Application || !begun(o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil)
+		return o.Spec.Application != rel.Spec.Application || !begun(o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || r.hold(ctx, o) != "")
 	})
 	first := slices.MinFunc(append(all, rel), func(a, b *v1alpha1.Release) int {
 		switch {
@@ -87,7 +98,7 @@ func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, c Config) (stri
 		return "", r.wrap("list", err)
 	}
 	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
-		return o.Name == rel.Name || o.Spec.Application != c.Application || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil
+		return o.Name == rel.Name || o.Spec.Application != c.Application || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || !begun(o) && r.hold(ctx, o) != ""
 	})
 	if len(all) == 0 {
 		return "", nil

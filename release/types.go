@@ -52,6 +52,8 @@ type Input struct {
 	// Abort and Promote are a person's decisions; Abort carries the reason.
 	Abort   string
 	Promote bool
+	// Hold is why traffic must not go forward now; empty: it may. It never keeps it from going back.
+	Hold string
 	// Behind is the version of the release that waits for this one, once that has all traffic; empty: none does.
 	Behind string
 	// Refused is why the provider refused the last action for good (ErrChanged).

@@ -1,10 +1,13 @@
 package release_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +26,7 @@ type world struct {
 	splits       *shelf.Shelf[v1alpha1.TrafficSplit]
 	workloads    *shelf.Shelf[v1alpha1.Workload]
 	crew         *crew
+	frozen       atomic.Bool
 
 	mesh     sync.Mutex
 	services map[string]*service
@@ -173,6 +177,14 @@ func (w *world) shares(app string) string {
 		return "none"
 	}
 	return release.FormatVersions(s.Spec.Versions)
+}
+
+// hold is release.Options.Hold.
+func (w *world) hold(_ context.Context, rel *v1alpha1.Release) string {
+	if w.frozen.Load() && !strings.HasPrefix(rel.Spec.By, "oncall") {
+		return "frozen: black friday"
+	}
+	return ""
 }
 
 // repeated are the actions that were done more than once.

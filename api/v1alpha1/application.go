@@ -50,6 +50,7 @@ type ApplicationSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=20
 	Notify []Notification `json:"notify,omitempty"`
+	Rails  `json:",inline"`
 }
 
 // ApplicationStatus is what the application serves now.

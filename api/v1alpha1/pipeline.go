@@ -59,6 +59,10 @@ type PipelineSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Locked string `json:"locked,omitempty"`
+	// Windows, in one of which any stage starts that acts. None: always, but for the application's.
+	// +optional
+	// +kubebuilder:validation:MaxItems=10
+	Windows []Window `json:"windows,omitempty"`
 	// Notify are those who are told of its runs.
 	// +optional
 	// +listType=map

@@ -44,6 +44,14 @@ type ReleaseSpec struct {
 	// to be worse goes back all the same.
 	// +optional
 	Promote bool `json:"promote,omitempty"`
+	// By is who started it, and Groups are theirs: what the API server says, or it refuses.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	By string `json:"by,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:items:MaxLength=253
+	Groups []string `json:"groups,omitempty"`
 }
 
 // ReleasePhase is where a release stands.

@@ -39,6 +39,10 @@ type Stage struct {
 	// for a person (judgment, release, pipeline); none for a wait, which ends by itself.
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// Windows, in one of which the stage starts, beside those of the pipeline and the application.
+	// +optional
+	// +kubebuilder:validation:MaxItems=10
+	Windows []Window `json:"windows,omitempty"`
 
 	// +optional
 	Wait *WaitStage `json:"wait,omitempty"`

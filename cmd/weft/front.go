@@ -78,7 +78,7 @@ func kinds() []api.Kind {
 	var all []api.Kind
 	for _, info := range api.Kinds() {
 		switch info.Kind {
-		case api.Release, api.ConfigMap, api.Pipeline, api.PipelineRun, api.Decision, api.Blob, api.Version:
+		case api.Release, api.ConfigMap, api.Pipeline, api.PipelineRun, api.Decision, api.Blob, api.Version, api.Freeze:
 		default:
 			all = append(all, info.Kind)
 		}

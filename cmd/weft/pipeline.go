@@ -22,7 +22,7 @@ func newPipeline() *cobra.Command {
   weft approve ship-x7k2p`,
 	}
 	namespaceFlag(c, "namespace of the pipeline")
-	c.AddCommand(newPipelineCheck(), newPipelineRun(), newPipelineList(), newPipelineRuns(), newPipelineShow(), newPipelineWatch(), newPipelineCancel(),
+	c.AddCommand(newPipelineCheck(), newPipelineRun(), newPipelineList(), newPipelineRuns(), newPipelineShow(), newPipelineWatch(), newPipelineCancel(), newPipelineLock(), newPipelineUnlock(),
 		newStageDecision(pipeline.Retry, "Try a stage again that failed, or of which nobody knows whether it acted"),
 		newStageDecision(pipeline.Skip, "Let a stage that waits wait no more"))
 	return c

@@ -3,11 +3,13 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
+	"weft.dev/release/guard"
 	"weft.dev/release/pipeline"
 	"weft.dev/release/trigger"
 	"weft.dev/web"
@@ -61,7 +63,8 @@ func checkPipelines(c *cobra.Command, dir string) (pipelines int, found []web.Pr
 		}
 		pipelines++
 		object := model.Key{Kind: string(o.Kind), Namespace: o.Namespace, Name: o.Name}
-		for _, p := range append(pipeline.Check(spec, with), trigger.Check(spec, with.Eval)...) {
+		all := slices.Concat(pipeline.Check(spec, with), trigger.Check(spec, with.Eval), guard.Check(spec))
+		for _, p := range all {
 			problems = append(problems, model.Problem{Object: object, Code: p.Code, Path: p.Path, Message: p.Message})
 		}
 	}

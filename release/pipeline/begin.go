@@ -49,6 +49,9 @@ const Manual = "manual"
 // Author is the fact of a trigger that has who pushed, as the forge that signed the delivery knows them.
 const Author = "author"
 
+// NoPerson begins the name of what started something, where it was no person.
+const NoPerson = "weft:"
+
 // Parameters are those of a run that was given some: with the defaults of the others.
 // One that the pipeline does not have, a missing one or a value that is no option is an error.
 func Parameters(d *v1alpha1.PipelineSpec, given map[string]string) (map[string]string, error) {

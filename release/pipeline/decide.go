@@ -22,6 +22,8 @@ func (m *machine) cancel() {
 	for _, d := range m.Decisions {
 		switch {
 		case d.Verb != Cancel || m.again(d):
+		case m.Barred[d.Name] != "":
+			m.refuse(d, m.Barred[d.Name])
 		case Final(m.state.Phase):
 			m.refuse(d, "the run has ended")
 		case m.stopping() != "":
@@ -41,6 +43,8 @@ func (m *machine) decide() {
 		}
 		st, known := m.state.Stages[d.Stage]
 		switch {
+		case m.Barred[d.Name] != "":
+			m.refuse(d, m.Barred[d.Name])
 		case m.stages[d.Stage] == nil:
 			m.refuse(d, fmt.Sprintf("the run has no stage %q", d.Stage))
 		case Final(m.state.Phase):
@@ -72,7 +76,11 @@ func (m *machine) again(d Decision) bool {
 func (m *machine) retry(d Decision) {
 	st := m.state.Stages[d.Stage]
 	open := st.Open
+	gate, guarded := m.Gates[d.Stage]
 	switch {
+	case guarded && !gate.Open:
+		m.refuse(d, gate.Why)
+		return
 	case m.stopping() != "":
 		m.refuse(d, "the run ends: "+m.stopping())
 		return

@@ -126,13 +126,14 @@ type Run struct {
 type Input struct {
 	Now       time.Time
 	Run       Run
-	Held      string          // why its turn has not come; a run that has begun goes on
-	Cancel    string          // why it has to end, where no person says so: replaced, refused, deleted
-	Facts     map[string]Fact // by Look.Key; absent: not looked yet
-	Results   []Result        // of actions; late and repeated ones are harmless
-	Lost      []string        // ids of open actions that a process before this one may have done, or whose doing gave an error
-	Decisions []Decision      // those without an answer, oldest first
-	Gates     map[string]Gate // by stage; absent: open
+	Held      string            // why its turn has not come; a run that has begun goes on
+	Cancel    string            // why it has to end, where no person says so: replaced, refused, deleted
+	Facts     map[string]Fact   // by Look.Key; absent: not looked yet
+	Results   []Result          // of actions; late and repeated ones are harmless
+	Lost      []string          // ids of open actions that a process before this one may have done, or whose doing gave an error
+	Decisions []Decision        // those without an answer, oldest first
+	Gates     map[string]Gate   // by stage; absent: open
+	Barred    map[string]string // decisions that do not count, by name: why
 	Soft      map[string]json.RawMessage
 }
 

@@ -36,6 +36,8 @@ type ReleaseWork struct {
 	Application string             `json:"application"`
 	Version     string             `json:"version"`
 	Strategy    *v1alpha1.Strategy `json:"strategy,omitempty"`
+	By          string             `json:"by,omitempty"` // By and Groups are those of the run that makes it
+	Groups      []string           `json:"groups,omitempty"`
 }
 
 // ReleaseSeen is what there is of a Release.

@@ -64,7 +64,7 @@ type World interface {
 	Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error)
 }
 
-// Options of an engine; all but Took are required.
+// Options of an engine; all but Rails and Took are required.
 type Options struct {
 	Runs      Runs
 	Decisions Decisions
@@ -72,6 +72,8 @@ type Options struct {
 	Pipelines func(ctx context.Context, namespace, name string) (*v1alpha1.Pipeline, error)
 	With      pipeline.With
 	Worlds    map[string]World // by what is before the slash of an action's or a look's kind
+	// Rails are read anew for each step that they may matter for; nil: nothing is guarded.
+	Rails func(ctx context.Context, o *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec) (Rails, error)
 	// Leading reports whether this process may act; it is asked right before what must not be done twice.
 	Leading func() bool
 	Now     func() time.Time

@@ -100,6 +100,9 @@ func (r *run) decide(ctx context.Context, o *v1alpha1.PipelineRun) (time.Time, e
 	r.facts = r.observe(ctx, o.Namespace, r.looks, r.facts)
 	open := r.inbox.open(r.key)
 	r.fill(&in, o, d, state, open)
+	if err := r.guard(ctx, &in, o, d, state); err != nil {
+		return time.Time{}, err
+	}
 	step := pipeline.Next(d, state, in, r.With)
 	late, err := r.store(ctx, o, d, state, step, in)
 	if err != nil {

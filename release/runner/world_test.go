@@ -38,6 +38,8 @@ type world struct {
 	asked    map[string]int       // how often each was asked for
 	releases map[string]*released // by name
 	faults   int                  // so many actions fail before they happen
+	closed   map[string]bool      // stages whose gate is
+	bar      string               // why nobody's retry counts, and no run of mallory begins
 	takes    time.Duration        // a release
 }
 
@@ -177,6 +179,7 @@ func (w *world) engine(p *shelf.Process) *runner.Engine {
 		Pipelines: pipelines.Get,
 		With:      kinds,
 		Worlds:    map[string]runner.World{"release": hand{w, p}, "http": hand{w, p}},
+		Rails:     w.rails,
 		Leading:   func() bool { return true },
 		Now:       time.Now,
 		Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),

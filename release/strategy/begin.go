@@ -22,6 +22,9 @@ func (r *run) begin() release.Outcome {
 	switch {
 	case r.Abort != "":
 		return r.end(v1alpha1.ReleaseRolledBack, r.Abort+", before it got any traffic")
+	case r.Hold != "":
+		r.m.Since = r.Now
+		return r.stay(v1alpha1.ReleasePending, look, r.Hold)
 	case !there && r.Now.Sub(r.m.Since) >= r.limits.deadline:
 		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("no healthy workload of %s %s appeared within %s (%s)%s; no traffic was moved",
 			r.Config.Application, version, r.limits.deadline, r.census(), r.trouble(version)))

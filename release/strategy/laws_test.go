@@ -129,6 +129,19 @@ func (l *laws) shift(a release.Action) {
 	}
 }
 
+// held: nothing goes up, or begins, while it is held, but where it cannot rest.
+func (l *laws) held(out release.Outcome) {
+	if l.in.Hold == "" || out.Action == nil || l.kind == v1alpha1.Recreate && out.Weight > 0 {
+		return
+	}
+	up := weightOf(release.Split{Versions: out.Action.Versions}, "v3") > weightOf(l.split, "v3")
+	for _, e := range out.Events {
+		if e.Action == out.Action.ID() && (up || out.Action.Seq == 1) {
+			l.breaks("%s is decided while the release is held", e.Text)
+		}
+	}
+}
+
 // work: nothing ends that is asked, but in a recreate.
 func (l *laws) work(w instances.Action) {
 	l.once(w.ID, fmt.Sprint(w.Verb, w.Version, w.Replicas))

@@ -40,6 +40,8 @@ type memory struct {
 	Since     time.Time `json:"since,omitzero"`
 	Applied   bool      `json:"applied,omitempty"`
 	AppliedAt time.Time `json:"appliedAt,omitzero"`
+	// Rested is when the release was held last.
+	Rested time.Time `json:"rested,omitzero"`
 	// Waiting for a person.
 	Waiting bool `json:"waiting,omitempty"`
 

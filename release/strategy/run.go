@@ -93,7 +93,11 @@ func (r *run) next() release.Outcome {
 		return r.back(fmt.Sprintf("%s has no healthy workload any more", r.Config.Version))
 	}
 	v := r.observe()
-	if !r.m.Kept.IsZero() && v.Kind != release.Fail {
+	switch {
+	case v.Kind == release.Fail:
+	case r.held():
+		return r.rest()
+	case !r.m.Kept.IsZero():
 		return r.leave(r.m.Result)
 	}
 	return r.pass(v)
@@ -169,7 +173,7 @@ func (r *run) hold(why string) release.Outcome {
 	if !r.Facts.Applied.Done() {
 		wait = quick
 	}
-	if !r.m.Waiting && r.Now.Sub(r.m.Since) >= r.limits.deadline {
+	if !r.m.Waiting && r.Now.Sub(later(r.m.Since, r.m.Rested)) >= r.limits.deadline {
 		r.m.Waiting = true
 		r.note(fmt.Sprintf("no verdict within %s: %s", r.limits.deadline, why))
 	}

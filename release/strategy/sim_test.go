@@ -44,7 +44,8 @@ type sim struct {
 	split   release.Split
 	proxies [3]proxy
 
-	abortAt, diesAt time.Time // zero: never
+	abortAt, diesAt time.Time    // zero: never
+	frozen          [2]time.Time // from, until
 	autoscaled      bool
 	asking          int
 }
@@ -101,6 +102,10 @@ func newSim(kind v1alpha1.StrategyType, seed uint64) *sim {
 	}
 	if s.IntN(6) == 0 {
 		s.diesAt = now.Add(time.Duration(s.IntN(60)) * time.Second)
+	}
+	if s.IntN(3) == 0 {
+		from := now.Add(time.Duration(s.IntN(30)) * time.Second)
+		s.frozen = [2]time.Time{from, from.Add(time.Duration(s.IntN(300)) * time.Second)}
 	}
 	s.laws = laws{sim: s, kind: kind, capacity: capacity, ids: map[string]string{}}
 	return s
@@ -175,7 +180,12 @@ func (s *sim) step() release.Outcome {
 	if !s.abortAt.IsZero() && s.in.Now.After(s.abortAt) {
 		s.in.Abort = "aborted by a person"
 	}
+	s.in.Hold = ""
+	if !s.in.Now.Before(s.frozen[0]) && s.in.Now.Before(s.frozen[1]) {
+		s.in.Hold = "frozen"
+	}
 	out := s.strategy.Next(s.in)
+	s.laws.held(out)
 	if out.Phase == v1alpha1.ReleaseInconclusive {
 		s.asking++
 	}

@@ -73,6 +73,26 @@ func (s *scene) want(p v1alpha1.ReleasePhase, shares, why string) *scene {
 	return s
 }
 
+// A release that is held does not begin, rests at its share without losing time for a verdict,
+// and goes back at once.
+func TestHold(t *testing.T) {
+	s := newScene(t, Canary)
+	s.in.Hold = "frozen"
+	s.next(time.Hour).want(pending, "", "frozen").next(time.Hour).want(pending, "", "frozen")
+	s.in.Hold = ""
+	s.next(time.Second).want(progressing, "v2 100%, v3 0%", "").do().next(time.Second).want(progressing, "v2 95%, v3 5%", "").do()
+	s.judge.kind, s.in.Hold = release.Pass, "frozen"
+	s.in.Promote = true
+	s.next(time.Second).want(progressing, "", "frozen").next(time.Hour).want(progressing, "", "frozen")
+	s.in.Promote, s.in.Hold, s.judge.kind = false, "", release.Continue
+	s.next(time.Second).want(progressing, "", "evidence") // not: no verdict within 10m
+	s.in.Hold, s.judge.kind = "frozen", release.Fail
+	s.next(time.Second).want(rollingBack, "v2 100%, v3 0%", "evidence")
+	s.in.State, s.in.Abort = nil, "aborted"
+	s.in.Facts.Split = nil
+	s.next(time.Second).want(rolledBack, "", "aborted")
+}
+
 const (
 	pending      = v1alpha1.ReleasePending
 	progressing  = v1alpha1.ReleaseProgressing

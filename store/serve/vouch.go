@@ -17,6 +17,8 @@ import (
 // signed are the objects that say who made them: in these fields of the spec.
 var signed = map[api.Kind][]string{
 	api.Decision:    nil,
+	api.Freeze:      nil,
+	api.Release:     nil,
 	api.PipelineRun: {"trigger"},
 }
 

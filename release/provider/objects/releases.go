@@ -38,7 +38,7 @@ func (r Releases) Do(ctx context.Context, namespace string, a pipeline.Action) (
 		}
 		return create(ctx, r.All, a, &v1alpha1.Release{
 			ObjectMeta: named(namespace, work.Name, a),
-			Spec:       v1alpha1.ReleaseSpec{Application: work.Application, Version: work.Version, Strategy: work.Strategy},
+			Spec:       v1alpha1.ReleaseSpec{Application: work.Application, Version: work.Version, Strategy: work.Strategy, By: work.By, Groups: work.Groups},
 		})
 	case pipeline.AbortRelease:
 		child, err := read[pipeline.Child](a.Kind, a.Data)

@@ -1,0 +1,93 @@
+package guard
+
+import (
+	"strings"
+	"testing"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/pipeline"
+)
+
+func TestRoles(t *testing.T) {
+	roles := application(func(r *v1alpha1.Rails) {
+		r.Roles = v1alpha1.Roles{Release: []string{"dev"}, Approve: []string{"qa"}, Undo: []string{"oncall"}, Freeze: []string{"lead"}}
+	})
+	groups := map[string]Person{
+		"dev": {"dan", []string{"dev"}}, "qa": {"quinn", []string{"x", "qa"}}, "oncall": {"olga", []string{"oncall"}},
+		"lead": {"lea", []string{"lead"}}, "admin": {"admin", []string{masters}}, "nobody": {"", nil}, "cron": {"weft:cron", nil},
+	}
+	for right, may := range map[Right]string{
+		MayRelease: "dev admin cron", MayApprove: "qa admin cron", MayUndo: "dev oncall admin cron", MayFreeze: "lead admin cron",
+	} {
+		for who, person := range groups {
+			why := Refuses(roles, right, person)
+			if want := strings.Contains(may, who); (why == "") != want {
+				t.Errorf("%s: %s may: %v: %s", right, who, !want, why)
+			}
+			if why := Refuses(application(func(*v1alpha1.Rails) {}), right, person); why != "" {
+				t.Errorf("without roles: %s", why)
+			}
+		}
+	}
+}
+
+func TestRunsOfPeople(t *testing.T) {
+	type trigger = v1alpha1.TriggerFact
+	strict := func(r *v1alpha1.Rails) {
+		r.FourEyes = true
+		r.Roles = v1alpha1.Roles{Release: []string{"dev"}, Approve: []string{"dev", "qa"}}
+	}
+	dan, quinn := []string{"dev"}, []string{"qa"}
+	for _, test := range []struct {
+		name     string
+		trigger  trigger
+		decision pipeline.Decision
+		begins   bool
+		counts   bool
+	}{
+		{"another one judges", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "judge", By: "quinn", Groups: quinn}, true, true},
+		{"who started it", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, false},
+		{"who wrote the commit", trigger{Type: "git", Facts: map[string]v1alpha1.Value{pipeline.Author: "dan"}}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, false},
+		{"who did not", trigger{Type: "git", Facts: map[string]v1alpha1.Value{pipeline.Author: "eve"}}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, true},
+		{"nobody knows who", trigger{Type: "git"}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, false},
+		{"nobody at all", trigger{}, pipeline.Decision{Verb: "judge"}, false, false},
+		{"another role starts", trigger{By: "quinn", Groups: quinn}, pipeline.Decision{Verb: "retry", By: "quinn", Groups: quinn}, false, false},
+		{"skip", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "skip", By: "dan", Groups: dan}, true, true},
+		{"cancel by another role", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "cancel", By: "quinn", Groups: quinn}, true, false},
+		{"cancel by weft", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "cancel"}, true, true},
+	} {
+		o := &v1alpha1.PipelineRun{Spec: v1alpha1.PipelineRunSpec{Trigger: test.trigger}}
+		r := Run{Rails{Application: application(strict)}, o, &v1alpha1.PipelineSpec{}, noon}
+		if why := r.Begin(); (why == "") != test.begins {
+			t.Errorf("%s: begins: %v: %s", test.name, !test.begins, why)
+		}
+		if why := r.Object(test.decision); (why == "") != test.counts {
+			t.Errorf("%s: counts: %v: %s", test.name, !test.counts, why)
+		}
+		r.Application = nil
+		if why := r.Begin() + r.Object(test.decision); why != "" {
+			t.Errorf("%s: without an application: %s", test.name, why)
+		}
+	}
+}
+
+// A release begins by its application's roles, whatever pipeline it is of; once begun it needs none.
+func TestHold(t *testing.T) {
+	r := Rails{Application: application(func(r *v1alpha1.Rails) { r.Roles.Release = []string{"dev"} })}
+	rel := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{By: "quinn", Groups: []string{"qa"}}}
+	if why := r.Hold(rel, "", noon); !strings.Contains(why, "quinn is in none of the groups that may release") {
+		t.Error(why)
+	}
+	rel.Status.Phase = v1alpha1.ReleaseProgressing
+	if why := r.Hold(rel, "", noon); why != "" {
+		t.Error(why)
+	}
+	r.Freezes = []*v1alpha1.Freeze{{Spec: v1alpha1.FreezeSpec{Except: []string{"dev"}}}}
+	if why := r.Hold(rel, "", noon); !strings.Contains(why, "frozen") {
+		t.Error(why)
+	}
+	rel.Spec.Groups = []string{"dev"}
+	if why := r.Hold(rel, "", noon); why != "" {
+		t.Error(why)
+	}
+}

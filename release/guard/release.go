@@ -1,0 +1,18 @@
+package guard
+
+import (
+	"time"
+
+	"weft.dev/api/v1alpha1"
+)
+
+// Hold says why a release must not begin or go further; "": it may. Who started it needs the
+// role only until it has begun.
+func (r Rails) Hold(rel *v1alpha1.Release, seed string, now time.Time) string {
+	if rel.Status.Phase == "" || rel.Status.Phase == v1alpha1.ReleasePending {
+		if why := Refuses(r.Application, MayRelease, Person{rel.Spec.By, rel.Spec.Groups}); why != "" {
+			return why
+		}
+	}
+	return r.Gate(Work{Namespace: rel.Namespace, Application: rel.Spec.Application, Groups: rel.Spec.Groups, Seed: seed}, now).Why
+}

@@ -1,0 +1,48 @@
+package guard
+
+import (
+	"time"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/pipeline"
+)
+
+// Run is the rails of one run at one time: it has the methods of runner.Rails.
+type Run struct {
+	Rails
+	Of   *v1alpha1.PipelineRun
+	Spec *v1alpha1.PipelineSpec
+	Now  time.Time
+}
+
+// Begin says why the run may not begin; "": it may. What no person started needs no role.
+func (r Run) Begin() string {
+	t := r.Of.Spec.Trigger
+	if t.By == "" && t.Type != "" && t.Type != pipeline.Manual {
+		return ""
+	}
+	return Refuses(r.Application, MayRelease, Person{t.By, t.Groups})
+}
+
+// Gate says whether a stage may start.
+func (r Run) Gate(s *v1alpha1.Stage) pipeline.Gate {
+	if !Acts(s) {
+		return pipeline.Gate{Open: true}
+	}
+	return r.Rails.Gate(Work{
+		Namespace: r.Of.Namespace, Application: r.Spec.Application, Groups: r.Of.Spec.Trigger.Groups, Seed: string(r.Of.UID),
+		Windows: map[string][]v1alpha1.Window{"pipeline " + r.Of.Spec.Pipeline: r.Spec.Windows, "stage " + s.Name: s.Windows},
+	}, r.Now)
+}
+
+// Object says why a person's decision does not count; "": it does, as far as roles go. A cancel in
+// nobody's name is weft's own, of a run that ends what it began.
+func (r Run) Object(d pipeline.Decision) string {
+	if d.Verb == pipeline.Cancel && d.By == "" {
+		return ""
+	}
+	if why := Refuses(r.Application, rights[d.Verb], Person{d.By, d.Groups}); why != "" || d.Verb != pipeline.Judge {
+		return why
+	}
+	return Same(r.Application, d.By, r.Of.Spec.Trigger)
+}
