@@ -103,7 +103,7 @@ var fences = map[string][]string{
 	"github.com/spf13/cobra":                 {"cmd/*"},
 	"istio.io/":                              {"api/*", "translate/*"},
 	"sigs.k8s.io/gateway-api":                {"api/*", "translate/*"},
-	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "cmd/*", "examples/*", "test/*", "agent/*"},
+	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "release/provider/remote", "cmd/*", "examples/*", "test/*", "agent/*"},
 	"github.com/minio/minio-go":              {"snapshot/store"},
 	"github.com/prometheus":                  {"metrics"},
 	"github.com/rogpeppe/go-internal":        {"cmd/weft", "test/*"},

@@ -11,7 +11,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/release/instances"
+	"weft.dev/release/provider/kubernetes"
 	"weft.dev/scope"
 	"weft.dev/scope/memory"
 	"weft.dev/source/host"
@@ -34,8 +34,8 @@ type front struct {
 	synced    <-chan struct{}                        // closed once everything that there was is committed
 	settles   time.Duration                          // after that its own start-up work goes on for so long
 	workloads host.Workloads
-	runs      instances.Provider // starts and stops versions where the resources are; nil: nobody does
-	memory    scope.Memory       // of what proxies learned to call
+	runs      *kubernetes.Provider // starts and stops versions where the resources are; nil: nobody does
+	memory    scope.Memory         // of what proxies learned to call
 	// namespaces makes those that are missing.
 	namespaces func(names []string) error
 	// tell has people told of problems. It is part of the wiring.

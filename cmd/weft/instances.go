@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"maps"
+	"slices"
+
 	"k8s.io/client-go/rest"
 
 	"weft.dev/api"
@@ -8,12 +12,17 @@ import (
 	"weft.dev/release/instances"
 	"weft.dev/release/provider/kubernetes"
 	"weft.dev/release/provider/places"
+	"weft.dev/release/provider/remote"
 	"weft.dev/store"
 )
 
 // newPlaces is who runs applications, by their spec.runs.
 func (m *mesh) newPlaces(client *store.Client) places.Places {
-	return places.Places{Applications: store.For[v1alpha1.Application](client, api.Application), Kubernetes: m.front.runs}
+	p := places.Places{Applications: store.For[v1alpha1.Application](client, api.Application), Named: m.named}
+	if m.front.runs != nil {
+		p.Kubernetes = m.front.runs
+	}
+	return p
 }
 
 // newInstances is what runs of pipelines start and stop versions with.
@@ -22,10 +31,23 @@ func (m *mesh) newInstances(client *store.Client) places.World {
 }
 
 // clusterRuns runs versions in a cluster, as far as weft's role there lets it.
-func clusterRuns(config *rest.Config) (instances.Provider, error) {
+func clusterRuns(config *rest.Config) (*kubernetes.Provider, error) {
 	client, mapper, err := newObjects(config)
 	if err != nil {
 		return nil, err
 	}
 	return kubernetes.New(client, mapper), nil
+}
+
+// dialProviders makes the providers that people named, each by its address. None is asked for yet.
+func dialProviders(addresses map[string]string) (map[string]instances.Provider, error) {
+	named := map[string]instances.Provider{}
+	for _, name := range slices.Sorted(maps.Keys(addresses)) {
+		p, err := remote.Dial(name, addresses[name])
+		if err != nil {
+			return nil, exitCode{exitUsage, fmt.Errorf("--provider: %w", err)}
+		}
+		named[name] = p
+	}
+	return named, nil
 }

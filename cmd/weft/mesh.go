@@ -23,6 +23,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/release"
+	"weft.dev/release/instances"
 	"weft.dev/release/judge"
 	provider "weft.dev/release/provider/mesh"
 	"weft.dev/release/strategy"
@@ -47,6 +48,7 @@ type mesh struct {
 	sessions  *xds.Server
 	hosts     *host.Server
 	edges     *metrics.Edges
+	named     map[string]instances.Provider // programs that run versions
 	releases  *release.Engine               // nil: nobody writes releases
 	more      []func(context.Context) error // duties of the leader
 	served    []func(context.Context) error // what each server does
@@ -54,7 +56,7 @@ type mesh struct {
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
-	m := &mesh{log: log, front: from, authority: authority, serving: make(chan struct{})}
+	m := &mesh{log: log, front: from, authority: authority, named: flags.named, serving: make(chan struct{})}
 	var more func(*flow.Collection[model.Workload]) *flow.Collection[model.Workload]
 	if flags.plaintext != "" {
 		more = func(registered *flow.Collection[model.Workload]) *flow.Collection[model.Workload] {

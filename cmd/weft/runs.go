@@ -48,6 +48,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release)},
 			"run":       children.Runs{All: runs, Decisions: decisions},
 			"notify":    m.newHerald(client, flags),
+			"objects":   m.front.runs.Objects(),
 			"instances": m.newInstances(client),
 			"traffic":   newTraffic(client),
 			"version":   versions.World{Records: newRecords(client)},

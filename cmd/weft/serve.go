@@ -18,6 +18,7 @@ import (
 	"weft.dev/agent/notify"
 	"weft.dev/flow"
 	"weft.dev/identity"
+	"weft.dev/release/instances"
 	"weft.dev/source/git"
 	"weft.dev/store"
 	"weft.dev/store/serve"
@@ -35,7 +36,9 @@ type serveFlags struct {
 	webhook      string      // where the API server asks for injection
 	webhookAllow []net.IPNet // addresses that pipelines and their triggers may reach beside public ones
 	hooks        hookFlags
-	plaintext    string // where proxies come without TLS; empty: nowhere
+	providers    map[string]string             // addresses of providers of instances, by name
+	named        map[string]instances.Provider // the same, once they are dialled
+	plaintext    string                        // where proxies come without TLS; empty: nowhere
 	listen       string
 	mesh         string
 	trustDomain  string
@@ -80,6 +83,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().DurationVar(&flags.git.Interval, "git-interval", 30*time.Second, "with --git: how often the repository is asked")
 	c.MarkFlagsMutuallyExclusive("kube", "config", "git")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
+	c.Flags().StringToStringVar(&flags.providers, "provider", nil, "NAME=ADDRESS of a program that runs versions of applications: unix:/PATH, or a loopback address with a port (repeatable; docs/guides/providers.md)")
 	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines, registries and repositories may be at, beside public ones (repeatable)")
 	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
@@ -103,6 +107,10 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 		return exitCode{exitUsage, fmt.Errorf("--xds-plaintext %s: whoever reaches it can read every proxy's configuration, so it is served on loopback only: use 127.0.0.1:PORT", flags.plaintext)}
 	}
 	if err := flags.hooks.check(flags); err != nil {
+		return err
+	}
+	var err error
+	if flags.named, err = dialProviders(flags.providers); err != nil {
 		return err
 	}
 	if flags.kube {

@@ -105,12 +105,16 @@ func ownedBy(u unstructured.Unstructured, w workload) bool {
 	return slices.ContainsFunc(u.GetOwnerReferences(), func(r metav1.OwnerReference) bool { return r.UID == w.GetUID() })
 }
 
-// selectorOf is the workload's own, as text.
+// selectorOf is the workload's own, as text; empty: it has none, or none that can be read.
 func selectorOf(w workload) string {
 	var s metav1.LabelSelector
 	spec, _, _ := unstructured.NestedMap(w.Object, "spec", "selector")
 	if err := convert(spec, &s); err != nil {
 		return ""
 	}
-	return metav1.FormatLabelSelector(&s)
+	selector, err := metav1.LabelSelectorAsSelector(&s)
+	if err != nil {
+		return ""
+	}
+	return selector.String()
 }

@@ -35,6 +35,8 @@ const (
 	templateVersion    = "version"              // the label of pods that the mesh tells versions by
 	templateVersionToo = "app.kubernetes.io/version"
 
+	weftGroup = "weft.dev" // of weft's own kinds
+
 	// manager is who weft is for the API server, where it starts and stops versions.
 	manager = "weft-instances"
 )
@@ -76,7 +78,7 @@ func refusal(err error) error {
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("%w: %w; the chart's value deploys lets weft start and stop versions", instances.ErrRefused, err)
 	}
-	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || meta.IsNoMatchError(err) {
+	if apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsUnsupportedMediaType(err) || meta.IsNoMatchError(err) {
 		return fmt.Errorf("%w: %w", instances.ErrRefused, err)
 	}
 	return err

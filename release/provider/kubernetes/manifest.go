@@ -73,7 +73,7 @@ func (p *Provider) prepare(a instances.Action, most int) (others, workloads []ob
 	}
 	m := memory{}.done(a)
 	for _, o := range manifests {
-		made, err := p.place(a, o)
+		made, err := p.place(a.Target.Namespace, o)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -104,19 +104,22 @@ func mark(a instances.Action, o *unstructured.Unstructured, m memory) error {
 		set(o, map[string]string{MemoryAnnotation: m.String()}, "metadata", "annotations"))
 }
 
-// place finds where an object goes: into the application's namespace, and nowhere else.
-func (p *Provider) place(a instances.Action, o *unstructured.Unstructured) (object, error) {
+// place finds where an object goes: into a namespace, and into no other one.
+func (p *Provider) place(namespace string, o *unstructured.Unstructured) (object, error) {
 	kind := o.GroupVersionKind()
+	if kind.Group == weftGroup {
+		return object{}, fmt.Errorf("%w: %s %s is weft's own: who may write it, its API server says", instances.ErrRefused, o.GetKind(), o.GetName())
+	}
 	mapping, err := p.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	switch {
 	case err != nil:
 		return object{}, err
 	case mapping.Scope.Name() != meta.RESTScopeNameNamespace:
-		return object{}, fmt.Errorf("%w: %s %s is of the whole cluster: a version's manifests are of its namespace", instances.ErrRefused, o.GetKind(), o.GetName())
-	case o.GetNamespace() != "" && o.GetNamespace() != a.Target.Namespace:
-		return object{}, fmt.Errorf("%w: %s %s is for namespace %s, and %s is in %s", instances.ErrRefused, o.GetKind(), o.GetName(), o.GetNamespace(), a.Target.Application, a.Target.Namespace)
+		return object{}, fmt.Errorf("%w: %s %s is of the whole cluster, and this may change namespace %s alone", instances.ErrRefused, o.GetKind(), o.GetName(), namespace)
+	case o.GetNamespace() != "" && o.GetNamespace() != namespace:
+		return object{}, fmt.Errorf("%w: %s %s is for namespace %s, and this may change %s alone", instances.ErrRefused, o.GetKind(), o.GetName(), o.GetNamespace(), namespace)
 	}
-	o.SetNamespace(a.Target.Namespace)
+	o.SetNamespace(namespace)
 	return object{o, mapping.Resource}, nil
 }
 

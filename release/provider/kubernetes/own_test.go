@@ -58,6 +58,7 @@ func TestOwnRefusals(t *testing.T) {
 		"has no metadata.name":               "apiVersion: v1\nkind: ConfigMap",
 		"is of the whole cluster":            "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}",
 		"is for namespace kube-system":       "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: kube-system}",
+		"is weft's own":                      "apiVersion: weft.dev/v1alpha1\nkind: Decision\nmetadata: {name: a}",
 		"document 1":                         "a: [",
 		"metadata.labels":                    strings.ReplaceAll(string(manifests("v2", "good")), "{name: reviews-v2}", "{name: reviews-v2, labels: {a: 1}}"),
 		"no matches for kind":                "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}",

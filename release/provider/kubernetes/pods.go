@@ -46,23 +46,36 @@ func (p *Provider) seeTeam(ctx context.Context, t instances.Target, w workload, 
 	return unmade(w, seen, w.version())
 }
 
-// unmade says why there are not even pods of a version.
-func unmade(w workload, seen map[string]instances.Seen, version string) error {
+// condition is one of an object's status.
+type condition struct {
+	Type    string `json:"type"`
+	Status  string `json:"status"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+func conditions(w workload) ([]condition, error) {
 	var status struct {
-		Conditions []struct{ Type, Status, Message string }
+		Conditions []condition `json:"conditions"`
 	}
 	raw, _ := w.Object["status"].(map[string]any)
 	if err := convert(raw, &status); err != nil {
-		return fmt.Errorf("status of %s: %w", w, err)
+		return nil, fmt.Errorf("status of %s: %w", w, err)
 	}
+	return status.Conditions, nil
+}
+
+// unmade says why there are not even pods of a version.
+func unmade(w workload, seen map[string]instances.Seen, version string) error {
+	all, err := conditions(w)
 	s := seen[version]
-	for _, c := range status.Conditions {
+	for _, c := range all {
 		if c.Type == "ReplicaFailure" && c.Status == "True" && s.Running < s.Wanted && s.Why == "" {
 			s.Why = c.Message
 			seen[version] = s
 		}
 	}
-	return nil
+	return err
 }
 
 func (p *Provider) pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {

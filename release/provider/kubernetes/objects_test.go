@@ -1,0 +1,195 @@
+package kubernetes
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clienttesting "k8s.io/client-go/testing"
+
+	"weft.dev/release/instances"
+	"weft.dev/release/pipeline"
+)
+
+var (
+	noon     = time.Unix(1_700_000_000, 0)
+	jobs     = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+	config   = pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Name: "settings"}
+	settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}"
+)
+
+func act(id, kind string, second int, work any) pipeline.Action {
+	text, _ := json.Marshal(work)
+	return pipeline.Action{ID: id, Kind: kind, At: noon.Add(time.Duration(second) * time.Second), Data: text}
+}
+
+func (p *play) acts(a pipeline.Action) pipeline.Result {
+	p.Helper()
+	result, err := p.Provider.Objects().Do(p.Context(), namespace, a)
+	if err != nil || result.ID != a.ID {
+		p.Fatalf("%s: %+v %v", a.Kind, result, err)
+	}
+	return result
+}
+
+func (p *play) acted(a pipeline.Action) {
+	p.Helper()
+	if result := p.acts(a); !result.OK {
+		p.Errorf("%s: %+v", a.Kind, result)
+	}
+}
+
+func (p *play) sees(ref pipeline.ObjectRef) (s pipeline.ObjectSeen) {
+	p.Helper()
+	text, _ := json.Marshal(ref)
+	fact, err := p.Provider.Objects().Observe(p.Context(), namespace, pipeline.Look{Kind: pipeline.SeeObject, Data: text})
+	if err != nil || json.Unmarshal(fact.Data, &s) != nil {
+		p.Fatalf("%s %v", fact.Data, err)
+	}
+	return s
+}
+
+// Each way to change an object changes it once, also over again and after a later one.
+func TestObjects(t *testing.T) {
+	p := newPlay(t)
+	data := func() map[string]string { return typed[corev1.ConfigMap](t, p.cluster, configMaps)[0].Data }
+	patch := func(kind, text string) pipeline.ObjectPatch {
+		return pipeline.ObjectPatch{Object: config, Type: kind, Patch: json.RawMessage(text)}
+	}
+	if s := p.sees(config); !s.Missing {
+		t.Errorf("%+v", s)
+	}
+	apply := act("u/1", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: settings})
+	early := act("u/0", pipeline.PatchObject, 0, patch("merge", `{"data":{"a":"early"}}`))
+	p.acted(apply)
+	if s := p.sees(config); !s.Ready || s.Missing {
+		t.Errorf("%+v", s)
+	}
+	p.acted(early)
+	for i, one := range []pipeline.ObjectPatch{
+		patch("merge", `{"data":{"b":"merge"}}`), patch("strategic", `{"data":{"c":"strategic"}}`),
+		patch("json", `[{"op":"add","path":"/data/d","value":"json"}]`), patch("json", `[{"op":"replace","path":"/data/a","value":"two"}]`),
+	} {
+		a := act(string(rune('a'+i)), pipeline.PatchObject, 2+i, one)
+		p.acted(a)
+		writes := p.writes
+		p.acted(a)
+		p.acted(apply)
+		if p.writes != writes {
+			t.Errorf("patch %d was done twice, or what came before it", i)
+		}
+	}
+	if is, want := asJSON(data()), `{"a":"two","b":"merge","c":"strategic","d":"json"}`; is != want {
+		t.Errorf("%s, want %s", is, want)
+	}
+	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
+	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
+	if left := typed[corev1.ConfigMap](t, p.cluster, configMaps); len(left) > 0 {
+		t.Errorf("%d are left", len(left))
+	}
+	p.put(t, configMaps, "ConfigMap", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings", CreationTimestamp: metav1.NewTime(noon.Add(time.Minute))}})
+	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
+	if left := typed[corev1.ConfigMap](t, p.cluster, configMaps); len(left) != 1 {
+		t.Error("what was made later is gone")
+	}
+}
+
+func TestObjectsScale(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, deployments, "Deployment", reviews())
+	ref := pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "reviews"}
+	p.acted(act("u/1", pipeline.ScaleObject, 1, pipeline.ObjectScale{Object: ref, Replicas: 3}))
+	p.passes()
+	if s := p.sees(ref); s.Ready || s.Wanted != 3 || s.Why != "0 of 3 instances are ready" {
+		t.Errorf("%+v", s) // no controller of this cluster writes its status
+	}
+	d := p.deployment()
+	d.Status = appsv1.DeploymentStatus{Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 3}
+	p.put(t, deployments, "Deployment", d)
+	if s := p.sees(ref); !s.Ready {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestJob(t *testing.T) {
+	p := newPlay(t)
+	manifest := "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: good}]}}}"
+	work := pipeline.JobWork{Name: "ship-migrate-1", Manifest: manifest}
+	ref := pipeline.ObjectRef{APIVersion: "batch/v1", Kind: "Job", Name: work.Name}
+	p.acted(act("u/1", pipeline.CreateJob, 1, work))
+	p.acted(act("u/1", pipeline.CreateJob, 1, work))
+	if result := p.acts(act("other", pipeline.CreateJob, 1, work)); result.OK || !strings.Contains(result.Text, "this run did not make it") {
+		t.Errorf("%+v", result)
+	}
+	if s := p.sees(ref); s.Ready || s.Failed || s.Why != "it runs" {
+		t.Errorf("%+v", s)
+	}
+	job := typed[batchv1.Job](t, p.cluster, jobs)[0]
+	job.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"job": "1"}}
+	p.put(t, jobs, "Job", job)
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "j", Labels: map[string]string{"job": "1"}}}
+	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "gone"}}}}
+	p.put(t, pods, "Pod", pod)
+	if s := p.sees(ref); !s.Failed || !strings.Contains(s.Why, "ErrImagePull: gone") {
+		t.Errorf("%+v", s)
+	}
+	for kind, want := range map[batchv1.JobConditionType]string{batchv1.JobComplete: `{"ready":true}`, batchv1.JobFailed: `{"failed":true,"why":"BackoffLimitExceeded: too often"}`} {
+		job := typed[batchv1.Job](t, p.cluster, jobs)[0]
+		job.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "too often"}}
+		p.put(t, jobs, "Job", job)
+		if s := asJSON(p.sees(ref)); s != want {
+			t.Errorf("%s, want %s", s, want)
+		}
+	}
+}
+
+// What nobody may do this way is refused; what may be possible later is an error.
+func TestObjectsRefusals(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, configMaps, "ConfigMap", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings"}})
+	decision := pipeline.ObjectRef{APIVersion: "weft.dev/v1alpha1", Kind: "Decision", Name: "yes"}
+	lost := pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Name: "lost"}
+	for want, a := range map[string]pipeline.Action{
+		"nobody does that":           act("u", "objects/dance", 1, nil),
+		"is weft's own":              act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: decision, Patch: json.RawMessage(`{}`)}),
+		"make it first":              act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: lost, Patch: json.RawMessage(`{}`)}),
+		"give strategic, merge":      act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "x", Patch: json.RawMessage(`{}`)}),
+		"cannot unmarshal":           act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "json", Patch: json.RawMessage(`{}`)}),
+		"give background":            act("u", pipeline.DeleteObject, 1, pipeline.ObjectDelete{Object: config, Cascade: "x"}),
+		"of the whole cluster":       act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}"}),
+		"one object, a Job":          act("u", pipeline.CreateJob, 1, pipeline.JobWork{Name: "a", Manifest: settings}),
+		"objects/patch: unexpected":  {ID: "u", Kind: pipeline.PatchObject},
+		"is for namespace elsewhere": act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: strings.Replace(settings, "{name", "{namespace: elsewhere, name", 1)}),
+	} {
+		if result := p.acts(a); result.OK || !strings.Contains(result.Text, want) {
+			t.Errorf("%+v, want %q", result, want)
+		}
+	}
+	if result, err := (*Provider)(nil).Objects().Do(t.Context(), namespace, act("u", pipeline.ApplyObjects, 1, nil)); err != nil || result.OK || !strings.Contains(result.Text, "in no cluster") {
+		t.Errorf("%+v %v", result, err)
+	}
+	p.fault = func(clienttesting.Action) error { return apierrors.NewServiceUnavailable("later") }
+	a := act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Patch: json.RawMessage(`{}`)})
+	if result, err := p.Provider.Objects().Do(t.Context(), namespace, a); err == nil || errors.Is(err, instances.ErrRefused) {
+		t.Errorf("an outage is no refusal: %+v %v", result, err)
+	}
+}
+
+// Who may not even make a pod says so.
+func TestUnmade(t *testing.T) {
+	p := newPlay(t)
+	d := reviews()
+	d.Status.Conditions = []appsv1.DeploymentCondition{{Type: "ReplicaFailure", Status: corev1.ConditionTrue, Message: "exceeded quota"}}
+	p.put(t, deployments, "Deployment", d)
+	if seen, err := p.Observe(t.Context(), p.target); err != nil || seen["v1"].Why != "exceeded quota" {
+		t.Errorf("%+v %v", seen, err)
+	}
+}
