@@ -32,6 +32,8 @@ func (m manner) check(c release.Config) error {
 	switch {
 	case m.needs && c.Runs == nil:
 		return fmt.Errorf("strategy.type: %s ends the old version: the Application needs spec.runs, and this server a provider for it", s.Type)
+	case !m.yields && c.Runs != nil && c.Runs.Kubernetes != nil && c.Runs.Kubernetes.Kind == "StatefulSet":
+		return fmt.Errorf("strategy.type: %s runs two versions beside each other, and each instance of a StatefulSet is one's or the other's: take recreate, or leave out spec.runs", s.Type)
 	case !m.stepped && len(s.Steps) > 0:
 		return fmt.Errorf("strategy.steps: %s has none: leave them out, or take canary or rolling", s.Type)
 	}

@@ -19,7 +19,7 @@ func (r *run) have(version string) int {
 	if seen, ours := r.Facts.Instances[version]; ours {
 		n = min(n, seen.Ready, seen.Wanted)
 	}
-	if o := r.m.Order; o.Version == version && o.Verb == instances.Scale {
+	if o := r.m.Order; o.Version == version && o.Verb == instances.Scale && r.Now.Sub(o.Given) < orderAgain {
 		n = min(n, o.Replicas) // the others end, or are about to
 	}
 	return n

@@ -188,6 +188,14 @@ func TestAStoppedVersionIsStartedAgain(t *testing.T) {
 	s.next(1).shifts("v3 100%").next(1).next(drain).works(instances.Settle, "v3", 0).next(1).want(succeeded, "", "nothing was in service before")
 }
 
+func TestInstancesThatSomebodyElseAdds(t *testing.T) {
+	s := crewed(t, v1alpha1.Canary)
+	s.judge.kind = release.Pass
+	s.next(0).shifts("v2 100%, v3 0%").next(1).works(instances.Scale, "v3", 1)
+	s.next(1).shifts("v2 95%, v3 5%").runs("v3", 4) // more than v3 was told to have
+	s.next(orderAgain).shifts("v2 75%, v3 25%").next(1).shifts("v2 50%, v3 50%").next(1).shifts("v2 0%, v3 100%")
+}
+
 func TestOptionsThatMeanNothing(t *testing.T) {
 	floor, keep := int32(50), &metav1.Duration{Duration: time.Minute}
 	for _, c := range []struct {
@@ -197,6 +205,9 @@ func TestOptionsThatMeanNothing(t *testing.T) {
 	}{
 		{v1alpha1.Highlander, func(c *release.Config) { c.Runs = nil }, "strategy.type: highlander ends the old version: the Application needs spec.runs"},
 		{v1alpha1.Recreate, func(c *release.Config) { c.Runs = nil }, "strategy.type: recreate"},
+		{v1alpha1.Rolling, func(c *release.Config) {
+			c.Runs = &v1alpha1.Runs{Kubernetes: &v1alpha1.KubernetesRuns{Kind: "StatefulSet"}}
+		}, "strategy.type: rolling runs two versions beside each other"},
 		{v1alpha1.BlueGreen, func(c *release.Config) { c.Strategy.Steps = []int32{5} }, "strategy.steps: blueGreen has none"},
 		{v1alpha1.Rolling, func(c *release.Config) { c.Strategy.Floor = &floor }, "strategy.floor: rolling keeps nothing"},
 		{v1alpha1.Highlander, func(c *release.Config) { c.Strategy.KeepFor = keep }, "strategy.keepFor: highlander keeps nothing"},

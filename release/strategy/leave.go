@@ -31,7 +31,7 @@ func (r *run) leave(why string) release.Outcome {
 		return r.end(v1alpha1.ReleaseSucceeded, fmt.Sprintf("%s; %s was not ended%s", r.m.Result, from, r.trouble(from)))
 	case r.Facts.Instances == nil:
 		return r.linger("instances cannot be seen" + r.trouble(from))
-	case !r.drained():
+	case from != "" && !r.drained():
 		return r.linger(fmt.Sprintf("requests to %s have %s to end", from, drain))
 	case since < keep && r.Behind == "":
 		r.keep(from)
