@@ -9,10 +9,11 @@
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, a quarter of an hour
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
+# make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: a quarter of an hour and more; make test runs five
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-conformance generate
+.PHONY: build demo test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB
 TAGS := kustomize_disable_go_plugin_support
@@ -79,6 +80,9 @@ test-snapshots:
 	go test -count=1 ./test/snapshots
 
 # The images are those that test-kube has put there, or kube-up.
+test-releases:
+	WEFT_RELEASES=200 go test -count=1 -v -timeout 90m ./test/releases
+
 test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
 	REPORT=$(CURDIR)/docs/conformance/gateway-http.yaml test/kube/conformance/run.sh

@@ -1,0 +1,203 @@
+// Package releases proves with real Envoys that no request fails by a release: versions of five
+// applications, one for each strategy, come and go under load, well, bad and aborted.
+package releases
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
+
+	"weft.dev/release/instances"
+	"weft.dev/store"
+	"weft.dev/test/process"
+)
+
+const (
+	namespace = "shop"
+	crew      = 2 // instances of a version
+	// patience is how long a state, and a release, may take on a busy machine.
+	patience = 5 * time.Minute
+)
+
+var strategies = []v1alpha1.StrategyType{v1alpha1.Canary, v1alpha1.BlueGreen, v1alpha1.Rolling, v1alpha1.Highlander, v1alpha1.Recreate}
+
+// world is a server, the hands that start instances for it, and who calls them.
+type world struct {
+	t      *testing.T
+	server *process.Server
+	hands  *hands
+	caller int // port at which it tells what came back
+
+	applications store.Resource[v1alpha1.Application]
+	releases     store.Resource[v1alpha1.Release]
+}
+
+// TestReleases runs WEFT_RELEASES (5) releases, a third of them aborted and a third bad. Only a
+// recreate may fail requests.
+func TestReleases(t *testing.T) {
+	count := len(strategies)
+	if text := os.Getenv("WEFT_RELEASES"); text != "" {
+		var err error
+		count, err = strconv.Atoi(text)
+		check(t, err)
+	}
+	begun := time.Now()
+	w := newWorld(t)
+	var running sync.WaitGroup
+	for _, kind := range strategies {
+		running.Go(func() { w.found(kind) })
+	}
+	running.Wait()
+	w.call()
+	t.Logf("all serve after %v", time.Since(begun).Round(time.Second))
+	for i, kind := range strategies {
+		running.Go(func() {
+			team := team{world: w, kind: kind, app: appOf(kind), serving: "v0", luck: i, random: rand.New(rand.NewPCG(uint64(i), 1))}
+			for n := range (count + len(strategies) - 1) / len(strategies) {
+				if err := team.release(n); err != nil {
+					t.Errorf("%s: release %d: %v", kind, n, err)
+					return
+				}
+			}
+		})
+	}
+	running.Wait()
+	tallies, err := w.tallies()
+	check(t, err)
+	for app, tally := range tallies {
+		t.Logf("%s: %d requests, %d failed by itself, %d otherwise", app, tally.Sent, tally.Own, tally.Failed)
+		if tally.Failed > 0 && app != appOf(v1alpha1.Recreate) || tally.Sent == 0 {
+			t.Errorf("%s: %d of %d requests failed, not by the application itself:\n%s", app, tally.Failed, tally.Sent, strings.Join(tally.Why, "\n"))
+		}
+	}
+	t.Logf("%d releases after %v", count, time.Since(begun).Round(time.Second))
+}
+
+func appOf(kind v1alpha1.StrategyType) string { return strings.ToLower(string(kind)) }
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	weft, shop := filepath.Join(dir, "weft"), filepath.Join(dir, "shop")
+	check(t, process.Build(map[string]string{weft: "../../cmd/weft", filepath.Join(dir, "weft-agent"): "../../cmd/weft-agent", shop: "./shop"}))
+	hands := &hands{dir: dir, shop: shop, namespace: namespace, versions: map[string]map[string]*version{}}
+	server, err := process.Serve(weft, dir, "--provider", "hands="+serve(t, hands))
+	check(t, err)
+	t.Cleanup(server.Stop)
+	hands.server = server
+	t.Cleanup(hands.end)
+	token, err := server.Token("", namespace)
+	check(t, err)
+	if out, err := server.Command("join", "--host-dir", filepath.Join(dir, "host"), "--server", server.Mesh, "--token", token).CombinedOutput(); err != nil {
+		t.Fatalf("join: %v: %s", err, out)
+	}
+	config, err := server.Config()
+	check(t, err)
+	client, err := store.NewClient(config)
+	check(t, err)
+	return &world{
+		t: t, server: server, hands: hands,
+		applications: store.For[v1alpha1.Application](client, api.Application),
+		releases:     store.For[v1alpha1.Release](client, api.Release),
+	}
+}
+
+// found makes an application with its first version, and waits until that serves.
+func (w *world) found(kind v1alpha1.StrategyType) {
+	w.t.Helper()
+	app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: appOf(kind)}}
+	app.Spec.Runs = &v1alpha1.Runs{Provider: &v1alpha1.ProviderRuns{Name: "hands"}}
+	s := &app.Spec.Strategy
+	s.Type, s.Analysis = kind, v1alpha1.Analysis{MaxErrorIncrease: "5", Deadline: &metav1.Duration{Duration: 3 * time.Minute}}
+	switch kind {
+	case v1alpha1.Canary:
+		s.Steps = []int32{25, 50, 100}
+		fallthrough
+	case v1alpha1.BlueGreen:
+		floor := int32(50)
+		s.Floor, s.KeepFor = &floor, &metav1.Duration{Duration: 3 * time.Second}
+	}
+	w.order(app.Name, "v0", instances.Deploy, crew)
+	_, err := w.applications.Create(w.t.Context(), app)
+	check(w.t, err)
+	check(w.t, process.Until(patience, func() error {
+		app, err := w.applications.Get(w.t.Context(), namespace, app.Name)
+		if err == nil && app.Status.Version != "v0" {
+			err = fmt.Errorf("application %s serves %q", app.Name, app.Status.Version)
+		}
+		return err
+	}))
+}
+
+// order does what a stage of a pipeline would do: it deploys a version before its release, and deletes it at last.
+func (w *world) order(app, version string, verb instances.Verb, replicas int) {
+	now := time.Now()
+	err := w.hands.Do(w.t.Context(), instances.Action{
+		ID: fmt.Sprintf("%s/%d", version, now.UnixNano()), Seq: instances.Seq(now), Verb: verb,
+		Target: instances.Target{Namespace: namespace, Application: app}, Version: version, Replicas: replicas,
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// call starts who calls all applications, and waits until all of them answer.
+func (w *world) call() {
+	w.t.Helper()
+	port, err := process.FreePort()
+	check(w.t, err)
+	args := []string{"--app", "caller", "--version", "v1", "--port", "9080:" + strconv.Itoa(port), "--", w.hands.shop, "call"}
+	for _, kind := range strategies {
+		args = append(args, appOf(kind))
+	}
+	_, err = w.hands.run("caller", port, args...)
+	check(w.t, err)
+	w.caller = port
+	check(w.t, process.Until(patience, func() error {
+		tallies, err := w.tallies()
+		for app, tally := range tallies {
+			if tally.Sent-tally.Failed < 100 {
+				return fmt.Errorf("%s does not answer: %+v", app, tally)
+			}
+		}
+		return err
+	}))
+	response, err := http.Post("http://"+process.Loopback(port), "", nil) // from now on it counts
+	check(w.t, err)
+	response.Body.Close()
+}
+
+// tally is what came back from one application.
+type tally struct {
+	Sent, Own, Failed int
+	Why               []string
+}
+
+func (w *world) tallies() (all map[string]tally, err error) {
+	response, err := http.Get("http://" + process.Loopback(w.caller))
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	return all, json.NewDecoder(response.Body).Decode(&all)
+}
