@@ -83,7 +83,7 @@ Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, 
 	root.PersistentFlags().String("kubeconfig", "", "kubeconfig of the server (default: $WEFT_KUBECONFIG, then admin.kubeconfig in the data directory)")
 	root.AddCommand(
 		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newPublish(), newSnapshotKey(), newJoin(), newRun(), newToken(), newEnvoy(), newSystemd(),
-		newFreeze(), newUnfreeze(),
+		newFreeze(), newUnfreeze(), newAudit(),
 		newApply(), newGet(), newEdges(), newExplain(), newScope(), newRelease(), newPipeline(), newApprove(), newReject(), newUser(), newStatus(), newImport(), newExport(), newBake(),
 	)
 	for _, c := range root.Commands() {

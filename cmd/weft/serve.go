@@ -42,6 +42,7 @@ type serveFlags struct {
 	listen       string
 	mesh         string
 	trustDomain  string
+	audit        string // whether a person's change that cannot be recorded is refused
 	verbose      bool
 }
 
@@ -91,6 +92,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")
+	c.Flags().StringVar(&flags.audit, "audit", auditRequired, "what happens to people's changes that DATA/audit.jsonl cannot record: required (refused) or best-effort (made, and logged)")
 	c.Flags().BoolVarP(&flags.verbose, "verbose", "v", false, "log what is done, not only what is wrong")
 	return c
 }
@@ -128,8 +130,13 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		return err
 	}
 	var people http.Handler // set before the server runs
+	record, err := auditTo(flags.data, flags.audit, log)
+	if err != nil {
+		return err
+	}
 	api, err := serve.New(ctx, serve.Options{
-		Dir: flags.data, Listen: flags.listen, Log: log,
+		Audit: record,
+		Dir:   flags.data, Listen: flags.listen, Log: log,
 		Extra: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { people.ServeHTTP(w, r) }),
 	})
 	if err != nil {

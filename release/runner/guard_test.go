@@ -35,7 +35,7 @@ func (g guarded) Gate(s *v1alpha1.Stage) pipeline.Gate {
 }
 
 func (g guarded) Object(d pipeline.Decision) string {
-	if d.Verb == pipeline.Retry {
+	if d.By == "carol" {
 		return g.bar
 	}
 	return ""
@@ -88,8 +88,11 @@ func TestBarred(t *testing.T) {
 			return o != nil && phase(o, "a") == "Running"
 		})
 		w.decide(o, "retry", "a", "carol")
-		if got := w.answers()["one-retry-a-1-carol"]; got != "false "+w.bar {
-			t.Errorf("the answer is %q", got)
+		w.decide(o, "cancel", "", "carol")
+		for name, got := range w.answers() {
+			if got != "false "+w.bar {
+				t.Errorf("the answer to %s is %q", name, got)
+			}
 		}
 		bad := &v1alpha1.PipelineRun{Spec: v1alpha1.PipelineRunSpec{Pipeline: "q", Trigger: v1alpha1.TriggerFact{By: "mallory"}}}
 		bad.Namespace, bad.Name = "shop", "bad"

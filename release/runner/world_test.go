@@ -39,7 +39,7 @@ type world struct {
 	releases map[string]*released // by name
 	faults   int                  // so many actions fail before they happen
 	closed   map[string]bool      // stages whose gate is
-	bar      string               // why nobody's retry counts, and no run of mallory begins
+	bar      string               // why no decision of carol counts
 	takes    time.Duration        // a release
 }
 

@@ -131,6 +131,9 @@ func (l *laws) shift(a release.Action) {
 
 // held: nothing goes up, or begins, while it is held, but where it cannot rest.
 func (l *laws) held(out release.Outcome) {
+	if l.kind == v1alpha1.Recreate && strings.HasPrefix(out.Why, "holds at") {
+		l.breaks("a recreate rests between both versions")
+	}
 	if l.in.Hold == "" || out.Action == nil || l.kind == v1alpha1.Recreate && out.Weight > 0 {
 		return
 	}

@@ -52,7 +52,7 @@ func (s *Server) build(listener net.Listener) error {
 	if err := s.setSecurity(&cfg.Config, listener); err != nil {
 		return err
 	}
-	if err := setAdmission(cfg); err != nil {
+	if err := setAdmission(cfg, s.options.Audit); err != nil {
 		return err
 	}
 	cfg.MergedResourceConfig = crdserver.DefaultAPIResourceConfigSource()
@@ -172,8 +172,8 @@ func (s *Server) setSecurity(cfg *genericapiserver.Config, listener net.Listener
 }
 
 // setAdmission refuses objects in namespaces that do not exist or are being
-// deleted, and those that say that somebody else made them.
-func setAdmission(cfg *genericapiserver.RecommendedConfig) error {
+// deleted, and those that say that somebody else made them; what is let in is recorded.
+func setAdmission(cfg *genericapiserver.RecommendedConfig, record func(Mutation) error) error {
 	client, err := kubernetes.NewForConfig(cfg.LoopbackClientConfig)
 	if err != nil {
 		return err
@@ -186,6 +186,10 @@ func setAdmission(cfg *genericapiserver.RecommendedConfig) error {
 	}
 	plugin.SetExternalKubeInformerFactory(cfg.SharedInformerFactory)
 	plugin.SetExternalKubeClientSet(client)
-	cfg.AdmissionControl = admission.NewChainHandler(plugin, voucher{})
+	rules := []admission.Interface{plugin, voucher{}}
+	if record != nil {
+		rules = append(rules, auditor{record})
+	}
+	cfg.AdmissionControl = admission.NewChainHandler(rules...)
 	return nil
 }

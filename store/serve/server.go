@@ -31,6 +31,8 @@ type Options struct {
 	// Extra, if any, answers requests under /weft/ from the same clients as the API has. One with the
 	// query watch=true may last as long as it likes.
 	Extra http.Handler
+	// Audit records a change before it is stored; where it fails, a person's is refused. Nil: nothing is recorded.
+	Audit func(Mutation) error
 	Log   *slog.Logger
 }
 

@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 
 // TestPipelines runs the scripts side by side, and then those in which the server is killed.
 func TestPipelines(t *testing.T) {
-	for _, dir := range []string{"testdata", "testdata/crash"} {
+	for _, dir := range []string{"testdata", "testdata/crash", "testdata/audit"} {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir:   dir,
