@@ -186,7 +186,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 			store.For[v1alpha1.Workload](client, api.Workload),
 			known),
 		Instances: m.newPlaces(client),
-		Hold:      newRails(client).hold,
+		Hold:      m.newRails(client).hold,
 		Now:       time.Now,
 		Log:       m.log,
 	})

@@ -54,7 +54,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"version":   versions.World{Records: newRecords(client)},
 			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
 		},
-		Rails:   newRails(client).ofRun,
+		Rails:   m.newRails(client).ofRun,
 		Leading: m.front.leading,
 		Now:     time.Now,
 		Log:     m.log,

@@ -33,6 +33,16 @@ func Acts(s *v1alpha1.Stage) bool {
 type Rails struct {
 	Freezes     []*v1alpha1.Freeze
 	Application *v1alpha1.Application // nil: there is none
+	// Unvouched: names and groups are what anybody may have written, so nobody has any.
+	Unvouched bool
+}
+
+// person is who is named, if that counts.
+func (r Rails) person(by string, groups []string) Person {
+	if r.Unvouched {
+		return Person{}
+	}
+	return Person{by, groups}
 }
 
 // Work is something that wants to begin or to go on.

@@ -45,7 +45,7 @@ func TestFreeze(t *testing.T) {
 		{"no environment", v1alpha1.FreezeSpec{Environments: []string{"production"}}, nil, true, time.Time{}},
 	} {
 		test.freeze.Reason, test.freeze.By = "black friday", "ann"
-		r := Rails{[]*v1alpha1.Freeze{{ObjectMeta: metav1.ObjectMeta{Name: "f"}, Spec: test.freeze}}, test.app}
+		r := Rails{Freezes: []*v1alpha1.Freeze{{ObjectMeta: metav1.ObjectMeta{Name: "f"}, Spec: test.freeze}}, Application: test.app}
 		gate := r.Gate(Work{Namespace: "shop", Application: "checkout", Groups: []string{"dev", "qa"}}, noon)
 		if gate.Open != test.open || !gate.Until.Equal(test.until) {
 			t.Errorf("%s: %+v", test.name, gate)

@@ -91,3 +91,23 @@ func TestHold(t *testing.T) {
 		t.Error(why)
 	}
 }
+
+// Where anybody may write any name, none counts: no exception from a freeze, no role.
+func TestUnvouched(t *testing.T) {
+	r := Rails{Application: application(func(r *v1alpha1.Rails) { r.Roles.Release = []string{"dev"} }), Unvouched: true}
+	for _, by := range []string{"dan", "weft:cron", ""} {
+		rel := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{By: by, Groups: []string{"dev", masters}}}
+		o := &v1alpha1.PipelineRun{Spec: v1alpha1.PipelineRunSpec{Trigger: v1alpha1.TriggerFact{Type: "cron", By: by, Groups: rel.Spec.Groups}}}
+		run := Run{Rails: r, Of: o, Spec: &v1alpha1.PipelineSpec{}, Now: noon}
+		retry := pipeline.Decision{Verb: pipeline.Retry, By: by, Groups: rel.Spec.Groups}
+		for what, why := range map[string]string{"release": r.Hold(rel, "", noon), "run": run.Begin(), "retry": run.Object(retry)} {
+			if !strings.Contains(why, "nobody vouches") {
+				t.Errorf("%s of %q: %q", what, by, why)
+			}
+		}
+		run.Freezes = []*v1alpha1.Freeze{{Spec: v1alpha1.FreezeSpec{Except: []string{"dev"}}}}
+		if gate := run.Gate(&v1alpha1.Stage{Release: &v1alpha1.ReleaseStage{}}); gate.Open {
+			t.Errorf("%q passes a freeze", by)
+		}
+	}
+}

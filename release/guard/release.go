@@ -9,10 +9,11 @@ import (
 // Hold says why a release must not begin or go further; "": it may. Who started it needs the
 // role only until it has begun.
 func (r Rails) Hold(rel *v1alpha1.Release, seed string, now time.Time) string {
+	p := r.person(rel.Spec.By, rel.Spec.Groups)
 	if rel.Status.Phase == "" || rel.Status.Phase == v1alpha1.ReleasePending {
-		if why := Refuses(r.Application, MayRelease, Person{rel.Spec.By, rel.Spec.Groups}); why != "" {
+		if why := Refuses(r.Application, MayRelease, p); why != "" {
 			return why
 		}
 	}
-	return r.Gate(Work{Namespace: rel.Namespace, Application: rel.Spec.Application, Groups: rel.Spec.Groups, Seed: seed}, now).Why
+	return r.Gate(Work{Namespace: rel.Namespace, Application: rel.Spec.Application, Groups: p.Groups, Seed: seed}, now).Why
 }

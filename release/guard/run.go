@@ -18,10 +18,10 @@ type Run struct {
 // Begin says why the run may not begin; "": it may. What no person started needs no role.
 func (r Run) Begin() string {
 	t := r.Of.Spec.Trigger
-	if t.By == "" && t.Type != "" && t.Type != pipeline.Manual {
+	if t.By == "" && t.Type != "" && t.Type != pipeline.Manual && !r.Unvouched {
 		return ""
 	}
-	return Refuses(r.Application, MayRelease, Person{t.By, t.Groups})
+	return Refuses(r.Application, MayRelease, r.person(t.By, t.Groups))
 }
 
 // Gate says whether a stage may start.
@@ -30,7 +30,7 @@ func (r Run) Gate(s *v1alpha1.Stage) pipeline.Gate {
 		return pipeline.Gate{Open: true}
 	}
 	return r.Rails.Gate(Work{
-		Namespace: r.Of.Namespace, Application: r.Spec.Application, Groups: r.Of.Spec.Trigger.Groups, Seed: string(r.Of.UID),
+		Namespace: r.Of.Namespace, Application: r.Spec.Application, Groups: r.person("", r.Of.Spec.Trigger.Groups).Groups, Seed: string(r.Of.UID),
 		Windows: map[string][]v1alpha1.Window{"pipeline " + r.Of.Spec.Pipeline: r.Spec.Windows, "stage " + s.Name: s.Windows},
 	}, r.Now)
 }
@@ -41,8 +41,9 @@ func (r Run) Object(d pipeline.Decision) string {
 	if d.Verb == pipeline.Cancel && d.By == "" {
 		return ""
 	}
-	if why := Refuses(r.Application, rights[d.Verb], Person{d.By, d.Groups}); why != "" || d.Verb != pipeline.Judge {
+	p := r.person(d.By, d.Groups)
+	if why := Refuses(r.Application, rights[d.Verb], p); why != "" || d.Verb != pipeline.Judge {
 		return why
 	}
-	return Same(r.Application, d.By, r.Of.Spec.Trigger)
+	return Same(r.Application, p.Name, r.Of.Spec.Trigger)
 }
