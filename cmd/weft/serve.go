@@ -89,6 +89,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
 	c.Flags().StringVar(&flags.hooks.key, "hooks-key", "", "with --hooks: file with the certificate's key")
+	c.Flags().StringVar(&flags.hooks.slack, "hooks-slack", "", "with --hooks: NAMESPACE/NAME of the Secret by which buttons in Slack judge, at /slack: signingSecret of the app, and people, a YAML map of Slack's user ids to {name, groups}")
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,12 +22,14 @@ import (
 )
 
 // hookFlags are where webhooks of triggers are delivered.
-type hookFlags struct{ address, certificate, key string }
+type hookFlags struct{ address, certificate, key, slack string }
 
 func (f hookFlags) check(flags serveFlags) error {
 	switch {
 	case (f.certificate == "") != (f.key == ""):
 		return exitCode{exitUsage, errors.New("--hooks-certificate and --hooks-key go together: give both, or none behind something that ends TLS")}
+	case f.slack != "" && (f.address == "" || strings.Count(f.slack, "/") != 1):
+		return exitCode{exitUsage, errors.New("--hooks-slack is NAMESPACE/NAME of a Secret, and goes with --hooks")}
 	case f.address == "" && f.certificate != "":
 		return exitCode{exitUsage, errors.New("--hooks-certificate is for the port of --hooks: give that, too")}
 	case f.address != "" && (flags.config != "" || flags.git.URL != ""):
@@ -49,7 +52,9 @@ func (m *mesh) runTriggers(client *store.Client, flags serveFlags, eval pipeline
 		return
 	}
 	receiver := trigger.NewReceiver(trigger.ReceiverOptions{Pipelines: pipelines, Runs: runs, Secrets: secrets, Eval: eval, Now: time.Now, Log: m.log})
-	m.served = append(m.served, func(ctx context.Context) error { return flags.hooks.serve(ctx, receiver) })
+	m.served = append(m.served, func(ctx context.Context) error {
+		return flags.hooks.serve(ctx, m.withButtons(client, flags, receiver))
+	})
 }
 
 // serve takes deliveries until ctx ends. The certificate is read for each connection: a renewed one counts at once.

@@ -2,7 +2,6 @@ package redirect_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"weft.dev/install/redirect"
+	"weft.dev/test/debian"
 	"weft.dev/test/netns"
 )
 
@@ -44,9 +44,9 @@ func legacy(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range []string{"iptables", "ip6tables"} {
-		path, err := exec.LookPath(name + "-legacy-restore")
+		path, err := debian.Program(name+"-legacy-restore", "iptables")
 		if err != nil {
-			t.Fatalf("%v: install the package iptables", err)
+			t.Fatal(err)
 		}
 		if err := os.Symlink(path, filepath.Join(dir, name+"-restore")); err != nil {
 			t.Fatal(err)

@@ -115,3 +115,18 @@ func clip(text string, limit int) string {
 	}
 	return text
 }
+
+// Whisper answers the one who pressed a button, at the address that Slack gave for it.
+func Whisper(ctx context.Context, client *http.Client, to, text string) error {
+	body, err := json.Marshal(map[string]any{"response_type": "ephemeral", "replace_original": false, "text": slackEscape(text, slackText)})
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%w: slack: the address for answers is none", ErrRefused)
+	}
+	request.Header.Set("Content-Type", "application/json; charset=utf-8")
+	_, err = post(client, request)
+	return err
+}

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"weft.dev/test/debian"
 )
 
 // Addresses of the two namespaces.
@@ -36,9 +38,9 @@ func Wired(t *testing.T) (inner, outer Namespace) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test makes network namespaces: run it as root")
 	}
-	for _, needed := range []string{"ip", "nft", "nsenter"} {
-		if _, err := exec.LookPath(needed); err != nil {
-			t.Fatalf("%v: install the packages iproute2, nftables and util-linux", err)
+	for program, pkg := range map[string]string{"ip": "iproute2", "nft": "nftables", "nsenter": "util-linux"} {
+		if _, err := debian.Program(program, pkg); err != nil {
+			t.Fatal(err)
 		}
 	}
 	base := fmt.Sprintf("weft-test-%d-", os.Getpid())
