@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
@@ -18,9 +19,9 @@ import (
 func newPipelineShow() *cobra.Command {
 	var output *string
 	c := &cobra.Command{
-		Use:     "show RUN",
-		Short:   "Show the stages of a run, and what it waits for",
-		Example: "  weft pipeline show ship-x7k2p",
+		Use:     "show RUN|PIPELINE",
+		Short:   "Show the stages of a run, and what it waits for; or what starts a pipeline by itself, and when",
+		Example: "  weft pipeline show ship-x7k2p\n  weft pipeline show ship",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			runs, err := objectsOf[v1alpha1.PipelineRun](c, api.PipelineRun)
@@ -28,6 +29,9 @@ func newPipelineShow() *cobra.Command {
 				return err
 			}
 			run, err := runs.get(c.Context(), args[0])
+			if apierrors.IsNotFound(err) {
+				return showPipeline(c, args[0], *output)
+			}
 			if err != nil {
 				return err
 			}

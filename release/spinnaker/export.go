@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -56,9 +57,12 @@ func origins(list any, converted []v1alpha1.Stage) (out []origin) {
 	return out
 }
 
-// sumOf is that of what the stages' own sums do not cover.
+// sumOf is that of what the stages' own sums do not cover. To switch a trigger on or off is no change.
 func (m memory) sumOf(spec v1alpha1.PipelineSpec) string {
-	spec.Imported = nil
+	spec.Imported, spec.Triggers = nil, slices.Clone(spec.Triggers)
+	for i := range spec.Triggers {
+		spec.Triggers[i].Disabled = false
+	}
 	if m.Stages != nil {
 		spec.Stages = nil
 	}

@@ -116,7 +116,7 @@ func (in *importer) head(s *source, spec *v1alpha1.PipelineSpec) {
 		switch {
 		case slices.Contains(headKeys, key), empty(raw[key]):
 		case key == "triggers":
-			in.triggers(s, objects(raw[key]))
+			in.triggers(s, spec, objects(raw[key]))
 		case key == "notifications":
 			in.item(s, Item{Path: key, Code: Kept, Text: "nobody is told"})
 		case key == "expectedArtifacts":
@@ -203,18 +203,4 @@ func parameter(o object) (v1alpha1.Parameter, error) {
 		return p, fmt.Errorf("its default has more than %d bytes, or it has more than %d options, or one of more than %d bytes", maxText, maxChoices, maxDescription)
 	}
 	return p, nil
-}
-
-// triggers says what started it in Spinnaker.
-func (in *importer) triggers(s *source, triggers []object) {
-	for i, t := range triggers {
-		item := Item{Path: fmt.Sprintf("triggers[%d]", i), Code: Kept, Text: fmt.Sprintf("a %s trigger does not start it: start it by hand", text(t["type"]))}
-		if !truth(t["enabled"], true) {
-			item.Text = fmt.Sprintf("the %s trigger is off there, and is not here", text(t["type"]))
-		}
-		if id := text(t["pipeline"]); text(t["type"]) == "pipeline" && in.byID[id] == nil {
-			item.Code, item.Text = Missing, fmt.Sprintf("the pipeline %q that starts it is not among the files", id)
-		}
-		in.item(s, item)
-	}
 }

@@ -156,7 +156,7 @@ func TestWebhook(t *testing.T) {
 		bearer := []string{"Authorization", "Bearer " + secret}
 		signed := []string{"X-Weft-Signature", "sha256=" + mac(body)}
 		seen := map[string]bool{}
-		for _, headers := range [][]string{bearer, bearer, signed, append(signed, "Idempotency-Key", "1"), append(bearer, "Idempotency-Key", "1")} {
+		for _, headers := range [][]string{bearer, bearer, signed, append(signed, "Idempotency-Key", "2"), append(bearer, "Idempotency-Key", "1")} {
 			status, run, text := d.deliver("/hooks/shop/ship/plain", body, headers...)
 			if status != http.StatusAccepted {
 				t.Fatalf("it answers %d: %s", status, text)

@@ -46,7 +46,7 @@ func RunName(pipeline, trigger, id string) string {
 
 // start makes the run for what happened, or says why there is none. One that was made before is it, too.
 func (s starter) start(ctx context.Context, p *v1alpha1.Pipeline, t *v1alpha1.Trigger, h happening) (run, why string, err error) {
-	fact := v1alpha1.TriggerFact{Type: kindOf(t), ID: cut(h.id, maxID), By: h.by, Facts: map[string]v1alpha1.Value{}}
+	fact := v1alpha1.TriggerFact{Type: Kind(t), ID: cut(h.id, maxID), By: h.by, Facts: map[string]v1alpha1.Value{}}
 	if h.by == "" {
 		fact.By = "trigger:" + fact.Type
 	}
@@ -105,7 +105,8 @@ func environment(fact v1alpha1.TriggerFact, body any) pipeline.Env {
 	}
 }
 
-func kindOf(t *v1alpha1.Trigger) string {
+// Kind is the type of the runs that a trigger starts.
+func Kind(t *v1alpha1.Trigger) string {
 	switch {
 	case t.Cron != nil:
 		return "cron"

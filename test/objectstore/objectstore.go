@@ -12,10 +12,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -93,43 +91,17 @@ func makeBucket(ctx context.Context, endpoint string) error {
 	return nil
 }
 
-// fetched is the folder of the package, which all checkouts of a machine share.
-var fetched = sync.OnceValues(func() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	library := filepath.Join(cache, "weft", "test", "moto-"+version)
-	if err := os.MkdirAll(filepath.Dir(library), 0o755); err != nil {
-		return "", err
-	}
-	lock, err := os.OpenFile(library+".lock", os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return "", err
-	}
-	defer lock.Close() // which unlocks
-	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
-		return "", err
-	}
-	if _, err := os.Stat(library); err == nil {
-		return library, nil
-	}
-	return library, fetch(library)
-})
+// fetched is the folder of the package.
+var fetched = sync.OnceValues(func() (string, error) { return process.Fetched("moto-"+version, fetch) })
 
-// fetch puts the package there whole or not at all. Its extra "server" is not
-// asked for: that is three times as large, and serves what is not needed.
-func fetch(library string) error {
+// fetch puts the package into a folder. Its extra "server" is not asked for: that is
+// three times as large, and serves what is not needed.
+func fetch(into string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), fetchTimeout)
 	defer cancel()
-	half := library + ".part"
-	if err := os.RemoveAll(half); err != nil { // of somebody who was killed
-		return err
-	}
-	defer os.RemoveAll(half)
-	pip := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--no-input", "--target", half, "moto[s3]=="+version, "flask", "flask-cors")
+	pip := exec.CommandContext(ctx, "python3", "-m", "pip", "install", "--no-input", "--target", into, "moto[s3]=="+version, "flask", "flask-cors")
 	if out, err := pip.CombinedOutput(); err != nil {
 		return fmt.Errorf("pip install moto: %w\n%s", err, out)
 	}
-	return os.Rename(half, library)
+	return nil
 }

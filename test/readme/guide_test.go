@@ -12,6 +12,9 @@ func TestConfigurationAsCode(t *testing.T) { follow(t, "docs/guides/configuratio
 // TestSpinnaker runs the commands of the guide.
 func TestSpinnaker(t *testing.T) { follow(t, "docs/guides/spinnaker.md") }
 
+// TestTriggers runs the commands of the guide.
+func TestTriggers(t *testing.T) { follow(t, "docs/guides/triggers.md") }
+
 // follow runs the commands of a guide that needs no server.
 func follow(t *testing.T, guide string) {
 	t.Helper()
