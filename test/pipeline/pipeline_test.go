@@ -9,6 +9,8 @@
 //	phase RUN PHASE [REGEXP] the run comes to this phase, and says why
 //	stage RUN STAGE PHASE [REGEXP]
 //	called PATH N            $HOOK/PATH is called N times, no more and no less
+//	deliver STATUS TRIGGER TOKEN BODY  to PIPELINE/TRIGGER, until it is answered by this status
+//	started PIPELINE N       so many runs are there, and no more
 //	crash                    the server ends by kill -9, and starts again
 //
 // $EXAMPLES are those of the repository, $API is host:port of weft. $HOOK is a web server: /ok and /echo answer, /fail answers 500, /job is done when
@@ -32,6 +34,7 @@ const patience = 30 * time.Second
 var shared struct {
 	dir    string
 	server *process.Server
+	hooks  string // host:port where it takes deliveries
 }
 
 func TestMain(m *testing.M) {
@@ -40,9 +43,13 @@ func TestMain(m *testing.M) {
 		if err := process.Build(map[string]string{weft: "../../cmd/weft"}); err != nil {
 			return 1, err
 		}
-		var err error
 		shared.dir = dir
-		if shared.server, err = process.Serve(weft, dir, "--webhook-allow", "127.0.0.0/8"); err != nil {
+		port, err := process.FreePort()
+		if err != nil {
+			return 1, err
+		}
+		shared.hooks = process.Loopback(port)
+		if shared.server, err = process.Serve(weft, dir, "--webhook-allow", "127.0.0.0/8", "--hooks", shared.hooks); err != nil {
 			return 1, err
 		}
 		defer shared.server.Stop()
@@ -58,13 +65,15 @@ func TestPipelines(t *testing.T) {
 				Dir:   dir,
 				Setup: setup,
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"as":     with((*script).as),
-					"weft":   with((*script).weft),
-					"run":    with((*script).run),
-					"phase":  with((*script).phase),
-					"stage":  with((*script).stage),
-					"called": with((*script).called),
-					"crash":  with((*script).crash),
+					"as":      with((*script).as),
+					"weft":    with((*script).weft),
+					"run":     with((*script).run),
+					"phase":   with((*script).phase),
+					"stage":   with((*script).stage),
+					"called":  with((*script).called),
+					"crash":   with((*script).crash),
+					"deliver": with((*script).deliver),
+					"started": with((*script).started),
 				},
 				UpdateScripts: os.Getenv("UPDATE") != "",
 			})
