@@ -35,7 +35,7 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 				v1alpha1.Canary: strategy.Canary(judge.ErrorRate{}), v1alpha1.BlueGreen: strategy.BlueGreen(judge.ErrorRate{}),
 				v1alpha1.Rolling: strategy.Rolling(judge.ErrorRate{}), v1alpha1.Highlander: strategy.Highlander(judge.ErrorRate{}), v1alpha1.Recreate: strategy.Recreate(judge.ErrorRate{}),
 			},
-			Provider:  mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, shelf.Objects[v1alpha1.Workload]{Shelf: w.workloads, Process: p}, w),
+			Provider:  mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, w),
 			Instances: reached{w.crew, p},
 			Hold:      w.hold,
 			Now:       time.Now,

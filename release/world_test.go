@@ -105,6 +105,16 @@ func (x *service) run(now time.Time) {
 	}
 }
 
+func (w *world) Healthy(t release.Target) map[string]int {
+	all := map[string]int{}
+	for _, x := range w.workloads.List(t.Namespace) {
+		if x.Spec.App == t.Application && x.Status.Health == "Healthy" {
+			all[x.Spec.Version]++
+		}
+	}
+	return all
+}
+
 func (w *world) Applied(_, name string, generation int64) release.Applied {
 	w.mesh.Lock()
 	defer w.mesh.Unlock()

@@ -56,7 +56,7 @@ func engines(client *store.Client, w *world, took func(late, lasted time.Duratio
 			v1alpha1.Canary: strategy.Canary(errors),
 		},
 		Instances: at,
-		Provider:  mesh.New(splits, w.fleet, w),
+		Provider:  mesh.New(splits, w),
 		Now:       time.Now, Log: quiet, Took: took,
 	})
 	language, err := expr.New()

@@ -118,26 +118,17 @@ type fleet struct {
 	apps int
 }
 
-// List is those of a namespace.
-func (f fleet) List(ctx context.Context, namespace string) (all []*v1alpha1.Workload, _ error) {
-	for i := range f.apps {
-		of, app := place(i)
-		if of != namespace {
-			continue
-		}
-		versions, err := f.Observe(ctx, instances.Target{Namespace: namespace, Application: app})
-		if err != nil {
-			return nil, err
-		}
-		for version, seen := range versions {
-			for n := range seen.Ready {
-				w := &v1alpha1.Workload{ObjectMeta: named(namespace, fmt.Sprintf("%s-%s-%d", app, version, n))}
-				w.Spec.App, w.Spec.Version, w.Status.Health = app, version, "Healthy"
-				all = append(all, w)
-			}
-		}
+// Healthy implements the release provider's Mesh.
+func (w *world) Healthy(t release.Target) map[string]int {
+	all := map[string]int{}
+	versions, err := w.fleet.Observe(context.Background(), instances.Target{Namespace: t.Namespace, Application: t.Application})
+	if err != nil {
+		return all // who waits for instances waits
 	}
-	return all, nil
+	for version, seen := range versions {
+		all[version] = seen.Ready
+	}
+	return all
 }
 
 // versionOf is what the n-th release brings: every tenth version is bad.

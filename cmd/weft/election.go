@@ -21,12 +21,13 @@ type election struct {
 	log     *slog.Logger
 }
 
-// As Kubernetes' own controllers have it.
+// A release goes on within 10 s of its leader's death: Kubernetes' own controllers wait
+// for 15 s. A retry comes up to 2.2 periods later.
 const (
 	leaseName     = "weft"
-	leaseDuration = 15 * time.Second
-	renewDeadline = 10 * time.Second
-	retryPeriod   = 2 * time.Second
+	leaseDuration = 6 * time.Second
+	renewDeadline = 4 * time.Second // who cannot renew stops well before another one starts
+	retryPeriod   = time.Second
 )
 
 func newElection(config *rest.Config, namespace string, log *slog.Logger) (*election, error) {

@@ -50,8 +50,33 @@ func (a *arrivals) at(namespace, name string, generation int64) (flow.Revision, 
 // facts is what releases are told of the mesh.
 type facts struct {
 	arrivals *arrivals
+	running  running
 	edges    *metrics.Edges
 	applied  func(revision uint64) (applied, total int, laggards []string)
+}
+
+// running are the workloads of each application: those that registered, and pods.
+type running struct {
+	graph *flow.Graph
+	of    *flow.Index[model.Workload] // by namespace/application
+}
+
+func newRunning(graph *flow.Graph, all *flow.Collection[model.Workload]) running {
+	return running{graph, flow.NewIndex(all, func(w model.Workload) []string { return []string{w.Namespace + "/" + w.App} })}
+}
+
+// Healthy implements the release provider's Mesh. A Lost one counts: too many were
+// lost at once to believe that they are gone, and they still get traffic.
+func (f facts) Healthy(t release.Target) map[string]int {
+	byVersion := map[string]int{}
+	f.running.graph.View(func(x *flow.Ctx) {
+		for _, w := range flow.Lookup(x, f.running.of, t.Namespace+"/"+t.Application) {
+			if w.Health == model.Healthy || w.Health == model.Lost {
+				byVersion[w.Version]++
+			}
+		}
+	})
+	return byVersion
 }
 
 // Applied implements the release provider's Mesh.

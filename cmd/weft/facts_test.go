@@ -1,13 +1,17 @@
 package main
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 	"time"
 
+	"weft.dev/api"
+	"weft.dev/flow"
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/release"
+	"weft.dev/translate"
 )
 
 // What a release is told of its traffic: by version and caller; slow answers only if it asks.
@@ -27,5 +31,37 @@ func TestTraffic(t *testing.T) {
 	target.SlowerThan, want.Timed, want.Slow = time.Second, 9, 2
 	if got := f.Traffic(target); !maps.Equal(got["v3"], map[string]release.Counts{"shop/web": want}) {
 		t.Errorf("slower than a second: %+v", got)
+	}
+}
+
+// A release counts the instances that get traffic: workloads that registered, and pods.
+func TestHealthy(t *testing.T) {
+	graph := flow.New(flow.Options{})
+	objects, pods := flow.NewSource[api.Object](graph, "objects"), flow.NewSource[model.Pod](graph, "kube/pods")
+	s := newStreet(graph, objects.Collection, streetOptions{Options: translate.Options{TrustDomain: "cluster.local", Pods: pods.Collection}}, nil)
+	f := facts{running: newRunning(graph, s.workloads)}
+	graph.Commit(func(tx *flow.Tx) {
+		for i, health := range []model.Health{model.Healthy, model.Lost, model.Unhealthy, model.Draining} {
+			o, err := api.Decode(fmt.Appendf(nil, `{"apiVersion": "weft.dev/v1alpha1", "kind": "Workload",
+				"metadata": {"namespace": "shop", "name": "host-%d", "annotations": {"weft.dev/health": %q}},
+				"spec": {"app": "reviews", "version": "v1", "address": "192.0.2.%d"}}`, i, health, i+1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects.Set(tx, o)
+		}
+		for i, p := range []struct {
+			app, version   string
+			ready, leaving bool
+		}{{"reviews", "v1", true, false}, {"reviews", "v2", true, false}, {"reviews", "v2", false, false}, {"reviews", "v2", true, true}, {"ratings", "v2", true, false}} {
+			pods.Set(tx, model.Pod{
+				Name: fmt.Sprint("pod-", i), Address: fmt.Sprint("10.0.0.", i+1), Ready: p.ready, Leaving: p.leaving,
+				PodTemplate: model.NewPodTemplate(model.PodTemplate{Namespace: "shop", Labels: map[string]string{"app": p.app, "version": p.version}}),
+			})
+		}
+	})
+	want := map[string]int{"v1": 3, "v2": 1}
+	if got := f.Healthy(release.Target{Namespace: "shop", Application: "reviews"}); !maps.Equal(got, want) {
+		t.Errorf("healthy instances %v, want %v", got, want)
 	}
 }

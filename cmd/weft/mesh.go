@@ -169,7 +169,7 @@ func (m *mesh) hidden(host string) []uint32 {
 
 // newReleases is part of the wiring.
 func (m *mesh) newReleases(client *store.Client) *release.Engine {
-	known := facts{newArrivals(m.objects), m.edges, m.sessions.Applied}
+	known := facts{newArrivals(m.objects), newRunning(m.graph, m.workloads), m.edges, m.sessions.Applied}
 	errors := judge.ErrorRate{}
 	return release.NewEngine(release.Options{
 		Releases:     store.For[v1alpha1.Release](client, api.Release),
@@ -183,7 +183,6 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		},
 		Provider: provider.New(
 			store.For[v1alpha1.TrafficSplit](client, api.TrafficSplit),
-			store.For[v1alpha1.Workload](client, api.Workload),
 			known),
 		Instances: m.newPlaces(client),
 		Hold:      m.newRails(client).hold,

@@ -3,8 +3,8 @@
 // the versions answered.
 //
 // A split carries the id of the action that wrote it and the shares it wrote, so
-// what a person changed since is seen, and left alone. Input: Workloads,
-// TrafficSplits, and what the mesh knows of itself. Output: one TrafficSplit for a service.
+// what a person changed since is seen, and left alone. Input: TrafficSplits, and what
+// the mesh knows of itself. Output: one TrafficSplit for a service.
 // It must not know why traffic moves.
 package mesh
 
@@ -34,13 +34,10 @@ type Splits interface {
 	Update(ctx context.Context, split *v1alpha1.TrafficSplit) (*v1alpha1.TrafficSplit, error)
 }
 
-// Workloads is the stored workloads.
-type Workloads interface {
-	List(ctx context.Context, namespace string) ([]*v1alpha1.Workload, error)
-}
-
 // Mesh is what the mesh knows of itself, now.
 type Mesh interface {
+	// Healthy counts, by version, the instances of an application that get traffic, wherever they run.
+	Healthy(release.Target) map[string]int
 	// Applied says which connected proxies, of those that need the split, have acknowledged
 	// what follows from this generation of it or a later one.
 	Applied(namespace, name string, generation int64) release.Applied
@@ -51,44 +48,27 @@ type Mesh interface {
 
 // Provider is the release.Provider of the mesh.
 type Provider struct {
-	splits    Splits
-	workloads Workloads
-	mesh      Mesh
+	splits Splits
+	mesh   Mesh
 }
 
 // New wires a provider.
-func New(s Splits, w Workloads, m Mesh) *Provider { return &Provider{splits: s, workloads: w, mesh: m} }
+func New(s Splits, m Mesh) *Provider { return &Provider{s, m} }
 
 var _ release.Provider = (*Provider)(nil)
 
 // Observe reads the facts of one service.
 func (p *Provider) Observe(ctx context.Context, t release.Target) (release.Facts, error) {
-	workloads, err := p.workloads.List(ctx, t.Namespace)
-	if err != nil {
-		return release.Facts{}, fmt.Errorf("workloads of %s: %w", t.Namespace, err)
-	}
 	split, err := p.find(ctx, t.Namespace, t.Service)
 	if err != nil {
 		return release.Facts{}, err
 	}
-	facts := release.Facts{Healthy: healthy(workloads, t.Application), Traffic: p.mesh.Traffic(t)}
+	facts := release.Facts{Healthy: p.mesh.Healthy(t), Traffic: p.mesh.Traffic(t)}
 	if split != nil {
 		facts.Split = read(split)
 		facts.Applied = p.mesh.Applied(split.Namespace, split.Name, split.Generation)
 	}
 	return facts, nil
-}
-
-// healthy counts an application's instances by version. A Lost one counts: too
-// many were lost at once to believe that they are gone, and they still get traffic.
-func healthy(workloads []*v1alpha1.Workload, app string) map[string]int {
-	out := map[string]int{}
-	for _, w := range workloads {
-		if w.Spec.App == app && (w.Status.Health == "Healthy" || w.Status.Health == "Lost") {
-			out[w.Spec.Version]++
-		}
-	}
-	return out
 }
 
 // find is the split of a service; nil: none.

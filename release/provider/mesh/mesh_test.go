@@ -14,11 +14,10 @@ import (
 	"weft.dev/release"
 )
 
-// store is splits and workloads in memory; a write over an old resourceVersion conflicts.
+// store is splits in memory; a write over an old resourceVersion conflicts.
 type store struct {
-	splits    []v1alpha1.TrafficSplit
-	workloads []*v1alpha1.Workload
-	writes    int
+	splits []v1alpha1.TrafficSplit
+	writes int
 	// between runs once between a read and the next write.
 	between func()
 }
@@ -60,13 +59,9 @@ func (s splitStore) Update(_ context.Context, x *v1alpha1.TrafficSplit) (*v1alph
 	return old, nil
 }
 
-type workloadStore struct{ *store }
-
-func (s workloadStore) List(context.Context, string) ([]*v1alpha1.Workload, error) {
-	return s.workloads, nil
-}
-
 type quiet struct{}
+
+func (quiet) Healthy(t release.Target) map[string]int { return map[string]int{t.Application: 2} }
 
 func (quiet) Applied(_, name string, generation int64) release.Applied {
 	return release.Applied{Known: true, Missing: []string{fmt.Sprintf("%s@%d", name, generation)}}
@@ -124,7 +119,7 @@ func TestDo(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := &store{}
 			c.given(s)
-			p := New(splitStore{s}, workloadStore{s}, quiet{})
+			p := New(splitStore{s}, quiet{})
 			for range 2 { // twice is as good as once
 				if err := p.Do(t.Context(), c.action); !errors.Is(err, c.err) {
 					t.Errorf("error %v, want %v", err, c.err)
@@ -146,7 +141,7 @@ func TestDoLosesARace(t *testing.T) {
 	s := &store{}
 	s.person("v2", 100)
 	s.between = func() { s.person("v2", 70, "v3", 30) }
-	p := New(splitStore{s}, workloadStore{s}, quiet{})
+	p := New(splitStore{s}, quiet{})
 	a := release.Action{Release: "a", Seq: 1, Service: "reviews", Versions: weights("v2", 100, "v3", 0), Before: &release.Split{Versions: weights("v2", 100)}}
 	if err := p.Do(t.Context(), a); !apierrors.IsConflict(err) {
 		t.Errorf("first try: %v, want a conflict", err)
@@ -158,16 +153,9 @@ func TestDoLosesARace(t *testing.T) {
 
 func TestObserve(t *testing.T) {
 	s := &store{}
-	for i, w := range []struct{ app, version, health string }{
-		{"reviews", "v2", "Healthy"}, {"reviews", "v2", "Lost"}, {"reviews", "v2", "Unhealthy"}, {"reviews", "v3", "Draining"}, {"web", "v3", "Healthy"},
-	} {
-		x := &v1alpha1.Workload{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(i)}}
-		x.Spec.App, x.Spec.Version, x.Status.Health = w.app, w.version, w.health
-		s.workloads = append(s.workloads, x)
-	}
-	p := New(splitStore{s}, workloadStore{s}, quiet{})
+	p := New(splitStore{s}, quiet{})
 	facts, err := p.Observe(t.Context(), release.Target{Namespace: "shop", Application: "reviews", Service: "reviews"})
-	if err != nil || facts.Healthy["v2"] != 2 || facts.Healthy["v3"] != 0 || facts.Split != nil || facts.Applied.Known {
+	if err != nil || facts.Healthy["reviews"] != 2 || facts.Split != nil || facts.Applied.Known {
 		t.Errorf("without a split: %+v, %v", facts, err)
 	}
 	s.action("a/1", "v2", 100)

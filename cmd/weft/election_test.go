@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	coordinationv1 "k8s.io/api/coordination/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	coordination "k8s.io/client-go/kubernetes/typed/coordination/v1"
+	"k8s.io/client-go/tools/leaderelection/resourcelock"
+)
+
+// lease is the one that an API server has.
+type lease struct {
+	mu      sync.Mutex
+	now     *coordinationv1.Lease
+	version int
+}
+
+// candidate is a client of the API server, until it is cut off.
+type candidate struct {
+	coordination.LeaseInterface
+	of  *lease
+	cut atomic.Bool
+}
+
+func (c *candidate) Leases(string) coordination.LeaseInterface { return c }
+
+func (c *candidate) do(change func() error) (*coordinationv1.Lease, error) {
+	if c.cut.Load() {
+		return nil, errors.New("no way there")
+	}
+	c.of.mu.Lock()
+	defer c.of.mu.Unlock()
+	if err := change(); err != nil {
+		return nil, err
+	}
+	return c.of.now.DeepCopy(), nil
+}
+
+func (c *candidate) Get(context.Context, string, metav1.GetOptions) (*coordinationv1.Lease, error) {
+	return c.do(func() error {
+		if c.of.now == nil {
+			return apierrors.NewNotFound(schema.GroupResource{}, leaseName)
+		}
+		return nil
+	})
+}
+
+func (c *candidate) Create(_ context.Context, l *coordinationv1.Lease, _ metav1.CreateOptions) (*coordinationv1.Lease, error) {
+	return c.do(func() error {
+		if c.of.now != nil {
+			return apierrors.NewAlreadyExists(schema.GroupResource{}, leaseName)
+		}
+		c.of.write(l)
+		return nil
+	})
+}
+
+func (c *candidate) Update(_ context.Context, l *coordinationv1.Lease, _ metav1.UpdateOptions) (*coordinationv1.Lease, error) {
+	return c.do(func() error {
+		if l.ResourceVersion != c.of.now.ResourceVersion {
+			return apierrors.NewConflict(schema.GroupResource{}, leaseName, errors.New("changed meanwhile"))
+		}
+		c.of.write(l)
+		return nil
+	})
+}
+
+func (l *lease) write(to *coordinationv1.Lease) {
+	l.version++
+	l.now = to.DeepCopy()
+	l.now.ResourceVersion = strconv.Itoa(l.version)
+}
+
+// Of two servers one leads. When it is cut off the other one does, within 10 s, and
+// never both at a time.
+func TestTakeOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &lease{}
+		ctx, cancel := context.WithCancel(t.Context())
+		var group sync.WaitGroup
+		join := func(name string) (*candidate, *election) {
+			c := &candidate{of: server}
+			e := &election{log: slog.New(slog.DiscardHandler), lock: &resourcelock.LeaseLock{
+				LeaseMeta: metav1.ObjectMeta{Namespace: "weft-system", Name: leaseName}, Client: c,
+				LockConfig: resourcelock.ResourceLockConfig{Identity: name},
+			}}
+			group.Go(func() {
+				_ = e.lead(ctx, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+			})
+			return c, e
+		}
+		firstClient, first := join("first")
+		time.Sleep(time.Minute)
+		_, second := join("second")
+		time.Sleep(time.Minute)
+		if !first.leading.Load() || second.leading.Load() {
+			t.Fatalf("the first leads: %v, the second: %v", first.leading.Load(), second.leading.Load())
+		}
+		firstClient.cut.Store(true)
+		for since := time.Now(); !second.leading.Load(); time.Sleep(10 * time.Millisecond) {
+			if time.Since(since) > 10*time.Second {
+				t.Fatal("nobody has taken over after 10 s")
+			}
+		}
+		if first.leading.Load() {
+			t.Error("both lead")
+		}
+		cancel()
+		group.Wait()
+	})
+}
