@@ -323,7 +323,7 @@ func (ca *CA) newServer(hosts []string, now time.Time) (*tls.Certificate, error)
 	}
 	by := ca.trusted()[0]
 	der, err := sign(request{
-		name: Name{Trust: ca.trust}, key: &key.PublicKey, subject: pkix.Name{CommonName: "weft"}, lifetime: WorkloadLifetime, usage: bothEnds[1:], hosts: hosts,
+		name: Name{Trust: ca.trust}, key: &key.PublicKey, subject: pkix.Name{CommonName: "weft"}, lifetime: WorkloadLifetime, usage: bothEnds, hosts: hosts,
 	}, by, now)
 	if err != nil {
 		return nil, err

@@ -33,6 +33,20 @@ func (ca *CA) ServerTLS() *tls.Config {
 	}
 }
 
+// PeerTLS are the settings of a server that calls the mesh port of another one.
+func (ca *CA) PeerTLS() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		NextProtos:         []string{"h2"},
+		InsecureSkipVerify: true, // a host name proves nothing here: VerifyConnection asks for the server's SPIFFE id
+		VerifyConnection: func(state tls.ConnectionState) error {
+			return verifyServer(state.PeerCertificates, pool(ca.Roots()), ca.trust)
+		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return ca.serverCertificate() },
+		Time:                 ca.now,
+	}
+}
+
 // PeopleTLS are the settings of a port at which no certificate is asked for.
 func (ca *CA) PeopleTLS() *tls.Config {
 	return &tls.Config{

@@ -49,6 +49,7 @@ type mesh struct {
 	hosts     *host.Server
 	edges     *metrics.Edges
 	named     map[string]instances.Provider // programs that run versions
+	known     facts                         // what this server knows of them, for releases
 	releases  *release.Engine               // nil: nobody writes releases
 	more      []func(context.Context) error // duties of the leader
 	served    []func(context.Context) error // what each server does
@@ -169,7 +170,13 @@ func (m *mesh) hidden(host string) []uint32 {
 
 // newReleases is part of the wiring.
 func (m *mesh) newReleases(client *store.Client) *release.Engine {
-	known := facts{newArrivals(m.objects), newRunning(m.graph, m.workloads), m.edges, m.sessions.Applied}
+	m.known = facts{newArrivals(m.objects), newRunning(m.graph, m.workloads), m.edges, m.sessions.Applied}
+	var known provider.Mesh = m.known
+	if m.front.pods != nil {
+		replicas := m.newReplicas(m.known)
+		m.more = append(m.more, replicas.run)
+		known = replicas
+	}
 	errors := judge.ErrorRate{}
 	return release.NewEngine(release.Options{
 		Releases:     store.For[v1alpha1.Release](client, api.Release),
@@ -254,5 +261,8 @@ func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(m.authority.CA.ServerTLS())))...)
 	m.hosts.Register(server)
 	m.sessions.Register(server)
+	if m.front.pods != nil {
+		registerFacts(server, m.known)
+	}
 	return serveGRPC(ctx, server, address, "--mesh", func() { close(m.serving) }, m.front.callers)
 }
