@@ -28,6 +28,7 @@ type crew struct {
 	mu      sync.Mutex
 	changed map[string]int // by id
 	settled string         // version that was told to stay
+	started []string       // VERSION IMAGE MANIFESTS of each version that a release started again
 	refuses int            // how often Settle fails yet
 	broken  []string
 }
@@ -48,7 +49,7 @@ func at(app string) instances.Target { return instances.Target{Namespace: "shop"
 // start gives an application its versions: v2 complete, v3 with one instance.
 func (c *crew) start(app string) {
 	for i, v := range []string{"v2", "v3"} {
-		a := instances.Action{ID: app + v, Seq: int64(i + 1), Verb: instances.Deploy, Target: at(app), Version: v, Replicas: crewSize}
+		a := instances.Action{ID: app + v, Seq: int64(i + 1), Verb: instances.Deploy, Target: at(app), Version: v, Replicas: crewSize, Image: "shop@" + v}
 		if v == "v3" {
 			a.Replicas = 1
 		}
@@ -133,6 +134,11 @@ func (c *crew) watched(ctx context.Context, a instances.Action) error {
 	before := c.seen(app)[a.Version].Wanted
 	err := c.Provider.Do(ctx, a)
 	after := c.seen(app)[a.Version].Wanted
+	if a.Verb == instances.Deploy && err == nil {
+		c.mu.Lock()
+		c.started = append(c.started, fmt.Sprintf("%s %s %s", a.Version, a.Image, a.Manifests))
+		c.mu.Unlock()
+	}
 	if a.Verb == instances.Settle && err == nil {
 		c.mu.Lock()
 		c.settled = a.Version

@@ -25,7 +25,7 @@ type Objects[T any] interface {
 	Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error
 }
 
-// Options of an engine; all but Instances, Hold and Took are required.
+// Options of an engine; all but Instances, Versions, Hold and Took are required.
 type Options struct {
 	Releases     Objects[v1alpha1.Release]
 	Applications Objects[v1alpha1.Application]
@@ -33,6 +33,8 @@ type Options struct {
 	Provider     Provider
 	// Instances starts and stops versions; nil: releases move traffic alone.
 	Instances instances.Provider
+	// Versions are the records of what served; nil: there are none, and undo starts nothing.
+	Versions Versions
 	// Hold is why a release must not begin, and one that goes on not go further; "": it may. What goes
 	// back does not ask. Nil: nothing is held.
 	Hold func(ctx context.Context, rel *v1alpha1.Release) string

@@ -34,10 +34,12 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 			Strategies: map[v1alpha1.StrategyType]release.Strategy{
 				v1alpha1.Canary: strategy.Canary(judge.ErrorRate{}), v1alpha1.BlueGreen: strategy.BlueGreen(judge.ErrorRate{}),
 				v1alpha1.Rolling: strategy.Rolling(judge.ErrorRate{}), v1alpha1.Highlander: strategy.Highlander(judge.ErrorRate{}), v1alpha1.Recreate: strategy.Recreate(judge.ErrorRate{}),
+				release.Undo: strategy.Undo(),
 			},
 			Provider:  mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, w),
 			Instances: reached{w.crew, p},
 			Hold:      w.hold,
+			Versions:  w.records(p),
 			Now:       time.Now,
 			Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})

@@ -35,14 +35,18 @@ func (r *run) look(ctx context.Context, c Config, facts *Facts) {
 }
 
 // work does what is stored; what came of it is the strategy's next input.
-func (r *run) work(ctx context.Context, w *instances.Action) {
+func (r *run) work(ctx context.Context, c Config, w *instances.Action) {
 	if w == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	r.answer = Answer{ID: w.ID}
-	if err := r.Instances.Do(ctx, *w); err != nil {
+	err := r.equip(ctx, c, w)
+	if err == nil {
+		err = r.Instances.Do(ctx, *w)
+	}
+	if err != nil {
 		r.answer.Err, r.answer.Refused = err.Error(), errors.Is(err, instances.ErrRefused)
 	}
 }

@@ -92,7 +92,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if Final(out.Phase) {
 		return time.Time{}, r.finish(ctx, rel)
 	}
-	r.work(ctx, out.Work)
+	r.work(ctx, c, out.Work)
 	return out.Wake, r.act(ctx, out.Action)
 }
 

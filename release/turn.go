@@ -37,10 +37,22 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 	if err != nil {
 		return nil, err
 	}
+	if ahead != "" && rel.Spec.Undo {
+		if err := r.outrank(ctx, rel, ahead); err != nil {
+			return nil, err
+		}
+	}
 	if ahead != "" {
 		return nil, r.pending(ctx, rel, fmt.Sprintf("waiting for release %s of %s to end", ahead, rel.Spec.Application))
 	}
-	raw, err := json.Marshal(record{Config: r.config(rel, app)})
+	if !rel.Spec.Undo { // which has no time for it
+		r.note(ctx, app, app.Status.Version)
+	}
+	config, err := r.config(ctx, rel, app)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(record{Config: config})
 	if err != nil {
 		return nil, r.wrap("record", err)
 	}
@@ -64,7 +76,7 @@ func (e *Engine) hold(ctx context.Context, rel *v1alpha1.Release) string {
 }
 
 // ahead is the release of the same application that goes first: one that has
-// begun, else the oldest that nothing holds.
+// begun, else one that undoes, else the oldest that nothing holds.
 func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) {
 	all, err := r.Releases.List(ctx, rel.Namespace)
 	if err != nil {
@@ -78,6 +90,10 @@ func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) 
 		case begun(a) && !begun(b):
 			return -1
 		case begun(b) && !begun(a):
+			return 1
+		case a.Spec.Undo && !b.Spec.Undo:
+			return -1
+		case b.Spec.Undo && !a.Spec.Undo:
 			return 1
 		}
 		return byAge(a, b)
@@ -150,7 +166,7 @@ func (r *run) pending(ctx context.Context, rel *v1alpha1.Release, why string) er
 }
 
 // config fixes what the release was asked to do.
-func (r *run) config(rel *v1alpha1.Release, app *v1alpha1.Application) Config {
+func (r *run) config(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) (Config, error) {
 	c := Config{
 		ID: string(rel.UID), Namespace: rel.Namespace, Application: app.Name, Service: cmp.Or(app.Spec.Service, app.Name),
 		Version: rel.Spec.Version, Serving: app.Status.Version, Strategy: app.Spec.Strategy,
@@ -162,7 +178,10 @@ func (r *run) config(rel *v1alpha1.Release, app *v1alpha1.Application) Config {
 		c.Strategy = *rel.Spec.Strategy
 	}
 	c.Strategy.Type = cmp.Or(c.Strategy.Type, v1alpha1.Canary)
-	return c
+	if rel.Spec.Undo {
+		return r.undoing(ctx, c)
+	}
+	return c, nil
 }
 
 // finish leaves the result on the application and then removes the finalizer:
@@ -178,6 +197,10 @@ func (r *run) finish(ctx context.Context, rel *v1alpha1.Release) error {
 		return r.wrap("read application "+rel.Spec.Application, err)
 	}
 	if err == nil && rel.Status.Phase == v1alpha1.ReleaseSucceeded {
+		r.note(ctx, app, rel.Spec.Version)
+		if app.Status.Version != rel.Spec.Version {
+			app.Status.Previous = app.Status.Version
+		}
 		app.Status.Version, app.Status.Release = rel.Spec.Version, rel.Name
 		if _, err = r.Applications.UpdateStatus(ctx, app); err != nil && !apierrors.IsNotFound(err) {
 			return r.wrap("store application "+app.Name, err)

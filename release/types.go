@@ -26,6 +26,13 @@ type Config struct {
 	Strategy v1alpha1.Strategy `json:"strategy"`
 	// Runs is where the application's instances are; nil: they are not weft's to start and stop.
 	Runs *v1alpha1.Runs `json:"runs,omitempty"`
+	// Pinned is what the record of the version says, for an undo; nil: there is no record, or no undo.
+	Pinned *Pinned `json:"pinned,omitempty"`
+}
+
+// Pinned is what a version is started again from, besides the manifests of its record.
+type Pinned struct {
+	Image string `json:"image,omitempty"`
 }
 
 // target is what a provider looks at for this release.

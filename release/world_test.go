@@ -25,6 +25,8 @@ type world struct {
 	applications *shelf.Shelf[v1alpha1.Application]
 	splits       *shelf.Shelf[v1alpha1.TrafficSplit]
 	workloads    *shelf.Shelf[v1alpha1.Workload]
+	versions     *shelf.Shelf[v1alpha1.Version]
+	blobs        *shelf.Shelf[v1alpha1.Blob]
 	crew         *crew
 	frozen       atomic.Bool
 
@@ -56,6 +58,8 @@ func newWorld() *world {
 	w.applications = shelf.New[v1alpha1.Application](&w.stores)
 	w.splits = shelf.New[v1alpha1.TrafficSplit](&w.stores)
 	w.workloads = shelf.New[v1alpha1.Workload](&w.stores)
+	w.versions = shelf.New[v1alpha1.Version](&w.stores)
+	w.blobs = shelf.New[v1alpha1.Blob](&w.stores)
 	w.splits.Watch(w.follow)
 	w.crew = newCrew(w)
 	return w

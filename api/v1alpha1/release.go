@@ -37,6 +37,15 @@ type ReleaseSpec struct {
 	// Strategy for this release alone. Default: the application's.
 	// +optional
 	Strategy *Strategy `json:"strategy,omitempty"`
+	// Undo says that the version served before, and gets all traffic back at once: unjudged, and before any
+	// other release of the application, of which one that has begun is aborted. Where nothing of the
+	// version runs any more, it is started from its record (Version).
+	// +optional
+	Undo bool `json:"undo,omitempty"`
+	// Reason, for who reads the record.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Reason string `json:"reason,omitempty"`
 	// Abort takes the version out of traffic now.
 	// +optional
 	Abort bool `json:"abort,omitempty"`

@@ -11,7 +11,7 @@ import (
 // Stage is one node of a pipeline: exactly one of its kinds is set. Text of a
 // kind may have expressions, ${...}, in CEL.
 //
-// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;deploy;scale;restart;delete;unsupported
+// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;deploy;scale;restart;delete;enable;disable;undo;unsupported
 type Stage struct {
 	// Name within the pipeline.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`
@@ -36,7 +36,7 @@ type Stage struct {
 	// +kubebuilder:validation:Enum=fail;stop;continue;failLater
 	OnFailure FailureMode `json:"onFailure,omitempty"`
 	// Timeout, after which the stage has failed. Default: 2h; 72h for what may wait
-	// for a person (judgment, release, pipeline); none for a wait, which ends by itself.
+	// for a person (judgment, release, pipeline, enable, disable, undo); none for a wait, which ends by itself.
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Windows, in one of which the stage starts, beside those of the pipeline and the application.
@@ -70,6 +70,12 @@ type Stage struct {
 	Restart *RestartStage `json:"restart,omitempty"`
 	// +optional
 	Delete *DeleteStage `json:"delete,omitempty"`
+	// +optional
+	Enable *EnableStage `json:"enable,omitempty"`
+	// +optional
+	Disable *DisableStage `json:"disable,omitempty"`
+	// +optional
+	Undo *UndoStage `json:"undo,omitempty"`
 	// +optional
 	Unsupported *UnsupportedStage `json:"unsupported,omitempty"`
 }

@@ -187,7 +187,9 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 			v1alpha1.Rolling:    strategy.Rolling(errors),
 			v1alpha1.Highlander: strategy.Highlander(errors),
 			v1alpha1.Recreate:   strategy.Recreate(errors),
+			release.Undo:        strategy.Undo(),
 		},
+		Versions: newRecords(client),
 		Provider: provider.New(
 			store.For[v1alpha1.TrafficSplit](client, api.TrafficSplit),
 			known),

@@ -49,6 +49,9 @@ func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release) string {
 	if err != nil {
 		return "nobody can see what is frozen: " + err.Error()
 	}
+	if rel.Spec.Undo {
+		return all.HoldBack(rel)
+	}
 	seed := string(rel.UID)
 	if run, _, ours := strings.Cut(rel.Annotations[children.ActionAnnotation], "/"); ours {
 		seed = run

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
+
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release"
 	children "weft.dev/release/provider/objects"
 	"weft.dev/release/provider/versions"
 	"weft.dev/store"
@@ -15,6 +18,22 @@ func newRecords(client *store.Client) versions.Records {
 		Blobs:        store.For[v1alpha1.Blob](client, api.Blob),
 		Applications: store.For[v1alpha1.Application](client, api.Application),
 		Traffic:      newTraffic(client),
+	}
+}
+
+// newEarlier finds what an undo that names no version goes back to.
+func newEarlier(client *store.Client) func(ctx context.Context, namespace, application string) (string, error) {
+	apps, releases := store.For[v1alpha1.Application](client, api.Application), store.For[v1alpha1.Release](client, api.Release)
+	return func(ctx context.Context, namespace, application string) (string, error) {
+		app, err := apps.Get(ctx, namespace, application)
+		if err != nil {
+			return "", err
+		}
+		all, err := releases.List(ctx, namespace)
+		if err != nil {
+			return "", err
+		}
+		return release.Earlier(app, all)
 	}
 }
 

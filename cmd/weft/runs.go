@@ -45,7 +45,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 		Pipelines: store.For[v1alpha1.Pipeline](client, api.Pipeline).Get,
 		With:      with,
 		Worlds: map[string]runner.World{
-			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release)},
+			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release), Earlier: newEarlier(client)},
 			"run":       children.Runs{All: runs, Decisions: decisions},
 			"notify":    m.newHerald(client, flags),
 			"objects":   m.front.runs.Objects(),

@@ -38,6 +38,8 @@ type ReleaseWork struct {
 	Strategy    *v1alpha1.Strategy `json:"strategy,omitempty"`
 	By          string             `json:"by,omitempty"` // By and Groups are those of the run that makes it
 	Groups      []string           `json:"groups,omitempty"`
+	Undo        bool               `json:"undo,omitempty"` // without a version: to the one that served before
+	Reason      string             `json:"reason,omitempty"`
 }
 
 // ReleaseSeen is what there is of a Release.

@@ -28,6 +28,9 @@ func All() map[string]pipeline.Stage {
 		"scale":       scale{},
 		"restart":     restart{},
 		"delete":      remove{},
+		"enable":      enable{},
+		"disable":     disable{},
+		"undo":        undo{},
 		"unsupported": unsupported{},
 	}
 }

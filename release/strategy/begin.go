@@ -28,6 +28,8 @@ func (r *run) begin() release.Outcome {
 	case !there && r.Now.Sub(r.m.Since) >= r.limits.deadline:
 		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("no healthy workload of %s %s appeared within %s (%s)%s; no traffic was moved",
 			r.Config.Application, version, r.limits.deadline, r.census(), r.trouble(version)))
+	case !there && r.crewed() && r.course.manner().hurries:
+		return r.revive()
 	case !there:
 		return r.stay(v1alpha1.ReleasePending, look, fmt.Sprintf("waiting for a healthy workload of %s %s (%s)%s", r.Config.Application, version, r.census(), r.trouble(version)))
 	}
@@ -64,6 +66,9 @@ func (r *run) serving() (version, problem string) {
 			if v.Weight == 100 {
 				return v.Version, ""
 			}
+		}
+		if r.course.manner().hurries && len(s.Versions) > 0 {
+			return heaviest(s), ""
 		}
 		return "", fmt.Sprintf("the traffic of %s is split already (%s): give one version 100%% in its TrafficSplit, then release again",
 			r.Config.Service, release.FormatVersions(s.Versions))

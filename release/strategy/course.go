@@ -24,6 +24,7 @@ type manner struct {
 	follows bool // the old version has no more instances than its share needs
 	yields  bool // the old version ends before the new one starts
 	deletes bool // the old version is deleted in the end; otherwise it can be started again
+	hurries bool // the new version served before: it is started where it must be, and waits for no proxy to know its private address
 }
 
 // check refuses options that this manner would ignore.

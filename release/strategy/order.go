@@ -93,14 +93,24 @@ func (r *run) work() *instances.Action {
 	o, c := r.m.Order, r.Config
 	return &instances.Action{
 		ID: fmt.Sprintf("%s/i%d", c.ID, o.Number), Seq: instances.Seq(o.Given),
-		Verb: o.Verb, Target: c.Place(), Version: o.Version, Replicas: o.Replicas,
+		Verb: o.Verb, Target: c.Place(), Version: o.Version, Replicas: o.Replicas, Image: r.imageOf(o),
 	}
+}
+
+// imageOf is what a version is started again with.
+func (r *run) imageOf(o order) string {
+	if o.Verb != instances.Deploy || r.Config.Pinned == nil {
+		return ""
+	}
+	return r.Config.Pinned.Image
 }
 
 func describe(o order) string {
 	switch o.Verb {
 	case instances.Scale:
 		return fmt.Sprintf("%s is to have %d instances", o.Version, o.Replicas)
+	case instances.Deploy:
+		return o.Version + " is to be started again, from its record"
 	case instances.Settle:
 		return o.Version + " stays: what was only for the release is put back"
 	}

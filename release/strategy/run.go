@@ -122,7 +122,7 @@ func (r *run) observe() release.Verdict {
 	if r.m.From != "" {
 		v = r.course.gate(r)
 	}
-	if v.Kind != release.Fail && !r.Facts.Applied.Done() {
+	if v.Kind != release.Fail && !r.Facts.Applied.Done() && !(r.m.Stage == 0 && r.course.manner().hurries) {
 		return release.Verdict{Kind: release.Continue, Why: r.spread()}
 	}
 	return v

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release"
 	"weft.dev/release/pipeline"
 )
 
@@ -92,7 +93,7 @@ func wantSeen(t *testing.T, w world, l pipeline.Look, want string) {
 
 func TestReleases(t *testing.T) {
 	all := newShelf[v1alpha1.Release]()
-	w := Releases{all}
+	w := Releases{All: all}
 	make := action("u/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r", Application: "reviews", Version: "v2"})
 	wantSeen(t, w, look(pipeline.SeeRelease, "r"), `{"missing":true}`)
 	all.after = errors.New("the answer got lost")
@@ -117,7 +118,7 @@ func TestReleases(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	all := newShelf[v1alpha1.Release]()
-	w := Releases{all}
+	w := Releases{All: all}
 	all.fault = apierrors.NewBadRequest("no version")
 	wantRefused(t, w, action("u/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r"}), "no version")
 	wantRefused(t, w, action("u/s/1/1", "release/dance", nil), "nobody does that")
@@ -175,4 +176,28 @@ func TestTraffic(t *testing.T) {
 		t.Error("there is no such application")
 	}
 	wantRefused(t, w, action("u", "traffic/move", nil), "nobody does that")
+}
+
+// TestUndo: a run that names no version goes back to the one that served before, or is told that there is none.
+func TestUndo(t *testing.T) {
+	all, before := newShelf[v1alpha1.Release](), release.ErrNoEarlier
+	w := Releases{All: all, Earlier: func(context.Context, string, string) (string, error) { return "v1", before }}
+	undo := func(version string) pipeline.Action {
+		return action("u/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r", Application: "reviews", Version: version, Undo: true, Reason: "why"})
+	}
+	wantRefused(t, w, undo(""), "nothing served before")
+	before = errors.New("timed out")
+	if _, err := w.Do(t.Context(), "shop", undo("")); err == nil {
+		t.Error("an outage is no refusal")
+	}
+	before = nil
+	wantDone(t, w, undo(""))
+	if made := all.objects["shop/r"].Spec; made.Version != "v1" || !made.Undo || made.Reason != "why" {
+		t.Errorf("%+v", made)
+	}
+	delete(all.objects, "shop/r")
+	wantDone(t, w, undo("v0"))
+	if made := all.objects["shop/r"].Spec; made.Version != "v0" {
+		t.Errorf("%+v", made)
+	}
 }

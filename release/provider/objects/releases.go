@@ -2,10 +2,12 @@ package objects
 
 import (
 	"context"
+	"errors"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release"
 	"weft.dev/release/pipeline"
 )
 
@@ -19,7 +21,11 @@ type Patcher[T any] interface {
 }
 
 // Releases is a runner's World for "release".
-type Releases struct{ All Patcher[v1alpha1.Release] }
+type Releases struct {
+	All Patcher[v1alpha1.Release]
+	// Earlier is the version of an application that an undo without one goes back to; release.ErrNoEarlier: there is none.
+	Earlier func(ctx context.Context, namespace, application string) (string, error)
+}
 
 // Observe sees a release.
 func (r Releases) Observe(ctx context.Context, namespace string, l pipeline.Look) (pipeline.Fact, error) {
@@ -36,9 +42,16 @@ func (r Releases) Do(ctx context.Context, namespace string, a pipeline.Action) (
 		if err != nil {
 			return refused(a, err)
 		}
+		if work.Undo && work.Version == "" {
+			if work.Version, err = r.Earlier(ctx, namespace, work.Application); errors.Is(err, release.ErrNoEarlier) || apierrors.IsNotFound(err) {
+				return refused(a, err)
+			} else if err != nil {
+				return pipeline.Result{}, err
+			}
+		}
 		return create(ctx, r.All, a, &v1alpha1.Release{
 			ObjectMeta: named(namespace, work.Name, a),
-			Spec:       v1alpha1.ReleaseSpec{Application: work.Application, Version: work.Version, Strategy: work.Strategy, By: work.By, Groups: work.Groups},
+			Spec:       v1alpha1.ReleaseSpec{Application: work.Application, Version: work.Version, Strategy: work.Strategy, Undo: work.Undo, Reason: work.Reason, By: work.By, Groups: work.Groups},
 		})
 	case pipeline.AbortRelease:
 		child, err := read[pipeline.Child](a.Kind, a.Data)

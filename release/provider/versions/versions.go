@@ -162,9 +162,12 @@ func (r Records) remove(ctx context.Context, v *v1alpha1.Version, blobs bool) er
 
 // prune deletes the oldest records of an application that are too many.
 func (r Records) prune(ctx context.Context, namespace, application string) error {
-	all, err := r.Of(ctx, namespace, application)
-	if err != nil || len(all) <= keepVersions {
-		return err
+	all, err := r.Versions.List(ctx, namespace)
+	if err != nil {
+		return fmt.Errorf("versions of %s: %w", namespace, err)
+	}
+	if all = Of(all, application); len(all) <= keepVersions {
+		return nil
 	}
 	app, err := r.Applications.Get(ctx, namespace, application)
 	if err != nil {
@@ -186,15 +189,11 @@ func (r Records) prune(ctx context.Context, namespace, application string) error
 	return nil
 }
 
-// Of are the records of an application, the newest first.
-func (r Records) Of(ctx context.Context, namespace, application string) ([]*v1alpha1.Version, error) {
-	all, err := r.Versions.List(ctx, namespace)
-	if err != nil {
-		return nil, fmt.Errorf("versions of %s: %w", namespace, err)
-	}
+// Of are those of an application, the newest first.
+func Of(all []*v1alpha1.Version, application string) []*v1alpha1.Version {
 	all = slices.DeleteFunc(all, func(v *v1alpha1.Version) bool { return v.Spec.Application != application })
 	slices.SortFunc(all, func(a, b *v1alpha1.Version) int {
 		return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
-	return all, nil
+	return all
 }

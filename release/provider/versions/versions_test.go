@@ -185,7 +185,8 @@ func TestPrune(t *testing.T) {
 	for i := range 50 {
 		s.deployed(t, fmt.Sprint(i), pipeline.VersionWork{Application: "reviews", Version: fmt.Sprintf("v%d", i+1), Manifests: big})
 	}
-	all, err := s.Of(t.Context(), "shop", "reviews")
+	all, err := s.versions.List(t.Context(), "shop")
+	all = Of(all, "reviews")
 	var names []string
 	for _, v := range all {
 		names = append(names, v.Spec.Version)
