@@ -117,6 +117,11 @@ func (r Resource[T]) Delete(ctx context.Context, namespace, name string) error {
 	return err
 }
 
+// DeleteAll removes the objects with a label, however many there are.
+func (r Resource[T]) DeleteAll(ctx context.Context, namespace, label, value string) error {
+	return r.in(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: label + "=" + value})
+}
+
 // Watch tells of every object that there is, and then of each change, until ctx
 // ends. After a lost connection it tells of everything again; so deleted means
 // only that the object is gone now, and the object is as it was last seen.

@@ -292,6 +292,26 @@ var twoProblems = []v1alpha1.Problem{
 	{Code: "NotHonoured", Message: "weft does not do this"},
 }
 
+func TestDeleteAll(t *testing.T) {
+	c, ns := client(t)
+	splits := store.For[v1alpha1.TrafficSplit](c, api.TrafficSplit)
+	for name, run := range map[string]string{"a": "r1", "b": "r1", "c": "r2"} {
+		split := newSplit(ns, name, 100)
+		split.Labels = map[string]string{"run": run}
+		if _, err := splits.Create(t.Context(), split); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // also where there is none
+		if err := splits.DeleteAll(t.Context(), ns, "run", "r1"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := splits.List(t.Context(), ns); err != nil || len(left) != 1 || left[0].Name != "c" {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 func TestProblemsOfWeftsKinds(t *testing.T) {
 	c, ns := client(t)
 	splits := store.For[v1alpha1.TrafficSplit](c, api.TrafficSplit)

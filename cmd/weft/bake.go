@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,8 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
 	"weft.dev/release/bake"
 	"weft.dev/release/bake/jail"
+	baker "weft.dev/release/provider/bake"
+	"weft.dev/source/git"
+	"weft.dev/store"
 )
 
 // jailedFlag makes this binary the child that bakes.
@@ -18,6 +24,34 @@ const jailedFlag = "jailed"
 
 func newJail(unconfined bool) jail.Jail {
 	return jail.Jail{Args: []string{"bake", "--" + jailedFlag}, Unconfined: unconfined}
+}
+
+// bakeFlags are what bake stages of pipelines may do.
+type bakeFlags struct {
+	repositories []string
+	unconfined   bool
+}
+
+func (f *bakeFlags) add(c *cobra.Command) {
+	c.Flags().StringSliceVar(&f.repositories, "bake-repository", nil, "URL of a repository that bake stages of pipelines may check out, with this server's credentials; one that ends with / is all below it (repeatable; default: none)")
+	c.Flags().BoolVar(&f.unconfined, "bake-unconfined", false, "bake where the kernel has no Landlock, too")
+}
+
+// newBaker does what bake stages ask for.
+func newBaker(client *store.Client, f bakeFlags) *baker.World {
+	return baker.New(baker.Options{
+		Checkout: readRepository,
+		Render:   newJail(f.unconfined).Render,
+		Blobs:    store.For[v1alpha1.Blob](client, api.Blob),
+		Allowed:  f.repositories,
+	})
+}
+
+// readRepository reads a folder of a repository into memory.
+func readRepository(ctx context.Context, repository, revision, folder string) (bake.Tree, string, error) {
+	c := jail.NewCollector()
+	commit, err := git.Copy(ctx, git.Place{URL: repository, Revision: revision, Dir: folder}, os.TempDir(), jail.MaxFiles, c)
+	return c.Tree, commit, err
 }
 
 func newBake() *cobra.Command {

@@ -52,6 +52,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"instances": m.newInstances(client),
 			"traffic":   newTraffic(client),
 			"version":   versions.World{Records: newRecords(client)},
+			"bake":      newBaker(client, flags.bake),
 			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
 		},
 		Rails:   m.newRails(client).ofRun,

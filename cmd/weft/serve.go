@@ -39,6 +39,7 @@ type serveFlags struct {
 	providers    map[string]string             // addresses of providers of instances, by name
 	named        map[string]instances.Provider // the same, once they are dialled
 	plaintext    string                        // where proxies come without TLS; empty: nowhere
+	bake         bakeFlags                     // what bake stages of pipelines may do
 	listen       string
 	mesh         string
 	trustDomain  string
@@ -85,6 +86,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.MarkFlagsMutuallyExclusive("kube", "config", "git")
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
 	c.Flags().StringToStringVar(&flags.providers, "provider", nil, "NAME=ADDRESS of a program that runs versions of applications: unix:/PATH, or a loopback address with a port (repeatable; docs/guides/providers.md)")
+	flags.bake.add(c)
 	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines, registries and repositories may be at, beside public ones (repeatable)")
 	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")

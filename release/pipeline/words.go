@@ -18,12 +18,21 @@ const (
 	CreateRun     = "run/create"     // data: RunWork; doing it again does nothing twice
 	CancelRun     = "run/cancel"     // data: Child; the same
 	SeeRun        = "run/get"        // data: Child; finds RunSeen
+	Bake          = "bake/render"    // data: v1alpha1.BakeStage; results in Made, and doing it again does nothing twice
 	Call          = "http/call"      // data: HTTPCall; results in HTTPAnswer
 	SeeHTTP       = "http/get"       // data: HTTPCall, whose method is ignored; finds HTTPAnswer
 	Notify        = "notify/send"    // data: NotifyWork; doing it again tells people twice
 	CreateVersion = "version/create" // data: VersionWork; doing it again does nothing twice
 	SeeTraffic    = "traffic/get"    // data: instances.Question; finds TrafficSeen
 )
+
+// Made is what a bake gave.
+type Made struct {
+	Manifests []string `json:"manifests"` // names of Blobs: what they hold, one after the other, is YAML
+	Objects   int      `json:"objects"`
+	Images    []string `json:"images"`   // of all containers, by name
+	Revision  string   `json:"revision"` // the commit
+}
 
 // Child names an object that a stage made, in the run's namespace.
 type Child struct {

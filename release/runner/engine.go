@@ -49,11 +49,12 @@ type Decisions interface {
 	Delete(ctx context.Context, namespace, name string) error
 }
 
-// Blobs is the stored Blobs; what holds for Runs holds for them. To delete one that is gone is no error.
+// Blobs is the stored Blobs; what holds for Runs holds for them.
 type Blobs interface {
 	Get(ctx context.Context, namespace, name string) (*v1alpha1.Blob, error)
 	Create(ctx context.Context, o *v1alpha1.Blob) (*v1alpha1.Blob, error)
-	Delete(ctx context.Context, namespace, name string) error
+	// DeleteAll deletes those with a label, however many there are.
+	DeleteAll(ctx context.Context, namespace, label, value string) error
 }
 
 // World sees and acts, in the namespace of a run.

@@ -101,16 +101,10 @@ func (e *Engine) retire(ctx context.Context, k loop.Key) error {
 	return e.Runs.Delete(ctx, k.Namespace, k.Name)
 }
 
-// clear deletes what belongs to a run alone: its Blobs, one more chapter than is
-// in the record, and the decisions about it.
+// clear deletes what belongs to a run alone: its Blobs, also those that its stages
+// made, and the decisions about it.
 func (e *Engine) clear(ctx context.Context, o *v1alpha1.PipelineRun) error {
-	var faults []error
-	for n := range o.Status.Sealed + 1 {
-		faults = append(faults, e.Blobs.Delete(ctx, o.Namespace, ChapterName(o.UID, n+1)))
-	}
-	if o.Status.Definition != "" {
-		faults = append(faults, e.Blobs.Delete(ctx, o.Namespace, o.Status.Definition))
-	}
+	faults := []error{e.Blobs.DeleteAll(ctx, o.Namespace, v1alpha1.BlobRunLabel, string(o.UID))}
 	for _, name := range e.inbox.of(keyOf(o), o.UID) {
 		faults = append(faults, e.Decisions.Delete(ctx, o.Namespace, name))
 	}

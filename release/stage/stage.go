@@ -31,6 +31,7 @@ func All() map[string]pipeline.Stage {
 		"enable":      enable{},
 		"disable":     disable{},
 		"undo":        undo{},
+		"bake":        render{},
 		"unsupported": unsupported{},
 	}
 }

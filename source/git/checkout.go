@@ -17,7 +17,7 @@ import (
 func (s *Source) checkout(ctx context.Context, commit string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
-	blobs, err := s.repo.list(ctx, commit, s.dir)
+	blobs, err := s.repo.list(ctx, commit, s.dir, folder.MaxFiles, isConfiguration)
 	if err != nil {
 		return err
 	}

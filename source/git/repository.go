@@ -34,6 +34,8 @@ type repository struct {
 	cache   string // its folder
 	address address
 	ref     string
+	depth   int      // how many commits are fetched
+	config  []string // of git, for this repository alone: "http.followRedirects=false"
 }
 
 // head is the ref in the cache that the ref of the repository is fetched to.
@@ -46,7 +48,7 @@ func (r *repository) fetch(ctx context.Context) (commit string, err error) {
 	if _, err := r.git(ctx, "init", "--bare", "--quiet", "--template=", "--", r.cache); err != nil {
 		return "", r.dropped(err)
 	}
-	_, err = r.git(ctx, "fetch", "--quiet", "--force", "--depth", strconv.Itoa(history), "--no-tags", "--no-recurse-submodules",
+	_, err = r.git(ctx, "fetch", "--quiet", "--force", "--depth", strconv.Itoa(r.depth), "--no-tags", "--no-recurse-submodules",
 		"--no-write-fetch-head", "--", r.address.url, "+"+r.ref+":"+head)
 	if err != nil {
 		return "", r.dropped(err)
@@ -72,15 +74,22 @@ func (r *repository) follows(ctx context.Context, commit, earlier string) bool {
 	return err == nil
 }
 
+// Modes of what is no file.
+const (
+	link      = "120000"
+	submodule = "160000"
+)
+
 // blob is one file of a commit.
 type blob struct {
 	path string // below the folder that was asked for
 	id   string
+	mode string // 120000 of a link, 160000 of a submodule, which has no size
 	size int64
 }
 
-// list are the files of a commit that a folder would read, in order of their paths.
-func (r *repository) list(ctx context.Context, commit, dir string) ([]blob, error) {
+// list are the files of a commit that are wanted, at most so many, in order of their paths.
+func (r *repository) list(ctx context.Context, commit, dir string, most int, wanted func(blob) bool) ([]blob, error) {
 	args := []string{"ls-tree", "-r", "-l", "-z", "--full-tree", commit}
 	prefix := ""
 	if dir != "." {
@@ -97,28 +106,39 @@ func (r *repository) list(ctx context.Context, commit, dir string) ([]blob, erro
 			if err != nil {
 				return err
 			}
-			if b, ok := parseEntry(line, prefix); ok {
+			b, err := parseEntry(line, prefix)
+			if err != nil {
+				return err
+			}
+			if wanted(b) {
 				all = append(all, b)
 			}
-			if len(all) > folder.MaxFiles {
-				return fmt.Errorf("has more than %d files of configuration; merge some", folder.MaxFiles)
+			if len(all) > most {
+				return fmt.Errorf("has more than %d files; name a smaller folder", most)
 			}
 		}
 	}, args...)
 	return all, err
 }
 
-// parseEntry reads "MODE TYPE ID SIZE\tPATH\x00"; false: a folder would not read it.
-func parseEntry(line, prefix string) (b blob, ok bool) {
+// parseEntry reads "MODE TYPE ID SIZE\tPATH\x00".
+func parseEntry(line, prefix string) (blob, error) {
 	facts, name, _ := strings.Cut(strings.TrimSuffix(line, "\x00"), "\t")
 	fields := strings.Fields(facts)
-	if len(fields) != 4 || fields[1] != "blob" { // a submodule is a commit
-		return b, false
+	if len(fields) != 4 {
+		return blob{}, fmt.Errorf("git says %q of a file: %w", line, errDamaged)
+	}
+	b := blob{path: strings.TrimPrefix(name, prefix), id: fields[2], mode: fields[0]}
+	if b.mode == submodule {
+		return b, nil
 	}
 	size, err := strconv.ParseInt(fields[3], 10, 64)
-	b = blob{strings.TrimPrefix(name, prefix), fields[2], size}
-	return b, err == nil && folder.Reads(b.path)
+	b.size = size
+	return b, err
 }
+
+// isConfiguration reports whether a folder would read a file.
+func isConfiguration(b blob) bool { return b.mode != submodule && folder.Reads(b.path) }
 
 // contents gives the text of each file to save, as it is in the repository: no
 // filter and no conversion is asked for.
@@ -187,6 +207,9 @@ func (r *repository) stream(ctx context.Context, in io.Reader, read func(*bufio.
 // known protocols only, and ends with all that it started.
 func (r *repository) command(ctx context.Context, args []string) *exec.Cmd {
 	fixed := []string{"--git-dir=" + r.cache, "-c", "core.hooksPath=/dev/null", "-c", "gc.autoDetach=false", "-c", "gc.pruneExpire=now"}
+	for _, setting := range r.config {
+		fixed = append(fixed, "-c", setting)
+	}
 	cmd := exec.CommandContext(ctx, "git", append(fixed, args...)...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS_REQUIRE=never", "GIT_ALLOW_PROTOCOL=file:git:http:https:ssh")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // without a terminal, nobody is asked by ssh

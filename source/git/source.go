@@ -72,7 +72,7 @@ func New(o Options, graph *flow.Graph, log *slog.Logger) (*Source, error) {
 	}
 	return &Source{
 		Source:   folder.New("", graph, log),
-		repo:     &repository{filepath.Join(o.Data, "cache"), where, o.Ref},
+		repo:     &repository{cache: filepath.Join(o.Data, "cache"), address: where, ref: o.Ref, depth: history},
 		dir:      dir,
 		interval: o.Interval,
 		data:     o.Data,

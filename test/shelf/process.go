@@ -84,6 +84,18 @@ func (o Objects[T]) Delete(_ context.Context, namespace, name string) error {
 	return err
 }
 
+func (o Objects[T]) DeleteAll(_ context.Context, namespace, label, value string) error {
+	_, err := Op(o.Process, func() (any, error) {
+		for _, x := range o.Shelf.List(namespace) {
+			if m := meta(x); m.GetLabels()[label] == value {
+				o.Shelf.Delete(m.GetNamespace(), m.GetName())
+			}
+		}
+		return nil, nil
+	})
+	return err
+}
+
 func (o Objects[T]) Watch(ctx context.Context, _ string, changed func(o *T, deleted bool)) error {
 	stop := o.Shelf.Watch(changed)
 	<-ctx.Done()
