@@ -70,23 +70,31 @@ func stageJSON(stage string) string {
 		`{"refId":"2","name":"it","requisiteStageRefIds":["1"],` + stage + `}]}`
 }
 
+// bakeOf is a stage that bakes a repository.
+func bakeOf(how, artifact string) string {
+	return `"type":"bakeManifest",` + how + `,"inputArtifact":{"account":"git","artifact":{"type":"git/repo","reference":"https://git.example/a.git",` + artifact + `}}`
+}
+
 func TestStages(t *testing.T) {
 	for stage, want := range map[string]string{
-		`"type":"wait","waitTime":30`:                                                                                                            `{"wait":{"for":"30s"}}`,
-		`"type":"wait","waitTime":"0"`:                                                                                                           `{"wait":{"for":"0s"}}`,
-		`"type":"wait","waitTime":7200`:                                                                                                          `{"wait":{"for":"2h0m0s"}}`,
-		`"type":"wait","waitTime":"${parameters.n}"`:                                                                                             `{"wait":{"for":"${params.n}s"}}`,
-		`"type":"wait","waitTime":7200,"overrideTimeout":true,"stageTimeoutMs":"60000"`:                                                          `{"timeout":"1m0s","wait":{"for":"2h0m0s"}}`,
-		`"type":"wait","waitTime":1,"failPipeline":false`:                                                                                        `{"onFailure":"stop","wait":{"for":"1s"}}`,
-		`"type":"wait","waitTime":1,"failPipeline":"false","completeOtherBranchesThenFail":true`:                                                 `{"onFailure":"failLater","wait":{"for":"1s"}}`,
-		`"type":"wait","waitTime":1,"failPipeline":false,"continuePipeline":true`:                                                                `{"onFailure":"continue","wait":{"for":"1s"}}`,
-		`"type":"wait","waitTime":1,"failPipeline":true,"completeOtherBranchesThenFail":true`:                                                    `{"wait":{"for":"1s"}}`,
-		`"type":"wait","waitTime":1,"stageEnabled":{"type":"expression","expression":""}`:                                                        `{"wait":{"for":"1s"}}`,
-		`"type":"wait","waitTime":1,"stageEnabled":{"type":"expression","expression":"x == '1'"}`:                                                `{"wait":{"for":"1s"},"when":"stages.vars.outputs.x == \"1\""}`,
-		`"type":"manualJudgment"`:                                                                                                                `{"judgment":{"allowSelf":true}}`,
-		`"type":"manualJudgment","requiredJudgmentRoles":["a","a"],"preventSelfApproval":"true"`:                                                 `{"judgment":{"roles":["a"]}}`,
-		`"type":"checkPreconditions","preconditions":[{"type":"expression","context":{"expression":"x"},"failPipeline":false}]`:                  `{"check":{"expression":"(string(stages.vars.outputs.x) == \"true\")"},"onFailure":"stop"}`,
-		`"type":"evaluateVariables","variables":[{"key":"a-b","value":true},{"key":"c","value":"${#toJson(x)}"}]`:                                `{"variables":{"set":[{"name":"a_b","value":"${true}"},{"name":"c","value":"${toJson(stages.vars.outputs.x)}"}]}}`,
+		`"type":"wait","waitTime":30`:                                                                                           `{"wait":{"for":"30s"}}`,
+		`"type":"wait","waitTime":"0"`:                                                                                          `{"wait":{"for":"0s"}}`,
+		`"type":"wait","waitTime":7200`:                                                                                         `{"wait":{"for":"2h0m0s"}}`,
+		`"type":"wait","waitTime":"${parameters.n}"`:                                                                            `{"wait":{"for":"${params.n}s"}}`,
+		`"type":"wait","waitTime":7200,"overrideTimeout":true,"stageTimeoutMs":"60000"`:                                         `{"timeout":"1m0s","wait":{"for":"2h0m0s"}}`,
+		`"type":"wait","waitTime":1,"failPipeline":false`:                                                                       `{"onFailure":"stop","wait":{"for":"1s"}}`,
+		`"type":"wait","waitTime":1,"failPipeline":"false","completeOtherBranchesThenFail":true`:                                `{"onFailure":"failLater","wait":{"for":"1s"}}`,
+		`"type":"wait","waitTime":1,"failPipeline":false,"continuePipeline":true`:                                               `{"onFailure":"continue","wait":{"for":"1s"}}`,
+		`"type":"wait","waitTime":1,"failPipeline":true,"completeOtherBranchesThenFail":true`:                                   `{"wait":{"for":"1s"}}`,
+		`"type":"wait","waitTime":1,"stageEnabled":{"type":"expression","expression":""}`:                                       `{"wait":{"for":"1s"}}`,
+		`"type":"wait","waitTime":1,"stageEnabled":{"type":"expression","expression":"x == '1'"}`:                               `{"wait":{"for":"1s"},"when":"stages.vars.outputs.x == \"1\""}`,
+		`"type":"manualJudgment"`:                                                                                               `{"judgment":{"allowSelf":true}}`,
+		`"type":"manualJudgment","requiredJudgmentRoles":["a","a"],"preventSelfApproval":"true"`:                                `{"judgment":{"roles":["a"]}}`,
+		`"type":"checkPreconditions","preconditions":[{"type":"expression","context":{"expression":"x"},"failPipeline":false}]`: `{"check":{"expression":"(string(stages.vars.outputs.x) == \"true\")"},"onFailure":"stop"}`,
+		`"type":"evaluateVariables","variables":[{"key":"a-b","value":true},{"key":"c","value":"${#toJson(x)}"}]`:               `{"variables":{"set":[{"name":"a_b","value":"${true}"},{"name":"c","value":"${toJson(stages.vars.outputs.x)}"}]}}`,
+		bakeOf(`"templateRenderer":"HELM3","outputName":"web","namespace":"${x}","helmChartFilePath":"deploy/chart","overrides":{"image.tag":"v1","n":3,"on":true}`, `"version":"v1"`): `{"bake":{"kind":"helm","name":"web","namespace":"${stages.vars.outputs.x}","path":"deploy/chart","repository":"https://git.example/a.git","revision":"v1","set":{"image.tag":"v1","n":"3","on":"true"}}}`,
+		bakeOf(`"templateRenderer":"HELM2","includeCRDs":true,"evaluateOverrideExpressions":true,"overrides":{"a":"${x}"}`, `"metadata":{"subPath":"chart"}`):                          `{"bake":{"crds":true,"folder":"chart","kind":"helm","repository":"https://git.example/a.git","revision":"master","set":{"a":"${stages.vars.outputs.x}"}}}`,
+		bakeOf(`"templateRenderer":"KUSTOMIZE4","kustomizeFilePath":"k/prod/kustomization.yml"`, `"version":"main","metadata":{"subPath":"k/"}`):                                       `{"bake":{"folder":"k","kind":"kustomize","path":"prod","repository":"https://git.example/a.git","revision":"main"}}`,
 		`"type":"webhook","url":"http://h/","method":"GET"`:                                                                                      `{"webhook":{"method":"GET","url":"http://h/"}}`,
 		`"type":"webhook","url":"http://h/","payload":{"a":["${x}","b ${x}",null,"\"<"]}`:                                                        `{"webhook":{"body":"{\"a\":[${toJson(stages.vars.outputs.x)},${toJson(\"b \" + string(stages.vars.outputs.x))},null,\"\\\"<\"]}","headers":[{"name":"Content-Type","value":"application/json"}],"method":"POST","url":"http://h/"}}`,
 		`"type":"webhook","url":"http://h/","method":"PUT","payload":"<x>","customHeaders":{"content-type":"text/xml"},"waitForCompletion":true`: `{"timeout":"1h0m0s","webhook":{"body":"<x>","headers":[{"name":"content-type","value":"text/xml"}],"method":"PUT","poll":{"succeeded":"status >= 200 \u0026\u0026 status < 300"},"url":"http://h/"}}`,
@@ -126,7 +134,18 @@ func sameJSON(t *testing.T, a, b string) bool {
 // TestKept: what cannot be converted whole is kept whole, and the report says why.
 func TestKept(t *testing.T) {
 	for stage, why := range map[string]string{
-		`"type":"deployManifest"`:              "weft has no stage for it",
+		`"type":"deployManifest"`:                                                                                            "weft has no stage for it",
+		bakeOf(`"templateRenderer":"HELMFILE"`, `"version":"v1"`):                                                            "weft bakes with helm and kustomize",
+		bakeOf(`"templateRenderer":"HELM3","kubeVersion":"1.20"`, `"version":"v1"`):                                          "one version of Kubernetes",
+		bakeOf(`"templateRenderer":"HELM3"`, `"type":"helm/chart"`):                                                          "is no repository of Git",
+		bakeOf(`"templateRenderer":"HELM3","inputArtifacts":[{"id":"v"}]`, `"version":"v1"`):                                 "there are 2",
+		`"type":"bakeManifest","templateRenderer":"HELM3","inputArtifacts":[{"id":"x"}]`:                                     "something else brings",
+		bakeOf(`"templateRenderer":"HELM3","rawOverrides":true,"overrides":{"a":"1"}`, `"version":"v1"`):                     "helm reads types",
+		bakeOf(`"templateRenderer":"HELM3","overrides":{"a":"b,c=d"}`, `"version":"v1"`):                                     "helm takes it apart",
+		bakeOf(`"templateRenderer":"HELM3","overrides":{"a":"${x}"}`, `"version":"v1"`):                                      "evaluateOverrideExpressions is off",
+		bakeOf(`"templateRenderer":"HELM3","overrides":{"a":["b"]}`, `"version":"v1"`):                                       "a list or an object",
+		bakeOf(`"templateRenderer":"KUSTOMIZE"`, `"version":"v1"`):                                                           "does not say what to build",
+		bakeOf(`"templateRenderer":"KUSTOMIZE","kustomizeFilePath":"b/k.yaml"`, `"version":"v1","metadata":{"subPath":"a"}`): "is not below the subPath",
 		`"type":7`:                             "weft has no stage for it",
 		`"no":"type"`:                          "weft has no stage for it",
 		`"type":"wait"`:                        "does not say how long",

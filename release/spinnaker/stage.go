@@ -117,7 +117,12 @@ func (j *job) note(code Code, path, text string, args ...any) {
 
 // text is a text field with its expressions in CEL.
 func (j *job) text(path string, limit int) (string, error) {
-	out, err := j.scope.text(text(j.raw[path]))
+	return j.within(path, j.raw[path], limit)
+}
+
+// within is a text of a part of the stage, with its expressions in CEL.
+func (j *job) within(path string, value any, limit int) (string, error) {
+	out, err := j.scope.text(text(value))
 	if err == nil && len(out) > limit {
 		err = fmt.Errorf("it has %d bytes, at most %d are possible", len(out), limit)
 	}

@@ -19,6 +19,8 @@ var kinds = map[string]kind{
 	"checkPreconditions": {[]string{"preconditions"}, check},
 	"evaluateVariables":  {[]string{"variables"}, variables},
 	"pipeline":           {[]string{"pipeline", "application", "pipelineApplication", "pipelineParameters", "waitForCompletion"}, runPipeline},
+	"bakeManifest": {[]string{"templateRenderer", "inputArtifacts", "inputArtifact", "helmChartFilePath", "kustomizeFilePath", "outputName", "namespace", "includeCRDs",
+		"overrides", "rawOverrides", "evaluateOverrideExpressions", "kubeVersion", "apiVersions"}, bakeManifest},
 	"webhook": {[]string{"url", "method", "payload", "customHeaders", "waitForCompletion", "statusUrlResolution", "statusUrlJsonPath", "statusJsonPath",
 		"successStatuses", "canceledStatuses", "terminalStatuses", "monitorOnly", "cancelEndpoint", "account"}, webhook},
 }
@@ -31,7 +33,7 @@ var (
 		"progressJsonPath", "statusEndpoint", "cancelMethod", "cancelPayload"}
 	keptKeys = map[string]string{
 		"notifications":                  "nobody is told",
-		"expectedArtifacts":              "it makes no artifacts",
+		"expectedArtifacts":              "it makes no artifacts; what a bake gives are its outputs",
 		"propagateAuthenticationContext": "what follows does not run as the person who judged",
 		"waitBeforeMonitor":              "it is asked at once",
 		"retryStatusCodes":               "such an answer fails it",
