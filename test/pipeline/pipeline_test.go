@@ -13,7 +13,7 @@
 //	started PIPELINE N       so many runs are there, and no more
 //	crash                    the server ends by kill -9, and starts again
 //
-// $EXAMPLES are those of the repository, $API is host:port of weft. $HOOK is a web server: /ok and /echo answer, /fail answers 500, /job is done when
+// $EXAMPLES are those of the repository, $REPOSITORIES is a folder of Git repositories that may be baked, $API is host:port of weft. $HOOK is a web server: /ok and /echo answer, /fail answers 500, /job is done when
 // it is asked a third time, /hang and /slow answer when they are asked a second time.
 package pipeline
 
@@ -37,6 +37,9 @@ var shared struct {
 	hooks  string // host:port where it takes deliveries
 }
 
+// repositories is the folder of those that may be baked.
+func repositories() string { return filepath.Join(shared.dir, "repositories") }
+
 func TestMain(m *testing.M) {
 	process.Main("pipeline", func(dir string) (int, error) {
 		weft := filepath.Join(dir, "weft")
@@ -49,7 +52,7 @@ func TestMain(m *testing.M) {
 			return 1, err
 		}
 		shared.hooks = process.Loopback(port)
-		if shared.server, err = process.Serve(weft, dir, "--webhook-allow", "127.0.0.0/8", "--hooks", shared.hooks); err != nil {
+		if shared.server, err = process.Serve(weft, dir, "--webhook-allow", "127.0.0.0/8", "--hooks", shared.hooks, "--bake-repository", "file://"+repositories()+"/"); err != nil {
 			return 1, err
 		}
 		defer shared.server.Stop()

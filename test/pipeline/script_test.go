@@ -35,7 +35,7 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	for key, value := range map[string]string{"NAMESPACE": name, "WEFT_DATA": shared.server.Data, "WEFT": shared.server.Weft, "HOOK": s.hook.URL, "API": shared.server.API, "EXAMPLES": examples} {
+	for key, value := range map[string]string{"NAMESPACE": name, "WEFT_DATA": shared.server.Data, "WEFT": shared.server.Weft, "HOOK": s.hook.URL, "API": shared.server.API, "EXAMPLES": examples, "REPOSITORIES": repositories()} {
 		env.Setenv(key, value)
 	}
 	apply := shared.server.Command("apply", "-f", "-")
