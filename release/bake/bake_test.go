@@ -177,7 +177,7 @@ func TestJsonnet(t *testing.T) {
 
 func TestObjects(t *testing.T) {
 	objects, err := bake.Objects([]byte(`kind: A
-spec: {template: {spec: {containers: [{image: b}, {image: a}, {name: x}], initContainers: [{image: c}], image: no}}}
+spec: {template: {spec: {containers: [{image: b}, {image: a}, {name: x}], initContainers: [{image: c}], volumes: [{image: no}], image: no}}}
 ---
 kind: B
 items: [{spec: {containers: [{image: a}]}}]
