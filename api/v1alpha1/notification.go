@@ -8,11 +8,11 @@ type Notification struct {
 	// Name, by which notify stages choose.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`
 	Name string `json:"name"`
-	// On are the moments that are told of. None: all.
+	// Moments that are told of. None: all.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=4
-	On []Moment `json:"on,omitempty"`
+	Moments []Moment `json:"moments,omitempty"`
 
 	// +optional
 	Slack *SlackNotification `json:"slack,omitempty"`

@@ -142,7 +142,7 @@ func TestOneMessageIsEdited(t *testing.T) {
 
 func TestMomentsWithoutEdits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, v1alpha1.Notification{Name: "all"}, v1alpha1.Notification{Name: "end", On: []v1alpha1.Moment{v1alpha1.MomentSucceeded}})
+		w := newWorld(t, v1alpha1.Notification{Name: "all"}, v1alpha1.Notification{Name: "end", Moments: []v1alpha1.Moment{v1alpha1.MomentSucceeded}})
 		w.edits = false
 		w.tell(func() {
 			w.becomes(v1alpha1.RunRunning, "5%")

@@ -88,7 +88,7 @@ func (t *teller[T]) one(ctx context.Context, namespace string, n v1alpha1.Notifi
 		return last, later, err
 	}
 	edits := way.Edits() && last.Handle != ""
-	wanted := (len(n.On) == 0 || slices.Contains(n.On, v1alpha1.Moment(m.State))) &&
+	wanted := (len(n.Moments) == 0 || slices.Contains(n.Moments, v1alpha1.Moment(m.State))) &&
 		(m.State != string(v1alpha1.MomentStarted) || last.Occasion == "") // after an answer it goes on: no news
 	switch again := last.At.Add(editEvery); {
 	case !edits && (!wanted || last.Occasion == m.Occasion):
