@@ -179,9 +179,13 @@ const (
 func (a Authorization) Key() string                { return a.Object.String() }
 func (a Authorization) Equal(o Authorization) bool { return reflect.DeepEqual(a, o) }
 
-// PolicyID names one rule in access records and in `explain`.
+// PolicyID names one rule in access records and in `explain`. Objects of two kinds may have one name.
 func (a Authorization) PolicyID(rule int) string {
-	return a.Object.Namespace + "/" + a.Object.Name + "#" + strconv.Itoa(rule)
+	id := a.Object.Namespace + "/" + a.Object.Name + "#" + strconv.Itoa(rule)
+	if a.Object.Kind == "AuthorizationPolicy" {
+		return id
+	}
+	return a.Object.Kind + ":" + id
 }
 
 // AuthzRule holds if one source and one operation and all conditions hold; an

@@ -4,6 +4,7 @@ package model
 const (
 	ProblemInvalid        = "Invalid"        // the object cannot be read, or contradicts itself
 	ProblemMissingService = "MissingService" // it names a service that does not exist
+	ProblemMissingCaller  = "MissingCaller"  // it lets somebody call who is not there
 	ProblemMissingPort    = "MissingPort"    // the service has no such port
 	ProblemMissingSubset  = "MissingSubset"  // no policy defines the subset
 	ProblemMissingGateway = "MissingGateway" // it attaches to a gateway or listener that does not exist

@@ -56,10 +56,13 @@ type Rule struct {
 	Fault           *Fault
 	Mirrors         []Mirror
 	CORS            *CORS
-	Timeout         time.Duration // of the whole request; 0: none
-	Retry           *Retry        // nil: the default of the mesh
+	Timeout         time.Duration // of the whole request; 0: that of the application that is called; NoTimeout
+	Retry           *Retry        // nil: that of the application, or the default of the mesh
 	Origin          Origin
 }
+
+// NoTimeout is the timeout of a rule that says that there is none.
+const NoTimeout time.Duration = -1
 
 // Match is a conjunction; empty fields match everything.
 type Match struct {

@@ -123,7 +123,7 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 	case *v1alpha1.FallbackSpec:
 		join.Say(p, weft.Fallback(o, spec)...)
 	case *v1alpha1.ApplicationSpec:
-		join.Say(p, join.Needs(weft.Application(o, spec)))
+		join.Say(p, weft.Application(o, spec))
 		join.Say(p, weft.Dependencies(o, spec)...)
 	case *v1alpha1.ScopeSpec:
 		join.Say(p, weft.Scope(o, spec)...)

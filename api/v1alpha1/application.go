@@ -38,6 +38,8 @@ type ApplicationSpec struct {
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=253
 	Dependencies []string `json:"dependencies,omitempty"`
+	// What calls to it need.
+	Traffic `json:",inline"`
 	// Runs says where its instances are, for who wants weft to start and stop versions.
 	// +optional
 	Runs *Runs `json:"runs,omitempty"`

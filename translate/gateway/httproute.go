@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 	"time"
@@ -239,7 +240,9 @@ func timeouts(o *object.Object, at object.Path, in *gatewayv1.HTTPRouteRule, r *
 		return
 	}
 	place := at.Dot("timeouts")
-	r.Timeout = duration(o, place.Dot("request"), in.Timeouts.Request)
+	if in.Timeouts.Request != nil {
+		r.Timeout = cmp.Or(duration(o, place.Dot("request"), in.Timeouts.Request), model.NoTimeout)
+	}
 	if perTry := duration(o, place.Dot("backendRequest"), in.Timeouts.BackendRequest); perTry > 0 {
 		if r.Retry == nil {
 			r.Retry = &model.Retry{Attempts: defaultAttempts, NotMethods: idempotent}

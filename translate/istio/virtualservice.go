@@ -1,6 +1,7 @@
 package istio
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -110,7 +111,7 @@ func rule(o *object.Object, at object.Path, route *networking.HTTPRoute, gateway
 	r.Mirrors = mirrors(o, at, route)
 	r.CORS = cors(o, at.Dot("corsPolicy"), route.GetCorsPolicy())
 	if route.GetTimeout() != nil {
-		r.Timeout = o.Duration(at.Dot("timeout"), route.Timeout)
+		r.Timeout = cmp.Or(o.Duration(at.Dot("timeout"), route.Timeout), model.NoTimeout)
 	}
 	r.Retry = retry(o, at.Dot("retries"), route.GetRetries())
 	return r, true

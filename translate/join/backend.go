@@ -11,9 +11,9 @@ import (
 	"weft.dev/model"
 )
 
-// rules of the table with their backends looked up.
-func (r *resolver) rules(t model.RouteTable) []model.Rule {
-	rules := slices.Clone(t.Rules)
+// rules of the table with their backends looked up, and where else is written how they call.
+func (r *resolver) rules(t model.RouteTable) (rules []model.Rule, lent []model.Origin) {
+	rules = slices.Clone(t.Rules)
 	for i := range rules {
 		rules[i].Backends = slices.Clone(rules[i].Backends)
 		for j := range rules[i].Backends {
@@ -26,8 +26,13 @@ func (r *resolver) rules(t model.RouteTable) []model.Rule {
 			}
 		}
 		rules[i].Mirrors = mirrors
+		for _, from := range r.lend(&rules[i]) {
+			if !slices.Contains(lent, from) {
+				lent = append(lent, from)
+			}
+		}
 	}
-	return rules
+	return rules, lent
 }
 
 // backend looks one up, and says in it why it can never be reached.

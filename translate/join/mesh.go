@@ -4,6 +4,7 @@ import (
 	"weft.dev/flow"
 	"weft.dev/model"
 	"weft.dev/translate/gateway"
+	"weft.dev/translate/weft"
 )
 
 // Mesh is the mesh in our words, and what is wrong with what was written.
@@ -25,7 +26,9 @@ type Mesh struct {
 
 	parts      *flow.Collection[Part]
 	registered *flow.Collection[model.Workload]
+	apps       *flow.Collection[weft.App]        // by host of their service
 	instances  *flow.Index[model.Workload]       // by host of their application
+	proxiesOf  *flow.Index[model.Workload]       // of gateways, by name
 	policiesOf *flow.Index[model.Policy]         // by host
 	peersOf    *flow.Index[item[model.PeerAuth]] // by namespace, those of whole namespaces
 	defaultsOf *flow.Index[model.Egress]         // by namespace, those of whole namespaces
@@ -42,10 +45,11 @@ type Mesh struct {
 func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
-	m.Authorizations = rows(parts, "authorizations", Of[model.Authorization])
 	m.GatewayPods = gatewayPods(parts)
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
+	m.wireApplications()
+	m.wireAuthorizations()
 	m.wirePolicies()
 	m.wirePeers()
 	m.wireScopes()
@@ -64,6 +68,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	p := &problems{part: part}
 	m.checkServices(x, p)
+	m.checkApplications(x, p)
 	m.checkPolicies(x, p)
 	m.checkTraffic(x, p)
 	m.checkPeers(x, p)

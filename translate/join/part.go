@@ -22,7 +22,6 @@ type Part struct {
 // What objects say that is no row of the model.
 type (
 	Labels map[string]string // of a Namespace
-	Needs  string            // host of the service that an Application is about
 )
 
 // Say adds all that the part's object says of one type.

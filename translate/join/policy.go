@@ -113,7 +113,7 @@ func (m *Mesh) checkMerged(p *problems, policy, winner model.Policy) {
 	}
 }
 
-// checkTraffic looks at splits, fallbacks and applications.
+// checkTraffic looks at splits and fallbacks.
 func (m *Mesh) checkTraffic(x *flow.Ctx, p *problems) {
 	service := func(host string) {
 		if !m.has(x, host) {
@@ -136,8 +136,5 @@ func (m *Mesh) checkTraffic(x *flow.Ctx, p *problems) {
 		if winner, ok := flow.Get(x, m.Fallbacks, f.Host); ok {
 			decided(winner.From)
 		}
-	}
-	for _, host := range Of[Needs](p.part) {
-		service(string(host))
 	}
 }

@@ -64,7 +64,7 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 		out.Problems, out.Parents = r.all, r.parents
 		return []outcome{out}
 	})
-	m.Routes = rows(routed, "routes", func(o outcome) []model.RouteTable { return o.Tables })
+	m.Routes = flow.Union("routes", rows(routed, "written routes", func(o outcome) []model.RouteTable { return o.Tables }), m.defaultTables(byPlace))
 	return routed
 }
 
@@ -98,7 +98,8 @@ type placing struct {
 
 // table gives one table for all gateways that treat it alike.
 func (r *resolver) table(t model.RouteTable) []model.RouteTable {
-	rules := r.rules(t)
+	rules, lent := r.rules(t)
+	t.From = slices.Concat(t.From, lent)
 	var all []placing
 	for _, g := range t.Gateways {
 		p := placing{hosts: r.hosts(t, g)}

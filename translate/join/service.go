@@ -11,6 +11,7 @@ import (
 	"weft.dev/model"
 	"weft.dev/translate/kube"
 	"weft.dev/translate/object"
+	"weft.dev/translate/weft"
 )
 
 // claim is one object's wish to be a service.
@@ -28,6 +29,11 @@ func (m *Mesh) wireWorkloads(pods *flow.Collection[model.Pod]) *flow.Collection[
 		var all []claim
 		for _, s := range Of[model.Service](p) {
 			all = append(all, claim{Service: s})
+		}
+		for _, app := range Of[weft.App](p) {
+			if app.Service != nil {
+				all = append(all, claim{Service: *app.Service})
+			}
 		}
 		return all
 	}, func(c claim) string { return c.Host })
@@ -49,8 +55,18 @@ func byApp(all *flow.Collection[model.Workload]) *flow.Index[model.Workload] {
 	})
 }
 
+// byGateway finds the proxies of gateways.
+func byGateway(all *flow.Collection[model.Workload]) *flow.Index[model.Workload] {
+	return flow.NewIndex(all, func(w model.Workload) []string {
+		if w.Gateway == "" {
+			return nil
+		}
+		return []string{w.Namespace + "/" + w.Gateway}
+	})
+}
+
 func (m *Mesh) wireServices(written *flow.Collection[item[claim]]) {
-	m.instances = byApp(m.Workloads)
+	m.instances, m.proxiesOf = byApp(m.Workloads), byGateway(m.Workloads)
 	claims := flow.Union("service claims", written, flow.Group(byApp(m.registered), "implied services", implied))
 	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
 	given := newGiven(m.parts)
@@ -136,6 +152,8 @@ func precedence(i item[claim]) int {
 	case i.Object.Kind == string(api.Service):
 		return 0
 	case i.Value.Implied:
+		return 3
+	case byApplication(i):
 		return 2
 	}
 	return 1

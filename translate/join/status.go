@@ -38,7 +38,6 @@ func (s Status) Equal(o Status) bool { return reflect.DeepEqual(s, o) }
 type statuses struct {
 	*Mesh
 	addresses *flow.Collection[model.GatewayAddress]
-	proxies   *flow.Index[model.Workload] // by gateway
 	attached  *flow.Index[outcome]        // routes, by gateway
 	opened    *flow.Collection[outcome]
 }
@@ -47,12 +46,6 @@ type statuses struct {
 // are weft's. Without addresses a gateway is where its proxies are.
 func (m *Mesh) Statuses(addresses *flow.Collection[model.GatewayAddress]) *flow.Collection[Status] {
 	s := &statuses{Mesh: m, addresses: addresses, opened: m.gates}
-	s.proxies = flow.NewIndex(m.Workloads, func(w model.Workload) []string {
-		if w.Gateway == "" {
-			return nil
-		}
-		return []string{w.Namespace + "/" + w.Gateway}
-	})
 	s.attached = flow.NewIndex(m.routed, func(o outcome) (all []string) {
 		for _, a := range o.Parents {
 			if a.attached() && !slices.Contains(all, a.Gateway) {
@@ -128,7 +121,7 @@ func programmed(addressed, ready, accepted bool) metav1.Condition {
 
 // reached is where a gateway is called, and whether anybody answers there.
 func (s *statuses) reached(x *flow.Ctx, name string) (places []string, ready bool) {
-	for _, w := range flow.Lookup(x, s.proxies, name) {
+	for _, w := range flow.Lookup(x, s.proxiesOf, name) {
 		if w.Health == model.Healthy {
 			places, ready = append(places, w.Address), true
 		}

@@ -79,11 +79,3 @@ func Fallback(o *object.Object, spec *v1alpha1.FallbackSpec) []model.Fallback {
 	}
 	return []model.Fallback{f}
 }
-
-// Application names the service whose versions it releases.
-func Application(o *object.Object, spec *v1alpha1.ApplicationSpec) string {
-	if spec.Service != "" {
-		return o.Host(spec.Service)
-	}
-	return o.Host(o.Key.Name)
-}

@@ -1,0 +1,71 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Traffic is what an Application says of calls to it. weft makes no objects of that: where
+// somebody wrote a Service, a route or a policy, that is what counts.
+type Traffic struct {
+	// Image is what runs, without a version: registry.example.com/shop/reviews.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Image string `json:"image,omitempty"`
+	// Ports at which it is called. They make its service where nobody wrote one; none: the
+	// ports of its workloads do.
+	// +optional
+	// +listType=map
+	// +listMapKey=number
+	// +kubebuilder:validation:MaxItems=50
+	Ports []ApplicationPort `json:"ports,omitempty"`
+	// Resilience is how calls to it are made where no route says so. None: no timeout, and two
+	// more attempts for what certainly reached nobody.
+	// +optional
+	Resilience *Resilience `json:"resilience,omitempty"`
+	// Callers are the applications and gateways that may call it, NAME or NAMESPACE/NAME, and
+	// nobody else, unless an AuthorizationPolicy lets in more. None: everybody may.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=500
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=317
+	Callers []string `json:"callers,omitempty"`
+}
+
+// ApplicationPort is one port of an application.
+type ApplicationPort struct {
+	// Number that callers name.
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Number int32 `json:"number"`
+	// Name. Default: the protocol.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name,omitempty"`
+	// Protocol that it speaks. Default: what the name begins with, as in http-web; else http.
+	// +optional
+	// +kubebuilder:validation:Enum=http;http2;grpc;tcp
+	Protocol string `json:"protocol,omitempty"`
+	// Target is the port of its workloads. Default: the number.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Target int32 `json:"target,omitempty"`
+}
+
+// Resilience is how calls to an application are made.
+//
+// +kubebuilder:validation:MinProperties=1
+type Resilience struct {
+	// Timeout of a request with all its attempts, such as 2s.
+	// +optional
+	Timeout *metav1.Duration `json:"timeout,omitempty"`
+	// Retries after the first attempt of a request that failed: it could not be sent, was reset,
+	// or was answered with 502, 503 or 504. Never of a POST or PATCH without an Idempotency-Key.
+	// Default: two, for what certainly reached nobody or was answered with 503.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=10
+	Retries *int32 `json:"retries,omitempty"`
+	// Idempotent says that every request may be repeated, a POST too.
+	// +optional
+	Idempotent bool `json:"idempotent,omitempty"`
+}
