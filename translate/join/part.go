@@ -19,10 +19,8 @@ type Part struct {
 	said []any // lists of rows: an object says one or two of the many kinds of things
 }
 
-// What objects say that is no row of the model.
-type (
-	Labels map[string]string // of a Namespace
-)
+// Labels of a Namespace.
+type Labels map[string]string
 
 // Say adds all that the part's object says of one type.
 func Say[T any](p *Part, rows ...T) {

@@ -38,7 +38,7 @@ func (s Status) Equal(o Status) bool { return reflect.DeepEqual(s, o) }
 type statuses struct {
 	*Mesh
 	addresses *flow.Collection[model.GatewayAddress]
-	attached  *flow.Index[outcome]        // routes, by gateway
+	attached  *flow.Index[outcome] // routes, by gateway
 	opened    *flow.Collection[outcome]
 }
 
