@@ -34,11 +34,12 @@ func New(run types.UID, namespace, name, use string, data []byte) *v1alpha1.Blob
 			Namespace: namespace, Name: name,
 			Labels: map[string]string{v1alpha1.BlobRunLabel: string(run), v1alpha1.BlobUseLabel: use},
 		},
-		Spec: v1alpha1.BlobSpec{Data: pack(data)},
+		Spec: v1alpha1.BlobSpec{Data: Pack(data)},
 	}
 }
 
-func pack(data []byte) []byte {
+// Pack is data as a Blob has it.
+func Pack(data []byte) []byte {
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
 	_, errWrite := w.Write(data)

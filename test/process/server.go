@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -219,14 +220,23 @@ func Until(patience time.Duration, check func() error) error {
 	}
 }
 
-// FreePort is a port of loopback that nobody listens at.
+// given are the ports that FreePort gave in this process.
+var given sync.Map
+
+// FreePort is a port of loopback that nobody listens at, and that it has not given before:
+// the system gives one again as soon as it is closed.
 func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		listener.Close()
+		if _, before := given.LoadOrStore(port, true); !before {
+			return port, nil
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
 // Loopback is host:port of a port on this machine.

@@ -1,16 +1,14 @@
 package places
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/blob"
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
 )
@@ -95,36 +93,21 @@ func verb(kind string) instances.Verb {
 func Manifests(ctx context.Context, blobs Blobs, namespace, first string, names []string) ([]byte, error) {
 	all, names := []byte(first), slices.Clone(names)
 	for i := 0; i < len(names); i++ {
-		blob, err := blobs.Get(ctx, namespace, names[i])
+		found, err := blobs.Get(ctx, namespace, names[i])
 		if err != nil {
 			return nil, fmt.Errorf("Blob %s: %w", names[i], err)
 		}
-		part, err := unpacked(blob, maxManifests-len(all))
+		part, err := unpacked(found, maxManifests-len(all))
 		if err != nil {
 			return nil, fmt.Errorf("%w: Blob %s: %w", instances.ErrRefused, names[i], err)
 		}
-		all, names = append(all, part...), slices.Insert(names, i+1, blob.Spec.Parts...)
+		all, names = append(all, part...), slices.Insert(names, i+1, found.Spec.Parts...)
 	}
 	return all, nil
 }
 
-// Pack is data as a Blob has it.
-func Pack(data []byte) []byte {
-	var out bytes.Buffer
-	w := gzip.NewWriter(&out)
-	_, errWrite := w.Write(data)
-	if err := errors.Join(errWrite, w.Close()); err != nil {
-		panic(err) // to memory
-	}
-	return out.Bytes()
-}
-
 func unpacked(b *v1alpha1.Blob, limit int) ([]byte, error) {
-	in, err := gzip.NewReader(bytes.NewReader(b.Spec.Data))
-	if err != nil {
-		return nil, err
-	}
-	plain, err := io.ReadAll(io.LimitReader(in, int64(limit)+1))
+	plain, err := blob.Read(b, int64(limit)+1)
 	if err == nil && len(plain) > limit {
 		err = fmt.Errorf("with it they have more than %d bytes", maxManifests)
 	}

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/blob"
 	"weft.dev/release/pipeline"
 	"weft.dev/release/provider/places"
 )
@@ -123,7 +124,7 @@ func (r Records) store(ctx context.Context, namespace, version string, manifests
 	first, parts := "", []string(nil)
 	for i, piece := range slices.Backward(slices.Collect(slices.Chunk(manifests, maxPiece))) {
 		first = fmt.Sprintf("%s-%.16x-%d", version, sha256.Sum256(manifests), i)
-		spec := v1alpha1.BlobSpec{Data: places.Pack(piece)}
+		spec := v1alpha1.BlobSpec{Data: blob.Pack(piece)}
 		if i == 0 {
 			spec.Parts = parts
 		}

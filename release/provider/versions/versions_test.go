@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/blob"
 	"weft.dev/release/pipeline"
-	"weft.dev/release/provider/places"
 )
 
 // shelf is objects in memory; each is a minute younger than the one before.
@@ -121,7 +121,7 @@ func TestKeep(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(rand.Uint32())
 	}
-	s.blobs.Create(t.Context(), &v1alpha1.Blob{ObjectMeta: metav1.ObjectMeta{Name: "of-the-run"}, Spec: v1alpha1.BlobSpec{Data: places.Pack(noise)}})
+	s.blobs.Create(t.Context(), &v1alpha1.Blob{ObjectMeta: metav1.ObjectMeta{Name: "of-the-run"}, Spec: v1alpha1.BlobSpec{Data: blob.Pack(noise)}})
 	work := pipeline.VersionWork{Application: "reviews", Version: "V_2", Run: "ship-1", Image: "shop@sha256:1", Manifests: "first: 1\n", Blobs: []string{"of-the-run"}}
 	s.versions.fault = apierrors.NewServiceUnavailable("later")
 	data, _ := json.Marshal(work)
