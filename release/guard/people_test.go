@@ -48,6 +48,7 @@ func TestRunsOfPeople(t *testing.T) {
 		{"another one judges", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "judge", By: "quinn", Groups: quinn}, true, true},
 		{"who started it", trigger{By: "dan", Groups: dan}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, false},
 		{"who wrote the commit", trigger{Type: "git", Facts: map[string]v1alpha1.Value{pipeline.Author: "dan"}}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, false},
+		{"as triggers name themselves", trigger{Type: "git", By: pipeline.NoPerson + "git"}, pipeline.Decision{Verb: "judge", By: "quinn", Groups: quinn}, true, true},
 		{"who did not", trigger{Type: "git", Facts: map[string]v1alpha1.Value{pipeline.Author: "eve"}}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, true},
 		{"nobody knows who", trigger{Type: "git"}, pipeline.Decision{Verb: "judge", By: "dan", Groups: dan}, true, false},
 		{"nobody at all", trigger{}, pipeline.Decision{Verb: "judge"}, false, false},

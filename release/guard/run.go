@@ -18,10 +18,7 @@ type Run struct {
 // Begin says why the run may not begin; "": it may. What no person started needs no role.
 func (r Run) Begin() string {
 	t := r.Of.Spec.Trigger
-	if t.By == "" && t.Type != "" && t.Type != pipeline.Manual && !r.Unvouched {
-		return ""
-	}
-	return Refuses(r.Application, MayRelease, r.person(t.By, t.Groups))
+	return Refuses(r.Application, MayRelease, r.person(pipeline.Starter(t), t.Groups))
 }
 
 // Gate says whether a stage may start.

@@ -52,6 +52,14 @@ const Author = "author"
 // NoPerson begins the name of what started something, where it was no person.
 const NoPerson = "weft:"
 
+// Starter is who started a run, or, where no person did, what: nobody has such a name.
+func Starter(t v1alpha1.TriggerFact) string {
+	if t.By == "" && t.Type != "" && t.Type != Manual {
+		return NoPerson + t.Type
+	}
+	return t.By
+}
+
 // Parameters are those of a run that was given some: with the defaults of the others.
 // One that the pipeline does not have, a missing one or a value that is no option is an error.
 func Parameters(d *v1alpha1.PipelineSpec, given map[string]string) (map[string]string, error) {

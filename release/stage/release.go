@@ -23,24 +23,16 @@ func (shift) Next(in pipeline.StageInput) pipeline.StageOutcome {
 	c := in.Config.(*v1alpha1.ReleaseStage)
 	work := pipeline.ReleaseWork{
 		Name: nameOf(in), Application: cmp.Or(c.Application, in.Run.Application), Version: c.Version, Strategy: c.Strategy,
-		By: starter(in.Run.Trigger), Groups: in.Run.Trigger.Groups,
+		By: pipeline.Starter(in.Run.Trigger), Groups: in.Run.Trigger.Groups,
 	}
 	if work.Application == "" && in.Open == nil {
-		return failed("neither the stage nor its pipeline names an application")
+		return failed(nameless)
 	}
 	out := releases.next(in, work)
 	if !out.Phase.Live() && releases.made(in.Open) {
 		out.Outputs = encode(map[string]string{"release": work.Name, "application": work.Application, "version": work.Version})
 	}
 	return out
-}
-
-// starter is who started a run, or, where no person did, what: nobody has such a name.
-func starter(t v1alpha1.TriggerFact) string {
-	if t.By == "" && t.Type != "" && t.Type != pipeline.Manual {
-		return pipeline.NoPerson + t.Type
-	}
-	return t.By
 }
 
 func readRelease(raw json.RawMessage) (sight, error) {

@@ -165,7 +165,7 @@ func TestJudgment(t *testing.T) {
 	roles := &v1alpha1.JudgmentStage{Roles: []string{"qa", "ops"}}
 	cron := func(r *pipeline.Run) { r.Trigger = v1alpha1.TriggerFact{Type: "cron"} }
 	push := func(r *pipeline.Run) {
-		r.Trigger = v1alpha1.TriggerFact{Type: "git", By: "trigger:git", Facts: map[string]v1alpha1.Value{"author": "carol"}}
+		r.Trigger = v1alpha1.TriggerFact{Type: "git", By: "weft:git", Facts: map[string]v1alpha1.Value{"author": "carol"}}
 	}
 	nobody := func(r *pipeline.Run) { r.Trigger.By = "" }
 	for name, c := range map[string]struct {

@@ -24,7 +24,7 @@ func (undo) Next(in pipeline.StageInput) pipeline.StageOutcome {
 func atOnce(in pipeline.StageInput, application, version, reason string) pipeline.StageOutcome {
 	work := pipeline.ReleaseWork{
 		Name: nameOf(in), Application: cmp.Or(application, in.Run.Application), Version: version, Undo: true, Reason: reason,
-		By: starter(in.Run.Trigger), Groups: in.Run.Trigger.Groups,
+		By: pipeline.Starter(in.Run.Trigger), Groups: in.Run.Trigger.Groups,
 	}
 	if work.Application == "" && in.Open == nil && in.Cancel == "" {
 		return failed(nameless)

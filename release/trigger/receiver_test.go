@@ -116,7 +116,7 @@ func TestForges(t *testing.T) {
 				if err != nil || runs[0] != runs[1] {
 					t.Fatalf("runs %q: %v", runs, err)
 				}
-				if f := r.Spec.Trigger; f.By != "trigger:git" || f.Facts["author"] != "ann" || f.Facts["branch"] != "main" || f.Type != "git" {
+				if f := r.Spec.Trigger; f.By != "weft:git" || f.Facts["author"] != "ann" || f.Facts["branch"] != "main" || f.Type != "git" {
 					t.Fatalf("it was started by %+v", f)
 				}
 			})

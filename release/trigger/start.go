@@ -47,9 +47,7 @@ func RunName(pipeline, trigger, id string) string {
 // start makes the run for what happened, or says why there is none. One that was made before is it, too.
 func (s starter) start(ctx context.Context, p *v1alpha1.Pipeline, t *v1alpha1.Trigger, h happening) (run, why string, err error) {
 	fact := v1alpha1.TriggerFact{Type: Kind(t), ID: cut(h.id, maxID), By: h.by, Facts: map[string]v1alpha1.Value{}}
-	if h.by == "" {
-		fact.By = "trigger:" + fact.Type
-	}
+	fact.By = pipeline.Starter(fact)
 	for name, value := range h.facts {
 		fact.Facts[name] = v1alpha1.Value(cut(string(value), maxFact))
 	}
