@@ -12,11 +12,10 @@ import (
 	"log/slog"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/loop"
 	"weft.dev/release/notify"
+	"weft.dev/release/secret"
 )
 
 // Objects are those of one kind, as store.Resource is.
@@ -38,7 +37,7 @@ type Options struct {
 	Releases     Objects[v1alpha1.Release]
 	Pipelines    Getter[v1alpha1.Pipeline]
 	Applications Getter[v1alpha1.Application]
-	Secrets      Getter[corev1.Secret]
+	Secrets      secret.Secrets
 	Connect      notify.Dialer
 	Now          func() time.Time
 	Log          *slog.Logger

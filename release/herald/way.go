@@ -5,13 +5,11 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/notify"
+	"weft.dev/release/secret"
 )
 
 // wayOf makes the way that a notification of a namespace says.
@@ -21,7 +19,7 @@ type wayOf func(ctx context.Context, namespace string, n v1alpha1.Notification) 
 type ways struct {
 	client  *http.Client
 	connect notify.Dialer
-	secrets Getter[corev1.Secret]
+	secrets secret.Secrets
 	now     func() time.Time
 }
 
@@ -61,12 +59,11 @@ func (w ways) key(ctx context.Context, namespace, where string) (string, error) 
 	if where == "" {
 		return "", nil
 	}
-	name, key, _ := strings.Cut(where, "/")
-	values, err := w.values(ctx, namespace, name)
-	if err == nil && values[key] == "" {
-		err = fmt.Errorf("secret %s/%s has no key %q", namespace, name, key)
+	value, err := secret.Value(ctx, w.secrets, namespace, where)
+	if err == nil && value == "" {
+		err = fmt.Errorf("secret %s/%s is empty", namespace, where)
 	}
-	return values[key], err
+	return value, err
 }
 
 // values of a Secret; of "" there are none.
@@ -74,13 +71,5 @@ func (w ways) values(ctx context.Context, namespace, name string) (map[string]st
 	if name == "" {
 		return nil, nil
 	}
-	secret, err := w.secrets.Get(ctx, namespace, name)
-	if err != nil {
-		return nil, fmt.Errorf("secret %s/%s: %w", namespace, name, err)
-	}
-	values := map[string]string{}
-	for key, value := range secret.Data {
-		values[key] = strings.TrimSpace(string(value)) // files end with a newline
-	}
-	return values, nil
+	return secret.Values(ctx, w.secrets, namespace, name)
 }

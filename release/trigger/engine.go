@@ -5,12 +5,11 @@ import (
 	"log/slog"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/artifact"
 	"weft.dev/release/loop"
 	"weft.dev/release/pipeline"
+	"weft.dev/release/secret"
 )
 
 // Pipelines are those of the store, as store.Resource is. Objects returned are the caller's own.
@@ -32,11 +31,6 @@ type Maker interface {
 	Create(ctx context.Context, o *v1alpha1.PipelineRun) (*v1alpha1.PipelineRun, error)
 }
 
-// Secrets are those of the store.
-type Secrets interface {
-	Get(ctx context.Context, namespace, name string) (*corev1.Secret, error)
-}
-
 // Outside says what there is outside, as artifact.Client does.
 type Outside interface {
 	Tags(ctx context.Context, r artifact.Repository) ([]string, error)
@@ -48,7 +42,7 @@ type Outside interface {
 type Options struct {
 	Pipelines Pipelines
 	Runs      Runs
-	Secrets   Secrets
+	Secrets   secret.Secrets
 	Outside   Outside
 	Eval      pipeline.Evaluator
 	Now       func() time.Time

@@ -11,6 +11,7 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/artifact"
+	"weft.dev/release/secret"
 )
 
 const (
@@ -134,12 +135,11 @@ func (w *watcher) login(ctx context.Context, namespace, name string) (artifact.L
 	if name == "" {
 		return artifact.Login{}, nil
 	}
-	secret, err := w.Secrets.Get(ctx, namespace, name)
+	values, err := secret.Values(ctx, w.Secrets, namespace, name)
 	if err != nil {
-		return artifact.Login{}, fmt.Errorf("secret %s/%s: %w", namespace, name, err)
+		return artifact.Login{}, err
 	}
-	text := func(key string) string { return strings.TrimSpace(string(secret.Data[key])) } // files end with a newline
-	login := artifact.Login{Username: text("username"), Password: text("password")}
+	login := artifact.Login{Username: values["username"], Password: values["password"]}
 	if login.Password == "" {
 		return login, fmt.Errorf("secret %s/%s has no password: give it username and password", namespace, name)
 	}

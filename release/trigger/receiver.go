@@ -1,7 +1,6 @@
 package trigger
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +15,7 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/pipeline"
+	"weft.dev/release/secret"
 	"weft.dev/release/trigger/hook"
 )
 
@@ -28,7 +28,7 @@ type Getter interface {
 type ReceiverOptions struct {
 	Pipelines Getter
 	Runs      Maker
-	Secrets   Secrets
+	Secrets   secret.Secrets
 	Eval      pipeline.Evaluator
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -127,16 +127,13 @@ func delivers(t *v1alpha1.Trigger) (from, key string) {
 }
 
 // secretOf is the value of NAME/KEY; empty: there is none.
-func secretOf(ctx context.Context, secrets Secrets, namespace, key string) ([]byte, error) {
+func secretOf(ctx context.Context, all secret.Secrets, namespace, key string) ([]byte, error) {
 	name, field, _ := strings.Cut(key, "/")
-	secret, err := secrets.Get(ctx, namespace, name)
+	values, err := secret.Values(ctx, all, namespace, name)
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	return bytes.TrimSpace(secret.Data[field]), nil // files end with a newline
+	return []byte(values[field]), err
 }
 
 // deliver verifies a delivery, and starts what it is for.
@@ -145,15 +142,15 @@ func (r *Receiver) deliver(ctx context.Context, p *v1alpha1.Pipeline, t *v1alpha
 	if key == "" {
 		return noHook()
 	}
-	secret, err := secretOf(ctx, r.Secrets, p.Namespace, key)
+	known, err := secretOf(ctx, r.Secrets, p.Namespace, key)
 	if err != nil {
 		return r.failed("read the trigger's secret", err)
 	}
-	if len(secret) == 0 {
+	if len(known) == 0 {
 		r.Log.Warn("a trigger has no secret, so it takes no delivery", "pipeline", p.Namespace+"/"+p.Name, "trigger", t.Name, "secret", key)
 		return refuse(http.StatusForbidden, "the trigger has no secret here: make the Secret that it names")
 	}
-	switch err := hook.Verify(from, header, body, secret); {
+	switch err := hook.Verify(from, header, body, known); {
 	case errors.Is(err, hook.ErrUnsigned):
 		return refuse(http.StatusUnauthorized, "%v: give the sender the trigger's secret", err)
 	case err != nil:

@@ -19,11 +19,10 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/dial"
 	"weft.dev/release/pipeline"
+	"weft.dev/release/secret"
 )
 
 // Limits of a call.
@@ -34,19 +33,14 @@ const (
 	maxRedirects = 3
 )
 
-// Secrets are those of the store.
-type Secrets interface {
-	Get(ctx context.Context, namespace, name string) (*corev1.Secret, error)
-}
-
 // World calls. It is a runner's World for "http".
 type World struct {
 	transport http.RoundTripper
-	secrets   Secrets
+	secrets   secret.Secrets
 }
 
 // New makes one that connects as it is told to. It asks no proxy.
-func New(connect func(ctx context.Context, network, address string) (net.Conn, error), s Secrets) *World {
+func New(connect func(ctx context.Context, network, address string) (net.Conn, error), s secret.Secrets) *World {
 	return &World{secrets: s, transport: &http.Transport{
 		DialContext: connect, ForceAttemptHTTP2: true, MaxIdleConns: 100, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 64 << 10,
 	}}
@@ -155,16 +149,10 @@ func (w *World) values(ctx context.Context, namespace string, headers []v1alpha1
 		if all[i] = h.Value; h.SecretKey == "" {
 			continue
 		}
-		name, key, _ := strings.Cut(h.SecretKey, "/")
-		secret, err := w.secrets.Get(ctx, namespace, name)
-		if err != nil {
-			return nil, fmt.Errorf("header %s: secret %s/%s: %w", h.Name, namespace, name, err)
+		var err error
+		if all[i], err = secret.Value(ctx, w.secrets, namespace, h.SecretKey); err != nil {
+			return nil, fmt.Errorf("header %s: %w", h.Name, err)
 		}
-		value, ok := secret.Data[key]
-		if !ok {
-			return nil, fmt.Errorf("header %s: secret %s/%s has no key %q", h.Name, namespace, name, key)
-		}
-		all[i] = strings.TrimSpace(string(value)) // files end with a newline
 	}
 	return all, nil
 }
