@@ -155,15 +155,23 @@ func (b *Buttons) decide(ctx context.Context, secret *corev1.Secret, p press, a 
 }
 
 func (b *Buttons) await(ctx context.Context, d *v1alpha1.Decision) string {
-	for until := b.Now().Add(answerWait); b.Now().Before(until); time.Sleep(answerLook) {
+	ctx, cancel := context.WithTimeout(ctx, answerWait)
+	defer cancel()
+	again := time.NewTicker(answerLook)
+	defer again.Stop()
+	for ctx.Err() == nil {
 		now, err := b.Decisions.Get(ctx, d.Namespace, d.Name)
 		switch {
 		case err != nil || now.Status.Accepted == nil:
-			continue
+			select {
+			case <-again.C:
+			case <-ctx.Done():
+			}
 		case *now.Status.Accepted:
 			return fmt.Sprintf("%s: %s, by %s.", d.Spec.Stage, d.Spec.Choice, d.Spec.By)
+		default:
+			return "It does not count: " + now.Status.Why
 		}
-		return "It does not count: " + now.Status.Why
 	}
 	return "It is written down; the run has not looked at it yet."
 }
