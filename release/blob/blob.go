@@ -18,8 +18,12 @@ import (
 	"weft.dev/api/v1alpha1"
 )
 
-// MaxBytes is what a Blob holds at most, packed.
-const MaxBytes = 512 << 10
+const (
+	// MaxBytes is what a Blob holds at most, packed.
+	MaxBytes = 512 << 10
+	// MaxManifests is what a version's manifests in Blobs have at most, unpacked.
+	MaxManifests = 16 << 20
+)
 
 // Name is another one for each run and content.
 func Name(run types.UID, data []byte) string {

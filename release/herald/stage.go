@@ -21,14 +21,14 @@ func (h *Herald) Observe(_ context.Context, _ string, l pipeline.Look) (pipeline
 func (h *Herald) Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error) {
 	var work pipeline.NotifyWork
 	if err := json.Unmarshal(a.Data, &work); err != nil {
-		return pipeline.Result{ID: a.ID, Text: fmt.Sprintf("%s: %v", a.Kind, err)}, nil
+		return a.Refused(fmt.Errorf("%s: %w", a.Kind, err))
 	}
 	p, err := h.pipelines.Get(ctx, namespace, work.Pipeline)
 	if err != nil {
 		return pipeline.Result{}, err
 	}
 	if unknown := strangers(p, work.To); len(unknown) > 0 {
-		return pipeline.Result{ID: a.ID, Text: fmt.Sprintf("pipeline %s has no notification %q: its spec.notify names them", p.Name, unknown)}, nil
+		return a.Refused(fmt.Errorf("pipeline %s has no notification %q: its spec.notify names them", p.Name, unknown))
 	}
 	told, m := 0, notify.Message{About: a.ID, Occasion: "said", Title: work.Title, Text: work.Text}
 	for _, n := range p.Spec.Notify {
@@ -36,7 +36,7 @@ func (h *Herald) Do(ctx context.Context, namespace string, a pipeline.Action) (p
 			continue
 		}
 		if err := h.say(ctx, namespace, n, m); errors.Is(err, notify.ErrRefused) {
-			return pipeline.Result{ID: a.ID, Text: fmt.Sprintf("notification %s: %v", n.Name, err)}, nil
+			return a.Refused(fmt.Errorf("notification %s: %w", n.Name, err))
 		} else if err != nil {
 			return pipeline.Result{}, fmt.Errorf("notification %s: %w", n.Name, err)
 		}

@@ -160,6 +160,9 @@ type Action struct {
 	Data json.RawMessage // made anew at each step, not stored
 }
 
+// Refused is the result of an action that did not happen, and would not the next time either.
+func (a Action) Refused(err error) (Result, error) { return Result{ID: a.ID, Text: err.Error()}, nil }
+
 // Result is how an action went.
 type Result struct {
 	ID   string          `json:"id"`

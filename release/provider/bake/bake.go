@@ -28,8 +28,6 @@ import (
 const (
 	// checkoutTime is how long a checkout may take: with a bake's own time, an action's.
 	checkoutTime = 25 * time.Second
-	// maxManifests is what is stored of one bake, unpacked: more cannot be deployed.
-	maxManifests = 16 << 20
 	// maxTogether bakes at a time: each may take its memory.
 	maxTogether = 2
 	// useManifests is what the Blobs are for.
@@ -70,10 +68,10 @@ func (w *World) Observe(_ context.Context, _ string, l pipeline.Look) (pipeline.
 func (w *World) Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error) {
 	var c v1alpha1.BakeStage
 	if err := json.Unmarshal(a.Data, &c); err != nil || a.Kind != pipeline.Bake {
-		return pipeline.Result{}, fmt.Errorf("kind %q: nobody does that: %w", a.Kind, err)
+		return pipeline.Result{}, fmt.Errorf("kind %q: nobody does that, or not so: %v", a.Kind, err)
 	}
 	if !w.allows(c.Repository) {
-		return refused(a, errors.New("this server may not check out that repository: have it started with --bake-repository and its URL, or what that begins with, up to a slash"))
+		return a.Refused(errors.New("this server may not check out that repository: have it started with --bake-repository and its URL, or what that begins with, up to a slash"))
 	}
 	select {
 	case w.slots <- struct{}{}:
@@ -86,7 +84,7 @@ func (w *World) Do(ctx context.Context, namespace string, a pipeline.Action) (pi
 	case errors.Is(ctx.Err(), context.Canceled): // this server ends: another one does it again
 		return pipeline.Result{}, ctx.Err()
 	case err != nil:
-		return refused(a, err)
+		return a.Refused(err)
 	}
 	return w.store(ctx, namespace, a, made, manifests)
 }
@@ -104,8 +102,8 @@ func (w *World) made(ctx context.Context, c *v1alpha1.BakeStage) (pipeline.Made,
 		return pipeline.Made{}, nil, err
 	}
 	manifests, err := w.Render(ctx, tree, request(c))
-	if err == nil && len(manifests) > maxManifests {
-		err = fmt.Errorf("it gives %d bytes, more than %d: bake it in parts", len(manifests), maxManifests)
+	if err == nil && len(manifests) > blob.MaxManifests {
+		err = fmt.Errorf("it gives %d bytes, more than %d: bake it in parts", len(manifests), blob.MaxManifests)
 	}
 	if err != nil {
 		return pipeline.Made{}, nil, fmt.Errorf("%s at %.12s: %w", cmp.Or(c.Path, c.Folder, c.Kind), commit, err)
@@ -147,7 +145,7 @@ func (w *World) store(ctx context.Context, namespace string, a pipeline.Action, 
 	run, _, _ := strings.Cut(a.ID, "/")
 	blobs, err := packed(types.UID(run), namespace, bytes.SplitAfter(manifests, []byte("\n---\n")))
 	if err != nil {
-		return refused(a, err)
+		return a.Refused(err)
 	}
 	for _, b := range blobs {
 		if _, err := w.Blobs.Create(ctx, b); err != nil && !apierrors.IsAlreadyExists(err) { // its name says what it holds
@@ -185,8 +183,4 @@ func packed(run types.UID, namespace string, documents [][]byte) ([]*v1alpha1.Bl
 	}
 	rest, err := packed(run, namespace, documents[half:])
 	return append(first, rest...), err
-}
-
-func refused(a pipeline.Action, err error) (pipeline.Result, error) {
-	return pipeline.Result{ID: a.ID, Text: err.Error()}, nil
 }

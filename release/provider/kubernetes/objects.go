@@ -35,7 +35,7 @@ func (o Objects) Do(ctx context.Context, namespace string, a pipeline.Action) (p
 		}
 	}
 	if err = refusal(err); errors.Is(err, instances.ErrRefused) {
-		return pipeline.Result{ID: a.ID, Text: err.Error()}, nil
+		return a.Refused(err)
 	}
 	return pipeline.Result{ID: a.ID, OK: err == nil, Text: text}, err
 }

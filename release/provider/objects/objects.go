@@ -39,11 +39,11 @@ func create[T any](ctx context.Context, all Objects[T], a pipeline.Action, o *T)
 	if apierrors.IsAlreadyExists(err) {
 		var old *T
 		if old, err = all.Get(ctx, meta.GetNamespace(), meta.GetName()); err == nil && any(old).(metav1.Object).GetAnnotations()[ActionAnnotation] != a.ID {
-			return refused(a, fmt.Errorf("%s exists, and this run did not make it: delete it", meta.GetName()))
+			return a.Refused(fmt.Errorf("%s exists, and this run did not make it: delete it", meta.GetName()))
 		}
 	}
 	if refusal(err) {
-		return refused(a, err)
+		return a.Refused(err)
 	}
 	return pipeline.Result{ID: a.ID, OK: err == nil, Text: meta.GetName()}, err
 }
@@ -67,10 +67,6 @@ func observe[T, S any](ctx context.Context, all Objects[T], namespace string, l 
 // refusal reports whether trying again is of no use.
 func refusal(err error) bool {
 	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err)
-}
-
-func refused(a pipeline.Action, err error) (pipeline.Result, error) {
-	return pipeline.Result{ID: a.ID, Text: err.Error()}, nil
 }
 
 // read is the data of an action or a look.

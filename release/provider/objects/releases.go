@@ -40,11 +40,11 @@ func (r Releases) Do(ctx context.Context, namespace string, a pipeline.Action) (
 	case pipeline.CreateRelease:
 		work, err := read[pipeline.ReleaseWork](a.Kind, a.Data)
 		if err != nil {
-			return refused(a, err)
+			return a.Refused(err)
 		}
 		if work.Undo && work.Version == "" {
 			if work.Version, err = r.Earlier(ctx, namespace, work.Application); errors.Is(err, release.ErrNoEarlier) || apierrors.IsNotFound(err) {
-				return refused(a, err)
+				return a.Refused(err)
 			} else if err != nil {
 				return pipeline.Result{}, err
 			}
@@ -56,7 +56,7 @@ func (r Releases) Do(ctx context.Context, namespace string, a pipeline.Action) (
 	case pipeline.AbortRelease:
 		child, err := read[pipeline.Child](a.Kind, a.Data)
 		if err != nil {
-			return refused(a, err)
+			return a.Refused(err)
 		}
 		_, err = r.All.Patch(ctx, owner, namespace, child.Name, []byte(`{"spec":{"abort":true}}`))
 		if apierrors.IsNotFound(err) { // nothing is shifted
@@ -64,5 +64,5 @@ func (r Releases) Do(ctx context.Context, namespace string, a pipeline.Action) (
 		}
 		return pipeline.Result{ID: a.ID, OK: err == nil, Text: "abort of " + child.Name}, err
 	}
-	return refused(a, unknown(a.Kind))
+	return a.Refused(unknown(a.Kind))
 }

@@ -28,7 +28,7 @@ func (r Runs) Do(ctx context.Context, namespace string, a pipeline.Action) (pipe
 	case pipeline.CreateRun:
 		work, err := read[pipeline.RunWork](a.Kind, a.Data)
 		if err != nil {
-			return refused(a, err)
+			return a.Refused(err)
 		}
 		return create(ctx, r.All, a, &v1alpha1.PipelineRun{
 			ObjectMeta: named(namespace, work.Name, a),
@@ -37,11 +37,11 @@ func (r Runs) Do(ctx context.Context, namespace string, a pipeline.Action) (pipe
 	case pipeline.CancelRun:
 		child, err := read[pipeline.Child](a.Kind, a.Data)
 		if err != nil {
-			return refused(a, err)
+			return a.Refused(err)
 		}
 		return r.cancel(ctx, namespace, child.Name, a)
 	}
-	return refused(a, unknown(a.Kind))
+	return a.Refused(unknown(a.Kind))
 }
 
 // cancel decides that a run ends, as a person would.

@@ -55,5 +55,5 @@ func (t Traffic) Of(ctx context.Context, namespace, application string) (pipelin
 
 // Do is for nobody: a run moves no traffic but by a Release.
 func (t Traffic) Do(_ context.Context, _ string, a pipeline.Action) (pipeline.Result, error) {
-	return refused(a, unknown(a.Kind))
+	return a.Refused(unknown(a.Kind))
 }

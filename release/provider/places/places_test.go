@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/blob"
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
 )
@@ -74,7 +75,7 @@ func newWorld(t *testing.T, done *[]instances.Action) World {
 		},
 		Blobs: shelf[v1alpha1.Blob]{
 			"a": zipped(t, "a: 1\n", "b", "c"), "b": zipped(t, "b: 2\n"), "c": zipped(t, "c: 3\n"), "d": zipped(t, "d: 4\n"),
-			"big": zipped(t, strings.Repeat("#", maxManifests)), "bad": {Spec: v1alpha1.BlobSpec{Data: []byte("no gzip")}},
+			"big": zipped(t, strings.Repeat("#", blob.MaxManifests)), "bad": {Spec: v1alpha1.BlobSpec{Data: []byte("no gzip")}},
 		},
 	}
 }

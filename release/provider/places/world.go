@@ -13,9 +13,6 @@ import (
 	"weft.dev/release/pipeline"
 )
 
-// maxManifests bounds what a version's manifests unpack to, bytes.
-const maxManifests = 16 << 20
-
 // Blobs are the stored ones, as store.Resource is.
 type Blobs interface {
 	Get(ctx context.Context, namespace, name string) (*v1alpha1.Blob, error)
@@ -56,7 +53,7 @@ func (w World) Do(ctx context.Context, namespace string, a pipeline.Action) (pip
 		err = w.Places.Do(ctx, action)
 	}
 	if errors.Is(err, instances.ErrRefused) {
-		return pipeline.Result{ID: a.ID, Text: err.Error()}, nil
+		return a.Refused(err)
 	}
 	return pipeline.Result{ID: a.ID, OK: err == nil, Text: fmt.Sprintf("%s %s of %s", action.Verb, action.Version, action.Target.Application)}, err
 }
@@ -97,7 +94,7 @@ func Manifests(ctx context.Context, blobs Blobs, namespace, first string, names 
 		if err != nil {
 			return nil, fmt.Errorf("Blob %s: %w", names[i], err)
 		}
-		part, err := unpacked(found, maxManifests-len(all))
+		part, err := unpacked(found, blob.MaxManifests-len(all))
 		if err != nil {
 			return nil, fmt.Errorf("%w: Blob %s: %w", instances.ErrRefused, names[i], err)
 		}
@@ -109,7 +106,7 @@ func Manifests(ctx context.Context, blobs Blobs, namespace, first string, names 
 func unpacked(b *v1alpha1.Blob, limit int) ([]byte, error) {
 	plain, err := blob.Read(b, int64(limit)+1)
 	if err == nil && len(plain) > limit {
-		err = fmt.Errorf("with it they have more than %d bytes", maxManifests)
+		err = fmt.Errorf("with it they have more than %d bytes", blob.MaxManifests)
 	}
 	return plain, err
 }

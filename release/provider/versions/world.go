@@ -27,7 +27,7 @@ func (w World) Do(ctx context.Context, namespace string, a pipeline.Action) (pip
 	var work pipeline.VersionWork
 	err := json.Unmarshal(a.Data, &work)
 	if a.Kind != pipeline.CreateVersion || err != nil {
-		return pipeline.Result{ID: a.ID, Text: fmt.Sprintf("%s: nobody does that, or not so: %v", a.Kind, err)}, nil
+		return a.Refused(fmt.Errorf("%s: nobody does that, or not so: %v", a.Kind, err))
 	}
 	manifests, err := places.Manifests(ctx, w.Blobs, namespace, work.Manifests, work.Blobs)
 	if err == nil {
@@ -36,7 +36,7 @@ func (w World) Do(ctx context.Context, namespace string, a pipeline.Action) (pip
 	}
 	name := work.Application + " " + work.Version
 	if errors.Is(err, instances.ErrRefused) || apierrors.IsInvalid(err) || apierrors.IsForbidden(err) {
-		return pipeline.Result{ID: a.ID, Text: fmt.Sprintf("%s is not recorded: %v", name, err)}, nil
+		return a.Refused(fmt.Errorf("%s is not recorded: %w", name, err))
 	}
 	return pipeline.Result{ID: a.ID, OK: err == nil, Text: name + " is recorded"}, err
 }

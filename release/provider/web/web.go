@@ -65,7 +65,7 @@ func (w *World) Observe(ctx context.Context, namespace string, l pipeline.Look) 
 func (w *World) Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error) {
 	var call pipeline.HTTPCall
 	if err := json.Unmarshal(a.Data, &call); err != nil {
-		return pipeline.Result{ID: a.ID, Text: fmt.Sprintf("%s: %v", a.Kind, err)}, nil
+		return a.Refused(fmt.Errorf("%s: %w", a.Kind, err))
 	}
 	key := ""
 	if a.Safe {
@@ -73,7 +73,7 @@ func (w *World) Do(ctx context.Context, namespace string, a pipeline.Action) (pi
 	}
 	status, text, sent, err := w.call(ctx, namespace, call, key)
 	if known := new(redirected); err != nil && (!sent || errors.As(err, known) || errors.As(err, new(dial.Refused))) {
-		return pipeline.Result{ID: a.ID, Text: err.Error()}, nil
+		return a.Refused(err)
 	}
 	if err != nil {
 		return pipeline.Result{}, err
