@@ -36,8 +36,8 @@ type Options struct {
 	// Versions are the records of what served; nil: there are none, and undo starts nothing.
 	Versions Versions
 	// Hold is why a release must not begin, and one that goes on not go further; "": it may. What goes
-	// back does not ask. Nil: nothing is held.
-	Hold func(ctx context.Context, rel *v1alpha1.Release) string
+	// back does not ask. The Application is the release's; nil: there is none, or it goes back. Nil: nothing is held.
+	Hold func(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) string
 	Now  func() time.Time
 	Log  *slog.Logger
 	// Took is told of each step.

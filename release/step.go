@@ -66,7 +66,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if !ok {
 		return time.Time{}, r.end(ctx, rel, v1alpha1.ReleaseFailed, fmt.Sprintf("strategy.type: %q is not known", rec.Config.Strategy.Type))
 	}
-	abort, err := r.abort(ctx, rel)
+	app, abort, err := r.abort(ctx, rel)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -75,7 +75,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if err != nil {
 		return time.Time{}, r.wrap("observe "+c.Service, err)
 	}
-	behind, err := r.behind(ctx, rel, c)
+	behind, err := r.behind(ctx, rel, app, c)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -83,7 +83,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,
-		Abort: abort, Hold: r.hold(ctx, rel), Promote: rel.Spec.Promote, Behind: behind, Refused: r.refused, Answer: r.answer,
+		Abort: abort, Hold: r.hold(ctx, rel, app), Promote: rel.Spec.Promote, Behind: behind, Refused: r.refused, Answer: r.answer,
 	})
 	rel, err = r.save(ctx, rel, rec.Config, out, now)
 	if err != nil {
@@ -127,22 +127,22 @@ func (r *run) recall(rel *v1alpha1.Release) (record, error) {
 	return rec, nil
 }
 
-// abort is why the release must go back, if it must.
-func (r *run) abort(ctx context.Context, rel *v1alpha1.Release) (string, error) {
+// abort is why the release must go back, if it must; without that its Application is read.
+func (r *run) abort(ctx context.Context, rel *v1alpha1.Release) (app *v1alpha1.Application, why string, err error) {
 	switch {
 	case rel.DeletionTimestamp != nil:
-		return "the Release was deleted", nil
+		return nil, "the Release was deleted", nil
 	case rel.Spec.Abort:
-		return "aborted by a person", nil
+		return nil, "aborted by a person", nil
 	}
-	_, err := r.Applications.Get(ctx, rel.Namespace, rel.Spec.Application)
+	app, err = r.Applications.Get(ctx, rel.Namespace, rel.Spec.Application)
 	if apierrors.IsNotFound(err) {
-		return fmt.Sprintf("the Application %s was deleted", rel.Spec.Application), nil
+		return nil, fmt.Sprintf("the Application %s was deleted", rel.Spec.Application), nil
 	}
 	if err != nil {
-		return "", r.wrap("read application "+rel.Spec.Application, err)
+		return nil, "", r.wrap("read application "+rel.Spec.Application, err)
 	}
-	return "", nil
+	return app, "", nil
 }
 
 // save stores an outcome. Evidence alone is kept in memory between saves: after a

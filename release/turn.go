@@ -30,10 +30,10 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 	if err != nil {
 		return nil, r.wrap("read application "+rel.Spec.Application, err)
 	}
-	if why := r.hold(ctx, rel); why != "" {
+	if why := r.hold(ctx, rel, app); why != "" {
 		return nil, r.pending(ctx, rel, why)
 	}
-	ahead, err := r.ahead(ctx, rel)
+	ahead, err := r.ahead(ctx, rel, app)
 	if err != nil {
 		return nil, err
 	}
@@ -68,22 +68,22 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 }
 
 // hold says why a release must not begin or go further; "": it may.
-func (e *Engine) hold(ctx context.Context, rel *v1alpha1.Release) string {
+func (e *Engine) hold(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) string {
 	if e.Hold == nil {
 		return ""
 	}
-	return e.Hold(ctx, rel)
+	return e.Hold(ctx, rel, app)
 }
 
 // ahead is the release of the same application that goes first: one that has
 // begun, else one that undoes, else the oldest that nothing holds.
-func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) {
+func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) (string, error) {
 	all, err := r.Releases.List(ctx, rel.Namespace)
 	if err != nil {
 		return "", r.wrap("list", err)
 	}
 	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
-		return o.Spec.Application != rel.Spec.Application || !begun(o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || r.hold(ctx, o) != "")
+		return o.Spec.Application != rel.Spec.Application || !begun(o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || r.hold(ctx, o, app) != "")
 	})
 	first := slices.MinFunc(append(all, rel), func(a, b *v1alpha1.Release) int {
 		switch {
@@ -105,7 +105,7 @@ func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release) (string, error) 
 }
 
 // behind is the version of the release that waits for this one, which has all traffic; empty: none does.
-func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, c Config) (string, error) {
+func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application, c Config) (string, error) {
 	if c.Runs == nil || rel.Status.Weight < 100 {
 		return "", nil // nothing is kept that somebody could wait for
 	}
@@ -114,7 +114,7 @@ func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, c Config) (stri
 		return "", r.wrap("list", err)
 	}
 	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
-		return o.Name == rel.Name || o.Spec.Application != c.Application || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || !begun(o) && r.hold(ctx, o) != ""
+		return o.Name == rel.Name || o.Spec.Application != c.Application || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || !begun(o) && r.hold(ctx, o, app) != ""
 	})
 	if len(all) == 0 {
 		return "", nil

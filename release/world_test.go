@@ -194,7 +194,7 @@ func (w *world) shares(app string) string {
 }
 
 // hold is release.Options.Hold.
-func (w *world) hold(_ context.Context, rel *v1alpha1.Release) string {
+func (w *world) hold(_ context.Context, rel *v1alpha1.Release, _ *v1alpha1.Application) string {
 	if w.frozen.Load() && !strings.HasPrefix(rel.Spec.By, "oncall") {
 		return "frozen: black friday"
 	}

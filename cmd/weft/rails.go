@@ -39,13 +39,17 @@ func (m *mesh) newRails(client *store.Client) *rails {
 
 // ofRun is what runner.Options wants.
 func (r *rails) ofRun(ctx context.Context, o *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec) (runner.Rails, error) {
-	all, err := r.of(ctx, o.Namespace, d.Application)
+	app, err := r.application(ctx, o.Namespace, d.Application)
+	if err != nil {
+		return nil, err
+	}
+	all, err := r.of(ctx, app)
 	return guard.Run{Rails: all, Of: o, Spec: d, Now: time.Now()}, err
 }
 
 // hold is what release.Options wants. What cannot be read holds, too.
-func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release) string {
-	all, err := r.of(ctx, rel.Namespace, rel.Spec.Application)
+func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) string {
+	all, err := r.of(ctx, app)
 	if err != nil {
 		return "nobody can see what is frozen: " + err.Error()
 	}
@@ -59,17 +63,21 @@ func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release) string {
 	return all.Hold(rel, seed, time.Now())
 }
 
-func (r *rails) of(ctx context.Context, namespace, application string) (all guard.Rails, err error) {
-	all.Unvouched = !r.vouched
-	if all.Freezes, err = r.frozen(ctx); err != nil || application == "" {
-		return all, err
+func (r *rails) of(ctx context.Context, app *v1alpha1.Application) (guard.Rails, error) {
+	freezes, err := r.frozen(ctx)
+	return guard.Rails{Freezes: freezes, Application: app, Unvouched: !r.vouched}, err
+}
+
+// application is one by its name; nil: there is none.
+func (r *rails) application(ctx context.Context, namespace, name string) (*v1alpha1.Application, error) {
+	if name == "" {
+		return nil, nil
 	}
-	all.Application, err = r.applications.Get(ctx, namespace, application)
+	app, err := r.applications.Get(ctx, namespace, name)
 	if store.IsNotFound(err) {
-		all.Application = nil
-		return all, nil
+		return nil, nil
 	}
-	return all, err
+	return app, err
 }
 
 func (r *rails) frozen(ctx context.Context) ([]*v1alpha1.Freeze, error) {
