@@ -60,26 +60,31 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestPipelines runs the scripts side by side, and then those in which the server is killed.
+// TestPipelines runs the scripts side by side, and then, one at a time, those in which the server that all share is killed.
 func TestPipelines(t *testing.T) {
-	for _, dir := range []string{"testdata", "testdata/crash", "testdata/audit"} {
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			testscript.Run(t, testscript.Params{
-				Dir:   dir,
-				Setup: setup,
-				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"as":      with((*script).as),
-					"weft":    with((*script).weft),
-					"run":     with((*script).run),
-					"phase":   with((*script).phase),
-					"stage":   with((*script).stage),
-					"called":  with((*script).called),
-					"crash":   with((*script).crash),
-					"deliver": with((*script).deliver),
-					"started": with((*script).started),
-				},
-				UpdateScripts: os.Getenv("UPDATE") != "",
-			})
-		})
+	t.Run("testdata", func(t *testing.T) { testscript.Run(t, scripts(testscript.Params{Dir: "testdata"})) })
+	killing, err := filepath.Glob("testdata/*/*.txtar")
+	if err != nil || len(killing) == 0 {
+		t.Fatalf("no scripts in which the server is killed: %v", err)
 	}
+	for _, file := range killing {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) { testscript.Run(t, scripts(testscript.Params{Files: []string{file}})) })
+	}
+}
+
+// scripts are some of them, with all commands.
+func scripts(p testscript.Params) testscript.Params {
+	p.Setup, p.UpdateScripts = setup, os.Getenv("UPDATE") != ""
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){
+		"as":      with((*script).as),
+		"weft":    with((*script).weft),
+		"run":     with((*script).run),
+		"phase":   with((*script).phase),
+		"stage":   with((*script).stage),
+		"called":  with((*script).called),
+		"crash":   with((*script).crash),
+		"deliver": with((*script).deliver),
+		"started": with((*script).started),
+	}
+	return p
 }
