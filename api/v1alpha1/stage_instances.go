@@ -28,39 +28,58 @@ type DeployStage struct {
 	From string `json:"from,omitempty"`
 }
 
-// ScaleStage gives a version so many instances; it ends when they are there and ready.
+// ScaleStage gives a version, or Deployments and StatefulSets, so many instances; it ends when they are there and ready.
+//
+// +kubebuilder:validation:ExactlyOneOf=version;object
 type ScaleStage struct {
 	// Application in the namespace. Default: the pipeline's.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Application string `json:"application,omitempty"`
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"`
+	// Object, instead of a version.
+	// +optional
+	Object *ObjectTarget `json:"object,omitempty"`
 	// Replicas is a number. 0 keeps what is needed to start the version again; a version with traffic is not given 0.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
 	Replicas string `json:"replicas"`
 }
 
-// RestartStage replaces the instances of a version, a few at a time.
+// RestartStage replaces the instances of a version, or of Deployments and StatefulSets, a few at a time.
+//
+// +kubebuilder:validation:ExactlyOneOf=version;object
 type RestartStage struct {
 	// Application in the namespace. Default: the pipeline's.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Application string `json:"application,omitempty"`
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"`
+	// Object, instead of a version.
+	// +optional
+	Object *ObjectTarget `json:"object,omitempty"`
 }
 
-// DeleteStage ends a version, after its requests have ended. One with traffic is refused.
+// DeleteStage ends a version, after its requests have ended; one with traffic is refused. Or it deletes objects,
+// which are not asked about.
+//
+// +kubebuilder:validation:ExactlyOneOf=version;object
 type DeleteStage struct {
 	// Application in the namespace. Default: the pipeline's.
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	Application string `json:"application,omitempty"`
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=256
-	Version string `json:"version"`
+	Version string `json:"version,omitempty"`
+	// Object, instead of a version.
+	// +optional
+	Object *ObjectTarget `json:"object,omitempty"`
 }
