@@ -11,7 +11,7 @@ import (
 // Stage is one node of a pipeline: exactly one of its kinds is set. Text of a
 // kind may have expressions, ${...}, in CEL.
 //
-// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;deploy;scale;restart;delete;enable;disable;undo;bake;patch;runJob;findArtifact;unsupported
+// +kubebuilder:validation:ExactlyOneOf=wait;judgment;check;variables;webhook;pipeline;release;analysis;notify;deploy;scale;restart;delete;enable;disable;undo;bake;apply;patch;runJob;findArtifact;unsupported
 type Stage struct {
 	// Name within the pipeline.
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]{0,38}[a-z0-9])?$`
@@ -78,6 +78,8 @@ type Stage struct {
 	Undo *UndoStage `json:"undo,omitempty"`
 	// +optional
 	Bake *BakeStage `json:"bake,omitempty"`
+	// +optional
+	Apply *ApplyStage `json:"apply,omitempty"`
 	// +optional
 	Patch *PatchStage `json:"patch,omitempty"`
 	// +optional

@@ -48,7 +48,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release), Earlier: newEarlier(client)},
 			"run":       children.Runs{All: runs, Decisions: decisions},
 			"notify":    m.newHerald(client, flags),
-			"objects":   m.front.runs.Objects(),
+			"objects":   m.front.runs.Objects(store.For[v1alpha1.Blob](client, api.Blob)),
 			"instances": m.newInstances(client),
 			"traffic":   newTraffic(client),
 			"version":   versions.World{Records: newRecords(client)},

@@ -5,7 +5,7 @@ import "encoding/json"
 // Kinds of actions and looks on objects of the cluster, all in the run's namespace.
 // Doing one again does nothing twice, and one that was decided before one that was done changes nothing.
 const (
-	ApplyObjects = "objects/apply"  // data: ObjectsWork
+	ApplyObjects = "objects/apply"  // data: ObjectsWork; gives ObjectsDone
 	PatchObject  = "objects/patch"  // data: ObjectPatch
 	ScaleObject  = "objects/scale"  // data: ObjectScale
 	DeleteObject = "objects/delete" // data: ObjectDelete
@@ -23,6 +23,14 @@ type ObjectRef struct {
 // ObjectsWork is objects to make so: the fields that manifests say, and no others.
 type ObjectsWork struct {
 	Manifests string `json:"manifests"` // YAML documents
+	// Blobs that have the rest of them, in their order, each with its parts.
+	Blobs []string `json:"blobs,omitempty"`
+}
+
+// ObjectsDone is what was made so.
+type ObjectsDone struct {
+	Count int         `json:"count"`
+	Wait  []ObjectRef `json:"wait,omitempty"` // those that have instances
 }
 
 // ObjectPatch is a change of one object.

@@ -32,6 +32,7 @@ func All() map[string]pipeline.Stage {
 		"disable":     disable{},
 		"undo":        undo{},
 		"bake":        render{},
+		"apply":       apply{},
 		"unsupported": unsupported{},
 	}
 }

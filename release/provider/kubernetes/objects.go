@@ -16,42 +16,45 @@ import (
 
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
+	"weft.dev/release/provider/places"
 )
 
 // Objects is a runner's World for "objects": any kind but weft's own, in the namespace of the run.
-type Objects struct{ at *Provider }
+type Objects struct {
+	at    *Provider
+	blobs places.Blobs
+}
 
 // Objects acts on the provider's cluster; of a nil one it refuses everything, for there is no cluster.
-func (p *Provider) Objects() Objects { return Objects{p} }
+func (p *Provider) Objects(blobs places.Blobs) Objects { return Objects{p, blobs} }
 
 var errNoCluster = fmt.Errorf("%w: this weft runs in no cluster, so there are no objects to change", instances.ErrRefused)
 
 // Do changes objects.
 func (o Objects) Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error) {
-	text, err := "", error(nil)
+	text, done, err := "", json.RawMessage(nil), error(nil)
 	for range tries {
-		if text, err = o.do(ctx, namespace, a); !apierrors.IsConflict(err) {
+		if a.Kind == pipeline.ApplyObjects {
+			text, done, err = o.apply(ctx, namespace, a)
+		} else {
+			text, err = o.do(ctx, namespace, a)
+		}
+		if !apierrors.IsConflict(err) {
 			break
 		}
 	}
 	if err = refusal(err); errors.Is(err, instances.ErrRefused) {
 		return a.Refused(err)
 	}
-	return pipeline.Result{ID: a.ID, OK: err == nil, Text: text}, err
+	return pipeline.Result{ID: a.ID, OK: err == nil, Text: text, Data: done}, err
 }
 
 func (o Objects) do(ctx context.Context, namespace string, a pipeline.Action) (string, error) {
 	if o.at == nil {
 		return "", errNoCluster
 	}
-	stamp := instances.Action{ID: a.ID, Seq: instances.Seq(a.At), Target: instances.Target{Namespace: namespace}}
+	stamp := stampOf(namespace, a)
 	switch a.Kind {
-	case pipeline.ApplyObjects:
-		work, err := data[pipeline.ObjectsWork](a)
-		if err != nil {
-			return "", err
-		}
-		return o.apply(ctx, stamp, work)
 	case pipeline.PatchObject:
 		work, err := data[pipeline.ObjectPatch](a)
 		if err != nil {
@@ -84,6 +87,11 @@ func (o Objects) do(ctx context.Context, namespace string, a pipeline.Action) (s
 	return "", fmt.Errorf("%w: kind %q: nobody does that", instances.ErrRefused, a.Kind)
 }
 
+// stampOf is an action as what it changed remembers it.
+func stampOf(namespace string, a pipeline.Action) instances.Action {
+	return instances.Action{ID: a.ID, Seq: instances.Seq(a.At), Target: instances.Target{Namespace: namespace}}
+}
+
 func data[T any](a pipeline.Action) (into T, err error) {
 	if err := json.Unmarshal(a.Data, &into); err != nil {
 		return into, fmt.Errorf("%w: %s: %w", instances.ErrRefused, a.Kind, err)
@@ -111,44 +119,6 @@ func missing(err error) error {
 	if apierrors.IsNotFound(err) {
 		return fmt.Errorf("%w: %w: make it first", instances.ErrRefused, err)
 	}
-	return err
-}
-
-// apply makes objects have the fields that manifests say.
-func (o Objects) apply(ctx context.Context, stamp instances.Action, work pipeline.ObjectsWork) (string, error) {
-	manifests, err := read([]byte(work.Manifests))
-	if err != nil {
-		return "", err
-	}
-	for _, u := range manifests {
-		placed, err := o.at.place(stamp.Target.Namespace, u)
-		if err != nil {
-			return "", err
-		}
-		if err := o.applyOne(ctx, stamp, placed); err != nil {
-			return "", fmt.Errorf("%s %s: %w", u.GetKind(), u.GetName(), err)
-		}
-	}
-	return fmt.Sprintf("%d objects applied", len(manifests)), nil
-}
-
-func (o Objects) applyOne(ctx context.Context, stamp instances.Action, one object) error {
-	at := o.at.client.Resource(one.what).Namespace(stamp.Target.Namespace)
-	old, err := at.Get(ctx, one.GetName(), metav1.GetOptions{})
-	var m memory
-	if err == nil {
-		m, err = remembered(old.GetAnnotations())
-		one.SetResourceVersion(old.GetResourceVersion())
-	} else if apierrors.IsNotFound(err) {
-		err = nil
-	}
-	if err != nil || m.Passed(stamp) {
-		return err
-	}
-	if err := set(one.Unstructured, map[string]string{MemoryAnnotation: m.done(stamp).String()}, "metadata", "annotations"); err != nil {
-		return err
-	}
-	_, err = at.Apply(ctx, one.GetName(), one.Unstructured, metav1.ApplyOptions{FieldManager: manager, Force: true})
 	return err
 }
 

@@ -1,8 +1,10 @@
 package kubernetes
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienttesting "k8s.io/client-go/testing"
 
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/blob"
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
 )
@@ -26,6 +30,17 @@ var (
 	settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}"
 )
 
+// blobs are what a stage before put manifests into, by name.
+type blobs map[string]string
+
+func (b blobs) Get(_ context.Context, _, name string) (*v1alpha1.Blob, error) {
+	text, ok := b[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no Blob %s", name)
+	}
+	return &v1alpha1.Blob{Spec: v1alpha1.BlobSpec{Data: blob.Pack([]byte(text))}}, nil
+}
+
 func act(id, kind string, second int, work any) pipeline.Action {
 	text, _ := json.Marshal(work)
 	return pipeline.Action{ID: id, Kind: kind, At: noon.Add(time.Duration(second) * time.Second), Data: text}
@@ -33,7 +48,7 @@ func act(id, kind string, second int, work any) pipeline.Action {
 
 func (p *play) acts(a pipeline.Action) pipeline.Result {
 	p.Helper()
-	result, err := p.Provider.Objects().Do(p.Context(), namespace, a)
+	result, err := p.Provider.Objects(blobs{}).Do(p.Context(), namespace, a)
 	if err != nil || result.ID != a.ID {
 		p.Fatalf("%s: %+v %v", a.Kind, result, err)
 	}
@@ -50,7 +65,7 @@ func (p *play) acted(a pipeline.Action) {
 func (p *play) sees(ref pipeline.ObjectRef) (s pipeline.ObjectSeen) {
 	p.Helper()
 	text, _ := json.Marshal(ref)
-	fact, err := p.Provider.Objects().Observe(p.Context(), namespace, pipeline.Look{Kind: pipeline.SeeObject, Data: text})
+	fact, err := p.Provider.Objects(blobs{}).Observe(p.Context(), namespace, pipeline.Look{Kind: pipeline.SeeObject, Data: text})
 	if err != nil || json.Unmarshal(fact.Data, &s) != nil {
 		p.Fatalf("%s %v", fact.Data, err)
 	}
@@ -99,6 +114,31 @@ func TestObjects(t *testing.T) {
 	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
 	if left := typed[corev1.ConfigMap](t, p.cluster, configMaps); len(left) != 1 {
 		t.Error("what was made later is gone")
+	}
+}
+
+// What is applied is what the manifests say and what a stage before made, and it tells what to wait for. Where one
+// object has no place, none is changed.
+func TestObjectsApply(t *testing.T) {
+	p := newPlay(t)
+	const web = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: good}]}}}\n"
+	world := p.Provider.Objects(blobs{"b-1": web, "bad": "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a}"})
+	do := func(second int, names ...string) pipeline.Result {
+		r, err := world.Do(t.Context(), namespace, act(fmt.Sprint("u/", second), pipeline.ApplyObjects, second, pipeline.ObjectsWork{Manifests: settings + "\n", Blobs: names}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := do(1, "bad"); r.OK || len(typed[corev1.ConfigMap](t, p.cluster, configMaps)) > 0 {
+		t.Errorf("%+v, and the ConfigMap before it is there", r)
+	}
+	r := do(2, "b-1")
+	if want := `{"count":2,"wait":[{"apiVersion":"apps/v1","kind":"Deployment","name":"web"}]}`; !r.OK || r.Text != "2 objects applied" || string(r.Data) != want {
+		t.Errorf("%+v %s, want %s", r, r.Data, want)
+	}
+	if _, err := world.Do(t.Context(), namespace, act("u/3", pipeline.ApplyObjects, 3, pipeline.ObjectsWork{Blobs: []string{"gone"}})); err == nil {
+		t.Error("applied a Blob that is not there")
 	}
 }
 
@@ -173,12 +213,12 @@ func TestObjectsRefusals(t *testing.T) {
 			t.Errorf("%+v, want %q", result, want)
 		}
 	}
-	if result, err := (*Provider)(nil).Objects().Do(t.Context(), namespace, act("u", pipeline.ApplyObjects, 1, nil)); err != nil || result.OK || !strings.Contains(result.Text, "in no cluster") {
+	if result, err := (*Provider)(nil).Objects(nil).Do(t.Context(), namespace, act("u", pipeline.ApplyObjects, 1, nil)); err != nil || result.OK || !strings.Contains(result.Text, "in no cluster") {
 		t.Errorf("%+v %v", result, err)
 	}
 	p.fault = func(clienttesting.Action) error { return apierrors.NewServiceUnavailable("later") }
 	a := act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Patch: json.RawMessage(`{}`)})
-	if result, err := p.Provider.Objects().Do(t.Context(), namespace, a); err == nil || errors.Is(err, instances.ErrRefused) {
+	if result, err := p.Provider.Objects(blobs{}).Do(t.Context(), namespace, a); err == nil || errors.Is(err, instances.ErrRefused) {
 		t.Errorf("an outage is no refusal: %+v %v", result, err)
 	}
 }
