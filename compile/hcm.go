@@ -88,6 +88,7 @@ func edgeManager(stat, routes string) *hcmv3.HttpConnectionManager {
 	m := connectionManager(stat, routes, callerFilters()...)
 	m.MergeSlashes = true
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
+	m.EarlyHeaderMutationExtensions = insideOnly()
 	m.UseRemoteAddress = yes()
 	m.GenerateRequestId = yes()
 	m.RequestTimeout = durationpb.New(requestTimeout)

@@ -84,6 +84,7 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		return err
 	}
 	if gateway {
+		delete(m.headers, model.VersionHeader)
 		m.headers[":authority"] = withoutDot(m.headers[":authority"])
 		if name := withUnderscore(m.headers); name != "" {
 			c.answer(100, 400, "the header "+name+" has an underscore, which other readers would take for a dash")

@@ -149,23 +149,20 @@ func applyResources(d *demo) {
 		return code == 0, out
 	})
 	d.until("the shop answers", 20*time.Second, func() (bool, string) {
-		body, code := d.call("/", nil)
+		body, code := d.call("/")
 		return code == http.StatusOK, fmt.Sprintf("%d %s", code, body)
 	})
-	body, _ := d.call("/", nil)
+	body, _ := d.call("/")
 	fmt.Printf("  $ curl http://%s/\n", d.ingress)
 	indent(body)
 	fmt.Println("    recommendations are not running: [] is their default response")
 }
 
 // call asks the ingress for a page.
-func (d *demo) call(path string, headers map[string]string) (string, int) {
+func (d *demo) call(path string) (string, int) {
 	request, err := http.NewRequestWithContext(d.ctx, http.MethodGet, "http://"+d.ingress+path, nil)
 	if err != nil {
 		failf("%v", err)
-	}
-	for name, value := range headers {
-		request.Header.Set(name, value)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -208,10 +205,7 @@ func releases(d *demo) {
 }
 
 func (d *demo) privateAddress(version string) {
-	header := "reviews=" + version
-	fmt.Printf("  $ curl -H 'x-weft-version: %s' http://%s/reviews\n", header, d.ingress)
-	body, _ := d.call("/reviews", map[string]string{"X-Weft-Version": header})
-	indent(body)
+	body := d.show(0, "run", "--app", "visitor", "--", "curl", "-fsS", "-H", "x-weft-version: reviews="+version, "http://frontend:9080/reviews")
 	if !strings.Contains(body, `"version":"`+version+`"`) {
 		failf("the private address of reviews %s answered %s", version, body)
 	}
@@ -229,7 +223,7 @@ func killServer(d *demo) {
 	<-d.server.done
 	d.killEnvoy("cart-v1")
 	d.until("cart answers again, from its agent's last good configuration", 30*time.Second, func() (bool, string) {
-		body, code := d.call("/cart", nil)
+		body, code := d.call("/cart")
 		return code == http.StatusOK, fmt.Sprintf("%d %s", code, body)
 	})
 	fmt.Println("    cart's Envoy is back from its agent's last good configuration, with no control plane")
