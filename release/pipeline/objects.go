@@ -1,23 +1,37 @@
 package pipeline
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+	"time"
+)
 
 // Kinds of actions and looks on objects of the cluster, all in the run's namespace.
 // Doing one again does nothing twice, and one that was decided before one that was done changes nothing.
 const (
-	ApplyObjects = "objects/apply"  // data: ObjectsWork; gives ObjectsDone
-	PatchObject  = "objects/patch"  // data: ObjectPatch
-	ScaleObject  = "objects/scale"  // data: ObjectScale
-	DeleteObject = "objects/delete" // data: ObjectDelete
-	CreateJob    = "objects/job"    // data: JobWork
-	SeeObject    = "objects/get"    // data: ObjectRef; finds ObjectSeen
+	ApplyObjects  = "objects/apply"   // data: ObjectsWork; gives ObjectsDone
+	PatchObject   = "objects/patch"   // data: ObjectPatch
+	ScaleObject   = "objects/scale"   // data: ObjectScale
+	RestartObject = "objects/restart" // data: ObjectRef
+	DeleteObject  = "objects/delete"  // data: ObjectRef; of those that were there when that was decided
+	SeeObject     = "objects/get"     // data: ObjectLook; finds ObjectSeen
+	CreateJob     = "objects/job"     // data: JobWork
 )
 
-// ObjectRef names an object of the run's namespace.
+// ObjectRef names an object of the run's namespace, or several by their labels.
 type ObjectRef struct {
 	APIVersion string `json:"apiVersion"` // apps/v1
 	Kind       string `json:"kind"`
-	Name       string `json:"name"`
+	Name       string `json:"name,omitempty"`
+	Selector   string `json:"selector,omitempty"` // instead of a name
+}
+
+// String is for people.
+func (r ObjectRef) String() string {
+	if r.Selector != "" {
+		return r.Kind + " with " + r.Selector
+	}
+	return strings.TrimSpace(r.Kind + " " + r.Name)
 }
 
 // ObjectsWork is objects to make so: the fields that manifests say, and no others.
@@ -33,38 +47,37 @@ type ObjectsDone struct {
 	Wait  []ObjectRef `json:"wait,omitempty"` // those that have instances
 }
 
-// ObjectPatch is a change of one object.
+// ObjectPatch is a change of objects.
 type ObjectPatch struct {
 	Object ObjectRef       `json:"object"`
 	Type   string          `json:"type"` // strategic, merge, json
 	Patch  json.RawMessage `json:"patch"`
 }
 
-// ObjectScale gives an object so many instances.
+// ObjectScale gives objects so many instances each.
 type ObjectScale struct {
 	Object   ObjectRef `json:"object"`
 	Replicas int       `json:"replicas"`
 }
 
-// ObjectDelete deletes an object that was there when that was decided.
-type ObjectDelete struct {
-	Object  ObjectRef `json:"object"`
-	Cascade string    `json:"cascade,omitempty"` // background (default), foreground, orphan
-	Grace   *int64    `json:"grace,omitempty"`   // seconds; nil: the object's own
+// ObjectLook is which objects to see.
+type ObjectLook struct {
+	Object ObjectRef `json:"object"`
+	Before time.Time `json:"before,omitzero"` // those that were made later do not count
+}
+
+// ObjectSeen is what there is of objects.
+type ObjectSeen struct {
+	Objects  int    `json:"objects"`          // none: there are none, or no more
+	Ready    bool   `json:"ready,omitempty"`  // each is as its spec says
+	Failed   bool   `json:"failed,omitempty"` // one will not be without a change
+	Why      string `json:"why,omitempty"`    // one is not ready, in one sentence
+	Wanted   int    `json:"wanted,omitempty"` // instances of all
+	ReadyNow int    `json:"readyNow,omitempty"`
 }
 
 // JobWork is a Job to make.
 type JobWork struct {
 	Name     string `json:"name"`     // ChildName
 	Manifest string `json:"manifest"` // of a Job; its name is not used
-}
-
-// ObjectSeen is what there is of an object.
-type ObjectSeen struct {
-	Missing  bool   `json:"missing,omitempty"`
-	Ready    bool   `json:"ready,omitempty"`  // it is as its spec says: all instances, or a Job that is complete
-	Failed   bool   `json:"failed,omitempty"` // it will not be without a change
-	Why      string `json:"why,omitempty"`    // it is not ready, in one sentence
-	Wanted   int    `json:"wanted,omitempty"` // instances
-	ReadyNow int    `json:"readyNow,omitempty"`
 }

@@ -24,7 +24,7 @@ func applied(in pipeline.StageInput) (done pipeline.ObjectsDone, ok bool) {
 func (apply) Looks(in pipeline.StageInput) (all []pipeline.Look) {
 	done, _ := applied(in)
 	for _, ref := range done.Wait {
-		all = append(all, pipeline.Look{Key: keyOf(ref), Kind: pipeline.SeeObject, Data: encode(ref), Every: seesEvery})
+		all = append(all, pipeline.Look{Key: keyOf(ref), Kind: pipeline.SeeObject, Data: encode(pipeline.ObjectLook{Object: ref}), Every: seesEvery})
 	}
 	return all
 }
@@ -79,7 +79,7 @@ func stood(in pipeline.StageInput, ref pipeline.ObjectRef) pipeline.StageOutcome
 	switch {
 	case !known || fact.Err != "" || json.Unmarshal(fact.Data, &seen) != nil:
 		return pipeline.StageOutcome{Phase: pipeline.Running, Why: strings.TrimSpace(fmt.Sprintf("does not see %s yet %s", name, fact.Err))}
-	case seen.Missing:
+	case seen.Objects == 0:
 		return failed(name + " was deleted")
 	case seen.Failed:
 		return failed(name + ": " + seen.Why)

@@ -33,15 +33,15 @@ func TestApplyWaits(t *testing.T) {
 		OK: true, Text: "3 objects applied", Data: encode(pipeline.ObjectsDone{Count: 3, Wait: []pipeline.ObjectRef{web}}),
 	})
 	looks := apply{}.Looks(in)
-	if len(looks) != 1 || dataOf[pipeline.ObjectRef](t, looks[0].Data) != web {
+	if len(looks) != 1 || dataOf[pipeline.ObjectLook](t, looks[0].Data).Object != web {
 		t.Fatalf("%+v", looks)
 	}
 	want(t, apply{}.Next(in), "Running: does not see Deployment web yet")
 	for text, seen := range map[string]pipeline.ObjectSeen{
-		"Running: Deployment web: 1 of 2 instances are ready": {Why: "1 of 2 instances are ready"},
-		"Failed: Deployment web: no image":                    {Why: "no image", Failed: true},
-		"Failed: Deployment web was deleted":                  {Missing: true},
-		`Succeeded: 3 objects applied {"objects":3}`:          {Ready: true},
+		"Running: Deployment web: 1 of 2 instances are ready": {Objects: 1, Why: "1 of 2 instances are ready"},
+		"Failed: Deployment web: no image":                    {Objects: 1, Why: "no image", Failed: true},
+		"Failed: Deployment web was deleted":                  {},
+		`Succeeded: 3 objects applied {"objects":3}`:          {Objects: 1, Ready: true},
 	} {
 		want(t, apply{}.Next(saw(in, looks[0].Key, seen)), text)
 	}

@@ -28,12 +28,15 @@ type order struct {
 	verb instances.Verb
 	work instances.Work
 	// ends: no instance is left then, so that a version with traffic is refused.
-	ends bool
-	done func(instances.Seen) bool
+	ends  bool
+	done  func(instances.Seen) bool
+	wrong error // with what the stage says
 }
 
 func (o order) looks(in pipeline.StageInput) []pipeline.Look {
 	switch {
+	case o.wrong != nil: // next says so
+		return nil
 	case in.Open == nil && o.ends:
 		return []pipeline.Look{lookAt(shares, pipeline.SeeTraffic, o.work.Application)}
 	case in.Open == nil || pending(in.Open):
@@ -47,34 +50,27 @@ func lookAt(key, kind, application string) pipeline.Look {
 }
 
 func (o order) next(in pipeline.StageInput) pipeline.StageOutcome {
-	switch open := in.Open; {
-	case open == nil && in.Cancel != "":
-		return cancelled(in.Cancel)
-	case in.Cancel != "":
-		return cancelled(fmt.Sprintf("%s; %s of %s %s is not taken back", in.Cancel, o.verb, o.work.Application, o.work.Version))
-	case open == nil && o.work.Application == "":
-		return failed(nameless)
-	case open == nil && o.ends:
-		if out := mayEnd(in, o.work); out.Why != "" {
+	if o.wrong != nil && in.Cancel == "" {
+		return failed(o.wrong.Error())
+	}
+	if in.Open == nil && in.Cancel == "" {
+		if o.work.Application == "" {
+			return failed(nameless)
+		}
+		if out := mayEnd(in, o.work); o.ends && out.Why != "" {
 			return out
 		}
-		return o.act()
-	case open == nil || pending(open):
-		return o.act()
-	case open.Result != nil && !open.Result.OK:
-		return failed(open.Result.Text)
 	}
-	return o.await(in)
+	return o.deed().next(in)
 }
 
 const nameless = "neither the stage nor its pipeline names an application"
 
-func (o order) act() pipeline.StageOutcome {
-	return pipeline.StageOutcome{
-		Phase: pipeline.Running, Why: fmt.Sprintf("%s of %s %s", o.verb, o.work.Application, o.work.Version),
-		Act: &pipeline.Action{Kind: o.verb.Kind(), Safe: true, Data: encode(o.work)},
-	}
+func (o order) deed() deed {
+	return deed{what: fmt.Sprintf("%s of %s %s", o.verb, o.work.Application, o.work.Version), kind: o.verb.Kind(), data: o.work, see: o.await}
 }
+
+func (o order) act() pipeline.StageOutcome { return o.deed().act() }
 
 // await is how the stage stands by what is seen after the action.
 func (o order) await(in pipeline.StageInput) pipeline.StageOutcome {
@@ -159,62 +155,67 @@ var (
 	errNameless = errors.New(nameless)
 )
 
-// scale gives a version more instances, or fewer. Outputs: application, version, replicas.
+// work is what a stage has done: an order for a version, or a touch of objects.
+type work interface {
+	looks(in pipeline.StageInput) []pipeline.Look
+	next(in pipeline.StageInput) pipeline.StageOutcome
+}
+
+// scale gives a version, or objects, more instances, or fewer. Outputs: application, version, replicas; or those of touch.
 type scale struct{}
 
-func (scale) order(in pipeline.StageInput) (order, error) {
+func (scale) work(in pipeline.StageInput) work {
 	c := in.Config.(*v1alpha1.ScaleStage)
 	n, err := replicas(c.Replicas)
 	if c.Replicas == "" {
 		err = errReplicas
 	}
+	if c.Object != nil {
+		return touch{
+			verb: "scale", kind: pipeline.ScaleObject, target: *c.Object, kinds: scalable, wrong: err,
+			data: func(ref pipeline.ObjectRef) any { return pipeline.ObjectScale{Object: ref, Replicas: n} },
+		}
+	}
 	return order{
-		verb: instances.Scale, ends: n == 0,
+		verb: instances.Scale, ends: n == 0, wrong: err,
 		work: instances.Work{Application: cmp.Or(c.Application, in.Run.Application), Version: c.Version, Replicas: n},
 		done: func(s instances.Seen) bool { return s.Wanted == n && complete(s) },
-	}, err
-}
-
-func (k scale) Looks(in pipeline.StageInput) []pipeline.Look {
-	o, err := k.order(in)
-	if err != nil {
-		return nil // Next says so
 	}
-	return o.looks(in)
 }
 
-func (k scale) Next(in pipeline.StageInput) pipeline.StageOutcome {
-	o, err := k.order(in)
-	if err != nil && in.Cancel == "" {
-		return failed(err.Error())
-	}
-	return o.next(in)
-}
+func (k scale) Looks(in pipeline.StageInput) []pipeline.Look      { return k.work(in).looks(in) }
+func (k scale) Next(in pipeline.StageInput) pipeline.StageOutcome { return k.work(in).next(in) }
 
-// restart replaces the instances of a version. Outputs: application, version, replicas.
+// restart replaces the instances of a version, or of objects. Outputs: as scale.
 type restart struct{}
 
-func (restart) order(in pipeline.StageInput) order {
+func (restart) work(in pipeline.StageInput) work {
 	c := in.Config.(*v1alpha1.RestartStage)
+	if c.Object != nil {
+		return touch{verb: "restart", kind: pipeline.RestartObject, target: *c.Object, kinds: scalable}
+	}
 	return order{
 		verb: instances.Restart, done: complete,
 		work: instances.Work{Application: cmp.Or(c.Application, in.Run.Application), Version: c.Version},
 	}
 }
 
-func (k restart) Looks(in pipeline.StageInput) []pipeline.Look      { return k.order(in).looks(in) }
-func (k restart) Next(in pipeline.StageInput) pipeline.StageOutcome { return k.order(in).next(in) }
+func (k restart) Looks(in pipeline.StageInput) []pipeline.Look      { return k.work(in).looks(in) }
+func (k restart) Next(in pipeline.StageInput) pipeline.StageOutcome { return k.work(in).next(in) }
 
-// remove ends a version that has no traffic. Outputs: application, version, replicas (0).
+// remove ends a version that has no traffic, or deletes objects. Outputs: as scale, with 0 of them.
 type remove struct{}
 
-func (remove) order(in pipeline.StageInput) order {
+func (remove) work(in pipeline.StageInput) work {
 	c := in.Config.(*v1alpha1.DeleteStage)
+	if c.Object != nil {
+		return touch{verb: "delete", kind: pipeline.DeleteObject, target: *c.Object, gone: true}
+	}
 	return order{
 		verb: instances.Delete, ends: true, done: func(s instances.Seen) bool { return s.Running == 0 },
 		work: instances.Work{Application: cmp.Or(c.Application, in.Run.Application), Version: c.Version},
 	}
 }
 
-func (k remove) Looks(in pipeline.StageInput) []pipeline.Look      { return k.order(in).looks(in) }
-func (k remove) Next(in pipeline.StageInput) pipeline.StageOutcome { return k.order(in).next(in) }
+func (k remove) Looks(in pipeline.StageInput) []pipeline.Look      { return k.work(in).looks(in) }
+func (k remove) Next(in pipeline.StageInput) pipeline.StageOutcome { return k.work(in).next(in) }

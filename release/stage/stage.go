@@ -33,6 +33,7 @@ func All() map[string]pipeline.Stage {
 		"undo":        undo{},
 		"bake":        render{},
 		"apply":       apply{},
+		"patch":       patch{},
 		"unsupported": unsupported{},
 	}
 }

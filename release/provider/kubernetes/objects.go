@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,28 +56,12 @@ func (o Objects) do(ctx context.Context, namespace string, a pipeline.Action) (s
 	}
 	stamp := stampOf(namespace, a)
 	switch a.Kind {
-	case pipeline.PatchObject:
-		work, err := data[pipeline.ObjectPatch](a)
-		if err != nil {
-			return "", err
-		}
-		return "patch of " + work.Object.Name, o.patch(ctx, stamp, work)
-	case pipeline.ScaleObject:
-		work, err := data[pipeline.ObjectScale](a)
-		if err != nil {
-			return "", err
-		}
-		fields, err := json.Marshal(map[string]any{"spec": map[string]any{"replicas": work.Replicas}})
-		if err != nil {
-			return "", err
-		}
-		return fmt.Sprintf("%s gets %d instances", work.Object.Name, work.Replicas), o.patch(ctx, stamp, pipeline.ObjectPatch{Object: work.Object, Type: "merge", Patch: fields})
 	case pipeline.DeleteObject:
-		work, err := data[pipeline.ObjectDelete](a)
+		ref, err := data[pipeline.ObjectRef](a)
 		if err != nil {
 			return "", err
 		}
-		return "delete of " + work.Object.Name, o.delete(ctx, a, namespace, work)
+		return o.delete(ctx, namespace, a.At, ref)
 	case pipeline.CreateJob:
 		work, err := data[pipeline.JobWork](a)
 		if err != nil {
@@ -84,7 +69,26 @@ func (o Objects) do(ctx context.Context, namespace string, a pipeline.Action) (s
 		}
 		return work.Name, o.job(ctx, stamp, work)
 	}
-	return "", fmt.Errorf("%w: kind %q: nobody does that", instances.ErrRefused, a.Kind)
+	work, err := patchFor(a)
+	if err != nil {
+		return "", err
+	}
+	return o.change(ctx, stamp, work, a.Kind != pipeline.PatchObject)
+}
+
+// patchFor is the patch that an action is.
+func patchFor(a pipeline.Action) (pipeline.ObjectPatch, error) {
+	switch a.Kind {
+	case pipeline.PatchObject:
+		return data[pipeline.ObjectPatch](a)
+	case pipeline.ScaleObject:
+		work, err := data[pipeline.ObjectScale](a)
+		return merged(work.Object, work.Replicas, "spec", "replicas"), err
+	case pipeline.RestartObject:
+		ref, err := data[pipeline.ObjectRef](a)
+		return merged(ref, a.ID, "spec", "template", "metadata", "annotations", RestartAnnotation), err
+	}
+	return pipeline.ObjectPatch{}, fmt.Errorf("%w: kind %q: nobody does that", instances.ErrRefused, a.Kind)
 }
 
 // stampOf is an action as what it changed remembers it.
@@ -99,103 +103,80 @@ func data[T any](a pipeline.Action) (into T, err error) {
 	return into, nil
 }
 
-// find is an object, and where ones of its kind are.
-func (o Objects) find(ctx context.Context, namespace string, r pipeline.ObjectRef) (object, dynamic.ResourceInterface, error) {
-	u := &unstructured.Unstructured{}
-	u.SetAPIVersion(r.APIVersion)
-	u.SetKind(r.Kind)
-	u.SetName(r.Name)
-	placed, err := o.at.place(namespace, u)
+// merged is the patch that sets one field.
+func merged(ref pipeline.ObjectRef, value any, path ...string) pipeline.ObjectPatch {
+	for _, name := range slices.Backward(path) {
+		value = map[string]any{name: value}
+	}
+	body, err := json.Marshal(value)
 	if err != nil {
-		return placed, nil, err
+		panic("kubernetes: " + err.Error()) // numbers and texts
 	}
-	at := o.at.client.Resource(placed.what).Namespace(namespace)
-	placed.Unstructured, err = at.Get(ctx, r.Name, metav1.GetOptions{})
-	return placed, at, err
+	return pipeline.ObjectPatch{Object: ref, Type: "merge", Patch: body}
 }
 
-// missing makes a refusal of an object that is not there to be changed.
-func missing(err error) error {
-	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("%w: %w: make it first", instances.ErrRefused, err)
+// change patches objects as they were read, and notes that; none of them, where one must not be.
+func (o Objects) change(ctx context.Context, stamp instances.Action, work pipeline.ObjectPatch, byVersion bool) (string, error) {
+	all, at, err := o.find(ctx, stamp.Target.Namespace, work.Object)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%w: there is no %s in namespace %s: make it first", instances.ErrRefused, work.Object, stamp.Target.Namespace)
 	}
-	return err
+	var memories []memory
+	for _, old := range all {
+		m, wrong := remembered(old.GetAnnotations())
+		if wrong == nil && !m.Passed(stamp) {
+			wrong = free(old, m, byVersion)
+		}
+		err = errors.Join(err, wrong)
+		memories = append(memories, m)
+	}
+	if err != nil {
+		return "", err
+	}
+	for i, old := range all {
+		if err := o.patch(ctx, stamp, at, old, memories[i], work); err != nil {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%s: %d changed", work.Object, len(all)), nil
 }
 
-// delete deletes an object, unless it was made after that was decided.
-func (o Objects) delete(ctx context.Context, a pipeline.Action, namespace string, work pipeline.ObjectDelete) error {
-	policy, ok := map[string]metav1.DeletionPropagation{
-		"": background, "background": background, "foreground": metav1.DeletePropagationForeground, "orphan": metav1.DeletePropagationOrphan,
-	}[work.Cascade]
-	if !ok {
-		return fmt.Errorf("%w: cascade %q: give background, foreground or orphan", instances.ErrRefused, work.Cascade)
-	}
-	old, at, err := o.find(ctx, namespace, work.Object)
-	if err == nil && !old.GetCreationTimestamp().After(a.At) && old.GetDeletionTimestamp() == nil {
-		uid := old.GetUID()
-		err = at.Delete(ctx, work.Object.Name, metav1.DeleteOptions{
-			PropagationPolicy: &policy, GracePeriodSeconds: work.Grace, Preconditions: &metav1.Preconditions{UID: &uid},
-		})
-	}
-	if apierrors.IsNotFound(err) {
+func (o Objects) patch(ctx context.Context, stamp instances.Action, at dynamic.ResourceInterface, old object, m memory, work pipeline.ObjectPatch) error {
+	if m.Passed(stamp) {
 		return nil
-	}
-	return err
-}
-
-// job makes a Job, unless this action did.
-func (o Objects) job(ctx context.Context, stamp instances.Action, work pipeline.JobWork) error {
-	manifests, err := read([]byte(work.Manifest))
-	if err != nil {
-		return err
-	}
-	if len(manifests) != 1 || manifests[0].GetAPIVersion() != "batch/v1" || manifests[0].GetKind() != "Job" {
-		return fmt.Errorf("%w: the manifest of a job is one object, a Job of batch/v1", instances.ErrRefused)
-	}
-	job, err := o.at.place(stamp.Target.Namespace, manifests[0])
-	if err != nil {
-		return err
-	}
-	job.SetName(work.Name)
-	if err := set(job.Unstructured, map[string]string{MemoryAnnotation: memory{}.done(stamp).String()}, "metadata", "annotations"); err != nil {
-		return err
-	}
-	at := o.at.client.Resource(job.what).Namespace(stamp.Target.Namespace)
-	_, err = at.Create(ctx, job.Unstructured, metav1.CreateOptions{FieldManager: manager})
-	if !apierrors.IsAlreadyExists(err) {
-		return err
-	}
-	old, err := at.Get(ctx, work.Name, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
-	if m, err := remembered(old.GetAnnotations()); err != nil || m.ID != stamp.ID {
-		return fmt.Errorf("%w: Job %s is there, and this run did not make it: delete it", instances.ErrRefused, work.Name)
-	}
-	return nil
-}
-
-// patch changes an object as it was read, and notes that.
-func (o Objects) patch(ctx context.Context, stamp instances.Action, work pipeline.ObjectPatch) error {
-	old, at, err := o.find(ctx, stamp.Target.Namespace, work.Object)
-	if err != nil {
-		return missing(err)
-	}
-	m, err := remembered(old.GetAnnotations())
-	if err != nil || m.Passed(stamp) {
-		return err
 	}
 	kind, body, err := patchOf(old, m.done(stamp), work)
 	if err != nil {
-		return fmt.Errorf("%w: patch of %s %s: %w", instances.ErrRefused, work.Object.Kind, work.Object.Name, err)
+		return fmt.Errorf("%w: patch of %s %s: %w", instances.ErrRefused, old.GetKind(), old.GetName(), err)
 	}
-	_, err = at.Patch(ctx, work.Object.Name, kind, body, metav1.PatchOptions{FieldManager: manager})
+	_, err = at.Patch(ctx, old.GetName(), kind, body, metav1.PatchOptions{FieldManager: manager})
 	return err
 }
 
-// change is one of a JSON patch.
-func change(op, path string, value any) map[string]any {
-	return map[string]any{"op": op, "path": path, "value": value}
+// delete deletes objects, and what they own before them, unless they were made after that was decided.
+func (o Objects) delete(ctx context.Context, namespace string, decided time.Time, ref pipeline.ObjectRef) (string, error) {
+	all, at, err := o.find(ctx, namespace, ref)
+	all = slices.DeleteFunc(all, func(o object) bool { return later(o, decided) || o.GetDeletionTimestamp() != nil })
+	for _, old := range all {
+		m, wrong := remembered(old.GetAnnotations())
+		err = errors.Join(err, wrong, free(old, m, true))
+	}
+	if err != nil {
+		return "", err
+	}
+	for _, old := range all {
+		uid, policy := old.GetUID(), metav1.DeletePropagationForeground
+		err := at.Delete(ctx, old.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid}})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return "", err
+		}
+	}
+	return fmt.Sprintf("%s: %d deleted", ref, len(all)), nil
+}
+
+// op is one of a JSON patch.
+func op(verb, path string, value any) map[string]any {
+	return map[string]any{"op": verb, "path": path, "value": value}
 }
 
 // patchOf is the patch with what fences it.
@@ -206,11 +187,11 @@ func patchOf(old object, m memory, work pipeline.ObjectPatch) (types.PatchType, 
 		if err := json.Unmarshal(work.Patch, &ops); err != nil {
 			return "", nil, err
 		}
-		first := []any{change("replace", "/metadata/resourceVersion", old.GetResourceVersion())}
+		first := []any{op("replace", "/metadata/resourceVersion", old.GetResourceVersion())}
 		if old.GetAnnotations() == nil {
-			first = append(first, change("add", "/metadata/annotations", map[string]any{}))
+			first = append(first, op("add", "/metadata/annotations", map[string]any{}))
 		}
-		note := change("add", "/metadata/annotations/"+strings.ReplaceAll(MemoryAnnotation, "/", "~1"), m.String())
+		note := op("add", "/metadata/annotations/"+strings.ReplaceAll(MemoryAnnotation, "/", "~1"), m.String())
 		body, err := json.Marshal(slices.Concat(first, ops, []any{note}))
 		return types.JSONPatchType, body, err
 	case "merge", "strategic", "":

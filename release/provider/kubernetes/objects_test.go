@@ -63,8 +63,12 @@ func (p *play) acted(a pipeline.Action) {
 }
 
 func (p *play) sees(ref pipeline.ObjectRef) (s pipeline.ObjectSeen) {
+	return p.seesBefore(ref, time.Time{})
+}
+
+func (p *play) seesBefore(ref pipeline.ObjectRef, before time.Time) (s pipeline.ObjectSeen) {
 	p.Helper()
-	text, _ := json.Marshal(ref)
+	text, _ := json.Marshal(pipeline.ObjectLook{Object: ref, Before: before})
 	fact, err := p.Provider.Objects(blobs{}).Observe(p.Context(), namespace, pipeline.Look{Kind: pipeline.SeeObject, Data: text})
 	if err != nil || json.Unmarshal(fact.Data, &s) != nil {
 		p.Fatalf("%s %v", fact.Data, err)
@@ -72,23 +76,35 @@ func (p *play) sees(ref pipeline.ObjectRef) (s pipeline.ObjectSeen) {
 	return s
 }
 
-// Each way to change an object changes it once, also over again and after a later one.
-func TestObjects(t *testing.T) {
+// labelled is a ConfigMap of the team.
+func labelled(name, label string, made time.Time) *corev1.ConfigMap {
+	return &corev1.ConfigMap{
+		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": label}, CreationTimestamp: metav1.NewTime(made)},
+		Data:       map[string]string{"a": "one"},
+	}
+}
+
+func (p *play) configs() string {
+	all := map[string]map[string]string{}
+	for _, c := range typed[corev1.ConfigMap](p.T, p.cluster, configMaps) {
+		all[c.Name] = c.Data
+	}
+	return asJSON(all)
+}
+
+// Each way to patch an object changes it once, also over again and after a later one.
+func TestPatch(t *testing.T) {
 	p := newPlay(t)
-	data := func() map[string]string { return typed[corev1.ConfigMap](t, p.cluster, configMaps)[0].Data }
 	patch := func(kind, text string) pipeline.ObjectPatch {
 		return pipeline.ObjectPatch{Object: config, Type: kind, Patch: json.RawMessage(text)}
 	}
-	if s := p.sees(config); !s.Missing {
+	if s := p.sees(config); s.Objects != 0 || s.Ready {
 		t.Errorf("%+v", s)
 	}
-	apply := act("u/1", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: settings})
-	early := act("u/0", pipeline.PatchObject, 0, patch("merge", `{"data":{"a":"early"}}`))
-	p.acted(apply)
-	if s := p.sees(config); !s.Ready || s.Missing {
+	p.put(t, configMaps, "ConfigMap", labelled("settings", "shop", noon))
+	if s := p.sees(config); s.Objects != 1 || !s.Ready {
 		t.Errorf("%+v", s)
 	}
-	p.acted(early)
 	for i, one := range []pipeline.ObjectPatch{
 		patch("merge", `{"data":{"b":"merge"}}`), patch("strategic", `{"data":{"c":"strategic"}}`),
 		patch("json", `[{"op":"add","path":"/data/d","value":"json"}]`), patch("json", `[{"op":"replace","path":"/data/a","value":"two"}]`),
@@ -97,23 +113,13 @@ func TestObjects(t *testing.T) {
 		p.acted(a)
 		writes := p.writes
 		p.acted(a)
-		p.acted(apply)
+		p.acted(act("early", pipeline.PatchObject, 1, patch("merge", `{"data":{"a":"early"}}`)))
 		if p.writes != writes {
-			t.Errorf("patch %d was done twice, or what came before it", i)
+			t.Errorf("patch %d was done twice, or one that came before it", i)
 		}
 	}
-	if is, want := asJSON(data()), `{"a":"two","b":"merge","c":"strategic","d":"json"}`; is != want {
+	if is, want := p.configs(), `{"settings":{"a":"two","b":"merge","c":"strategic","d":"json"}}`; is != want {
 		t.Errorf("%s, want %s", is, want)
-	}
-	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
-	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
-	if left := typed[corev1.ConfigMap](t, p.cluster, configMaps); len(left) > 0 {
-		t.Errorf("%d are left", len(left))
-	}
-	p.put(t, configMaps, "ConfigMap", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings", CreationTimestamp: metav1.NewTime(noon.Add(time.Minute))}})
-	p.acted(act("u/9", pipeline.DeleteObject, 9, pipeline.ObjectDelete{Object: config}))
-	if left := typed[corev1.ConfigMap](t, p.cluster, configMaps); len(left) != 1 {
-		t.Error("what was made later is gone")
 	}
 }
 
@@ -142,20 +148,93 @@ func TestObjectsApply(t *testing.T) {
 	}
 }
 
-func TestObjectsScale(t *testing.T) {
+// What is deleted was there when that was decided, and has the labels.
+func TestDelete(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, configMaps, "ConfigMap", labelled("settings", "shop", noon))
+	p.put(t, configMaps, "ConfigMap", labelled("a", "old", noon))
+	p.put(t, configMaps, "ConfigMap", labelled("b", "old", noon))
+	p.acted(act("u/9", pipeline.DeleteObject, 9, config))
+	p.acted(act("u/9", pipeline.DeleteObject, 9, config))
+	p.put(t, configMaps, "ConfigMap", labelled("settings", "shop", noon.Add(time.Minute)))
+	again := act("u/9", pipeline.DeleteObject, 9, config)
+	p.acted(again)
+	if s := p.seesBefore(config, again.At); s.Objects != 0 {
+		t.Errorf("what was made later is seen as what was to go: %+v", s)
+	}
+	old := pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Selector: "app=old"}
+	if s := p.sees(old); s.Objects != 2 {
+		t.Errorf("%+v", s)
+	}
+	p.acted(act("u/10", pipeline.DeleteObject, 10, old))
+	if is, want := p.configs(), `{"settings":{"a":"one"}}`; is != want {
+		t.Errorf("%s, want %s", is, want)
+	}
+	for i := range maxTargets + 1 {
+		p.put(t, configMaps, "ConfigMap", labelled(fmt.Sprint("many-", i), "many", noon))
+	}
+	all := act("u/11", pipeline.DeleteObject, 11, pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Selector: "app=many"})
+	if result := p.acts(all); result.OK || !strings.Contains(result.Text, "there are 51, and a stage may change 50") {
+		t.Errorf("%+v", result)
+	}
+	if left := len(typed[corev1.ConfigMap](t, p.cluster, configMaps)); left != maxTargets+2 {
+		t.Errorf("%d are left", left)
+	}
+}
+
+var reviewsRef = pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "reviews"}
+
+func TestScaleAndRestart(t *testing.T) {
 	p := newPlay(t)
 	p.put(t, deployments, "Deployment", reviews())
-	ref := pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Name: "reviews"}
-	p.acted(act("u/1", pipeline.ScaleObject, 1, pipeline.ObjectScale{Object: ref, Replicas: 3}))
+	p.acted(act("u/1", pipeline.ScaleObject, 1, pipeline.ObjectScale{Object: reviewsRef, Replicas: 3}))
 	p.passes()
-	if s := p.sees(ref); s.Ready || s.Wanted != 3 || s.Why != "0 of 3 instances are ready" {
+	if s := p.sees(reviewsRef); s.Ready || s.Wanted != 3 || s.Why != "0 of 3 instances are ready" {
 		t.Errorf("%+v", s) // no controller of this cluster writes its status
 	}
 	d := p.deployment()
 	d.Status = appsv1.DeploymentStatus{Replicas: 3, UpdatedReplicas: 3, ReadyReplicas: 3}
 	p.put(t, deployments, "Deployment", d)
-	if s := p.sees(ref); !s.Ready {
+	if s := p.sees(reviewsRef); !s.Ready {
 		t.Errorf("%+v", s)
+	}
+	restart := act("u/2", pipeline.RestartObject, 2, pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Selector: "a notin (b)"})
+	p.acted(restart)
+	writes := p.writes
+	p.acted(restart)
+	if d := p.deployment(); p.writes != writes || d.Spec.Template.Annotations[RestartAnnotation] != "u/2" || *d.Spec.Replicas != 3 {
+		t.Errorf("%d writes after %d: %+v", p.writes, writes, d.Spec.Template.Annotations)
+	}
+}
+
+// A workload of which a release goes on, and one that is a version's own, are left alone; of several, then, all are.
+func TestNotFree(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, deployments, "Deployment", reviews())
+	own := reviews()
+	own.Name, own.UID, own.Labels = "own", "own", map[string]string{ApplicationLabel: "reviews", VersionLabel: "v7"}
+	p.put(t, deployments, "Deployment", own)
+	p.do(instances.Deploy, "v2", 1)
+	writes := p.writes
+	of := func(name string) pipeline.ObjectRef {
+		return pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Name: name}
+	}
+	for want, a := range map[string]pipeline.Action{
+		"a release of Deployment reviews goes on":           act("u", pipeline.DeleteObject, 1, of("reviews")),
+		"reviews goes on: wait for its end":                 act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: of("reviews"), Patch: json.RawMessage(`{}`)}),
+		"Deployment own is of version v7 of reviews":        act("u", pipeline.RestartObject, 1, of("own")),
+		"v7 of reviews: name that instead of the object":    act("u", pipeline.DeleteObject, 1, of("own")),
+		"own is of version v7 of reviews: name that":        act("u", pipeline.ScaleObject, 1, pipeline.ObjectScale{Object: of("own")}),
+		"there is no Deployment lost in namespace shop":     act("u", pipeline.RestartObject, 1, of("lost")),
+		"there is no Deployment with app=lost in namespace": act("u", pipeline.RestartObject, 1, pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Selector: "app=lost"}),
+	} {
+		a.At = time.Now().Add(time.Hour) // after all that was done
+		if result := p.acts(a); result.OK || !strings.Contains(result.Text, want) {
+			t.Errorf("%+v, want %q", result, want)
+		}
+	}
+	if p.writes != writes {
+		t.Error("something was changed")
 	}
 }
 
@@ -181,7 +260,7 @@ func TestJob(t *testing.T) {
 	if s := p.sees(ref); !s.Failed || !strings.Contains(s.Why, "ErrImagePull: gone") {
 		t.Errorf("%+v", s)
 	}
-	for kind, want := range map[batchv1.JobConditionType]string{batchv1.JobComplete: `{"ready":true}`, batchv1.JobFailed: `{"failed":true,"why":"BackoffLimitExceeded: too often"}`} {
+	for kind, want := range map[batchv1.JobConditionType]string{batchv1.JobComplete: `{"objects":1,"ready":true}`, batchv1.JobFailed: `{"objects":1,"failed":true,"why":"BackoffLimitExceeded: too often"}`} {
 		job := typed[batchv1.Job](t, p.cluster, jobs)[0]
 		job.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "too often"}}
 		p.put(t, jobs, "Job", job)
@@ -194,31 +273,39 @@ func TestJob(t *testing.T) {
 // What nobody may do this way is refused; what may be possible later is an error.
 func TestObjectsRefusals(t *testing.T) {
 	p := newPlay(t)
-	p.put(t, configMaps, "ConfigMap", &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings"}})
-	decision := pipeline.ObjectRef{APIVersion: "weft.dev/v1alpha1", Kind: "Decision", Name: "yes"}
-	lost := pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Name: "lost"}
+	p.put(t, configMaps, "ConfigMap", labelled("settings", "shop", noon))
+	nothing := json.RawMessage(`{}`)
+	patch := func(apiVersion, kind, name string) pipeline.Action {
+		ref := pipeline.ObjectRef{APIVersion: apiVersion, Kind: kind, Name: name}
+		return act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: ref, Patch: nothing})
+	}
+	writes := p.writes
 	for want, a := range map[string]pipeline.Action{
-		"nobody does that":           act("u", "objects/dance", 1, nil),
-		"is weft's own":              act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: decision, Patch: json.RawMessage(`{}`)}),
-		"make it first":              act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: lost, Patch: json.RawMessage(`{}`)}),
-		"give strategic, merge":      act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "x", Patch: json.RawMessage(`{}`)}),
-		"cannot unmarshal":           act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "json", Patch: json.RawMessage(`{}`)}),
-		"give background":            act("u", pipeline.DeleteObject, 1, pipeline.ObjectDelete{Object: config, Cascade: "x"}),
-		"of the whole cluster":       act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}"}),
-		"one object, a Job":          act("u", pipeline.CreateJob, 1, pipeline.JobWork{Name: "a", Manifest: settings}),
-		"objects/patch: unexpected":  {ID: "u", Kind: pipeline.PatchObject},
-		"is for namespace elsewhere": act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: strings.Replace(settings, "{name", "{namespace: elsewhere, name", 1)}),
+		"nobody does that":              act("u", "objects/dance", 1, nil),
+		"is weft's own":                 patch("weft.dev/v1alpha1", "Decision", "yes"),
+		"make it first":                 patch("v1", "ConfigMap", "lost"),
+		"give a name or a selector":     patch("v1", "ConfigMap", ""),
+		"of the whole cluster":          patch("v1", "Namespace", "shop"),
+		"neither sees nor changes":      patch("v1", "Secret", "weft-authority"),
+		"no matches for kind \"Dance\"": patch("v1", "Dance", "settings"),
+		"give strategic, merge":         act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "x", Patch: nothing}),
+		"cannot unmarshal":              act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "json", Patch: nothing}),
+		"one object, a Job":             act("u", pipeline.CreateJob, 1, pipeline.JobWork{Name: "a", Manifest: "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}"}),
+		"objects/patch: unexpected":     {ID: "u", Kind: pipeline.PatchObject},
+		"is for namespace elsewhere":    act("u", pipeline.CreateJob, 1, pipeline.JobWork{Name: "a", Manifest: "apiVersion: batch/v1\nkind: Job\nmetadata: {name: a, namespace: elsewhere}"}),
 	} {
 		if result := p.acts(a); result.OK || !strings.Contains(result.Text, want) {
 			t.Errorf("%+v, want %q", result, want)
 		}
 	}
-	if result, err := (*Provider)(nil).Objects(nil).Do(t.Context(), namespace, act("u", pipeline.ApplyObjects, 1, nil)); err != nil || result.OK || !strings.Contains(result.Text, "in no cluster") {
+	if p.writes != writes {
+		t.Error("something was changed")
+	}
+	if result, err := (*Provider)(nil).Objects(blobs{}).Do(t.Context(), namespace, act("u", pipeline.PatchObject, 1, nil)); err != nil || result.OK || !strings.Contains(result.Text, "in no cluster") {
 		t.Errorf("%+v %v", result, err)
 	}
 	p.fault = func(clienttesting.Action) error { return apierrors.NewServiceUnavailable("later") }
-	a := act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Patch: json.RawMessage(`{}`)})
-	if result, err := p.Provider.Objects(blobs{}).Do(t.Context(), namespace, a); err == nil || errors.Is(err, instances.ErrRefused) {
+	if result, err := p.Provider.Objects(blobs{}).Do(t.Context(), namespace, patch("v1", "ConfigMap", "settings")); err == nil || errors.Is(err, instances.ErrRefused) {
 		t.Errorf("an outage is no refusal: %+v %v", result, err)
 	}
 }

@@ -5,33 +5,51 @@ import (
 	"encoding/json"
 	"fmt"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
 )
 
-// Observe sees an object.
+// Observe sees objects.
 func (o Objects) Observe(ctx context.Context, namespace string, l pipeline.Look) (pipeline.Fact, error) {
 	if o.at == nil {
 		return pipeline.Fact{}, errNoCluster
 	}
-	ref, err := data[pipeline.ObjectRef](pipeline.Action{Kind: l.Kind, Data: l.Data})
+	what, err := data[pipeline.ObjectLook](pipeline.Action{Kind: l.Kind, Data: l.Data})
 	if err != nil {
 		return pipeline.Fact{}, err
 	}
-	seen := pipeline.ObjectSeen{Missing: true}
-	found, _, err := o.find(ctx, namespace, ref)
-	if err == nil {
-		seen, err = o.seen(ctx, found)
-	} else if apierrors.IsNotFound(err) {
-		err = nil
-	}
+	seen, err := o.together(ctx, namespace, what)
 	if err != nil {
 		return pipeline.Fact{}, refusal(err)
 	}
 	text, err := json.Marshal(seen)
 	return pipeline.Fact{Data: text}, err
+}
+
+// together is what there is of all objects that a look is for.
+func (o Objects) together(ctx context.Context, namespace string, what pipeline.ObjectLook) (sum pipeline.ObjectSeen, err error) {
+	all, _, err := o.find(ctx, namespace, what.Object)
+	if err != nil {
+		return sum, err
+	}
+	sum.Ready = true
+	for _, found := range all {
+		if later(found, what.Before) {
+			continue
+		}
+		one, err := o.seen(ctx, found)
+		if err != nil {
+			return sum, err
+		}
+		sum.Objects++
+		sum.Wanted, sum.ReadyNow = sum.Wanted+one.Wanted, sum.ReadyNow+one.ReadyNow
+		sum.Ready, sum.Failed = sum.Ready && one.Ready, sum.Failed || one.Failed
+		if sum.Why == "" || one.Failed {
+			sum.Why = one.Why
+		}
+	}
+	sum.Ready = sum.Ready && sum.Objects > 0
+	return sum, nil
 }
 
 // seen is what there is of an object. Kinds that say nothing of instances are as they should be.
@@ -52,23 +70,6 @@ func (o Objects) seen(ctx context.Context, found object) (pipeline.ObjectSeen, e
 	}
 	s.Why = fmt.Sprintf("%d of %d instances are ready", s.ReadyNow, s.Wanted)
 	return o.blame(ctx, w, s)
-}
-
-// jobSeen is how a Job goes.
-func (o Objects) jobSeen(ctx context.Context, w workload) (pipeline.ObjectSeen, error) {
-	all, err := conditions(w)
-	if err != nil {
-		return pipeline.ObjectSeen{}, err
-	}
-	for _, c := range all {
-		switch {
-		case c.Status == "True" && c.Type == "Complete":
-			return pipeline.ObjectSeen{Ready: true}, nil
-		case c.Status == "True" && c.Type == "Failed":
-			return pipeline.ObjectSeen{Failed: true, Why: c.Reason + ": " + c.Message}, nil
-		}
-	}
-	return o.blame(ctx, w, pipeline.ObjectSeen{Why: "it runs"})
 }
 
 // blame adds what keeps a workload's pods.
