@@ -14,24 +14,22 @@ import (
 	"weft.dev/store"
 )
 
-// freezesFor is how long freezes that were read are taken for those of now.
-const freezesFor = 500 * time.Millisecond
-
-// rails reads what guards runs and releases: anew each time, so that a server that just began to
-// lead knows of every freeze.
+// rails reads what guards runs and releases: anew each time, so that who was told that something is
+// frozen has nothing begin after it, also by a server that just began to lead.
 type rails struct {
-	freezes      store.Resource[v1alpha1.Freeze]
+	freezes      func(context.Context) ([]*v1alpha1.Freeze, error)
 	applications store.Resource[v1alpha1.Application]
 	vouched      bool // the API server sees to it that names are true
 
 	mu   sync.Mutex
 	last []*v1alpha1.Freeze
-	at   time.Time
+	at   time.Time // when last began to be read
 }
 
 func (m *mesh) newRails(client *store.Client) *rails {
+	freezes := store.For[v1alpha1.Freeze](client, api.Freeze)
 	return &rails{
-		freezes:      store.For[v1alpha1.Freeze](client, api.Freeze),
+		freezes:      func(ctx context.Context) ([]*v1alpha1.Freeze, error) { return freezes.List(ctx, "") },
 		applications: store.For[v1alpha1.Application](client, api.Application),
 		vouched:      m.front.pods == nil,
 	}
@@ -80,17 +78,19 @@ func (r *rails) application(ctx context.Context, namespace, name string) (*v1alp
 	return app, err
 }
 
+// frozen are the freezes of now. Those who ask while a list is under way share the next one.
 func (r *rails) frozen(ctx context.Context) ([]*v1alpha1.Freeze, error) {
+	asked := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if time.Since(r.at) < freezesFor {
+	if r.at.After(asked) {
 		return r.last, nil
 	}
-	asked := time.Now()
-	all, err := r.freezes.List(ctx, "")
+	begun := time.Now()
+	all, err := r.freezes(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.last, r.at = all, asked
+	r.last, r.at = all, begun
 	return all, nil
 }
