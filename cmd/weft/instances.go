@@ -36,7 +36,11 @@ func clusterRuns(config *rest.Config) (*kubernetes.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kubernetes.New(client, mapper), nil
+	logs, err := kubernetes.NewLogs(config)
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.New(client, mapper, kubernetes.Options{Own: ownNamespace(), Logs: logs}), nil
 }
 
 // dialProviders makes the providers that people named, each by its address. None is asked for yet.

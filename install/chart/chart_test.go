@@ -118,7 +118,7 @@ func TestDeploys(t *testing.T) {
 		return allowed(find[rbacv1.ClusterRole](t, render(t, values), "ClusterRole"), group, resource, verb)
 	}
 	for _, what := range []struct{ group, resource, verb string }{
-		{"apps", "deployments", "delete"}, {"apps", "statefulsets", "patch"}, {"apps", "replicasets", "patch"}, {"batch", "jobs", "create"},
+		{"apps", "deployments", "delete"}, {"apps", "statefulsets", "patch"}, {"apps", "replicasets", "patch"}, {"batch", "jobs", "create"}, {"", "pods/log", "get"},
 		{"autoscaling", "horizontalpodautoscalers", "list"}, {"", "configmaps", "delete"},
 	} {
 		if may(nil, what.group, what.resource, what.verb) || !may(map[string]any{"deploys": true}, what.group, what.resource, what.verb) {

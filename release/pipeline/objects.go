@@ -9,13 +9,15 @@ import (
 // Kinds of actions and looks on objects of the cluster, all in the run's namespace.
 // Doing one again does nothing twice, and one that was decided before one that was done changes nothing.
 const (
-	ApplyObjects  = "objects/apply"   // data: ObjectsWork; gives ObjectsDone
-	PatchObject   = "objects/patch"   // data: ObjectPatch
-	ScaleObject   = "objects/scale"   // data: ObjectScale
-	RestartObject = "objects/restart" // data: ObjectRef
-	DeleteObject  = "objects/delete"  // data: ObjectRef; of those that were there when that was decided
-	SeeObject     = "objects/get"     // data: ObjectLook; finds ObjectSeen
-	CreateJob     = "objects/job"     // data: JobWork
+	ApplyObjects  = "objects/apply"      // data: ObjectsWork; gives ObjectsDone
+	PatchObject   = "objects/patch"      // data: ObjectPatch
+	ScaleObject   = "objects/scale"      // data: ObjectScale
+	RestartObject = "objects/restart"    // data: ObjectRef
+	DeleteObject  = "objects/delete"     // data: ObjectRef; of those that were there when that was decided
+	SeeObject     = "objects/get"        // data: ObjectLook; finds ObjectSeen
+	CreateJob     = "objects/job"        // data: JobWork
+	DeleteJob     = "objects/job-delete" // data: Child, of CreateJob
+	SeeJob        = "objects/job-get"    // data: JobLook; finds JobSeen
 )
 
 // ObjectRef names an object of the run's namespace, or several by their labels.
@@ -76,8 +78,26 @@ type ObjectSeen struct {
 	ReadyNow int    `json:"readyNow,omitempty"`
 }
 
-// JobWork is a Job to make.
+// JobWork is a Job to make. What its manifest does not say is tried once, and it stays until it is deleted.
 type JobWork struct {
-	Name     string `json:"name"`     // ChildName
-	Manifest string `json:"manifest"` // of a Job; its name is not used
+	Name     string `json:"name"`               // ChildName
+	Manifest string `json:"manifest"`           // of a Job; its name is not used
+	Deadline int64  `json:"deadline,omitempty"` // seconds; 0: as the manifest says
+}
+
+// JobLook is which Job to see, and what to read when it has ended.
+type JobLook struct {
+	Name        string `json:"name"`
+	Container   string `json:"container,omitempty"` // default: the first
+	OutputsFrom string `json:"outputsFrom,omitempty"`
+}
+
+// JobSeen is what there is of a Job. With an end: what it said, small enough to be kept together.
+type JobSeen struct {
+	Missing bool              `json:"missing,omitempty"`
+	Ended   bool              `json:"ended,omitempty"` // or it never will by itself
+	Failed  bool              `json:"failed,omitempty"`
+	Why     string            `json:"why,omitempty"` // how it stands, in one sentence
+	Log     string            `json:"log,omitempty"` // its last lines
+	Outputs map[string]string `json:"outputs,omitempty"`
 }

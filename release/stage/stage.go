@@ -34,6 +34,7 @@ func All() map[string]pipeline.Stage {
 		"bake":        render{},
 		"apply":       apply{},
 		"patch":       patch{},
+		"runJob":      runJob{},
 		"unsupported": unsupported{},
 	}
 }

@@ -96,5 +96,5 @@ func newInstances(t *testing.T) *kubernetes.Provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return kubernetes.New(client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(found)))
+	return kubernetes.New(client, restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(found)), kubernetes.Options{})
 }

@@ -2,10 +2,13 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
@@ -25,6 +28,9 @@ func (o Objects) job(ctx context.Context, stamp instances.Action, work pipeline.
 		return err
 	}
 	job.SetName(work.Name)
+	if err := finish(job.Unstructured, work); err != nil {
+		return fmt.Errorf("%w: Job %s: %w", instances.ErrRefused, work.Name, err)
+	}
 	if err := set(job.Unstructured, map[string]string{MemoryAnnotation: memory{}.done(stamp).String()}, "metadata", "annotations"); err != nil {
 		return err
 	}
@@ -43,19 +49,51 @@ func (o Objects) job(ctx context.Context, stamp instances.Action, work pipeline.
 	return nil
 }
 
-// jobSeen is how a Job goes.
-func (o Objects) jobSeen(ctx context.Context, w workload) (pipeline.ObjectSeen, error) {
-	all, err := conditions(w)
+// finish says in a Job what its manifest does not: one try is one, what it leaves is read before it goes, and who
+// fails says why in its pod's status.
+func finish(job *unstructured.Unstructured, work pipeline.JobWork) error {
+	err := errors.Join(
+		absent(job, int64(0), "spec", "backoffLimit"),
+		absent(job, string(corev1.RestartPolicyNever), "spec", "template", "spec", "restartPolicy"))
 	if err != nil {
-		return pipeline.ObjectSeen{}, err
+		return err
 	}
-	for _, c := range all {
-		switch {
-		case c.Status == "True" && c.Type == "Complete":
-			return pipeline.ObjectSeen{Ready: true}, nil
-		case c.Status == "True" && c.Type == "Failed":
-			return pipeline.ObjectSeen{Failed: true, Why: c.Reason + ": " + c.Message}, nil
+	unstructured.RemoveNestedField(job.Object, "spec", "ttlSecondsAfterFinished")
+	if work.Deadline > 0 {
+		if err := unstructured.SetNestedField(job.Object, work.Deadline, "spec", "activeDeadlineSeconds"); err != nil {
+			return err
 		}
 	}
-	return o.blame(ctx, w, pipeline.ObjectSeen{Why: "it runs"})
+	path := []string{"spec", "template", "spec", "containers"}
+	containers, _, err := unstructured.NestedSlice(job.Object, path...)
+	for _, c := range containers {
+		if c, ok := c.(map[string]any); ok && c["terminationMessagePolicy"] == nil {
+			c["terminationMessagePolicy"] = string(corev1.TerminationMessageFallbackToLogsOnError)
+		}
+	}
+	if err == nil && len(containers) == 0 {
+		err = errors.New("spec.template.spec.containers: give it one")
+	}
+	if err != nil {
+		return err
+	}
+	return unstructured.SetNestedSlice(job.Object, containers, path...)
+}
+
+// absent sets a field that is not there.
+func absent(o *unstructured.Unstructured, value any, path ...string) error {
+	if _, there, err := unstructured.NestedFieldNoCopy(o.Object, path...); there || err != nil {
+		return err
+	}
+	return unstructured.SetNestedField(o.Object, value, path...)
+}
+
+// unmake deletes a Job by the name that only one action makes, after its pods.
+func (o Objects) unmake(ctx context.Context, namespace string, job pipeline.Child) error {
+	policy := metav1.DeletePropagationForeground
+	err := o.at.client.Resource(jobs).Namespace(namespace).Delete(ctx, job.Name, metav1.DeleteOptions{PropagationPolicy: &policy})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }

@@ -46,14 +46,23 @@ type Mapper interface {
 	RESTMapping(gk schema.GroupKind, versions ...string) (*meta.RESTMapping, error)
 }
 
+// Options are what a provider may be told.
+type Options struct {
+	Own  string // weft's own namespace, in which nothing is changed; empty: it has none
+	Logs Logs   // nil: nobody reads the logs of Jobs
+}
+
 // Provider runs versions in one cluster.
 type Provider struct {
 	client dynamic.Interface
 	mapper Mapper
+	Options
 }
 
 // New makes one that acts as the client may.
-func New(client dynamic.Interface, mapper Mapper) *Provider { return &Provider{client, mapper} }
+func New(client dynamic.Interface, mapper Mapper, o Options) *Provider {
+	return &Provider{client, mapper, o}
+}
 
 var _ instances.Provider = (*Provider)(nil)
 
@@ -172,6 +181,7 @@ var (
 	deployments  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
 	statefulSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "statefulsets"}
 	replicaSets  = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+	jobs         = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	autoscalers  = schema.GroupVersionResource{Group: "autoscaling", Version: "v2", Resource: "horizontalpodautoscalers"}
 	pods         = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 )

@@ -40,7 +40,7 @@ func TestTeam(t *testing.T) {
 		c := newCluster(t)
 		c.put(t, deployments, "Deployment", reviews())
 		return conform.Subject{
-			Provider: New(c, c.mapper), Target: reviewsTarget(), Serving: "v1", Good: "good", Bad: "bad", Shared: true,
+			Provider: New(c, c.mapper, Options{}), Target: reviewsTarget(), Serving: "v1", Good: "good", Bad: "bad", Shared: true,
 			Pass: func() { c.pass(t) }, Looks: 30,
 		}
 	})
@@ -72,7 +72,7 @@ func TestOwn(t *testing.T) {
 	conform.Run(t, func(t *testing.T) conform.Subject {
 		c := newCluster(t)
 		return conform.Subject{
-			Provider: New(c, c.mapper), Target: reviewsTarget(), Good: "good", Bad: "bad", Manifests: manifests,
+			Provider: New(c, c.mapper, Options{}), Target: reviewsTarget(), Good: "good", Bad: "bad", Manifests: manifests,
 			Pass: func() { c.pass(t) }, Looks: 30,
 		}
 	})

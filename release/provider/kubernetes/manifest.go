@@ -107,6 +107,9 @@ func mark(a instances.Action, o *unstructured.Unstructured, m memory) error {
 // place finds where an object goes: into a namespace, and into no other one.
 func (p *Provider) place(namespace string, o *unstructured.Unstructured) (object, error) {
 	kind := o.GroupVersionKind()
+	if namespace == p.Own {
+		return object{}, fmt.Errorf("%w: namespace %s is weft's own: use another one for applications", instances.ErrRefused, namespace)
+	}
 	if kind.Group == weftGroup {
 		return object{}, fmt.Errorf("%w: %s %s is weft's own: who may write it, its API server says", instances.ErrRefused, o.GetKind(), o.GetName())
 	}

@@ -68,6 +68,12 @@ func (o Objects) do(ctx context.Context, namespace string, a pipeline.Action) (s
 			return "", err
 		}
 		return work.Name, o.job(ctx, stamp, work)
+	case pipeline.DeleteJob:
+		job, err := data[pipeline.Child](a)
+		if err != nil {
+			return "", err
+		}
+		return job.Name, o.unmake(ctx, namespace, job)
 	}
 	work, err := patchFor(a)
 	if err != nil {

@@ -10,11 +10,9 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	clienttesting "k8s.io/client-go/testing"
 
 	"weft.dev/api/v1alpha1"
@@ -25,7 +23,6 @@ import (
 
 var (
 	noon     = time.Unix(1_700_000_000, 0)
-	jobs     = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	config   = pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Name: "settings"}
 	settings = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: one}"
 )
@@ -235,38 +232,6 @@ func TestNotFree(t *testing.T) {
 	}
 	if p.writes != writes {
 		t.Error("something was changed")
-	}
-}
-
-func TestJob(t *testing.T) {
-	p := newPlay(t)
-	manifest := "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: good}]}}}"
-	work := pipeline.JobWork{Name: "ship-migrate-1", Manifest: manifest}
-	ref := pipeline.ObjectRef{APIVersion: "batch/v1", Kind: "Job", Name: work.Name}
-	p.acted(act("u/1", pipeline.CreateJob, 1, work))
-	p.acted(act("u/1", pipeline.CreateJob, 1, work))
-	if result := p.acts(act("other", pipeline.CreateJob, 1, work)); result.OK || !strings.Contains(result.Text, "this run did not make it") {
-		t.Errorf("%+v", result)
-	}
-	if s := p.sees(ref); s.Ready || s.Failed || s.Why != "it runs" {
-		t.Errorf("%+v", s)
-	}
-	job := typed[batchv1.Job](t, p.cluster, jobs)[0]
-	job.Spec.Selector = &metav1.LabelSelector{MatchLabels: map[string]string{"job": "1"}}
-	p.put(t, jobs, "Job", job)
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "j", Labels: map[string]string{"job": "1"}}}
-	pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "a", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "ErrImagePull", Message: "gone"}}}}
-	p.put(t, pods, "Pod", pod)
-	if s := p.sees(ref); !s.Failed || !strings.Contains(s.Why, "ErrImagePull: gone") {
-		t.Errorf("%+v", s)
-	}
-	for kind, want := range map[batchv1.JobConditionType]string{batchv1.JobComplete: `{"objects":1,"ready":true}`, batchv1.JobFailed: `{"objects":1,"failed":true,"why":"BackoffLimitExceeded: too often"}`} {
-		job := typed[batchv1.Job](t, p.cluster, jobs)[0]
-		job.Status.Conditions = []batchv1.JobCondition{{Type: kind, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "too often"}}
-		p.put(t, jobs, "Job", job)
-		if s := asJSON(p.sees(ref)); s != want {
-			t.Errorf("%s, want %s", s, want)
-		}
 	}
 }
 

@@ -14,6 +14,9 @@ func (o Objects) Observe(ctx context.Context, namespace string, l pipeline.Look)
 	if o.at == nil {
 		return pipeline.Fact{}, errNoCluster
 	}
+	if l.Kind == pipeline.SeeJob {
+		return o.observeJob(ctx, namespace, l)
+	}
 	what, err := data[pipeline.ObjectLook](pipeline.Action{Kind: l.Kind, Data: l.Data})
 	if err != nil {
 		return pipeline.Fact{}, err
@@ -70,6 +73,15 @@ func (o Objects) seen(ctx context.Context, found object) (pipeline.ObjectSeen, e
 	}
 	s.Why = fmt.Sprintf("%d of %d instances are ready", s.ReadyNow, s.Wanted)
 	return o.blame(ctx, w, s)
+}
+
+// jobSeen is how a Job goes.
+func (o Objects) jobSeen(ctx context.Context, w workload) (pipeline.ObjectSeen, error) {
+	end, why, err := endOf(w)
+	if err != nil || end != "" {
+		return pipeline.ObjectSeen{Ready: end == complete, Failed: end == wentWrong, Why: why}, err
+	}
+	return o.blame(ctx, w, pipeline.ObjectSeen{Why: "it runs"})
 }
 
 // blame adds what keeps a workload's pods.

@@ -73,7 +73,7 @@ type given struct {
 func (g given) cluster(t *testing.T) (*cluster, *Provider) {
 	t.Helper()
 	c := newCluster(t)
-	p := New(c, c.mapper)
+	p := New(c, c.mapper, Options{})
 	do := func(a instances.Action) {
 		t.Helper()
 		a.Target = reviewsTarget()

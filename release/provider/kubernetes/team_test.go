@@ -30,7 +30,7 @@ type play struct {
 
 func newPlay(t *testing.T) *play {
 	c := newCluster(t)
-	return &play{T: t, cluster: c, Provider: New(c, c.mapper), target: reviewsTarget()}
+	return &play{T: t, cluster: c, Provider: New(c, c.mapper, Options{}), target: reviewsTarget()}
 }
 
 func (p *play) action(verb instances.Verb, version string, replicas int) instances.Action {
