@@ -46,6 +46,7 @@ var rules = map[string]rule{
 	"snapshot/store":     {nil, "bytes at a place, whatever they are"},
 	"agent":              {[]string{"model", "identity", "agent/*", "snapshot"}, "every workload pays for its memory"},
 	"agent/*":            {[]string{"model", "agent/*", "snapshot"}, "every workload pays for its memory"},
+	"agent/steward":      {[]string{"model", "identity"}, "starts processes, whoever orders them"},
 	"agent/standin":      {[]string{"model", "xds"}, "a server's sessions, in the agent of a workload that has none"},
 	"release":            {[]string{"api/*", "store", "release/instances", "release/loop"}, "a release never talks to Envoy or to xds"},
 	"release/*":          {[]string{"api/*", "release", "release/instances"}, "pure, or acting behind release's interfaces"},
@@ -85,6 +86,8 @@ var rules = map[string]rule{
 	"test/*":             {[]string{"*"}, "tests the whole"},
 	"examples/*":         {nil, "a user's program; it knows nothing of weft"},
 	"examples/shop/demo": {nil, "drives the binaries as a person would"},
+
+	"release/provider/host": {[]string{"api/*", "model", "release/instances"}, "says what runs where, in words that others carry"},
 }
 
 // fences keep a heavy module in its home: prefix of an import path to the

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -49,8 +50,9 @@ type Options struct {
 	Published *poll.Options
 	// Registration is the workload. Ports that are 0 are picked, once for all.
 	Registration model.Registration
-	Command      []string    // the application; none: a gateway, or an application that runs already
-	Redirection  Redirection // of the application; nil: it is told of its proxy
+	Command      []string            // the application; none: a gateway, or an application that runs already
+	User         *syscall.Credential // of the application; nil: ours
+	Redirection  Redirection         // of the application; nil: it is told of its proxy
 	Health       health.Check
 	Envoy        string // path of a binary; empty: the pinned one
 	Concurrency  int    // Envoy's threads; 0: see envoy.Threads
@@ -191,6 +193,14 @@ func exclusive(dir string) (unlock func(), err error) {
 		file.Close()
 		return nil, fmt.Errorf("%s: another agent uses this folder: stop it, or give this workload another name", dir)
 	}
+	err = file.Truncate(0)
+	if err == nil {
+		_, err = file.WriteString(strconv.Itoa(os.Getpid())) // for who asks: see running
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
 	return func() { file.Close() }, nil
 }
 
@@ -213,7 +223,7 @@ func (a *agent) live(ctx context.Context, broken <-chan error) (int, error) {
 		a.tell(notify.Ready)
 		return 0, a.serve(ctx, nil, broken)
 	}
-	app, err := startApp(a.Command, environment(a.Registration), a.Redirection, a.Stdout, a.Stderr)
+	app, err := a.startApp()
 	if err != nil {
 		return 127, err
 	}

@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -55,31 +54,32 @@ type app struct {
 }
 
 // startApp starts the command. Its end is told by ended, and then code.
-func startApp(command, env []string, redirection Redirection, stdout, stderr io.Writer) (*app, error) {
-	a := &app{ended: make(chan struct{})}
+func (a *agent) startApp() (*app, error) {
+	one := &app{ended: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // see envoy.ChildAttributes
 		defer runtime.UnlockOSThread()
-		cmd := exec.Command(command[0], command[1:]...)
-		cmd.Env = append(os.Environ(), env...)
-		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, stdout, stderr
+		cmd := exec.Command(a.Command[0], a.Command[1:]...)
+		cmd.Env = append(os.Environ(), environment(a.Registration)...)
+		cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, a.Stdout, a.Stderr
 		cmd.SysProcAttr = envoy.ChildAttributes()
-		if redirection != nil {
-			redirection.Inside(cmd.SysProcAttr)
+		cmd.SysProcAttr.Credential = a.User
+		if a.Redirection != nil {
+			a.Redirection.Inside(cmd.SysProcAttr)
 		}
 		err := cmd.Start()
-		a.process = cmd.Process
+		one.process = cmd.Process
 		started <- err
 		if err == nil {
-			a.code = exitCode(cmd.Wait())
-			close(a.ended)
+			one.code = exitCode(cmd.Wait())
+			close(one.ended)
 		}
 	}()
 	if err := <-started; err != nil {
-		return nil, fmt.Errorf("application %s: %w", command[0], err)
+		return nil, fmt.Errorf("application %s: %w", a.Command[0], err)
 	}
-	return a, nil
+	return one, nil
 }
 
 // exitCode is what a shell would say.

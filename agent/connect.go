@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
@@ -27,27 +29,34 @@ func (m *member) connect() (*grpc.ClientConn, error) {
 	return dial("passthrough:///"+m.Server, uplink.Credentials(own), append(lasting(), m.uplink.Options(w.Namespace+"/"+w.Account)...)...)
 }
 
-// newUplink is this agent's part in the machine's connection.
-func (m *member) newUplink() (uplink.Uplink, error) {
-	sockets, err := socketDir(m.HostDir)
-	return uplink.Uplink{Dir: m.HostDir, Sockets: sockets, Log: m.Log, Connect: m.connectHost}, err
+// newUplink is an agent's part in the machine's connection.
+func newUplink(server, hostDir string, log *slog.Logger) (uplink.Uplink, error) {
+	sockets, err := socketDir(hostDir)
+	connect := func() (*grpc.ClientConn, error) {
+		credentials, err := hostCredentials(hostDir)
+		if err != nil {
+			return nil, err
+		}
+		return dial(server, credentials, lasting()...)
+	}
+	return uplink.Uplink{Dir: hostDir, Sockets: sockets, Log: log, Connect: connect}, err
 }
 
-// connectHost connects in the machine's name. Its credential is read at each
-// handshake: whichever agent comes first renews it.
-func (m *member) connectHost() (*grpc.ClientConn, error) {
-	first, err := identity.LoadCredential(identity.Dir(m.HostDir), hostFile)
+// hostCredentials are the machine's. Its credential is read at each handshake:
+// whichever agent comes first renews it.
+func hostCredentials(hostDir string) (credentials.TransportCredentials, error) {
+	first, err := identity.LoadCredential(identity.Dir(hostDir), hostFile)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("this machine has not joined a mesh: %w; use weft join", err)
 	}
 	var held atomic.Pointer[identity.Credential]
 	held.Store(first)
-	return dial(m.Server, newRenewing(func() *identity.Credential {
-		if c, err := identity.LoadCredential(identity.Dir(m.HostDir), hostFile); err == nil {
+	return newRenewing(func() *identity.Credential {
+		if c, err := identity.LoadCredential(identity.Dir(hostDir), hostFile); err == nil {
 			held.Store(c)
 		}
 		return held.Load()
-	}), lasting()...)
+	}), nil
 }
 
 // renewing are credentials of connections that end before the certificate does

@@ -36,7 +36,7 @@ func newMember(a *agent, held *claims) (m *member, err error) {
 		wanted: model.RenewRequest{Namespace: a.Registration.Namespace, Account: a.account()},
 	}
 	if a.Pod == nil {
-		m.uplink, err = m.newUplink()
+		m.uplink, err = newUplink(m.Server, m.HostDir, m.Log)
 	}
 	return m, err
 }

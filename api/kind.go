@@ -56,6 +56,7 @@ const (
 	Decision    Kind = "Decision"
 	Blob        Kind = "Blob"
 	Version     Kind = "Version"
+	HostVersion Kind = "HostVersion"
 	Freeze      Kind = "Freeze"
 )
 

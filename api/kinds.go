@@ -75,6 +75,7 @@ var kinds = []Info{
 	of[v1alpha1.DecisionSpec](weftV1alpha1, "Decision", "decisions", NoStatus),
 	of[v1alpha1.BlobSpec](weftV1alpha1, "Blob", "blobs", NoStatus),
 	of[v1alpha1.VersionSpec](weftV1alpha1, "Version", "versions", NoStatus),
+	of[v1alpha1.HostVersionSpec](weftV1alpha1, "HostVersion", "hostversions", NoStatus),
 	of[v1alpha1.FreezeSpec](weftV1alpha1, "Freeze", "freezes", NoStatus).global(),
 }
 

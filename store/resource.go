@@ -117,6 +117,18 @@ func (r Resource[T]) Delete(ctx context.Context, namespace, name string) error {
 	return err
 }
 
+// Remove deletes an object, and fails with a conflict if it has changed since o was read.
+// It is no error if there is none.
+func (r Resource[T]) Remove(ctx context.Context, o *T) error {
+	m := any(o).(metav1.Object)
+	version := m.GetResourceVersion()
+	err := r.in(m.GetNamespace()).Delete(ctx, m.GetName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &version}})
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
 // DeleteAll removes the objects with a label, however many there are.
 func (r Resource[T]) DeleteAll(ctx context.Context, namespace, label, value string) error {
 	return r.in(namespace).DeleteCollection(ctx, metav1.DeleteOptions{}, metav1.ListOptions{LabelSelector: label + "=" + value})

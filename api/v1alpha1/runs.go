@@ -33,17 +33,34 @@ type KubernetesRuns struct {
 	Container string `json:"container,omitempty"`
 }
 
-// HostRuns is a command on hosts whose agents let weft start it.
+// HostRuns is a command on hosts whose operators let weft start it: weft host.
 type HostRuns struct {
-	// Command and its arguments; ${version}, ${image} and ${port} are replaced.
+	// Command and its arguments: a program by its whole path, or in ${dir}. Replaced are ${version}, ${image},
+	// ${port}, at which it is to listen on 127.0.0.1, and ${dir}, the folder of the artifact.
+	// The artifact is the image that a version is deployed with, if that is https://... or file:///...
+	// followed by @sha256: and 64 digits: a .tar.gz of files and folders.
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=100
-	// +kubebuilder:validation:items:MaxLength=4096
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=1024
 	Command []string `json:"command"`
 	// Hosts by label: name and value. None: every host that lets weft start the application.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=20
 	Hosts map[string]Value `json:"hosts,omitempty"`
+	// Port at which it is called. None: it is not.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// Protocol of the port. Default: http.
+	// +optional
+	// +kubebuilder:validation:Enum=http;http2;grpc;tcp
+	Protocol string `json:"protocol,omitempty"`
+	// Health says when an instance is ready: a path, tcp, grpc, grpc:SERVICE, or command:COMMAND.
+	// Default: tcp.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	Health string `json:"health,omitempty"`
 }
 
 // ProviderRuns names a provider and what it is told.

@@ -38,6 +38,7 @@ const usage = `weft-agent runs beside a workload.
   weft-agent join --server HOST:PORT --token TOKEN
   weft-agent run --app NAME [--version V] [--port PORT[:APPPORT]] -- COMMAND...
   weft-agent run --gateway NAME
+  weft-agent host --allow FILE
   weft-agent sidecar
   weft-agent redirect
   weft-agent envoy
@@ -55,7 +56,7 @@ func main() {
 }
 
 func command(ctx context.Context, args []string) int {
-	commands := map[string]func(context.Context, []string) (int, error){"join": join, "run": run, "sidecar": sidecar, "redirect": redirectTraffic, "envoy": findEnvoy}
+	commands := map[string]func(context.Context, []string) (int, error){"join": join, "run": run, "host": host, "sidecar": sidecar, "redirect": redirectTraffic, "envoy": findEnvoy}
 	if len(args) == 0 || commands[args[0]] == nil {
 		fmt.Fprint(os.Stderr, usage)
 		return exitUsage

@@ -33,6 +33,7 @@ type runFlags struct {
 	protocol string
 	labels   map[string]string
 	health   healthFlags
+	user     string
 	redirect bool
 	exclude  excludeFlags
 	snapshot snapshotFlags
@@ -95,6 +96,7 @@ is what weft publish put there, and ports are what the repository says.`,
 	f.StringToStringVar(&r.labels, "label", nil, "`KEY=VALUE` on the workload; may be repeated")
 	r.health.set(f)
 	f.Uint32Var(&o.Registration.OutboundPort, "outbound", 0, "`PORT` of loopback at which the application reaches others; default: picked once, told by $HTTP_PROXY")
+	f.StringVar(&r.user, "user", "", "`USER` as whom the application runs; default: ours; another one needs root")
 	f.BoolVar(&r.redirect, "redirect", false, "lead all TCP that the application calls to its proxy, which it need not know of; needs root, or NET_ADMIN and a cgroup")
 	r.exclude.set(f)
 	r.snapshot.set(f)
@@ -129,6 +131,9 @@ func (r *runFlags) understand() error {
 		return err
 	}
 	if err := r.redirects(); err != nil {
+		return err
+	}
+	if o.User, err = credential(r.user); err != nil {
 		return err
 	}
 	if o.Health, err = r.health.check(len(what.Ports)); err != nil {

@@ -50,6 +50,10 @@ func newRun() *cobra.Command {
 		"  weft run --app reviews --version v1 --port 9080 -- ./reviews\n  weft run --gateway ingressgateway --port 80:8080")
 }
 
+func newHost() *cobra.Command {
+	return newAgentCommand("host", "Let weft start and stop versions of applications on this machine", "  weft host --allow /etc/weft/host.yaml")
+}
+
 func newJoin() *cobra.Command {
 	return newAgentCommand("join", "Join this machine to a mesh, with a one-time token",
 		"  weft join --server mesh.example.com:7444 --token weft_...")

@@ -11,6 +11,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
+	hosted "weft.dev/release/provider/host"
 	"weft.dev/release/provider/kubernetes"
 	"weft.dev/scope"
 	"weft.dev/scope/memory"
@@ -35,6 +36,7 @@ type front struct {
 	settles   time.Duration                          // after that its own start-up work goes on for so long
 	workloads host.Workloads
 	runs      *kubernetes.Provider // starts and stops versions where the resources are; nil: nobody does
+	hosted    *hosted.Provider     // the same on hosts; nil: nobody does
 	memory    scope.Memory         // of what proxies learned to call
 	// namespaces makes those that are missing.
 	namespaces func(names []string) error
@@ -62,6 +64,7 @@ func storeFront(client *store.Client, graph *flow.Graph, log *slog.Logger) front
 		synced:     objects.Synced(),
 		settles:    8 * time.Second,
 		workloads:  newWorkloads(client),
+		hosted:     newHosted(client, log),
 		memory:     memory.NewStore(client),
 		namespaces: func(names []string) error { return ensureNamespaces(client, names) },
 		tell:       func(all *flow.Collection[model.Problem]) { writeProblems(all, statuses) },
@@ -78,7 +81,7 @@ func kinds() []api.Kind {
 	var all []api.Kind
 	for _, info := range api.Kinds() {
 		switch info.Kind {
-		case api.Release, api.ConfigMap, api.Pipeline, api.PipelineRun, api.Decision, api.Blob, api.Version, api.Freeze:
+		case api.Release, api.ConfigMap, api.Pipeline, api.PipelineRun, api.Decision, api.Blob, api.Version, api.HostVersion, api.Freeze:
 		default:
 			all = append(all, info.Kind)
 		}

@@ -22,6 +22,9 @@ func (m *mesh) newPlaces(client *store.Client) places.Places {
 	if m.front.runs != nil {
 		p.Kubernetes = m.front.runs
 	}
+	if m.front.hosted != nil {
+		p.Host = m.front.hosted
+	}
 	return p
 }
 

@@ -82,7 +82,7 @@ Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, 
 	root.PersistentFlags().String("server", "", "http://HOST:PORT of a server that serves a folder (default: $WEFT_SERVER, then what the kubeconfig names)")
 	root.PersistentFlags().String("kubeconfig", "", "kubeconfig of the server (default: $WEFT_KUBECONFIG, then admin.kubeconfig in the data directory)")
 	root.AddCommand(
-		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newPublish(), newSnapshotKey(), newJoin(), newRun(), newToken(), newEnvoy(), newSystemd(),
+		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newPublish(), newSnapshotKey(), newJoin(), newRun(), newHost(), newToken(), newEnvoy(), newSystemd(),
 		newFreeze(), newUnfreeze(), newAudit(),
 		newApply(), newGet(), newEdges(), newExplain(), newScope(), newRelease(), newPipeline(), newApprove(), newReject(), newUser(), newStatus(), newImport(), newExport(), newBake(),
 		newUndo(), newVersions(),

@@ -133,7 +133,13 @@ func (m *mesh) authenticate(ctx context.Context, node xds.Node) (string, error) 
 }
 
 func (m *mesh) newHosts() *host.Server {
+	var machines host.Machines
+	if m.front.hosted != nil {
+		machines = m.front.hosted
+		m.more = append(m.more, m.front.hosted.Run)
+	}
 	return host.New(host.Options{
+		Machines:  machines,
 		Authority: m.authority,
 		Cluster:   m.front.cluster,
 		Workloads: m.front.workloads,

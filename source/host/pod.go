@@ -28,6 +28,15 @@ func (s *Server) attest(ctx context.Context, r model.AttestRequest) (*model.Join
 	return &reply, nil
 }
 
+// leads refuses a host where another replica leads.
+func (s *Server) leads(ctx context.Context) error {
+	if s.Cluster == nil || s.Cluster.Leading() {
+		return nil
+	}
+	s.elsewhere(ctx)
+	return status.Error(codes.Unavailable, "another replica of the server leads, and hosts register there: connect again")
+}
+
 // elsewhere has a host go to the replica that leads. A refusal alone would not: a
 // machine keeps its connection.
 func (s *Server) elsewhere(ctx context.Context) {
@@ -62,11 +71,7 @@ func (s *Server) admits(ctx context.Context, caller identity.Name, r model.Regis
 		return nil
 	}
 	if r.ServiceAccount == "" {
-		if !s.Cluster.Leading() {
-			s.elsewhere(ctx)
-			return status.Error(codes.Unavailable, "another replica of the server leads, and hosts register there: connect again")
-		}
-		return nil
+		return s.leads(ctx)
 	}
 	switch account, known := s.Cluster.Pod(r.Namespace, r.Name); {
 	case !known:

@@ -56,10 +56,19 @@ type Cluster interface {
 	HangUp(remote net.Addr)
 }
 
+// Machines is who has processes run on machines whose operators let weft start them.
+type Machines interface {
+	// Hear takes what a machine says; may says whether its certificate covers an application.
+	Hear(machine string, may func(namespace, app string) bool, r model.HostReport)
+	// Order is what a machine is told until changed is closed; false: nobody knows yet.
+	Order(machine string) (o model.HostOrder, changed <-chan struct{}, known bool)
+}
+
 // Options are what a Server is made of.
 type Options struct {
 	Authority Authority
-	Cluster   Cluster // nil: there is none
+	Machines  Machines // nil: nobody runs anything on them
+	Cluster   Cluster  // nil: there is none
 	Workloads Workloads
 	// Traffic takes what a workload's proxy counted. It must not block.
 	Traffic func(w model.Registration, r model.TrafficReport)
@@ -104,6 +113,9 @@ var service = grpc.ServiceDesc{
 	Streams: []grpc.StreamDesc{{
 		StreamName: "Session", ServerStreams: true, ClientStreams: true,
 		Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*Server).session(stream) },
+	}, {
+		StreamName: "Host", ServerStreams: true, ClientStreams: true,
+		Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*Server).machine(stream) },
 	}},
 }
 
