@@ -36,7 +36,7 @@ type Stage struct {
 	// +kubebuilder:validation:Enum=fail;stop;continue;failLater
 	OnFailure FailureMode `json:"onFailure,omitempty"`
 	// Timeout, after which the stage has failed. Default: 2h; 72h for what may wait
-	// for a person (judgment, release, pipeline, enable, disable, undo); none for a wait, which ends by itself.
+	// for a person (judgment, release, pipeline, enable, disable, undo, analysis); none for a wait, which ends by itself.
 	// +optional
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Windows, in one of which the stage starts, beside those of the pipeline and the application.
@@ -232,21 +232,6 @@ type ReleaseStage struct {
 	// Strategy for this release alone. Default: the application's.
 	// +optional
 	Strategy *Strategy `json:"strategy,omitempty"`
-}
-
-// AnalysisStage compares two versions by what they answer; it moves nothing.
-type AnalysisStage struct {
-	// +optional
-	// +kubebuilder:validation:MaxLength=256
-	Application string `json:"application,omitempty"`
-	// +kubebuilder:validation:MaxLength=256
-	New string `json:"new"`
-	// Old is compared with. Default: the serving version.
-	// +optional
-	// +kubebuilder:validation:MaxLength=256
-	Old string `json:"old,omitempty"`
-	// +optional
-	Analysis Analysis `json:"analysis,omitempty"`
 }
 
 // UnsupportedStage is one that an importer kept and weft cannot run: a run that reaches it fails and says so.

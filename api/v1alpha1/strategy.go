@@ -68,4 +68,5 @@ type Analysis struct {
 	// Deadline after which a step without a verdict is inconclusive and waits for a person. Default: 10m.
 	// +optional
 	Deadline *metav1.Duration `json:"deadline,omitempty"`
+	Others   `json:",inline"`
 }

@@ -26,6 +26,10 @@ func environment() (*cel.Env, error) {
 		cel.Variable("vars", cel.MapType(cel.StringType, cel.DynType)),
 		cel.Variable("status", cel.IntType),
 		cel.Variable("body", cel.DynType),
+		cel.Variable("application", cel.StringType),
+		cel.Variable("space", cel.StringType),
+		cel.Variable("version", cel.StringType),
+		cel.Variable("old", cel.StringType),
 	}
 	options = append(options, ownOperators()...)
 	return cel.NewCustomEnv(append(options, ownFunctions()...)...)

@@ -78,7 +78,7 @@ func timeout(s *v1alpha1.Stage) time.Duration {
 		return s.Timeout.Duration
 	case s.Wait != nil: // it ends by itself, when it was told to
 		return 0
-	case s.Judgment != nil, s.Release != nil, s.Pipeline != nil, s.Enable != nil, s.Disable != nil, s.Undo != nil: // they may wait for a person
+	case s.Judgment != nil, s.Release != nil, s.Pipeline != nil, s.Enable != nil, s.Disable != nil, s.Undo != nil, s.Analysis != nil: // they may wait for a person
 		return longTimeout
 	}
 	return defaultTimeout
