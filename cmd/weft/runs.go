@@ -51,6 +51,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 			"objects":   m.front.runs.Objects(store.For[v1alpha1.Blob](client, api.Blob)),
 			"instances": m.newInstances(client),
 			"traffic":   newTraffic(client),
+			"artifact":  newArtifacts(client, flags),
 			"version":   versions.World{Records: newRecords(client)},
 			"bake":      newBaker(client, flags.bake),
 			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),

@@ -92,15 +92,23 @@ func (c *capped) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Refusal is an answer that is the same when it is asked again, until somebody changes something.
+type Refusal struct{ error }
+
+// Unwrap is why.
+func (r Refusal) Unwrap() error { return r.error }
+
 // unexpected says what came instead of an answer.
 func unexpected(r *http.Response) error {
 	said, _ := io.ReadAll(io.LimitReader(r.Body, maxSaid)) // what did not arrive is not shown
 	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(said), "")), " ")
 	switch r.StatusCode {
 	case http.StatusUnauthorized, http.StatusForbidden:
-		return fmt.Errorf("it answers %s: give a Secret with the username and password of one who may read it", r.Status)
+		return refusal("it answers %s: give a Secret with the username and password of one who may read it", r.Status)
 	case http.StatusNotFound:
-		return fmt.Errorf("it answers %s: there is none of that name, or it is hidden from who asks", r.Status)
+		return refusal("it answers %s: there is none of that name, or it is hidden from who asks", r.Status)
 	}
 	return fmt.Errorf("it answers %s: %s", r.Status, text)
 }
+
+func refusal(format string, args ...any) error { return Refusal{fmt.Errorf(format, args...)} }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,7 +20,7 @@ func (s *session) prove(ctx context.Context, challenge string) (string, error) {
 	case strings.EqualFold(scheme, "Bearer"):
 		return s.fetch(ctx, parameters(rest))
 	}
-	return "", errors.New("it wants to know who asks: give a Secret with username and password")
+	return "", refusal("it wants to know who asks: give a Secret with username and password")
 }
 
 func (l Login) basic() string {

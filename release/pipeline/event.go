@@ -48,6 +48,13 @@ func data(v any) json.RawMessage {
 	return raw
 }
 
+// OutputsOf are those of the stage that ended, by the data of that event.
+func OutputsOf(data json.RawMessage) (map[string]json.RawMessage, error) {
+	var ended stageEnded
+	err := json.Unmarshal(data, &ended)
+	return ended.Outputs, err
+}
+
 // cut shortens text to what an event may have, and says so.
 func cut(text string) string {
 	const more = "..."

@@ -24,6 +24,7 @@ const (
 	Notify        = "notify/send"    // data: NotifyWork; doing it again tells people twice
 	CreateVersion = "version/create" // data: VersionWork; doing it again does nothing twice
 	SeeTraffic    = "traffic/get"    // data: instances.Question; finds TrafficSeen
+	SeeArtifact   = "artifact/get"   // data: v1alpha1.FindArtifactStage; finds ArtifactSeen
 )
 
 // Made is what a bake gave.
@@ -32,6 +33,13 @@ type Made struct {
 	Objects   int      `json:"objects"`
 	Images    []string `json:"images"`   // of all containers, by name
 	Revision  string   `json:"revision"` // the commit
+}
+
+// ArtifactSeen is what was found, or why it will not be.
+type ArtifactSeen struct {
+	Text    string                     `json:"text,omitempty"` // what it is, for people
+	Outputs map[string]json.RawMessage `json:"outputs,omitempty"`
+	Refused string                     `json:"refused,omitempty"`
 }
 
 // Child names an object that a stage made, in the run's namespace.

@@ -42,3 +42,15 @@ func Value(ctx context.Context, all Secrets, namespace, where string) (string, e
 	}
 	return value, nil
 }
+
+// Login is the username and the password in a Secret; none where no name is given.
+func Login(ctx context.Context, all Secrets, namespace, name string) (username, password string, err error) {
+	if name == "" {
+		return "", "", nil
+	}
+	values, err := Values(ctx, all, namespace, name)
+	if err == nil && values["password"] == "" {
+		err = fmt.Errorf("secret %s/%s has no password: give it username and password", namespace, name)
+	}
+	return values["username"], values["password"], err
+}

@@ -75,7 +75,7 @@ func (c *checker) kind(t *v1alpha1.Trigger) {
 	case t.Image != nil:
 		_, err := artifact.ParseRepository(t.Image.Repository)
 		c.add("image.repository", err)
-		_, err = newTagMatch(t.Image)
+		_, err = artifact.NewMatch(t.Image.Tag, t.Image.Version)
 		c.add("image", err)
 	case t.Webhook != nil:
 		c.add("webhook.secretKey", checkKey(t.Webhook.SecretKey))
@@ -89,7 +89,7 @@ func (c *checker) git(t *v1alpha1.GitTrigger) {
 		_, err := artifact.ParseGit(t.URL)
 		c.add("git.url", err)
 	}
-	_, err := whole(orMain(t.Branch))
+	_, err := artifact.Whole(orMain(t.Branch))
 	c.add("git.branch", err)
 	for i, path := range t.Paths {
 		_, err := pathPattern(path)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/artifact"
 	"weft.dev/release/trigger/hook"
 )
 
@@ -41,7 +42,7 @@ func passes(t *v1alpha1.GitTrigger, p hook.Push) string {
 	if !p.Same(t.URL) {
 		return "the push is to another repository than the trigger is for"
 	}
-	match, err := whole(orMain(t.Branch))
+	match, err := artifact.Whole(orMain(t.Branch))
 	if err != nil {
 		return fmt.Sprintf("the trigger's branch: %v", err)
 	}

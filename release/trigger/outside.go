@@ -2,10 +2,8 @@ package trigger
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -23,7 +21,7 @@ const (
 
 // tags finds those that a registry did not have before.
 func (w *watcher) tags(ctx context.Context, namespace string, t *v1alpha1.ImageTrigger, l *look) error {
-	match, err := newTagMatch(t)
+	match, err := artifact.NewMatch(t.Tag, t.Version)
 	if err != nil {
 		return err
 	}
@@ -39,11 +37,7 @@ func (w *watcher) tags(ctx context.Context, namespace string, t *v1alpha1.ImageT
 	if err != nil {
 		return err
 	}
-	all = slices.DeleteFunc(all, func(tag string) bool { return !match.has(tag) })
-	if match.versions != nil {
-		slices.SortStableFunc(all, compareTags)
-	}
-	return l.news(t.Repository, all, func(tag string) (happening, error) {
+	return l.news(t.Repository, match.Of(all), func(tag string) (happening, error) {
 		digest, err := w.Outside.Digest(ctx, repository, tag)
 		value := func(s string) v1alpha1.Value { return v1alpha1.Value(s) }
 		return happening{id: tag + "@" + digest, facts: map[string]v1alpha1.Value{
@@ -54,7 +48,7 @@ func (w *watcher) tags(ctx context.Context, namespace string, t *v1alpha1.ImageT
 
 // branches finds those that came to another commit.
 func (w *watcher) branches(ctx context.Context, namespace string, t *v1alpha1.GitTrigger, l *look) error {
-	match, err := whole(orMain(t.Branch))
+	match, err := artifact.Whole(orMain(t.Branch))
 	if err != nil {
 		return fmt.Errorf("branch: %w", err)
 	}
@@ -132,27 +126,8 @@ func (w *watcher) deliverable(ctx context.Context, namespace string, t *v1alpha1
 
 // login is what a Secret holds; none where no Secret is named.
 func (w *watcher) login(ctx context.Context, namespace, name string) (artifact.Login, error) {
-	if name == "" {
-		return artifact.Login{}, nil
-	}
-	values, err := secret.Values(ctx, w.Secrets, namespace, name)
-	if err != nil {
-		return artifact.Login{}, err
-	}
-	login := artifact.Login{Username: values["username"], Password: values["password"]}
-	if login.Password == "" {
-		return login, fmt.Errorf("secret %s/%s has no password: give it username and password", namespace, name)
-	}
-	return login, nil
-}
-
-// whole is a pattern that has to match all of a text.
-func whole(pattern string) (*regexp.Regexp, error) {
-	r, err := regexp.Compile(`^(?:` + pattern + `)$`)
-	if err != nil {
-		return nil, errors.New("want a regular expression (RE2): " + strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-	}
-	return r, nil
+	username, password, err := secret.Login(ctx, w.Secrets, namespace, name)
+	return artifact.Login{Username: username, Password: password}, err
 }
 
 func orMain(branch string) string {
@@ -160,35 +135,4 @@ func orMain(branch string) string {
 		return "main"
 	}
 	return branch
-}
-
-// tagMatch is which tags an image trigger is for.
-type tagMatch struct {
-	pattern  *regexp.Regexp
-	versions versions // nil: any tag
-}
-
-func newTagMatch(t *v1alpha1.ImageTrigger) (m tagMatch, err error) {
-	pattern := t.Tag
-	if pattern == "" {
-		pattern = ".*"
-	}
-	if m.pattern, err = whole(pattern); err != nil {
-		return m, fmt.Errorf("tag: %w", err)
-	}
-	if t.Version != "" {
-		m.versions, err = parseVersions(t.Version)
-	}
-	return m, err
-}
-
-func (m tagMatch) has(tag string) bool {
-	if !m.pattern.MatchString(tag) {
-		return false
-	}
-	if m.versions == nil {
-		return true
-	}
-	v, ok := parseVersion(tag)
-	return ok && m.versions.have(v)
 }

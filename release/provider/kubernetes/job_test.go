@@ -162,9 +162,9 @@ func TestJobFails(t *testing.T) {
 	if s := asJSON(p.seesJob(pipeline.JobLook{})); s != `{"ended":true,"failed":true,"why":"BackoffLimitExceeded: too often"}` {
 		t.Errorf("without a pod: %s", s)
 	}
-	p.pod("second", 2, corev1.PodFailed, exits(3, "kept"))
-	p.pod("first", 1, corev1.PodFailed, exits(2, ""))
-	const why = "container a of pod second: exit code 3, Error; BackoffLimitExceeded: too often; it said at last: "
+	p.pod("a-second", 2, corev1.PodFailed, exits(3, "kept"))
+	p.pod("b-first", 1, corev1.PodFailed, exits(2, ""))
+	const why = "container a of pod a-second: exit code 3, Error; BackoffLimitExceeded: too often; it said at last: "
 	if s := p.seesJob(pipeline.JobLook{}); s.Why != why+"connects | no such table | [31mgave up" || s.Log != "connects\nno such table\n[31mgave up" || !s.Failed {
 		t.Errorf("%+v", s)
 	}
