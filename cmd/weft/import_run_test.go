@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ func decided(t *testing.T, spec *v1alpha1.PipelineSpec, parameters map[string]st
 		in.Decisions = nil
 		for name, s := range state.Stages {
 			if s.Phase == pipeline.Asking {
-				in.Decisions = []pipeline.Decision{{Name: "d", Verb: pipeline.Judge, Stage: name, Attempt: s.Attempt, Choice: choice, By: "bob"}}
+				in.Decisions = []pipeline.Decision{{Name: "d", Verb: pipeline.Judge, Stage: name, Attempt: s.Attempt, Choice: choice, By: "bob", Groups: []string{"qa"}}}
 			}
 		}
 		if len(step.Actions) > 0 || step.Wake.IsZero() {
@@ -82,4 +83,61 @@ func runs(t *testing.T, a pipeline.Action) (work pipeline.RunWork) {
 		t.Fatal(err)
 	}
 	return work
+}
+
+// TestSpinnakerExample: the example asks a person, and then has a canary release made.
+func TestSpinnakerExample(t *testing.T) {
+	result, err := importFiles([]string{"../../examples/pipelines/spinnaker/reviews.json"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := result.Report.Coverage(); c.Kept > 0 || c.Stages != 6 {
+		t.Errorf("%s: %+v", c, result.Report.Items)
+	}
+	spec := &result.Pipelines[0].Spec
+	state, actions := decided(t, spec, map[string]string{"version": "v3", "deploy": "no"}, "continue")
+	if len(actions) != 1 || actions[0].Stage != "canary" {
+		t.Fatalf("%s: it does %+v", state.Why, actions)
+	}
+	var work pipeline.ReleaseWork
+	if err := json.Unmarshal(actions[0].Data, &work); err != nil {
+		t.Fatal(err)
+	}
+	if work.Application != "reviews" || work.Version != "v3" || work.Strategy.Type != v1alpha1.Canary || !slices.Equal(work.Strategy.Steps, []int32{5, 25, 50, 100}) {
+		t.Errorf("it releases %+v", work)
+	}
+	if state.Stages["deploy"].Phase != pipeline.Skipped {
+		t.Errorf("the deploy is %+v", state.Stages["deploy"])
+	}
+	_, actions = decided(t, spec, map[string]string{"version": "v3", "deploy": "yes"}, "continue")
+	if len(actions) != 1 || actions[0].Kind != pipeline.ApplyObjects || !strings.Contains(string(actions[0].Data), `reviews-v3`) {
+		t.Errorf("it does %+v", actions)
+	}
+}
+
+// TestSpinnakerChecks: whatever is imported can run, but for what it says itself.
+func TestSpinnakerChecks(t *testing.T) {
+	evaluator, err := expr.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := stage.All()
+	kinds["runJob"], kinds["findArtifact"] = kinds["wait"], kinds["wait"]
+	result, err := importFiles([]string{"../../examples/pipelines/spinnaker/reviews.json", "../../examples/spinnaker/ship.json", "../../release/spinnaker/testdata/shop.json", "testdata/every.json"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range result.Pipelines {
+		for _, problem := range pipeline.Check(&p.Spec, pipeline.With{Stages: kinds, Eval: evaluator}) {
+			t.Errorf("%s: %s: %s", p.Name, problem.Path, problem.Message)
+		}
+		for _, trigger := range p.Spec.Triggers {
+			if !trigger.Disabled {
+				t.Errorf("%s: trigger %s is on", p.Name, trigger.Name)
+			}
+		}
+	}
+	if c := result.Report.Coverage(); c.Kept != 1 {
+		t.Errorf("%s", c)
+	}
 }

@@ -98,24 +98,3 @@ func TestSpinnakerExpressions(t *testing.T) {
 		}
 	}
 }
-
-// TestSpinnakerChecked: what an import makes is a pipeline that can begin, but for the stages that it kept.
-func TestSpinnakerChecked(t *testing.T) {
-	result, err := importFiles([]string{"../../release/spinnaker/testdata/shop.json"}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	evaluator, err := expr.New()
-	if err != nil {
-		t.Fatal(err)
-	}
-	kinds := map[string]pipeline.Stage{}
-	for _, kind := range []string{"wait", "judgment", "check", "variables", "webhook", "pipeline", "unsupported"} {
-		kinds[kind] = nil
-	}
-	for _, p := range result.Pipelines {
-		for _, problem := range pipeline.Check(&p.Spec, pipeline.With{Stages: kinds, Eval: evaluator}) {
-			t.Errorf("%s: %s: %s", p.Name, problem.Path, problem.Message)
-		}
-	}
-}

@@ -26,31 +26,36 @@ type origin struct {
 	Name     string `json:"name,omitempty"`     // weft's; empty: it is no stage
 	Original any    `json:"original,omitempty"` // absent: the stage has it
 	Sum      string `json:"sum,omitempty"`      // of weft's stage
+	Second   string `json:"second,omitempty"`   // weft's stage that it became beside it
+	Rest     string `json:"rest,omitempty"`     // the second one's sum
 }
 
 // remember makes spec.imported. Without stages the pipeline is remembered whole.
-func remember(raw object, spec v1alpha1.PipelineSpec, stages []*stage) *runtime.RawExtension {
+func remember(raw object, spec v1alpha1.PipelineSpec, stages [][]v1alpha1.Stage) *runtime.RawExtension {
 	m := memory{Pipeline: raw}
 	if len(stages) > 0 {
 		m.Pipeline = without(raw, "stages")
-		m.Stages = origins(raw["stages"], spec.Stages)
+		m.Stages = origins(raw["stages"], stages)
 	}
 	m.Sum = m.sumOf(spec)
 	return &runtime.RawExtension{Raw: encode(m)}
 }
 
 // origins are a pipeline's list of stages; those of converted are in its order.
-func origins(list any, converted []v1alpha1.Stage) (out []origin) {
+func origins(list any, converted [][]v1alpha1.Stage) (out []origin) {
 	for _, element := range list.([]any) {
 		if _, ok := element.(object); !ok {
 			out = append(out, origin{Original: element})
 			continue
 		}
-		s := converted[0]
+		s, rest := converted[0][0], converted[0][1:]
 		converted = converted[1:]
 		o := origin{Name: s.Name, Sum: sum(s)}
 		if s.Unsupported == nil {
 			o.Original = element
+		}
+		for _, second := range rest {
+			o.Second, o.Rest = second.Name, sum(second)
 		}
 		out = append(out, o)
 	}
@@ -106,6 +111,10 @@ func (m memory) stages(p *v1alpha1.Pipeline) ([]any, error) {
 	}
 	out := make([]any, 0, len(m.Stages))
 	for _, o := range m.Stages {
+		if second, there := byName[o.Second]; o.Second != "" && (!there || sum(second) != o.Rest) {
+			return nil, changed(p.Name, "stage "+o.Second)
+		}
+		delete(byName, o.Second)
 		s, there := byName[o.Name]
 		delete(byName, o.Name)
 		switch {

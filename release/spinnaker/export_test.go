@@ -112,7 +112,8 @@ func TestChanged(t *testing.T) {
 		"stage look":           func(p *v1alpha1.Pipeline) { p.Spec.Stages[3].Name = "other" },
 		"stage names":          func(p *v1alpha1.Pipeline) { p.Spec.Stages = p.Spec.Stages[1:] },
 		"stage extra":          func(p *v1alpha1.Pipeline) { p.Spec.Stages = append(p.Spec.Stages, v1alpha1.Stage{Name: "extra"}) },
-		"stage deploy-canary":  func(p *v1alpha1.Pipeline) { p.Spec.Stages[1].Unsupported.Original.Raw = []byte(`{"type":"x"}`) },
+		"stage deploy-canary":  func(p *v1alpha1.Pipeline) { p.Spec.Stages[1].Apply.From = "x" },
+		"stage count":          func(p *v1alpha1.Pipeline) { p.Spec.Stages[7].Unsupported.Original.Raw = []byte(`{"type":"x"}`) },
 		"its parameters":       func(p *v1alpha1.Pipeline) { p.Spec.Parameters[0].Required = false },
 		"not imported":         func(p *v1alpha1.Pipeline) { p.Spec.Imported = nil },
 		"spec.imported is not": func(p *v1alpha1.Pipeline) { p.Spec.Imported.Raw = []byte(`{}`) },
@@ -130,5 +131,10 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(`{"name":"i","application":"a","template":{"reference":"spinnaker://t"},"variables":{}}`))
 	f.Add([]byte(stageJSON(`"type":"checkPreconditions","preconditions":[{"type":"expression","context":{"expression":"x.?[y == 1][0].matches('a')"}}]`)))
 	f.Add([]byte(stageJSON(`"type":"webhook","url":"http://h","payload":{"a":["${x}"]},"waitForCompletion":true,"statusJsonPath":"$.a[0]","successStatuses":"a"`)))
+	f.Add([]byte(stageJSON(webOf("ReplicaSet", managed))))
+	f.Add([]byte(stageJSON(`"type":"deployManifest","namespaceOverride":"n","manifests":[{"kind":"Job","metadata":{"name":"a","annotations":{"strategy.spinnaker.io/recreate":"false"}}}]`)))
+	f.Add([]byte(stageJSON(`"type":"deleteManifest","mode":"label","kinds":["job"],"labelSelectors":{"selectors":[{"kind":"EQUALS","key":"a","values":["b"]}]}`)))
+	f.Add([]byte(stageJSON(`"type":"deploy","clusters":[{"application":"a","strategy":"monitored","imageId":"a:${x}","deploySteps":[1]}]`)))
+	f.Add([]byte(stageJSON(`"type":"enableManifest","manifestName":"x a-v1","restrictExecutionDuringTimeWindow":true,"restrictedExecutionWindow":{"days":[1],"whitelist":[{"startHour":23,"endHour":1}]}`)))
 	f.Fuzz(func(t *testing.T, data []byte) { checkRoundTrip(t, data) })
 }

@@ -112,8 +112,11 @@ func (in *importer) application(file string, o object) {
 		return
 	}
 	in.result.Applications = append(in.result.Applications, app)
+	if permissions, _ := attributes["permissions"].(object); len(permissions) > 0 {
+		in.result.Report.Items = append(in.result.Report.Items, roles(file, permissions, &app.Spec.Roles))
+	}
 	for _, key := range sortedKeys(attributes) {
-		if key != "name" && key != "email" && !empty(attributes[key]) {
+		if key != "name" && key != "email" && key != "permissions" && !empty(attributes[key]) {
 			in.result.Report.Items = append(in.result.Report.Items, Item{File: file, Path: "attributes." + key, Code: Ignored, Text: "an Application has no such field"})
 		}
 	}

@@ -34,20 +34,37 @@ func (in *importer) convert(s *source) *v1alpha1.Pipeline {
 		return p
 	}
 	stages := in.stages(s)
+	in.notifications(s, &p.Spec, stages)
+	var converted [][]v1alpha1.Stage
 	for _, one := range stages {
-		p.Spec.Stages = append(p.Spec.Stages, in.stage(s, one, stages))
+		converted = append(converted, in.stage(s, one, stages))
 	}
-	if loose(stages, p.Spec.Stages) {
+	join(converted)
+	p.Spec.Stages = slices.Concat(converted...)
+	if loose(stages, converted) {
 		in.item(s, Item{Path: "stages", Code: Changed, Text: "an expression that cannot be evaluated fails its stage; Spinnaker leaves its text as it is, unless failOnFailedExpressions is set"})
 	}
 	if isInstance(s.raw) {
-		stages = nil // the export gives the instance
+		converted = nil // the export gives the instance
 	}
-	p.Spec.Imported = remember(s.raw, p.Spec, stages)
+	p.Spec.Imported = remember(s.raw, p.Spec, converted)
 	return p
 }
 
-func (in *importer) stage(s *source, one *stage, all []*stage) v1alpha1.Stage {
+// join has what follows a stage that became two follow the second one.
+func join(converted [][]v1alpha1.Stage) {
+	last := map[string]string{}
+	for _, parts := range converted {
+		last[parts[0].Name] = parts[len(parts)-1].Name
+	}
+	for _, parts := range converted {
+		for i, after := range parts[0].After {
+			parts[0].After[i] = last[after]
+		}
+	}
+}
+
+func (in *importer) stage(s *source, one *stage, all []*stage) []v1alpha1.Stage {
 	j := &job{stage: one, pipelines: in.byID, scope: &scope{parameters: s.names, stages: all, self: one, template: s.template}}
 	out, notes := j.convert()
 	for _, note := range notes {
@@ -61,9 +78,9 @@ func (in *importer) stage(s *source, one *stage, all []*stage) v1alpha1.Stage {
 }
 
 // loose says whether a stage was converted whose failed expressions Spinnaker lets pass.
-func loose(stages []*stage, converted []v1alpha1.Stage) bool {
+func loose(stages []*stage, converted [][]v1alpha1.Stage) bool {
 	for i, s := range stages {
-		if converted[i].Unsupported == nil && hasExpression(string(encode(s.raw))) && !truth(s.raw["failOnFailedExpressions"], false) {
+		if converted[i][0].Unsupported == nil && hasExpression(string(encode(s.raw))) && !truth(s.raw["failOnFailedExpressions"], false) {
 			return true
 		}
 	}
@@ -94,7 +111,7 @@ func (in *importer) stages(s *source) []*stage {
 
 // headKeys are the pipeline's fields that are converted or say nothing.
 var headKeys = []string{"application", "name", "id", "description", "disabled", "locked", "keepWaitingPipelines", "limitConcurrent",
-	"maxConcurrentExecutions", "stages", "parameterConfig", "index", "schema", "parallel", "executionEngine", "spelEvaluator", "appConfig",
+	"maxConcurrentExecutions", "stages", "notifications", "parameterConfig", "index", "schema", "parallel", "executionEngine", "spelEvaluator", "appConfig",
 	"lastModifiedBy", "updateTs", "createTs", "template", "config", "variables", "templateVariables", "type", "stageCounter"}
 
 // head converts what is not the stages, and says what is left.
@@ -117,8 +134,6 @@ func (in *importer) head(s *source, spec *v1alpha1.PipelineSpec) {
 		case slices.Contains(headKeys, key), empty(raw[key]):
 		case key == "triggers":
 			in.triggers(s, spec, objects(raw[key]))
-		case key == "notifications":
-			in.item(s, Item{Path: key, Code: Kept, Text: "nobody is told"})
 		case key == "expectedArtifacts":
 			in.item(s, Item{Path: key, Code: Kept, Text: "no artifacts are found"})
 		case key == "roles", key == "exclude", key == "inherit", key == "respectQuietPeriod", key == "manualStartAlert", key == "strategy":

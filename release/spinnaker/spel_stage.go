@@ -76,6 +76,8 @@ func (s *scope) lookup(n *node) (*stage, error) {
 		found = other
 	}
 	switch {
+	case found != nil && found.ending != "":
+		return nil, fmt.Errorf("#%s(%q): that stage becomes two here", n.text, n.args[0].text)
 	case found == nil:
 		return nil, fmt.Errorf("#%s(%q): there is no such stage", n.text, n.args[0].text)
 	case !s.self.follows(found):

@@ -24,6 +24,7 @@ const (
 type stage struct {
 	raw    object
 	name   string // weft's
+	ending string // of the stage that follows it where it becomes two; empty: it is one
 	title  string
 	refID  string
 	typ    string
@@ -70,6 +71,9 @@ func readStages(raw []object) (out []*stage, numbered bool) {
 		out = append(out, s)
 	}
 	for i, s := range out {
+		if isShift(s.raw) {
+			s.ending = unused(taken, cut(s.name, maxStageName-len("-release"))+"-release", "-", maxStageName)
+		}
 		if !numbered && i > 0 {
 			s.after = []*stage{out[i-1]}
 		}
@@ -109,6 +113,7 @@ type job struct {
 	scope     *scope
 	pipelines map[string]*source // by id
 	notes     []Item
+	second    *v1alpha1.ReleaseStage // what it becomes beside the stage; nil: nothing
 }
 
 func (j *job) note(code Code, path, text string, args ...any) {
@@ -136,8 +141,8 @@ func named(path string, err error) error {
 	return nil
 }
 
-// convert is the stage in weft's words, and what there is to say about it.
-func (j *job) convert() (v1alpha1.Stage, []Item) {
+// convert is the stage in weft's words, one or two, and what there is to say about it.
+func (j *job) convert() ([]v1alpha1.Stage, []Item) {
 	out := v1alpha1.Stage{Name: j.name, OnFailure: failure(j.raw)}
 	if j.title != j.name {
 		out.Title = strings.ToValidUTF8(cut(j.title, maxTitle), "")
@@ -149,7 +154,7 @@ func (j *job) convert() (v1alpha1.Stage, []Item) {
 	switch {
 	case err != nil:
 	case !known:
-		err = errors.New("weft has no stage for it")
+		err = errors.New(strings.TrimSuffix("weft has no stage for it: "+instead[j.typ], ": "))
 	default:
 		err = k.convert(j, &out)
 	}
@@ -157,15 +162,24 @@ func (j *job) convert() (v1alpha1.Stage, []Item) {
 		j.note(Changed, "parameters", "a parameter that is empty is one that was not given")
 	}
 	if err != nil {
-		kept := v1alpha1.Stage{Name: out.Name, Title: out.Title, After: out.After, When: out.When, OnFailure: out.OnFailure, Timeout: out.Timeout}
+		kept := v1alpha1.Stage{Name: out.Name, Title: out.Title, After: out.After, When: out.When, OnFailure: out.OnFailure, Timeout: out.Timeout, Windows: out.Windows}
 		kept.Unsupported = &v1alpha1.UnsupportedStage{Type: cut(j.typ, maxTitle), Original: &runtime.RawExtension{Raw: encode(j.raw)}}
-		return kept, append([]Item{{Code: Kept, Text: err.Error() + "; a run that reaches it fails"}}, common...)
+		return []v1alpha1.Stage{kept}, append([]Item{{Code: Kept, Text: err.Error() + "; a run that reaches it fails"}}, common...)
 	}
 	whole := Item{Code: Exact, Text: "is stage " + j.name}
 	if slices.ContainsFunc(j.notes, func(i Item) bool { return i.Code == Changed }) {
 		whole = Item{Code: Changed, Text: "is stage " + j.name + ", with differences"}
 	}
-	return out, append([]Item{whole}, j.notes...)
+	return append([]v1alpha1.Stage{out}, j.ended(out)...), append([]Item{whole}, j.notes...)
+}
+
+// ended is the second stage, if the stage has become two. It is skipped where the first one is, or goes on after it failed.
+func (j *job) ended(first v1alpha1.Stage) []v1alpha1.Stage {
+	if j.second == nil {
+		return nil
+	}
+	when := j.reference("phase").text + ` == "Succeeded"`
+	return []v1alpha1.Stage{{Name: j.ending, After: []string{j.name}, When: when, OnFailure: first.OnFailure, Windows: first.Windows, Release: j.second}}
 }
 
 // common converts what all stages have.
@@ -189,10 +203,7 @@ func (j *job) common(out *v1alpha1.Stage) error {
 		j.note(Missing, "requisiteStageRefIds", "it waits for stages that are not there: %s", strings.Join(j.broken, ", "))
 		return errors.New("nobody knows when it may start")
 	}
-	if truth(j.raw["restrictExecutionDuringTimeWindow"], false) {
-		return errors.New("it only runs in a time window (days count from 1, Sunday, in the time zone of Spinnaker's server), and weft's stages have none")
-	}
-	return nil
+	return j.windows(out)
 }
 
 // when converts stageEnabled.

@@ -21,6 +21,20 @@ var kinds = map[string]kind{
 	"pipeline":           {[]string{"pipeline", "application", "pipelineApplication", "pipelineParameters", "waitForCompletion"}, runPipeline},
 	"bakeManifest": {[]string{"templateRenderer", "inputArtifacts", "inputArtifact", "helmChartFilePath", "kustomizeFilePath", "outputName", "namespace", "includeCRDs",
 		"overrides", "rawOverrides", "evaluateOverrideExpressions", "kubeVersion", "apiVersions"}, bakeManifest},
+	"deployManifest": {append([]string{"source", "manifests", "manifestArtifactId", "namespaceOverride", "skipExpressionEvaluation", "trafficManagement",
+		"requiredArtifactIds", "requiredArtifacts", "labelSelectors"}, targetKeys...), deployManifest},
+	"scaleManifest":             {append([]string{"replicas"}, targetKeys...), scaleManifest},
+	"deleteManifest":            {append([]string{"options"}, targetKeys...), deleteManifest},
+	"rollingRestartManifest":    {targetKeys, restartManifest},
+	"patchManifest":             {append([]string{"options", "source", "patchBody", "requiredArtifactIds", "requiredArtifacts", "skipExpressionEvaluation"}, targetKeys...), patchManifest},
+	"enableManifest":            {targetKeys, enableManifest},
+	"disableManifest":           {targetKeys, disableManifest},
+	"undoRolloutManifest":       {append([]string{"numRevisionsBack"}, targetKeys...), undoRollout},
+	"rollbackCluster":           {targetKeys, rollback},
+	"deploy":                    {[]string{"clusters"}, serverGroups},
+	"findArtifactFromExecution": {[]string{"pipeline", "application", "executionOptions", "expectedArtifacts", "expectedArtifact"}, findArtifact},
+	"runJobManifest": {append([]string{"source", "manifest", "manifests", "consumeArtifactSource", "propertyFile", "requiredArtifactIds", "requiredArtifacts",
+		"skipExpressionEvaluation", "application"}, targetKeys...), runJobManifest},
 	"webhook": {[]string{"url", "method", "payload", "customHeaders", "waitForCompletion", "statusUrlResolution", "statusUrlJsonPath", "statusJsonPath",
 		"successStatuses", "canceledStatuses", "terminalStatuses", "monitorOnly", "cancelEndpoint", "account"}, webhook},
 }
@@ -29,7 +43,7 @@ var kinds = map[string]kind{
 var (
 	commonKeys = []string{"type", "name", "refId", "requisiteStageRefIds", "continuePipeline", "failPipeline", "completeOtherBranchesThenFail",
 		"stageEnabled", "overrideTimeout", "stageTimeoutMs", "restrictExecutionDuringTimeWindow", "restrictedExecutionWindow", "failOnFailedExpressions"}
-	silentKeys = []string{"alias", "group", "isNew", "inherited", "comments", "cloudProvider", "cloudProviderType", "skipWaitText",
+	silentKeys = []string{"moniker", "relationships", "noOutput", "manifestArtifactAccount", "alias", "group", "isNew", "inherited", "comments", "cloudProvider", "cloudProviderType", "skipWaitText",
 		"progressJsonPath", "statusEndpoint", "cancelMethod", "cancelPayload"}
 	keptKeys = map[string]string{
 		"notifications":                  "nobody is told",
@@ -40,6 +54,28 @@ var (
 		"failFastStatusCodes":            "such an answer fails it no sooner than others",
 	}
 )
+
+// instead says what to do where weft has no stage of a type.
+var instead = map[string]string{
+	"jenkins":                   "have a webhook stage start the build and ask for its end",
+	"travis":                    "have a webhook stage start the build and ask for its end",
+	"concourse":                 "have a webhook stage start the build and ask for its end",
+	"googleCloudBuild":          "have a webhook stage start the build and ask for its end",
+	"awsCodeBuild":              "have a webhook stage start the build and ask for its end",
+	"script":                    "run it in a runJob stage",
+	"runJob":                    "run it in a runJob stage, or by a webhook stage",
+	"bake":                      "weft makes no images of machines: have CI make them, and a trigger start the run",
+	"findImage":                 "name the image by a parameter, or find it with a findArtifact stage",
+	"findImageFromTags":         "name the image by a parameter, or find it with a findArtifact stage",
+	"resizeServerGroup":         "a scale stage does that for a version of an application",
+	"enableServerGroup":         "an enable stage does that for a version that is named",
+	"disableServerGroup":        "a disable stage does that for a version that is named",
+	"destroyServerGroup":        "a delete stage does that for a version that is named",
+	"shrinkCluster":             "a release ends the old version by itself",
+	"scaleDownCluster":          "a release ends the old version by itself",
+	"disableCluster":            "a disable stage does that for a version that is named",
+	"findArtifactsFromResource": "weft puts no artifacts into manifests: name the image by a parameter",
+}
 
 // leftovers says which fields of the stage are not converted. None is lost: the
 // export has them.
@@ -53,6 +89,10 @@ func (j *job) leftovers() {
 		switch {
 		case slices.Contains(commonKeys, key), slices.Contains(k.keys, key), empty(j.raw[key]):
 		case slices.Contains(silentKeys, key), key == "sendNotifications":
+		case key == "notifications" && j.typ == "manualJudgment":
+			if truth(j.raw["sendNotifications"], false) {
+				j.note(Changed, key, "they are those of the pipeline, in spec.notify")
+			}
 		case kept:
 			j.note(Changed, key, "%s", text)
 		default:
