@@ -61,6 +61,11 @@ type ReleaseSpec struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MaxLength=253
 	Groups []string `json:"groups,omitempty"`
+	// Aborter and Promoter are who set Abort and Promote; absent: weft itself did.
+	// +optional
+	Aborter *Signature `json:"aborter,omitempty"`
+	// +optional
+	Promoter *Signature `json:"promoter,omitempty"`
 }
 
 // ReleasePhase is where a release stands.

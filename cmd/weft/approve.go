@@ -145,7 +145,11 @@ func decide(c *cobra.Command, run *v1alpha1.PipelineRun, spec v1alpha1.DecisionS
 	if err != nil {
 		return err
 	}
-	spec.Run, spec.RunUID = run.Name, string(run.UID)
+	me, err := signature(c)
+	if err != nil {
+		return err
+	}
+	spec.Run, spec.RunUID, spec.By, spec.Groups = run.Name, string(run.UID), me.By, me.Groups
 	made, err := decisions.create(c.Context(), &v1alpha1.Decision{
 		ObjectMeta: metav1.ObjectMeta{Namespace: run.Namespace, GenerateName: run.Name + "-" + spec.Verb + "-"}, Spec: spec,
 	})

@@ -66,6 +66,11 @@ func freeze(c *cobra.Command, name string, spec v1alpha1.FreezeSpec) error {
 	if err != nil {
 		return err
 	}
+	me, err := signature(c)
+	if err != nil {
+		return err
+	}
+	spec.By, spec.Groups = me.By, me.Groups
 	made, err := freezes.create(c.Context(), &v1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: "freeze-"}, Spec: spec})
 	if err != nil {
 		return err

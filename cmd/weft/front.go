@@ -47,6 +47,8 @@ type front struct {
 	// duties are its own among those that one of several servers does; nil: none.
 	duties func(context.Context) error
 	run    func(context.Context) error
+	// vouched says since when names in what people write are true, or why they are not; nil: they always were.
+	vouched func(ctx context.Context) (since time.Time, why string)
 	// lead runs what one of several servers has to do, while it is this one.
 	lead func(ctx context.Context, duties func(context.Context) error) error
 	// leading reports whether it is this one. Files have nothing that leads.

@@ -57,7 +57,7 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	}
 	m := newMesh(graph, front, authority, flags, log)
 	m.releases = m.newReleases(client)
-	if err := m.runPipelines(client, flags, false); err != nil {
+	if err := m.runPipelines(client, flags); err != nil {
 		return err
 	}
 	if err := m.runGateways(client, flags.injection); err != nil {
@@ -141,6 +141,11 @@ func kubeFront(config *rest.Config, client *store.Client, reviews reviewer, auth
 	}
 	f.pods, f.lead, f.leading = pods.Collection, elected.lead, elected.leading.Load
 	f.namespaces = func(names []string) error { return checkNamespaces(client, names) }
+	vouches, err := newVouching(config)
+	if err != nil {
+		return front{}, err
+	}
+	f.vouched = vouches.vouched
 	f.callers = &callers{}
 	f.cluster = cluster{pods.Collection, reviews, authority, f.callers, elected}
 	f.addresses = addresses.Collection

@@ -49,9 +49,15 @@ With --wait: exit code 0 when the run has succeeded, 2 when it failed, was cance
 			if err != nil {
 				return err
 			}
+			me, err := signature(c)
+			if err != nil {
+				return err
+			}
 			made, err := runs.create(c.Context(), &v1alpha1.PipelineRun{
 				ObjectMeta: metav1.ObjectMeta{Namespace: runs.namespace, Name: name, GenerateName: args[0] + "-"},
-				Spec:       v1alpha1.PipelineRunSpec{Pipeline: args[0], Parameters: parameters, Trigger: v1alpha1.TriggerFact{Type: pipeline.Manual}},
+				Spec: v1alpha1.PipelineRunSpec{
+					Pipeline: args[0], Parameters: parameters, Trigger: v1alpha1.TriggerFact{Type: pipeline.Manual, By: me.By, Groups: me.Groups},
+				},
 			})
 			if err != nil {
 				return err

@@ -19,7 +19,8 @@ import (
 type rails struct {
 	freezes      func(context.Context) ([]*v1alpha1.Freeze, error)
 	applications store.Resource[v1alpha1.Application]
-	vouched      bool // the API server sees to it that names are true
+	// vouched says since when the API server sees to it that names are true, or why not; nil: it always has.
+	vouched func(ctx context.Context) (since time.Time, why string)
 
 	mu   sync.Mutex
 	last []*v1alpha1.Freeze
@@ -31,7 +32,7 @@ func (m *mesh) newRails(client *store.Client) *rails {
 	return &rails{
 		freezes:      func(ctx context.Context) ([]*v1alpha1.Freeze, error) { return freezes.List(ctx, "") },
 		applications: store.For[v1alpha1.Application](client, api.Application),
-		vouched:      m.front.pods == nil,
+		vouched:      m.front.vouched,
 	}
 }
 
@@ -63,7 +64,11 @@ func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.A
 
 func (r *rails) of(ctx context.Context, app *v1alpha1.Application) (guard.Rails, error) {
 	freezes, err := r.frozen(ctx)
-	return guard.Rails{Freezes: freezes, Application: app, Unvouched: !r.vouched}, err
+	rails := guard.Rails{Freezes: freezes, Application: app}
+	if r.vouched != nil {
+		rails.Since, rails.Unvouched = r.vouched(ctx)
+	}
+	return rails, err
 }
 
 // application is one by its name; nil: there is none.

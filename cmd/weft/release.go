@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 
@@ -21,8 +22,8 @@ func newRelease() *cobra.Command {
 	}
 	namespaceFlag(release, "namespace of the application")
 	release.AddCommand(newReleaseStart(), newReleaseWatch(), newReleaseList(),
-		newReleaseDecision("abort", "Take the version out of traffic now"),
-		newReleaseDecision("promote", "Go on with a release that waits for a person"))
+		newReleaseDecision("abort", "aborter", "Take the version out of traffic now"),
+		newReleaseDecision("promote", "promoter", "Go on with a release that waits for a person"))
 	return release
 }
 
@@ -43,9 +44,13 @@ With --wait: exit code 0 when the release has succeeded, 2 when it was rolled ba
 			if err != nil {
 				return err
 			}
+			me, err := signature(c)
+			if err != nil {
+				return err
+			}
 			release := &v1alpha1.Release{
 				ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: args[0] + "-" + args[1] + "-"},
-				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: args[1]},
+				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: args[1], By: me.By, Groups: me.Groups},
 			}
 			if strategy != "" {
 				release.Spec.Strategy = &v1alpha1.Strategy{Type: v1alpha1.StrategyType(strategy)}
@@ -112,8 +117,8 @@ func newReleaseList() *cobra.Command {
 	return c
 }
 
-// newReleaseDecision sets spec.VERB of a release: a person's decision.
-func newReleaseDecision(verb, short string) *cobra.Command {
+// newReleaseDecision sets spec.VERB of a release, a person's decision, and in spec.WHO whose it is.
+func newReleaseDecision(verb, who, short string) *cobra.Command {
 	return &cobra.Command{
 		Use:     verb + " NAME",
 		Short:   short,
@@ -124,7 +129,18 @@ func newReleaseDecision(verb, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			patch := fmt.Appendf(nil, `{"spec":{%q:true}}`, verb)
+			me, err := signature(c)
+			if err != nil {
+				return err
+			}
+			spec := map[string]any{verb: true}
+			if me.By != "" {
+				spec[who] = me
+			}
+			patch, err := json.Marshal(map[string]any{"spec": spec})
+			if err != nil {
+				return err
+			}
 			if err := releases.patch(c.Context(), args[0], patch); err != nil {
 				return err
 			}

@@ -27,15 +27,11 @@ func newMachine() (pipeline.With, error) {
 	return pipeline.With{Stages: stage.All(), Eval: language}, err
 }
 
-// runPipelines makes runs of pipelines one of the leader's duties. Vouched says that
-// the API server sees to it that a decision is in the name of who made it.
-func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool) error {
+// runPipelines makes runs of pipelines one of the leader's duties.
+func (m *mesh) runPipelines(client *store.Client, flags serveFlags) error {
 	with, err := newMachine()
 	if err != nil {
 		return err
-	}
-	if !vouched {
-		with.Stages["judgment"] = unvouched{}
 	}
 	runs, decisions := store.For[v1alpha1.PipelineRun](client, api.PipelineRun), store.For[v1alpha1.Decision](client, api.Decision)
 	engine := runner.New(runner.Options{
@@ -64,18 +60,6 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags, vouched bool
 	m.more = append(m.more, engine.Run)
 	m.runTriggers(client, flags, with.Eval)
 	return nil
-}
-
-// unvouched is the judgment stage where anybody may write a decision in any name.
-type unvouched struct{}
-
-func (unvouched) Looks(pipeline.StageInput) []pipeline.Look { return nil }
-
-func (unvouched) Next(pipeline.StageInput) pipeline.StageOutcome {
-	return pipeline.StageOutcome{
-		Phase: pipeline.Failed,
-		Why:   "nobody can judge here: this cluster's API server does not vouch for who writes a Decision; run pipelines that ask a person on weft serve without --kube",
-	}
 }
 
 // guard is which addresses webhooks may reach.

@@ -3,12 +3,7 @@ package main
 import (
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
-	"time"
-
-	"weft.dev/api/v1alpha1"
-	"weft.dev/release/pipeline"
 )
 
 // What is allowed is, but never a port of weft's own.
@@ -29,28 +24,5 @@ func TestWebhooksReachWhatIsAllowed(t *testing.T) {
 		if err := flags.guard().Check(netip.MustParseAddrPort(text)); (err == nil) != want {
 			t.Errorf("%s: %v", text, err)
 		}
-	}
-}
-
-// Where nobody vouches for who writes a decision, a judgment is refused, and says why.
-func TestNobodyJudgesWhereNobodyVouches(t *testing.T) {
-	with, err := newMachine()
-	if err != nil {
-		t.Fatal(err)
-	}
-	with.Stages["judgment"] = unvouched{}
-	spec := &v1alpha1.PipelineSpec{Stages: []v1alpha1.Stage{{Name: "ask", Judgment: &v1alpha1.JudgmentStage{}}}}
-	in := pipeline.Input{
-		Now: time.Unix(1, 0), Run: pipeline.Run{UID: "1", Name: "r", Trigger: v1alpha1.TriggerFact{Type: pipeline.Manual, By: "ann"}},
-		Decisions: []pipeline.Decision{{Name: "d", Verb: pipeline.Judge, Stage: "ask", Attempt: 1, Choice: "continue", By: "bob"}},
-	}
-	var state pipeline.State
-	for range 5 {
-		for _, e := range pipeline.Next(spec, state, in, with).Events {
-			state = pipeline.Apply(state, e)
-		}
-	}
-	if state.Phase != v1alpha1.RunFailed || !strings.Contains(state.Why, "does not vouch") {
-		t.Errorf("%s: %s", state.Phase, state.Why)
 	}
 }

@@ -152,7 +152,7 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	graph := flow.New(flow.Options{KeepLastGood: true})
 	m := newMesh(graph, storeFront(client, graph, log), authority, flags, log)
 	m.releases = m.newReleases(client)
-	if err := m.runPipelines(client, flags, true); err != nil {
+	if err := m.runPipelines(client, flags); err != nil {
 		return err
 	}
 	people = web.Handler(m.web(flags.mesh))

@@ -39,9 +39,13 @@ With --wait: exit code 0 when the version has all traffic, 2 when it could not b
 			if err != nil {
 				return err
 			}
+			me, err := signature(c)
+			if err != nil {
+				return err
+			}
 			made, err := releases.create(c.Context(), &v1alpha1.Release{
 				ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: args[0] + "-undo-"},
-				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: target, Undo: true, Reason: reason},
+				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: target, Undo: true, Reason: reason, By: me.By, Groups: me.Groups},
 			})
 			if err != nil {
 				return err

@@ -122,6 +122,6 @@ func namespace() *unstructured.Unstructured {
 }
 
 // order is what others need first. The webhook is last: it is nothing without its server.
-var order = []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "Service", "GatewayClass", "Deployment", "PodDisruptionBudget", "MutatingWebhookConfiguration"}
+var order = []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Service", "GatewayClass", "Deployment", "PodDisruptionBudget", "MutatingWebhookConfiguration"}
 
 func rank(o *unstructured.Unstructured) int { return slices.Index(order, o.GetKind()) }

@@ -146,7 +146,7 @@ func TestRevisions(t *testing.T) {
 			both = append(both, name)
 		}
 	}
-	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "Role/weft-people", "GatewayClass/weft"}
+	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "Role/weft-people", "ValidatingAdmissionPolicy/weft-signatures", "ValidatingAdmissionPolicyBinding/weft-signatures", "GatewayClass/weft"}
 	if !slices.Equal(both, want) {
 		t.Errorf("both have %v, want %v", both, want)
 	}

@@ -135,6 +135,8 @@ var (
 	podResource        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	nodeResource       = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 	webhookResource    = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "mutatingwebhookconfigurations"}
+	policyResource     = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicies"}
+	bindingResource    = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingadmissionpolicybindings"}
 )
 
 // Served are those of objects whose kind the API server knows.

@@ -20,8 +20,8 @@ const (
 	maxNamed      = 5 // pods named in one remedy
 )
 
-// Check says whether a control plane serves, and whether pods have
-// the proxies that they should have.
+// Check says whether a control plane serves, whether names in its objects count, and
+// whether pods have the proxies that they should have.
 func (c *Cluster) Check(ctx context.Context, p Plane) ([]Finding, error) {
 	k := &check{Cluster: c, group: "control plane"}
 	if err := k.version(); err != nil {
@@ -35,6 +35,8 @@ func (c *Cluster) Check(ctx context.Context, p Plane) ([]Finding, error) {
 		return nil, err
 	}
 	k.note(p.Name+" serves", missing)
+	_, unvouched := c.Vouched(ctx)
+	k.note("who judges, runs, releases and freezes is who it says", unvouched)
 	k.group = "pods"
 	err = k.pods(ctx)
 	return k.findings, err

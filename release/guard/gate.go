@@ -33,16 +33,29 @@ func Acts(s *v1alpha1.Stage) bool {
 type Rails struct {
 	Freezes     []*v1alpha1.Freeze
 	Application *v1alpha1.Application // nil: there is none
-	// Unvouched: names and groups are what anybody may have written, so nobody has any.
-	Unvouched bool
+	// Unvouched is why names and groups are what anybody may have written, so that nobody has any; "": they are true.
+	Unvouched string
+	// Since is from when on they are: what is older names nobody. Zero: they always were.
+	Since time.Time
 }
 
-// person is who is named, if that counts.
-func (r Rails) person(by string, groups []string) Person {
-	if r.Unvouched {
+// person is whom something that was made at a time names, if that counts.
+func (r Rails) person(by string, groups []string, made time.Time) Person {
+	if r.unvouched(made) != "" {
 		return Person{}
 	}
 	return Person{by, groups}
+}
+
+// unvouched is why names in what was made at a time do not count; "": they do.
+func (r Rails) unvouched(made time.Time) string {
+	switch {
+	case r.Unvouched != "":
+		return r.Unvouched
+	case made.Before(r.Since):
+		return fmt.Sprintf("it was written before %s, when nobody saw to it that names are true: do it again", r.Since.UTC().Format(time.RFC3339))
+	}
+	return ""
 }
 
 // Work is something that wants to begin or to go on.

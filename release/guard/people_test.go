@@ -3,6 +3,9 @@ package guard
 import (
 	"strings"
 	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/pipeline"
@@ -95,7 +98,7 @@ func TestHold(t *testing.T) {
 
 // Where anybody may write any name, none counts: no exception from a freeze, no role.
 func TestUnvouched(t *testing.T) {
-	r := Rails{Application: application(func(r *v1alpha1.Rails) { r.Roles.Release = []string{"dev"} }), Unvouched: true}
+	r := Rails{Application: application(func(r *v1alpha1.Rails) { r.Roles.Release = []string{"dev"} }), Unvouched: "install the policy"}
 	for _, by := range []string{"dan", "weft:cron", ""} {
 		rel := &v1alpha1.Release{Spec: v1alpha1.ReleaseSpec{By: by, Groups: []string{"dev", masters}}}
 		o := &v1alpha1.PipelineRun{Spec: v1alpha1.PipelineRunSpec{Trigger: v1alpha1.TriggerFact{Type: "cron", By: by, Groups: rel.Spec.Groups}}}
@@ -109,6 +112,32 @@ func TestUnvouched(t *testing.T) {
 		run.Freezes = []*v1alpha1.Freeze{{Spec: v1alpha1.FreezeSpec{Except: []string{"dev"}}}}
 		if gate := run.Gate(&v1alpha1.Stage{Release: &v1alpha1.ReleaseStage{}}); gate.Open {
 			t.Errorf("%q passes a freeze", by)
+		}
+	}
+}
+
+// Where names are true only since a while, what is older names nobody: neither who judges, nor who started what is judged.
+func TestVouchedSince(t *testing.T) {
+	before, after := metav1.NewTime(noon.Add(-time.Second)), metav1.NewTime(noon)
+	for _, test := range []struct {
+		name          string
+		unvouched     string
+		run, decision metav1.Time
+		want          string
+	}{
+		{"both are true", "", after, after, ""},
+		{"a decision from before", "", after, before, "written before 2026-11-27T12:00:00Z"},
+		{"a run from before", "", before, after, "who started the run: it was written before"},
+		{"nobody vouches at all", "there is no policy: weft install", after, after, "there is no policy: weft install"},
+	} {
+		o := &v1alpha1.PipelineRun{ObjectMeta: metav1.ObjectMeta{CreationTimestamp: test.run}, Spec: v1alpha1.PipelineRunSpec{Trigger: v1alpha1.TriggerFact{By: "dan"}}}
+		r := Run{Rails{Unvouched: test.unvouched, Since: noon}, o, &v1alpha1.PipelineSpec{}, noon}
+		why := r.Object(pipeline.Decision{Verb: pipeline.Judge, By: "quinn", Made: test.decision.Time})
+		if (why == "") != (test.want == "") || !strings.Contains(why, test.want) {
+			t.Errorf("%s: %q", test.name, why)
+		}
+		if why := r.Object(pipeline.Decision{Verb: pipeline.Cancel, By: "quinn", Made: test.decision.Time}); why != "" {
+			t.Errorf("%s: nobody may cancel: %s", test.name, why)
 		}
 	}
 }

@@ -7,5 +7,5 @@ func (r Rails) HoldBack(rel *v1alpha1.Release) string {
 	if rel.Status.Phase != "" && rel.Status.Phase != v1alpha1.ReleasePending {
 		return ""
 	}
-	return Refuses(r.Application, MayUndo, r.person(rel.Spec.By, rel.Spec.Groups))
+	return Refuses(r.Application, MayUndo, r.starter(rel))
 }

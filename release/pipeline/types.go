@@ -200,6 +200,7 @@ type Decision struct {
 	Choice, Reason    string
 	By                string
 	Groups            []string
+	Made              time.Time // when it was written
 }
 
 // Answer is what becomes of a decision.

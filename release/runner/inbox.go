@@ -114,6 +114,6 @@ func decided(d *v1alpha1.Decision) pipeline.Decision {
 	s := d.Spec
 	return pipeline.Decision{
 		Name: d.Name, Verb: s.Verb, Stage: s.Stage, Attempt: int(s.Attempt),
-		Choice: s.Choice, Reason: s.Reason, By: s.By, Groups: s.Groups,
+		Choice: s.Choice, Reason: s.Reason, By: s.By, Groups: s.Groups, Made: d.CreationTimestamp.Time,
 	}
 }
