@@ -103,8 +103,12 @@ func (e *Engine) note(ctx context.Context, app *v1alpha1.Application, version st
 	if v != nil {
 		return
 	}
+	image := ""
 	if err == nil {
-		err = e.Versions.Record(ctx, app.Namespace, v1alpha1.VersionSpec{Application: app.Name, Version: version, Image: e.imageOf(ctx, app, version)})
+		image, err = e.imageOf(ctx, app, version)
+	}
+	if err == nil {
+		err = e.Versions.Record(ctx, app.Namespace, v1alpha1.VersionSpec{Application: app.Name, Version: version, Image: image})
 	}
 	if err != nil && ctx.Err() == nil {
 		e.Log.Warn("a version that serves is not recorded: undo goes back to it as long as it runs", "application", app.Name, "version", version, "error", err)
@@ -112,15 +116,12 @@ func (e *Engine) note(ctx context.Context, app *v1alpha1.Application, version st
 }
 
 // imageOf is what a version's provider says; empty: it does not, or nobody starts it.
-func (e *Engine) imageOf(ctx context.Context, app *v1alpha1.Application, version string) string {
+func (e *Engine) imageOf(ctx context.Context, app *v1alpha1.Application, version string) (string, error) {
 	if e.Instances == nil || app.Spec.Runs == nil {
-		return ""
+		return "", nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	seen, err := e.Instances.Observe(ctx, instances.Target{Namespace: app.Namespace, Application: app.Name, Runs: app.Spec.Runs})
-	if err != nil {
-		return ""
-	}
-	return seen[version].Image
+	return seen[version].Image, err
 }

@@ -237,10 +237,10 @@ func (p *Provider) seeOwn(ctx context.Context, t instances.Target, own []workloa
 		if w.GetDeletionTimestamp() == nil {
 			s.Wanted += w.replicas()
 		}
-		seen[version] = s
 		if b, err := buildOf(w, t); err == nil {
-			containers[version] = b.Container
+			containers[version], s.Image = b.Container, b.Image
 		}
+		seen[version] = s
 	}
 	for _, pod := range all {
 		version := pod.Labels[VersionLabel]

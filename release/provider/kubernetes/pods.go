@@ -22,19 +22,20 @@ func (p *Provider) seeTeam(ctx context.Context, t instances.Target, w workload, 
 	if err != nil {
 		return fmt.Errorf("%s: %w", w, err)
 	}
-	for version := range m.Images {
-		seen[version] = instances.Seen{}
-	}
-	if g := m.Going; g != nil {
-		seen[g.Old.Version], seen[g.New.Version] = instances.Seen{Wanted: g.IsOld}, instances.Seen{Wanted: g.IsNew}
-	} else {
-		seen[w.version()] = instances.Seen{Wanted: w.replicas()}
-	}
-	all, err := p.pods(ctx, w.GetNamespace(), selectorOf(w))
+	b, err := buildOf(w, t)
 	if err != nil {
 		return err
 	}
-	b, err := buildOf(w, t)
+	for version, image := range m.Images {
+		seen[version] = instances.Seen{Image: image}
+	}
+	if g := m.Going; g != nil {
+		seen[g.Old.Version] = instances.Seen{Wanted: g.IsOld, Image: g.Old.Image}
+		seen[g.New.Version] = instances.Seen{Wanted: g.IsNew, Image: g.New.Image}
+	} else {
+		seen[w.version()] = instances.Seen{Wanted: w.replicas(), Image: b.Image}
+	}
+	all, err := p.pods(ctx, w.GetNamespace(), selectorOf(w))
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,8 @@ func (p *Provider) begin(ctx context.Context, w workload, m memory, a instances.
 		return fmt.Errorf("%w: %s runs version %s with image %s, and not %s: give the new one another version", instances.ErrRefused, w, a.Version, now.Image, image)
 	case now.Version == a.Version:
 		return p.note(ctx, w, m)
+	case w.replicas() == 0:
+		return p.replace(ctx, w, m, a, image)
 	default:
 		m.Going = (&going{Old: now, New: next, IsOld: w.replicas(), Team: teamFields(w)}).withNew(w, next, min(replicas, w.replicas()))
 	}
@@ -117,7 +119,7 @@ func (p *Provider) replace(ctx context.Context, w workload, m memory, a instance
 	m = m.idle(now)
 	delete(m.Images, a.Version)
 	next := build{Version: a.Version, Labelled: true, Container: now.Container, Image: image}
-	if err := p.write(ctx, w, m, next, map[string]any{"replicas": int64(a.Replicas)}); err != nil {
+	if err := p.write(ctx, w, m, next, map[string]any{"replicas": int64(max(1, a.Replicas))}); err != nil {
 		return err
 	}
 	return p.finish(ctx, w, m, a.Version)

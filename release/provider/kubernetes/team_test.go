@@ -140,6 +140,59 @@ func TestRecreateWithoutVersion(t *testing.T) {
 	}
 }
 
+// Where nothing runs a deploy has nothing to be beside: a Deployment that may neither add nor miss instances is none to the API server.
+func TestDeployToNothing(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, deployments, "Deployment", reviews())
+	p.passes()
+	p.do(instances.Scale, "v1", 0)
+	p.do(instances.Deploy, "v2", 0)
+	p.want("v2", 1, 1)
+	p.want("v1", 0, 0)
+	if d := p.deployment().Spec; d.MinReadySeconds != 0 {
+		t.Errorf("%+v", d)
+	}
+	p.do(instances.Scale, "v1", 1)
+	p.want("v1", 1, 1)
+}
+
+// What a node has not said, the template does: a version that is recorded without its image would come back as another one.
+func TestImageWithoutDigest(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, deployments, "Deployment", reviews())
+	image := func(version string) string {
+		seen, err := p.Observe(t.Context(), p.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seen[version].Image
+	}
+	if got := image("v1"); got != "good1" {
+		t.Errorf("v1 has image %q", got)
+	}
+	p.passes()
+	if err := p.Do(t.Context(), p.action(instances.Deploy, "v2", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if got := image("v2"); got != "good" {
+		t.Errorf("v2 has image %q", got)
+	}
+	p.passes()
+	if got := image("v2"); got != "registry/good@sha256:1" {
+		t.Errorf("v2 has image %q", got)
+	}
+	p.do(instances.Scale, "v2", 0)
+	if got := image("v2"); got != "good" {
+		t.Errorf("v2, which can be started again, has image %q", got)
+	}
+	if err := p.Do(t.Context(), p.own("v3", "good3")); err != nil {
+		t.Fatal(err)
+	}
+	if got := image("v3"); got != "good3" {
+		t.Errorf("v3, of its own manifests, has image %q", got)
+	}
+}
+
 // The autoscaler of the side without traffic takes nothing away while a release goes on.
 func TestFloor(t *testing.T) {
 	p := newPlay(t)
