@@ -85,10 +85,11 @@ func TestActs(t *testing.T) {
 	for want, stages := range map[bool][]v1alpha1.Stage{
 		true: {
 			{Release: &v1alpha1.ReleaseStage{}}, {Webhook: &v1alpha1.WebhookStage{}}, {Webhook: &v1alpha1.WebhookStage{Method: "DELETE"}}, {},
+			{Patch: &v1alpha1.PatchStage{}}, {RunJob: &v1alpha1.RunJobStage{}}, {Scale: &v1alpha1.ScaleStage{}}, {Restart: &v1alpha1.RestartStage{}}, {Delete: &v1alpha1.DeleteStage{}},
 		},
 		false: {
 			{Wait: &v1alpha1.WaitStage{}}, {Judgment: &v1alpha1.JudgmentStage{}}, {Webhook: &v1alpha1.WebhookStage{Method: "GET"}},
-			{Pipeline: &v1alpha1.PipelineStage{}}, {Notify: &v1alpha1.NotifyStage{}},
+			{Pipeline: &v1alpha1.PipelineStage{}}, {Notify: &v1alpha1.NotifyStage{}}, {FindArtifact: &v1alpha1.FindArtifactStage{}},
 		},
 	} {
 		for _, s := range stages {

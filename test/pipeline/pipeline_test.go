@@ -11,9 +11,10 @@
 //	called PATH N            $HOOK/PATH is called N times, no more and no less
 //	deliver STATUS TRIGGER TOKEN BODY  to PIPELINE/TRIGGER, until it is answered by this status
 //	started PIPELINE N       so many runs are there, and no more
+//	push REPOSITORY TAG      puts an image into the registry
 //	crash                    the server ends by kill -9, and starts again
 //
-// $EXAMPLES are those of the repository, $REPOSITORIES is a folder of Git repositories that may be baked, $API is host:port of weft. $HOOK is a web server: /ok and /echo answer, /fail answers 500, /job is done when
+// $EXAMPLES are those of the repository, $REPOSITORIES is a folder of Git repositories that may be baked, $API is host:port of weft, $REGISTRY of a registry, where weft/"of the registry" is let in. $HOOK is a web server: /ok and /echo answer, /fail answers 500, /job is done when
 // it is asked a third time, /hang and /slow answer when they are asked a second time.
 package pipeline
 
@@ -26,6 +27,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"weft.dev/test/process"
+	"weft.dev/test/registry"
 )
 
 // patience is how long a state may take to come about.
@@ -35,6 +37,8 @@ var shared struct {
 	dir    string
 	server *process.Server
 	hooks  string // host:port where it takes deliveries
+
+	registry *registry.Server
 }
 
 // repositories is the folder of those that may be baked.
@@ -62,6 +66,7 @@ func TestMain(m *testing.M) {
 
 // TestPipelines runs the scripts side by side, and then, one at a time, those in which the server that all share is killed.
 func TestPipelines(t *testing.T) {
+	shared.registry = registry.Start(t)
 	t.Run("testdata", func(t *testing.T) { testscript.Run(t, scripts(testscript.Params{Dir: "testdata"})) })
 	killing, err := filepath.Glob("testdata/*/*.txtar")
 	if err != nil || len(killing) == 0 {
@@ -85,6 +90,7 @@ func scripts(p testscript.Params) testscript.Params {
 		"crash":   with((*script).crash),
 		"deliver": with((*script).deliver),
 		"started": with((*script).started),
+		"push":    with((*script).push),
 	}
 	return p
 }

@@ -35,7 +35,7 @@ func setup(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	for key, value := range map[string]string{"NAMESPACE": name, "WEFT_DATA": shared.server.Data, "WEFT": shared.server.Weft, "HOOK": s.hook.URL, "API": shared.server.API, "EXAMPLES": examples, "REPOSITORIES": repositories()} {
+	for key, value := range map[string]string{"NAMESPACE": name, "WEFT_DATA": shared.server.Data, "WEFT": shared.server.Weft, "HOOK": s.hook.URL, "API": shared.server.API, "EXAMPLES": examples, "REPOSITORIES": repositories(), "REGISTRY": shared.registry.Host} {
 		env.Setenv(key, value)
 	}
 	apply := shared.server.Command("apply", "-f", "-")
@@ -153,6 +153,8 @@ func (s *script) called(args []string) {
 		return nil
 	}))
 }
+
+func (s *script) push(args []string) { shared.registry.Push(args[0], args[1]) }
 
 func (s *script) crash([]string) {
 	s.ts.Check(shared.server.Kill())

@@ -157,7 +157,7 @@ func TestRun(t *testing.T) {
 		ended("b-1", "build", "Succeeded", 1, stageEnded("image", `{"tag":"v1"}`)),
 		ended("b-2", "build", "Succeeded", 3, stageEnded("image", `{"tag":"old"}`), stageEnded("test", `{}`), stageEnded("image", `{"tag":"v2","n":7,"run":"x"}`)),
 		ended("b-3", "build", "Failed", 5, stageEnded("image", `{"tag":"v3"}`)),
-		running, ended("o-1", "other", "Succeeded", 7), long,
+		running, ended("o-1", "other", "Succeeded", 7), long, ended("b-0", "build", "Succeeded", 0, stageEnded("image", `{"tag":"v0"}`)),
 	}}
 	w := s.world()
 	w.Chapter = func(_ context.Context, o *v1alpha1.PipelineRun, n int32) ([]v1alpha1.RunEvent, error) {
