@@ -39,7 +39,7 @@ func newImportSpinnaker() *cobra.Command {
 		Use:   "spinnaker FILE...",
 		Short: "Make pipelines of Spinnaker's",
 		Long: `Make pipelines of Spinnaker's JSON (- is stdin): pipelines, lists of them, applications with their pipelines, executions, and
-templates beside the pipelines that use them. Files that name each other's pipelines are imported together.
+templates and canary configurations beside the pipelines that use them. Files that name each other's pipelines are imported together.
 
 A stage is converted whole or kept whole: one that weft has no equal for becomes an unsupported stage, and a run that reaches it
 fails. The report on stdout has a line for each stage and each difference: Exact, Changed, Kept, Ignored or Missing.

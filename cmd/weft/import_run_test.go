@@ -122,7 +122,7 @@ func TestSpinnakerChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds := stage.All()
-	kinds["runJob"], kinds["findArtifact"] = kinds["wait"], kinds["wait"]
+	kinds["analysis"] = kinds["wait"]
 	result, err := importFiles([]string{"../../examples/pipelines/spinnaker/reviews.json", "../../examples/spinnaker/ship.json", "../../release/spinnaker/testdata/shop.json", "testdata/every.json"}, nil)
 	if err != nil {
 		t.Fatal(err)

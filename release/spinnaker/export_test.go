@@ -19,7 +19,7 @@ func pipelinesIn(value any) (out []object) {
 	case object:
 		list, isList := v["pipelines"].([]any)
 		switch {
-		case isTemplate(v):
+		case isTemplate(v), isCanaryConfig(v) && v["stages"] == nil:
 		case isExecution(v):
 			out = append(out, pipelineOf(v))
 		case isPipeline(v):
@@ -136,5 +136,6 @@ func FuzzImport(f *testing.F) {
 	f.Add([]byte(stageJSON(`"type":"deleteManifest","mode":"label","kinds":["job"],"labelSelectors":{"selectors":[{"kind":"EQUALS","key":"a","values":["b"]}]}`)))
 	f.Add([]byte(stageJSON(`"type":"deploy","clusters":[{"application":"a","strategy":"monitored","imageId":"a:${x}","deploySteps":[1]}]`)))
 	f.Add([]byte(stageJSON(`"type":"enableManifest","manifestName":"x a-v1","restrictExecutionDuringTimeWindow":true,"restrictedExecutionWindow":{"days":[1],"whitelist":[{"startHour":23,"endHour":1}]}`)))
+	f.Add([]byte("[" + canaryConfigJSON + "," + stageJSON(`"type":"kayentaCanary","canaryConfig":{"canaryConfigId":"c","lifetimeDuration":"PT1H","scopes":[{"step":60}]}`) + "]"))
 	f.Fuzz(func(t *testing.T, data []byte) { checkRoundTrip(t, data) })
 }

@@ -31,6 +31,7 @@ type Result struct {
 type importer struct {
 	sources   []*source
 	templates map[string]object // by id
+	canaries  map[string]object // configurations of canaries, by id and by name
 	byID      map[string]*source
 	result    Result
 }
@@ -53,7 +54,7 @@ type source struct {
 // Import converts the files, which see each other's pipelines and templates. The
 // same files give the same result. An error names a file that is not Spinnaker's.
 func Import(files []File) (Result, error) {
-	in := &importer{templates: map[string]object{}, byID: map[string]*source{}}
+	in := &importer{templates: map[string]object{}, canaries: map[string]object{}, byID: map[string]*source{}}
 	for _, file := range files {
 		value, err := parse(file.Data)
 		if err != nil {

@@ -88,6 +88,8 @@ func (m manifest) plain() error {
 	switch {
 	case slices.Contains(wideKinds, m.kind):
 		return fmt.Errorf("%s %s is of the whole cluster, and a run changes its namespace alone", m.kind, cut(m.name, 80))
+	case m.kind == "Secret":
+		return fmt.Errorf("Secret %s: a run neither sees nor changes Secrets", cut(m.name, 80))
 	case slices.Contains(renamedKinds, m.kind):
 		return fmt.Errorf("%s %s gets a new name at each deploy there: make it a Deployment", m.kind, cut(m.name, 80))
 	}
@@ -103,7 +105,7 @@ func (m manifest) plain() error {
 // keepsName says whether Spinnaker gives the object a new name at each deploy, and weft does not.
 func (m manifest) keepsName() bool {
 	annotations, _ := m.meta["annotations"].(object)
-	return (m.kind == "ConfigMap" || m.kind == "Secret") && truth(annotations["strategy.spinnaker.io/versioned"], true)
+	return m.kind == "ConfigMap" && truth(annotations["strategy.spinnaker.io/versioned"], true)
 }
 
 // template is that of a workload's pods.

@@ -20,8 +20,8 @@ var targetKeys = []string{"account", "credentials", "location", "namespace", "ap
 var ownKinds = map[string]string{}
 
 func init() {
-	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob", "Service", "Ingress", "ConfigMap", "Secret",
-		"HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "ServiceAccount", "Role", "RoleBinding", "PersistentVolumeClaim", "LimitRange", "ResourceQuota"} {
+	for _, kind := range []string{"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob", "Service", "Ingress", "ConfigMap",
+		"HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy", "ServiceAccount", "PersistentVolumeClaim"} {
 		ownKinds[strings.ToLower(kind)] = kind
 	}
 }
@@ -51,7 +51,7 @@ func (j *job) target() (*v1alpha1.ObjectTarget, error) {
 		return nil, fmt.Errorf("mode %q: which object is the %s one, Spinnaker's names say alone: name it", cut(mode, 40), cut(text(j.raw["criteria"]), 40))
 	}
 	if t.Kind = ownKinds[strings.ToLower(kind)]; t.Kind == "" {
-		return nil, fmt.Errorf("kind %q is none of Kubernetes' own in a namespace, and its apiVersion is not said", cut(kind, 80))
+		return nil, fmt.Errorf("kind %q is none of Kubernetes' own that a run may change, and its apiVersion is not said", cut(kind, 80))
 	}
 	if name == "" && t.Selector == "" {
 		return nil, errors.New("it names no object")

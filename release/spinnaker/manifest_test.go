@@ -56,6 +56,7 @@ func TestManifestsKept(t *testing.T) {
 		apply(`{"kind":"Pod"}`):   "no kind or no name",
 		apply(`7`):                "no kind or no name",
 		apply(`{"kind":"ReplicaSet","metadata":{"name":"a"}}`):                                                      "a new name at each deploy",
+		apply(`{"kind":"Secret","metadata":{"name":"a"}}`):                                                          "neither sees nor changes Secrets",
 		apply(`{"kind":"Namespace","metadata":{"name":"a"}}`):                                                       "of the whole cluster",
 		apply(`{"kind":"Job","metadata":{"name":"a","annotations":{"strategy.spinnaker.io/recreate":"true"}}}`):     "recreate",
 		apply(`{"kind":"Service","metadata":{"name":"${nobody}"}}`):                                                 "nobody is no parameter",

@@ -65,7 +65,7 @@ func join(converted [][]v1alpha1.Stage) {
 }
 
 func (in *importer) stage(s *source, one *stage, all []*stage) []v1alpha1.Stage {
-	j := &job{stage: one, pipelines: in.byID, scope: &scope{parameters: s.names, stages: all, self: one, template: s.template}}
+	j := &job{stage: one, pipelines: in.byID, canaries: in.canaries, scope: &scope{parameters: s.names, stages: all, self: one, template: s.template}}
 	out, notes := j.convert()
 	for _, note := range notes {
 		note.Stage = one.title

@@ -27,6 +27,13 @@ func (in *importer) readObject(file string, o object) bool {
 	case isTemplate(o):
 		in.templates[text(o["id"])] = o
 		in.result.Report.Items = append(in.result.Report.Items, Item{File: file, Code: Ignored, Text: "a template: the pipelines among the files that use it get its stages"})
+	case isCanaryConfig(o) && o["stages"] == nil:
+		for _, key := range []string{text(o["name"]), text(o["id"])} {
+			if key != "" {
+				in.canaries[key] = o
+			}
+		}
+		in.result.Report.Items = append(in.result.Report.Items, Item{File: file, Code: Ignored, Text: "a canary configuration: the stages among the files that name it get it"})
 	case isExecution(o):
 		in.sources = append(in.sources, &source{file: file, raw: pipelineOf(o), execution: true})
 	case isPipeline(o):

@@ -112,6 +112,7 @@ type job struct {
 	*stage
 	scope     *scope
 	pipelines map[string]*source // by id
+	canaries  map[string]object  // configurations, by id and by name
 	notes     []Item
 	second    *v1alpha1.ReleaseStage // what it becomes beside the stage; nil: nothing
 }

@@ -32,6 +32,7 @@ var kinds = map[string]kind{
 	"undoRolloutManifest":       {append([]string{"numRevisionsBack"}, targetKeys...), undoRollout},
 	"rollbackCluster":           {targetKeys, rollback},
 	"deploy":                    {[]string{"clusters"}, serverGroups},
+	"kayentaCanary":             {[]string{"analysisType", "canaryConfig"}, canary},
 	"findArtifactFromExecution": {[]string{"pipeline", "application", "executionOptions", "expectedArtifacts", "expectedArtifact"}, findArtifact},
 	"runJobManifest": {append([]string{"source", "manifest", "manifests", "consumeArtifactSource", "propertyFile", "requiredArtifactIds", "requiredArtifacts",
 		"skipExpressionEvaluation", "application"}, targetKeys...), runJobManifest},

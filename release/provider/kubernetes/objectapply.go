@@ -61,6 +61,9 @@ func (o Objects) applied(ctx context.Context, namespace string, a pipeline.Actio
 	var all []object
 	for _, u := range manifests {
 		placed, err := o.at.place(namespace, u)
+		if err == nil && placed.GroupVersionKind().GroupKind() == secretKind {
+			err = fmt.Errorf("%w: Secret %s: a run neither sees nor changes Secrets", instances.ErrRefused, u.GetName())
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +80,9 @@ func (o Objects) applyOne(ctx context.Context, stamp instances.Action, one objec
 	old, err := at.Get(ctx, one.GetName(), metav1.GetOptions{})
 	var m memory
 	if err == nil {
-		m, err = remembered(old.GetAnnotations())
+		if m, err = remembered(old.GetAnnotations()); err == nil && !m.Passed(stamp) {
+			err = free(object{old, one.what}, m, true)
+		}
 		one.SetResourceVersion(old.GetResourceVersion())
 	} else if apierrors.IsNotFound(err) {
 		err = nil

@@ -222,6 +222,8 @@ func TestNotFree(t *testing.T) {
 		"Deployment own is of version v7 of reviews":        act("u", pipeline.RestartObject, 1, of("own")),
 		"v7 of reviews: name that instead of the object":    act("u", pipeline.DeleteObject, 1, of("own")),
 		"own is of version v7 of reviews: name that":        act("u", pipeline.ScaleObject, 1, pipeline.ObjectScale{Object: of("own")}),
+		"Deployment reviews goes on: wait for":              act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: reviews}"}),
+		"Deployment own: refused: Deployment own is of":     act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: own}"}),
 		"there is no Deployment lost in namespace shop":     act("u", pipeline.RestartObject, 1, of("lost")),
 		"there is no Deployment with app=lost in namespace": act("u", pipeline.RestartObject, 1, pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Selector: "app=lost"}),
 	} {
@@ -252,6 +254,7 @@ func TestObjectsRefusals(t *testing.T) {
 		"give a name or a selector":     patch("v1", "ConfigMap", ""),
 		"of the whole cluster":          patch("v1", "Namespace", "shop"),
 		"neither sees nor changes":      patch("v1", "Secret", "weft-authority"),
+		"Secret weft-authority: a run":  act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: "apiVersion: v1\nkind: Secret\nmetadata: {name: weft-authority}"}),
 		"no matches for kind \"Dance\"": patch("v1", "Dance", "settings"),
 		"give strategic, merge":         act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "x", Patch: nothing}),
 		"cannot unmarshal":              act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: config, Type: "json", Patch: nothing}),
