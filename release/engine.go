@@ -25,7 +25,7 @@ type Objects[T any] interface {
 	Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error
 }
 
-// Options of an engine; all but Instances, Versions, Hold and Took are required.
+// Options of an engine; all but Instances, Versions, Hold, Object, Delete and Took are required.
 type Options struct {
 	Releases     Objects[v1alpha1.Release]
 	Applications Objects[v1alpha1.Application]
@@ -38,8 +38,12 @@ type Options struct {
 	// Hold is why a release must not begin, and one that goes on not go further; "": it may. What goes
 	// back does not ask. The Application is the release's; nil: there is none, or it goes back. Nil: nothing is held.
 	Hold func(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) string
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Object is why what a person set of a release does not count, its abort and its promote; "": it does. Nil: all counts.
+	Object func(ctx context.Context, rel *v1alpha1.Release) (abort, promote string)
+	// Delete removes a release that has ended; nil: all are kept.
+	Delete func(ctx context.Context, namespace, name string) error
+	Now    func() time.Time
+	Log    *slog.Logger
 	// Took is told of each step.
 	Took func(late, lasted time.Duration)
 }
@@ -64,7 +68,7 @@ type Engine struct {
 	turn map[loop.Key]loop.Key // application to the release whose turn it is
 
 	adopting map[loop.Key]bool // applications that wait for their first version
-	adoption sync.WaitGroup
+	adoption sync.WaitGroup    // and the sweep
 }
 
 // NewEngine wires an engine; Run works.
@@ -88,6 +92,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			e.Log.Error("applications are not watched", "error", err)
 		}
 	})
+	if e.Delete != nil {
+		e.adoption.Go(func() { e.sweep(ctx) })
+	}
 	return e.Releases.Watch(ctx, "", func(rel *v1alpha1.Release, _ bool) {
 		if !Final(rel.Status.Phase) || begun(rel) {
 			e.loops.Poke(ctx, loop.Key{Namespace: rel.Namespace, Name: rel.Name})

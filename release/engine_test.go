@@ -39,6 +39,8 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 			Provider:  mesh.New(shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p, Wrote: w.wrote}, w),
 			Instances: reached{w.crew, p},
 			Hold:      w.hold,
+			Object:    objected,
+			Delete:    shelf.Objects[v1alpha1.Release]{Shelf: w.releases, Process: p}.Delete,
 			Versions:  w.records(p),
 			Now:       time.Now,
 			Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),

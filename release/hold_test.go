@@ -80,3 +80,30 @@ func TestFreezeBefore(t *testing.T) {
 		w.await("later", v1alpha1.ReleaseSucceeded)
 	})
 }
+
+// What somebody says of a release who may not changes nothing, and it says why; who may is heard.
+func TestWordsThatDoNotCount(t *testing.T) {
+	mallory := &v1alpha1.Signature{By: "mallory"}
+	inWorld(t, 0, 0, func(w *world) {
+		w.deploy("cart", 0.001, 200, "")
+		w.frozen.Store(true)
+		w.release("cart", "cart", "v3")
+		w.releases.Edit("shop", "cart", func(r *v1alpha1.Release) { r.Spec.Abort, r.Spec.Aborter = true, mallory })
+		w.says("cart", "frozen: black friday")
+		w.frozen.Store(false)
+		w.shifted("cart")
+		w.says("cart", "the abort does not count: mallory may not")
+		w.await("cart", v1alpha1.ReleaseSucceeded)
+	})
+	inWorld(t, 0, 0, func(w *world) {
+		w.deploy("quiet", 0, 0, "")
+		w.release("quiet", "quiet", "v3")
+		w.await("quiet", v1alpha1.ReleaseInconclusive)
+		w.releases.Edit("shop", "quiet", func(r *v1alpha1.Release) { r.Spec.Promote, r.Spec.Promoter = true, mallory })
+		w.says("quiet", "the promote does not count: mallory may not")
+		time.Sleep(10 * time.Minute)
+		w.await("quiet", v1alpha1.ReleaseInconclusive)
+		w.releases.Edit("shop", "quiet", func(r *v1alpha1.Release) { r.Spec.Promoter = &v1alpha1.Signature{By: "ann"} })
+		w.await("quiet", v1alpha1.ReleaseSucceeded)
+	})
+}

@@ -66,7 +66,8 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if !ok {
 		return time.Time{}, r.end(ctx, rel, v1alpha1.ReleaseFailed, fmt.Sprintf("strategy.type: %q is not known", rec.Config.Strategy.Type))
 	}
-	app, abort, err := r.abort(ctx, rel)
+	words := r.listen(ctx, rel)
+	app, abort, err := r.abort(ctx, rel, words)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -83,8 +84,9 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,
-		Abort: abort, Hold: r.hold(ctx, rel, app), Promote: rel.Spec.Promote, Behind: behind, Refused: r.refused, Answer: r.answer,
+		Abort: abort, Hold: r.hold(ctx, rel, app), Promote: words.promote, Behind: behind, Refused: r.refused, Answer: r.answer,
 	})
+	out.Why += words.why
 	rel, err = r.save(ctx, rel, rec.Config, out, now)
 	if err != nil {
 		return time.Time{}, err
@@ -127,12 +129,34 @@ func (r *run) recall(rel *v1alpha1.Release) (record, error) {
 	return rec, nil
 }
 
+// words are what people said about a release, as far as it counts, and why the rest does not.
+type words struct {
+	abort, promote bool
+	why            string
+}
+
+// listen asks whether what people said counts, where they said anything.
+func (r *run) listen(ctx context.Context, rel *v1alpha1.Release) words {
+	said := words{abort: rel.Spec.Abort, promote: rel.Spec.Promote}
+	if r.Object == nil || !said.abort && !said.promote {
+		return said
+	}
+	abort, promote := r.Object(ctx, rel)
+	if said.abort && abort != "" {
+		said.abort, said.why = false, "; the abort does not count: "+abort
+	}
+	if said.promote && promote != "" {
+		said.promote, said.why = false, said.why+"; the promote does not count: "+promote
+	}
+	return said
+}
+
 // abort is why the release must go back, if it must; without that its Application is read.
-func (r *run) abort(ctx context.Context, rel *v1alpha1.Release) (app *v1alpha1.Application, why string, err error) {
+func (r *run) abort(ctx context.Context, rel *v1alpha1.Release, said words) (app *v1alpha1.Application, why string, err error) {
 	switch {
 	case rel.DeletionTimestamp != nil:
 		return nil, "the Release was deleted", nil
-	case rel.Spec.Abort:
+	case said.abort:
 		return nil, "aborted by a person", nil
 	}
 	app, err = r.Applications.Get(ctx, rel.Namespace, rel.Spec.Application)

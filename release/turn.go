@@ -20,7 +20,7 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 	if rel.DeletionTimestamp != nil {
 		return nil, nil // somebody else's finalizer keeps it; nothing was done
 	}
-	if rel.Spec.Abort {
+	if r.listen(ctx, rel).abort {
 		return nil, r.end(ctx, rel, v1alpha1.ReleaseRolledBack, "aborted by a person before it began")
 	}
 	app, err := r.Applications.Get(ctx, rel.Namespace, rel.Spec.Application)

@@ -201,6 +201,17 @@ func (w *world) hold(_ context.Context, rel *v1alpha1.Release, _ *v1alpha1.Appli
 	return ""
 }
 
+// objected is release.Options.Object: mallory may nothing.
+func objected(_ context.Context, rel *v1alpha1.Release) (abort, promote string) {
+	may := func(s *v1alpha1.Signature) string {
+		if s != nil && s.By == "mallory" {
+			return "mallory may not"
+		}
+		return ""
+	}
+	return may(rel.Spec.Aborter), may(rel.Spec.Promoter)
+}
+
 // repeated are the actions that were done more than once.
 func (w *world) repeated() (out []string) {
 	w.mesh.Lock()

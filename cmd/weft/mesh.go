@@ -183,9 +183,10 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		m.more = append(m.more, replicas.run)
 		known = replicas
 	}
-	errors := judge.ErrorRate{}
+	errors, rails := judge.ErrorRate{}, m.newRails(client)
+	all := store.For[v1alpha1.Release](client, api.Release)
 	return release.NewEngine(release.Options{
-		Releases:     store.For[v1alpha1.Release](client, api.Release),
+		Releases:     all,
 		Applications: store.For[v1alpha1.Application](client, api.Application),
 		Strategies: map[v1alpha1.StrategyType]release.Strategy{
 			v1alpha1.Canary:     strategy.Canary(errors),
@@ -200,7 +201,9 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 			store.For[v1alpha1.TrafficSplit](client, api.TrafficSplit),
 			known),
 		Instances: m.newPlaces(client),
-		Hold:      m.newRails(client).hold,
+		Hold:      rails.hold,
+		Object:    rails.object,
+		Delete:    all.Delete,
 		Now:       time.Now,
 		Log:       m.log,
 	})

@@ -38,7 +38,7 @@ func (m *mesh) newRails(client *store.Client) *rails {
 
 // ofRun is what runner.Options wants.
 func (r *rails) ofRun(ctx context.Context, o *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec) (runner.Rails, error) {
-	app, err := r.application(ctx, o.Namespace, d.Application)
+	app, err := applicationOf(ctx, r.applications, o.Namespace, d.Application)
 	if err != nil {
 		return nil, err
 	}
@@ -62,21 +62,38 @@ func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.A
 	return all.Hold(rel, seed, time.Now())
 }
 
-func (r *rails) of(ctx context.Context, app *v1alpha1.Application) (guard.Rails, error) {
-	freezes, err := r.frozen(ctx)
-	rails := guard.Rails{Freezes: freezes, Application: app}
-	if r.vouched != nil {
-		rails.Since, rails.Unvouched = r.vouched(ctx)
+// object is what release.Options wants. Where the application cannot be read what goes back counts, and what goes on does not.
+func (r *rails) object(ctx context.Context, rel *v1alpha1.Release) (abort, promote string) {
+	app, err := applicationOf(ctx, r.applications, rel.Namespace, rel.Spec.Application)
+	if err != nil {
+		return "", "nobody can see who may: " + err.Error()
 	}
-	return rails, err
+	all := r.names(ctx, app)
+	return all.Aborted(rel), all.Promoted(rel)
 }
 
-// application is one by its name; nil: there is none.
-func (r *rails) application(ctx context.Context, namespace, name string) (*v1alpha1.Application, error) {
+func (r *rails) of(ctx context.Context, app *v1alpha1.Application) (guard.Rails, error) {
+	all := r.names(ctx, app)
+	var err error
+	all.Freezes, err = r.frozen(ctx)
+	return all, err
+}
+
+// names are the rails of who may, without freezes.
+func (r *rails) names(ctx context.Context, app *v1alpha1.Application) guard.Rails {
+	all := guard.Rails{Application: app}
+	if r.vouched != nil {
+		all.Since, all.Unvouched = r.vouched(ctx)
+	}
+	return all
+}
+
+// applicationOf is one by its name; nil: there is none.
+func applicationOf(ctx context.Context, all store.Resource[v1alpha1.Application], namespace, name string) (*v1alpha1.Application, error) {
 	if name == "" {
 		return nil, nil
 	}
-	app, err := r.applications.Get(ctx, namespace, name)
+	app, err := all.Get(ctx, namespace, name)
 	if store.IsNotFound(err) {
 		return nil, nil
 	}

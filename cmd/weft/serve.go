@@ -133,12 +133,14 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		return err
 	}
 	var people http.Handler // set before the server runs
+	var rules wishes        // the same
 	record, err := auditTo(flags.data, flags.audit, log)
 	if err != nil {
 		return err
 	}
 	api, err := serve.New(ctx, serve.Options{
 		Audit: record,
+		Rules: func(ctx context.Context, w serve.Wish) error { return rules.refuse(ctx, w) },
 		Dir:   flags.data, Listen: flags.listen, Log: log,
 		Extra: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { people.ServeHTTP(w, r) }),
 	})
@@ -149,6 +151,7 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	rules = newWishes(client)
 	graph := flow.New(flow.Options{KeepLastGood: true})
 	m := newMesh(graph, storeFront(client, graph, log), authority, flags, log)
 	m.releases = m.newReleases(client)

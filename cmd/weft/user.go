@@ -29,9 +29,10 @@ func newUserAdd() *cobra.Command {
 	var ttl time.Duration
 	c := &cobra.Command{
 		Use:   "add NAME",
-		Short: "Print a kubeconfig with which a person reads, starts pipelines and decides in their runs",
+		Short: "Print a kubeconfig with which a person reads, starts pipelines and releases, and decides in them",
 		Long: `Print a kubeconfig for a person who is no administrator. With it they read what the mesh is made of but its secrets,
-start runs of pipelines, and decide in them: what they write is written in their name, and a judgment is open to the groups it names.
+start runs of pipelines and releases, decide in them, undo and freeze, where the roles of the application let them: what they write is
+written in their name, and a judgment is open to the groups it names.
 
 It runs where the server does, on its data directory. The certificate in it is valid until --ttl is over; nobody can take
 it back before that, so keep it short.`,

@@ -146,7 +146,7 @@ func TestRevisions(t *testing.T) {
 			both = append(both, name)
 		}
 	}
-	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "Role/weft-people", "ValidatingAdmissionPolicy/weft-signatures", "ValidatingAdmissionPolicyBinding/weft-signatures", "GatewayClass/weft"}
+	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "ClusterRole/weft-view", "ClusterRole/weft-edit", "ClusterRole/weft-admin", "ClusterRole/weft-freeze", "Role/weft-people", "ValidatingAdmissionPolicy/weft-signatures", "ValidatingAdmissionPolicyBinding/weft-signatures", "GatewayClass/weft"}
 	if !slices.Equal(both, want) {
 		t.Errorf("both have %v, want %v", both, want)
 	}
@@ -161,6 +161,44 @@ func TestRevisions(t *testing.T) {
 	alone := names(render(t, map[string]any{"revision": "next", "shared": false}))
 	if slices.Contains(alone, "GatewayClass/weft") {
 		t.Error("a release of Helm that shares nothing has the GatewayClass")
+	}
+}
+
+// What people may who have a namespace's roles: an editor releases and judges, and neither changes who may, nor writes records of
+// weft's.
+func TestRolesOfPeople(t *testing.T) {
+	all := render(t, nil)
+	role := func(name string) *rbacv1.ClusterRole {
+		i := slices.IndexFunc(all, func(o *unstructured.Unstructured) bool { return o.GetKind() == "ClusterRole" && o.GetName() == name })
+		if i < 0 {
+			t.Fatalf("no ClusterRole %s", name)
+		}
+		return find[rbacv1.ClusterRole](t, all[i:i+1], "ClusterRole")
+	}
+	edit, admin := role("weft-edit"), role("weft-admin")
+	for _, may := range []struct {
+		role           *rbacv1.ClusterRole
+		resource, verb string
+		want           bool
+	}{
+		{edit, "pipelineruns", "create", true}, {edit, "decisions", "create", true}, {edit, "releases", "patch", true},
+		{edit, "applications", "patch", false}, {edit, "pipelines", "create", false}, {edit, "trafficsplits", "update", false}, {edit, "decisions", "update", false}, {edit, "freezes", "create", false},
+		{admin, "applications", "patch", true}, {admin, "freezes", "create", false}, {role("weft-view"), "releases", "get", true}, {role("weft-view"), "releases", "create", false},
+		{role("weft-freeze"), "freezes", "create", true}, {role("weft-freeze"), "freezes", "update", false},
+	} {
+		if allowed(may.role, "weft.dev", may.resource, may.verb) != may.want {
+			t.Errorf("%s: %s %s: %v", may.role.Name, may.verb, may.resource, !may.want)
+		}
+	}
+	for _, r := range []*rbacv1.ClusterRole{edit, admin, role("weft-freeze")} {
+		for _, records := range []string{"blobs", "versions", "workloads", "releases/status", "pipelineruns/status"} {
+			if allowed(r, "weft.dev", records, "create") || allowed(r, "weft.dev", records, "update") {
+				t.Errorf("%s: %s are weft's", r.Name, records)
+			}
+		}
+	}
+	if edit.Labels["rbac.authorization.k8s.io/aggregate-to-edit"] != "true" || edit.Labels["rbac.authorization.k8s.io/aggregate-to-view"] != "" || admin.Labels["rbac.authorization.k8s.io/aggregate-to-edit"] != "" {
+		t.Error("who views or edits gets more than that")
 	}
 }
 

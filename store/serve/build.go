@@ -52,7 +52,7 @@ func (s *Server) build(listener net.Listener) error {
 	if err := s.setSecurity(&cfg.Config, listener); err != nil {
 		return err
 	}
-	if err := setAdmission(cfg, s.options.Audit); err != nil {
+	if err := setAdmission(cfg, s.options); err != nil {
 		return err
 	}
 	cfg.MergedResourceConfig = crdserver.DefaultAPIResourceConfigSource()
@@ -172,8 +172,8 @@ func (s *Server) setSecurity(cfg *genericapiserver.Config, listener net.Listener
 }
 
 // setAdmission refuses objects in namespaces that do not exist or are being
-// deleted, and those that say that somebody else made them; what is let in is recorded.
-func setAdmission(cfg *genericapiserver.RecommendedConfig, record func(Mutation) error) error {
+// deleted, those that say that somebody else made them, and what rules refuse; what is let in is recorded.
+func setAdmission(cfg *genericapiserver.RecommendedConfig, o Options) error {
 	client, err := kubernetes.NewForConfig(cfg.LoopbackClientConfig)
 	if err != nil {
 		return err
@@ -186,10 +186,10 @@ func setAdmission(cfg *genericapiserver.RecommendedConfig, record func(Mutation)
 	}
 	plugin.SetExternalKubeInformerFactory(cfg.SharedInformerFactory)
 	plugin.SetExternalKubeClientSet(client)
-	rules := []admission.Interface{plugin, voucher{}}
-	if record != nil {
-		rules = append(rules, auditor{record})
+	steps := []admission.Interface{plugin, voucher{}, ruler{o.Rules}}
+	if o.Audit != nil {
+		steps = append(steps, auditor{o.Audit})
 	}
-	cfg.AdmissionControl = admission.NewChainHandler(rules...)
+	cfg.AdmissionControl = admission.NewChainHandler(steps...)
 	return nil
 }

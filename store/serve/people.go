@@ -21,8 +21,8 @@ const peopleGroup = "weft:people"
 const maxName = 64
 
 // Person makes the kubeconfig of somebody who is no administrator: they may read
-// what the mesh is made of but its secrets, start runs of pipelines and decide in
-// them, and what they write is theirs. Dir is the data directory of a server that runs. The
+// what the mesh is made of but its secrets, start runs of pipelines and releases, decide in
+// them and freeze, as roles let them, and what they write is theirs. Dir is the data directory of a server that runs. The
 // certificate lasts for so long; before that nobody can take it back.
 func Person(dir, name string, groups []string, lasts time.Duration) ([]byte, error) {
 	for _, text := range append([]string{name}, groups...) {
@@ -63,7 +63,7 @@ func authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision,
 	if slices.Contains(groups, adminGroup) || slices.Contains(groups, peopleGroup) && peopleMay(a) {
 		return authorizer.DecisionAllow, "", nil
 	}
-	return authorizer.DecisionNoOpinion, "people read what the mesh is made of, start pipelines and decide in their runs; ask an administrator for the rest", nil
+	return authorizer.DecisionNoOpinion, "people read what the mesh is made of, start pipelines and releases, decide in them, and freeze; ask an administrator for the rest", nil
 }
 
 func peopleMay(a authorizer.Attributes) bool {
@@ -77,11 +77,14 @@ func peopleMay(a authorizer.Attributes) bool {
 		switch info.Kind {
 		case api.Secret, api.ConfigMap:
 			return false
-		case api.Decision, api.PipelineRun:
-			return a.IsReadOnly() || a.GetVerb() == "create" && a.GetSubresource() == ""
 		}
-		return a.IsReadOnly()
+		return a.IsReadOnly() || a.GetSubresource() == "" && slices.Contains(theirs[info.Kind], a.GetVerb())
 	})
+}
+
+// theirs are the verbs by which people write, of which Options.Rules says more.
+var theirs = map[api.Kind][]string{
+	api.Decision: {"create"}, api.PipelineRun: {"create"}, api.Release: {"create", "update", "patch"}, api.Freeze: {"create", "delete"},
 }
 
 // readable are the paths that are no resources and that people's tools need.

@@ -33,6 +33,9 @@ type Options struct {
 	Extra http.Handler
 	// Audit records a change before it is stored; where it fails, a person's is refused. Nil: nothing is recorded.
 	Audit func(Mutation) error
+	// Rules say why a person's write of a Decision, Freeze, PipelineRun or Release is refused; nil: it may be. Administrators
+	// are asked about, too, and the server's own process is not. Without Rules people write no Freeze and no Release.
+	Rules func(ctx context.Context, w Wish) error
 	Log   *slog.Logger
 }
 

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -41,15 +42,38 @@ func (voucher) Admit(_ context.Context, a admission.Attributes, _ admission.Obje
 	if !ok || !isSigned {
 		return nil
 	}
-	path = append([]string{"spec"}, path...)
-	want := signature{a.GetUserInfo().GetName(), groupsOf(a.GetUserInfo())}
-	if a.GetOperation() == admission.Update {
-		want = signatureOf(a.GetOldObject().(*unstructured.Unstructured), path)
+	me := signature{a.GetUserInfo().GetName(), groupsOf(a.GetUserInfo())}
+	old := &unstructured.Unstructured{}
+	made := a.GetOperation() == admission.Create
+	if !made {
+		old = a.GetOldObject().(*unstructured.Unstructured)
 	}
-	if err := sign(u, path, want); err != nil {
+	err := signIf(made, u, old, append([]string{"spec"}, path...), me)
+	if info.Kind == api.Release {
+		for verb, who := range words {
+			err = errors.Join(err, signIf(is(u, verb) && !is(old, verb), u, old, []string{"spec", who}, me))
+		}
+	}
+	if err != nil {
 		return apierrors.NewForbidden(a.GetResource().GroupResource(), a.GetName(), err)
 	}
 	return nil
+}
+
+// words are what people say about a release, and in which field of its spec stands who said it.
+var words = map[string]string{"abort": "aborter", "promote": "promoter"}
+
+func is(u *unstructured.Unstructured, verb string) bool {
+	said, _, _ := unstructured.NestedBool(u.Object, "spec", verb)
+	return said
+}
+
+// signIf has the signature at path be that of who asks, if it is theirs to make, else the old one.
+func signIf(theirs bool, u, old *unstructured.Unstructured, path []string, me signature) error {
+	if theirs {
+		return sign(u, path, me)
+	}
+	return sign(u, path, signatureOf(old, path))
 }
 
 // signature is who made an object.
