@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -54,7 +53,8 @@ func newAudit() *cobra.Command {
 		Use:   "audit",
 		Short: "Read who changed what, and check that nobody changed the record",
 		Long: `Read who changed what, and check that nobody changed the record: it is a chain, in which each entry has the hash of the
-one before it. It runs where the server does, on its data directory, or on a copy of audit.jsonl in another one.
+one before it. It runs where the server does, on its data directory, or on a copy of its audit*.jsonl in another one. The newest
+128 MB are kept: that older files are deleted, the chain tells itself.
 
 An entry is written before its change is stored: what is stored has one, and one may be of a change that a conflict kept out.`,
 		Example: "  weft audit list --kind Freeze\n  weft audit verify",
@@ -70,15 +70,11 @@ func readAudit(c *cobra.Command) ([]audit.Entry, []audit.Fault, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	file, err := os.Open(auditPath(data))
+	all, faults, err := audit.ReadFiles(auditPath(data))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%s: no server has written an audit there; name another directory with --data", auditPath(data))
+		err = fmt.Errorf("%s: no server has written an audit there; name another directory with --data", auditPath(data))
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	defer file.Close()
-	return audit.Read(file)
+	return all, faults, err
 }
 
 func newAuditList() *cobra.Command {

@@ -9,8 +9,11 @@ import (
 	"sync"
 )
 
-// Log is a chain on disk. One process writes it.
+// Log is a chain on disk, of which the newest part is in the file at path. One process writes it.
 type Log struct {
+	path string
+	most int64 // bytes of a file
+
 	mu   sync.Mutex
 	file *os.File
 	last Entry
@@ -22,10 +25,10 @@ type Log struct {
 // maxLine bounds an entry, in bytes.
 const maxLine = 256 << 10
 
-// Open goes on with the chain in a file, which it makes where there is none. An unfinished last line
+// Open goes on with the chain whose newest file is at a path, and makes it where there is none. An unfinished last line
 // is cut off. An error is kept, and Append gives it: who reads and who serves traffic goes on.
 func Open(path string) *Log {
-	l := &Log{}
+	l := &Log{path: path, most: fullFile}
 	if l.broken = l.open(path); l.broken != nil {
 		l.broken = fmt.Errorf("audit %s: %w", path, l.broken)
 	}
@@ -36,7 +39,7 @@ func (l *Log) open(path string) (err error) {
 	if l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return err
 	}
-	entries, faults, err := Read(l.file)
+	entries, faults, err := l.newest()
 	if err != nil {
 		return err
 	}
@@ -47,6 +50,23 @@ func (l *Log) open(path string) (err error) {
 		l.last = entries[len(entries)-1]
 	}
 	return l.cut()
+}
+
+// newest reads the file that is written, and the one before it, with whatever they begin.
+func (l *Log) newest() ([]Entry, []Fault, error) {
+	all, err := Files(l.path)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := join(all[max(0, len(all)-2):])
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, faults, err := read(in)
+	if len(all) > 2 && len(faults) > 0 && faults[0].What == Missing && faults[0].Line == 1 {
+		faults = faults[1:] // older files have what is missing
+	}
+	return entries, faults, err
 }
 
 // cut removes an unfinished last line.
@@ -78,6 +98,16 @@ func (l *Log) Append(e Entry) error {
 	if l.broken != nil {
 		return l.broken
 	}
+	if l.size >= l.most {
+		if err := l.turn(); err != nil {
+			return fmt.Errorf("audit: begin the next file: %w", err)
+		}
+	}
+	return l.write(e)
+}
+
+// write appends to the file that is open.
+func (l *Log) write(e Entry) error {
 	e = e.after(l.last)
 	line, err := json.Marshal(e)
 	if err != nil {

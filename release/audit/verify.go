@@ -11,7 +11,7 @@ import (
 
 // Fault is one thing that is wrong with a chain.
 type Fault struct {
-	Line int    `json:"line"` // of the file, from 1 on
+	Line int    `json:"line"` // over all files, from 1 on
 	Seq  int64  `json:"seq"`  // of the entry
 	What string `json:"what"` // Changed, Missing, Reordered or Unreadable
 	Text string `json:"text"` // one sentence
@@ -26,7 +26,14 @@ const (
 
 // Read reads a chain, and says what is wrong with it. The error is of reading. An unfinished last line
 // is no entry and no fault: the server died as it wrote it, and what it tells was not let through.
-func Read(r io.Reader) (entries []Entry, faults []Fault, err error) {
+//
+// That a chain does not begin with its first entry is none where it tells that those before were deleted, as a Log does.
+func Read(r io.Reader) ([]Entry, []Fault, error) {
+	entries, faults, err := read(r)
+	return entries, begins(entries, faults), err
+}
+
+func read(r io.Reader) (entries []Entry, faults []Fault, err error) {
 	in := bufio.NewReader(r)
 	last := Entry{}
 	for line := 1; ; line++ {
