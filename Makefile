@@ -8,13 +8,12 @@
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, a quarter of an hour
-# make test-instances  what every provider of instances must do, of Deployments and StatefulSets there
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
 # make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: a quarter of an hour and more; make test runs five
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-instances test-snapshots test-releases test-conformance generate
+.PHONY: build demo test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB
 TAGS := kustomize_disable_go_plugin_support
@@ -72,11 +71,7 @@ kube-down:
 	test/kube/node/down.sh --purge
 
 test-kube:
-	test/kube/node/with.sh sh -c 'test/kube/node/images.sh && go test -count=1 -timeout 30m -skip TestInstances -exec "$$PWD/test/kube/node/run.sh" ./test/kube/...'
-
-# Not seen green on a cluster yet, so no part of test-kube.
-test-instances:
-	test/kube/node/with.sh sh -c 'test/kube/node/images.sh && go test -count=1 -v -timeout 30m -run TestInstances -exec "$$PWD/test/kube/node/run.sh" ./test/kube'
+	test/kube/node/with.sh sh -c 'test/kube/node/images.sh && go test -count=1 -timeout 40m -parallel 6 -exec "$$PWD/test/kube/node/run.sh" ./test/kube/...'
 
 bench-kube:
 	test/kube/node/with.sh test/kube/node/bench.sh

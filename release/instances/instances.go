@@ -43,7 +43,8 @@ const (
 	Deploy Verb = "deploy"
 	// Scale gives a version so many instances; 0 keeps what is needed to start it again.
 	Scale Verb = "scale"
-	// Restart replaces the instances of a version, never having fewer ready than wanted.
+	// Restart replaces the instances of a version, never having fewer ready than wanted; where an instance
+	// has to end before its successor starts, as a StatefulSet's, one after the other.
 	Restart Verb = "restart"
 	// Settle says that a version stays: what was only for the time of a release is put back as the team
 	// had it, and other versions that the same object of theirs has made end after their requests have.

@@ -71,17 +71,26 @@ func join(t *testing.T, namespace string) string {
 	return dir
 }
 
-// weft runs a command with its own data directory.
+// weft runs a command with its own data directory, and fails the test if it fails.
 func weft(t *testing.T, dir string, args ...string) string {
 	t.Helper()
+	said, err := tryWeft(dir, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return said
+}
+
+// tryWeft is the same, and says what it said.
+func tryWeft(dir string, args ...string) (string, error) {
 	cmd := exec.Command("weft", args...)
 	cmd.Env = append(os.Environ(), "WEFT_DATA="+dir)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		t.Fatalf("weft %s: %v: %s", strings.Join(args, " "), err, stderr.String())
+		return stdout.String(), fmt.Errorf("weft %s: %w: %s", strings.Join(args, " "), err, stderr.String())
 	}
-	return stdout.String()
+	return stdout.String(), nil
 }
 
 // runOnHost runs reviews on the node until the test ends.

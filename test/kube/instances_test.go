@@ -53,6 +53,7 @@ spec:
 // Deployment and for versions of their own manifests.
 func TestInstances(t *testing.T) {
 	subject := func(t *testing.T, name string) conform.Subject {
+		t.Parallel() // the cluster takes its time for each
 		namespace := Namespace(t, "instances-"+name+"-"+strings.ToLower(t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]))
 		return conform.Subject{
 			Provider: newInstances(t),
@@ -73,6 +74,9 @@ func TestInstances(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			conform.Run(t, func(t *testing.T) conform.Subject {
 				s := subject(t, strings.ToLower(kind))
+				if kind == "StatefulSet" {
+					s.Gap = 1
+				}
 				s.Manifests = func(version, image string) []byte {
 					return []byte(strings.NewReplacer("VERSION", version, "IMAGE", image, "KIND", kind).Replace(ownReviews))
 				}

@@ -14,8 +14,8 @@ import (
 // Injected is the label of a namespace whose pods join the mesh.
 const Injected = "weft.dev/inject=enabled"
 
-// Mesh has weft in the cluster, of the images of this checkout. It stays there for the next test,
-// and must not end by itself during this one.
+// Mesh has weft in the cluster, of the images of this checkout, which may start and stop versions. It stays
+// there for the next test, and must not end by itself during this one.
 func Mesh(t testing.TB) {
 	t.Helper()
 	if err := installed(); err != nil {
@@ -28,7 +28,7 @@ var installed = sync.OnceValue(install)
 
 func install() error {
 	tag := os.Getenv("IMAGE_TAG")
-	out, err := exec.Command("weft", "install", "--image", "weft:"+tag, "--proxy-image", "weft-proxy:"+tag).CombinedOutput()
+	out, err := exec.Command("weft", "install", "--image", "weft:"+tag, "--proxy-image", "weft-proxy:"+tag, "--set", "deploys=true").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("weft install: %w: %s", err, out)
 	}

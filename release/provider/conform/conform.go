@@ -29,6 +29,8 @@ type Subject struct {
 	Manifests func(version, image string) []byte
 	// Shared: the versions are of one object, so that settling one ends the others, and there are two at most.
 	Shared bool
+	// Gap is how many instances a version may lack while it restarts: those of a StatefulSet end before their successors start.
+	Gap int
 	// Pass lets time pass between two looks: a real or a virtual one.
 	Pass func()
 	// Looks is how often the test looks until it gives up.
@@ -57,10 +59,11 @@ type suite struct {
 	Subject
 	began time.Time
 	seq   int
+	least int // ready instances of a version that stays
 }
 
 func begin(t *testing.T, subject Subject) *suite {
-	s := &suite{T: t, Subject: subject, began: time.Now()}
+	s := &suite{T: t, Subject: subject, began: time.Now(), least: size}
 	if s.Serving == "" {
 		s.want(s.deploy(before, s.Good))
 		s.Serving = before
@@ -144,7 +147,7 @@ func (s *suite) until(version, what string, is state, stay ...string) {
 	for range s.Looks {
 		seen = s.observe()
 		for _, other := range stay {
-			if v, there := seen[other]; seen != nil && (!there || v.Ready < size) {
+			if v, there := seen[other]; seen != nil && (!there || v.Ready < s.least) {
 				s.Fatalf("%s has %+v while %s is changed", other, v, version)
 			}
 		}
@@ -206,6 +209,7 @@ func (s *suite) settle() {
 		s.want(s.action(instances.Delete, s.Serving, 0))
 	}
 	s.until(s.Serving, "has ended", forgotten, after)
+	s.least -= s.Gap
 	s.want(s.action(instances.Restart, after, 0))
 	s.until(after, "is restarted", ready(size), after)
 }

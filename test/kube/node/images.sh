@@ -6,6 +6,7 @@
 #   shop:dev                    examples/shop: give the service and "--host 0.0.0.0 --port N" as args
 #   shop-load:dev               examples/shop/load
 #   bookinfo-PART-VERSION:dev   the shop playing a part of Bookinfo at port 9080
+#   releases-VERSION:dev        test/releases/shop at port 9080: v1, v2, and bad, which fails every fifth request
 # An image of your own: kubetool image -o FILE.tar -t NAME:TAG ... (kubetool says how), then import.sh FILE.tar.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
@@ -24,7 +25,8 @@ images() {
   mkdir -p "$OUT/bin"
   cd "$ROOT"
   CGO_ENABLED=0 nice go build -tags kustomize_disable_go_plugin_support -trimpath -ldflags "-s -w" -o "$OUT/bin/" ./cmd/weft ./cmd/weft-agent ./examples/shop ./examples/shop/load
-  local envoy part
+  CGO_ENABLED=0 nice go build -trimpath -ldflags "-s -w" -o "$OUT/bin/releases" ./test/releases/shop
+  local envoy part version
   envoy=$("$OUT/bin/weft" envoy)
   image weft -user 65532:65532 -entrypoint /weft -add "$OUT/bin/weft:/weft"
   image weft-proxy -user 1337:1337 -entrypoint /weft-agent -env WEFT_ENVOY=/usr/local/bin/envoy \
@@ -34,6 +36,9 @@ images() {
   for part in $BOOKINFO; do
     image "bookinfo-$part" -user 65532:65532 -env "WEFT_VERSION=${part#*-}" \
       -entrypoint "/shop,bookinfo-${part%%-*},--host,0.0.0.0,--port,9080" -add "$OUT/bin/shop:/shop"
+  done
+  for version in v1 v2 bad; do
+    image "releases-$version" -user 65532:65532 -env "WEFT_VERSION=$version" -env LISTEN=:9080 -entrypoint /releases -add "$OUT/bin/releases:/releases"
   done
   "$HERE/import.sh" "$OUT"/*.tar
 }

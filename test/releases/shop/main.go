@@ -3,9 +3,12 @@
 //	shop              answers with who it is; a version whose name begins with "bad" fails every fifth request
 //	shop call APP...  calls each application 60 times a second through its proxy, and tells at GET / what came back
 //	                  since a POST to it
+//
+// It listens at $LISTEN, or on loopback at $PORT.
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,7 +26,7 @@ func main() {
 	if len(os.Args) > 1 {
 		handler = calls(os.Args[2:])
 	}
-	log.Fatal(http.ListenAndServe("127.0.0.1:"+os.Getenv("PORT"), handler))
+	log.Fatal(http.ListenAndServe(cmp.Or(os.Getenv("LISTEN"), "127.0.0.1:"+os.Getenv("PORT")), handler))
 }
 
 func answers() http.HandlerFunc {
