@@ -40,7 +40,11 @@ type world struct {
 	server *process.Server
 	hands  *hands
 	caller int // port at which it tells what came back
+	// acts starts and ends instances as a stage would have it do; runs is what an application says of that.
+	acts instances.Provider
+	runs v1alpha1.Runs
 
+	client       *store.Client
 	applications store.Resource[v1alpha1.Application]
 	releases     store.Resource[v1alpha1.Release]
 }
@@ -54,8 +58,13 @@ func TestReleases(t *testing.T) {
 		count, err = strconv.Atoi(text)
 		check(t, err)
 	}
-	begun := time.Now()
-	w := newWorld(t)
+	newWorld(t).release(count)
+}
+
+// release brings out so many versions, under load.
+func (w *world) release(count int) {
+	t, begun := w.t, time.Now()
+	t.Helper()
 	var running sync.WaitGroup
 	for _, kind := range strategies {
 		running.Go(func() { w.found(kind) })
@@ -116,7 +125,8 @@ func newWorld(t *testing.T) *world {
 	client, err := store.NewClient(config)
 	check(t, err)
 	return &world{
-		t: t, server: server, hands: hands,
+		t: t, server: server, hands: hands, client: client,
+		acts: hands, runs: v1alpha1.Runs{Provider: &v1alpha1.ProviderRuns{Name: "hands"}},
 		applications: store.For[v1alpha1.Application](client, api.Application),
 		releases:     store.For[v1alpha1.Release](client, api.Release),
 	}
@@ -126,7 +136,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) found(kind v1alpha1.StrategyType) {
 	w.t.Helper()
 	app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: appOf(kind)}}
-	app.Spec.Runs = &v1alpha1.Runs{Provider: &v1alpha1.ProviderRuns{Name: "hands"}}
+	app.Spec.Runs = &w.runs
 	s := &app.Spec.Strategy
 	s.Type, s.Analysis = kind, v1alpha1.Analysis{MaxErrorIncrease: "5", Deadline: &metav1.Duration{Duration: 3 * time.Minute}}
 	switch kind {
@@ -152,11 +162,11 @@ func (w *world) found(kind v1alpha1.StrategyType) {
 // order does what a stage of a pipeline would do: it deploys a version before its release, and deletes it at last.
 func (w *world) order(app, version string, verb instances.Verb, replicas int) {
 	now := time.Now()
-	err := w.hands.Do(w.t.Context(), instances.Action{
+	a := instances.Action{
 		ID: fmt.Sprintf("%s/%d", version, now.UnixNano()), Seq: instances.Seq(now), Verb: verb,
-		Target: instances.Target{Namespace: namespace, Application: app}, Version: version, Replicas: replicas,
-	})
-	if err != nil {
+		Target: instances.Target{Namespace: namespace, Application: app, Runs: &w.runs}, Version: version, Replicas: replicas,
+	}
+	if err := process.Until(patience, func() error { return w.acts.Do(w.t.Context(), a) }); err != nil {
 		w.t.Error(err)
 	}
 }

@@ -91,7 +91,7 @@ func (x *team) await(name string) (rel *v1alpha1.Release, err error) {
 
 // whole reports an error unless what serves, and nothing else, has all its instances.
 func (x *team) whole() error {
-	seen, err := x.hands.Observe(x.t.Context(), instances.Target{Namespace: namespace, Application: x.app})
+	seen, err := x.acts.Observe(x.t.Context(), instances.Target{Namespace: namespace, Application: x.app})
 	if s := seen[x.serving]; s.Wanted != crew || s.Ready < crew {
 		err = errors.Join(err, fmt.Errorf("%s has %+v, want %d ready", x.serving, s, crew))
 	}
