@@ -42,6 +42,7 @@ type HostOptions struct {
 // RunHost starts and stops on this machine what the server orders, as far as its operator
 // lets it, until ctx ends. What it started runs on then.
 func RunHost(ctx context.Context, o HostOptions) (err error) {
+	notify.Claim() // it is not that of what is started here
 	if o.Server, err = ServerAddress(o.Server, o.HostDir); err != nil {
 		return err
 	}
@@ -151,7 +152,7 @@ func (h *hostSession) renew(ctx context.Context) {
 }
 
 func (h *hostSession) run(ctx context.Context) {
-	backoff := minReconnect
+	backoff, level := minReconnect, slog.LevelWarn
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := h.once(ctx)
@@ -159,9 +160,10 @@ func (h *hostSession) run(ctx context.Context) {
 			return
 		}
 		if time.Since(began) > maxReconnect {
-			backoff = minReconnect
+			backoff, level = minReconnect, slog.LevelWarn
 		}
-		h.log.Warn("the server does not say what is to run; what runs here runs on", "why", err)
+		h.log.Log(ctx, level, "the server does not say what is to run; what runs here runs on", "why", err)
+		level = slog.LevelInfo // people know
 		select {
 		case <-ctx.Done():
 		case <-time.After(backoff/2 + rand.N(backoff)):

@@ -15,6 +15,7 @@ const afterUnits = `next, as root:
   systemctl daemon-reload
   systemctl enable --now weft                # on the machine of the control plane
   systemctl enable --now weft-agent@reviews  # a workload: /etc/weft/reviews.yaml, see weft run --help
+  systemctl enable --now weft-host           # lets weft deploy here: /etc/weft/host.yaml, see weft host --help
 `
 
 func newSystemd() *cobra.Command {
@@ -22,7 +23,7 @@ func newSystemd() *cobra.Command {
 	var output *string
 	c := &cobra.Command{
 		Use:     "systemd",
-		Short:   "Write the systemd units of this machine: the control plane, and a template for workloads",
+		Short:   "Write the systemd units of this machine: the control plane, a template for workloads, and who lets weft deploy here",
 		Example: "  weft systemd\n  weft systemd --dir ./units --bin /opt/weft/bin",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -25,7 +25,7 @@ func TestUnits(t *testing.T) {
 	}
 	check(t, os.Mkdir(filepath.Join(dir, "weft-agent@reviews.service.d"), 0o755))
 	check(t, os.WriteFile(filepath.Join(dir, "weft-agent@reviews.service.d", "redirect.conf"), dropIn[1], 0o600))
-	out, err := exec.Command("systemd-analyze", "verify", filepath.Join(dir, "weft.service"), filepath.Join(dir, "weft-agent@reviews.service")).CombinedOutput()
+	out, err := exec.Command("systemd-analyze", "verify", filepath.Join(dir, "weft.service"), filepath.Join(dir, "weft-host.service"), filepath.Join(dir, "weft-agent@reviews.service")).CombinedOutput()
 	if err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v: %s\n(it is in the package systemd)", err, out)
 	}
