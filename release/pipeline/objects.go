@@ -3,7 +3,6 @@ package pipeline
 import (
 	"encoding/json"
 	"strings"
-	"time"
 )
 
 // Kinds of actions and looks on objects of the cluster, all in the run's namespace.
@@ -13,7 +12,7 @@ const (
 	PatchObject   = "objects/patch"      // data: ObjectPatch
 	ScaleObject   = "objects/scale"      // data: ObjectScale
 	RestartObject = "objects/restart"    // data: ObjectRef
-	DeleteObject  = "objects/delete"     // data: ObjectRef; of those that were there when that was decided
+	DeleteObject  = "objects/delete"     // data: ObjectRef; of those that were there when that was decided; gives ObjectsGone
 	SeeObject     = "objects/get"        // data: ObjectLook; finds ObjectSeen
 	CreateJob     = "objects/job"        // data: JobWork
 	DeleteJob     = "objects/job-delete" // data: Child, of CreateJob
@@ -65,7 +64,12 @@ type ObjectScale struct {
 // ObjectLook is which objects to see.
 type ObjectLook struct {
 	Object ObjectRef `json:"object"`
-	Before time.Time `json:"before,omitzero"` // those that were made later do not count
+	UIDs   []string  `json:"uids,omitempty"` // others do not count; none: all do
+}
+
+// ObjectsGone is what was deleted, and may still be ending.
+type ObjectsGone struct {
+	UIDs []string `json:"uids"`
 }
 
 // ObjectSeen is what there is of objects.

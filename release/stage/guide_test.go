@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"bytes"
 	"os"
 	"regexp"
 	"strings"
@@ -33,6 +34,9 @@ func TestGuide(t *testing.T) {
 		t.Fatal("the guide has no pipeline")
 	}
 	for _, block := range blocks {
+		if !bytes.Contains(block[1], []byte("\nkind: Pipeline\n")) {
+			continue // what other kinds are, the tests of package api say
+		}
 		var p v1alpha1.Pipeline
 		if err := yaml.UnmarshalStrict(block[1], &p); err != nil {
 			t.Fatalf("%s\n%v", block[1], err)

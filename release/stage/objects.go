@@ -37,7 +37,9 @@ func (t touch) looks(in pipeline.StageInput) []pipeline.Look {
 	}
 	what := pipeline.ObjectLook{Object: ref}
 	if t.gone {
-		what.Before = in.Open.At
+		if what.UIDs = deleted(in); len(what.UIDs) == 0 {
+			return nil
+		}
 	}
 	return []pipeline.Look{{Key: after, Kind: pipeline.SeeObject, Data: encode(what), Every: seesEvery}}
 }
@@ -54,31 +56,70 @@ func (t touch) next(in pipeline.StageInput) pipeline.StageOutcome {
 	return d.next(in)
 }
 
+// deleted are the objects that the action did.
+func deleted(in pipeline.StageInput) []string {
+	var gone pipeline.ObjectsGone
+	if in.Open.Result != nil {
+		_ = json.Unmarshal(in.Open.Result.Data, &gone) // one that was refused has none
+	}
+	return gone.UIDs
+}
+
 // see is how the stage stands by what is seen after the action.
 func (t touch) see(in pipeline.StageInput, ref pipeline.ObjectRef) pipeline.StageOutcome {
+	if t.gone {
+		return t.seeGone(in, ref)
+	}
+	seen, why := objectsSeen(in, ref)
+	switch {
+	case seen == nil:
+		return pipeline.StageOutcome{Phase: pipeline.Running, Why: why}
+	case seen.Objects == 0:
+		return failed(fmt.Sprintf("%s: it was deleted meanwhile", ref))
+	case seen.Failed:
+		return failed(fmt.Sprintf("%s: %s", ref, seen.Why))
+	case !seen.Ready:
+		return pipeline.StageOutcome{Phase: pipeline.Running, Why: fmt.Sprintf("%s: %s", ref, seen.Why)}
+	}
+	return t.done(ref, seen.Objects)
+}
+
+// seeGone is see for what was deleted.
+func (t touch) seeGone(in pipeline.StageInput, ref pipeline.ObjectRef) pipeline.StageOutcome {
+	if in.Open.Result == nil {
+		return failed("it is not known what was deleted: retry it")
+	}
+	all := deleted(in)
+	if len(all) == 0 {
+		return t.done(ref, 0)
+	}
+	seen, why := objectsSeen(in, ref)
+	switch {
+	case seen == nil:
+		return pipeline.StageOutcome{Phase: pipeline.Running, Why: why}
+	case seen.Objects > 0:
+		return pipeline.StageOutcome{Phase: pipeline.Running, Why: fmt.Sprintf("%s: %d of %d are still there", ref, seen.Objects, len(all))}
+	}
+	return t.done(ref, len(all))
+}
+
+func (t touch) done(ref pipeline.ObjectRef, n int) pipeline.StageOutcome {
+	return pipeline.StageOutcome{Phase: pipeline.Succeeded, Why: t.verb + " of " + ref.String(), Outputs: outputs(ref, n)}
+}
+
+// objectsSeen is what there is of the objects; nil: why that is not known.
+func objectsSeen(in pipeline.StageInput, ref pipeline.ObjectRef) (*pipeline.ObjectSeen, string) {
 	fact, known := in.Facts[after]
 	var seen pipeline.ObjectSeen
 	if !known || fact.Err != "" || json.Unmarshal(fact.Data, &seen) != nil {
-		return pipeline.StageOutcome{Phase: pipeline.Running, Why: strings.TrimSpace(fmt.Sprintf("does not see %s yet %s", ref, fact.Err))}
+		return nil, strings.TrimSpace(fmt.Sprintf("does not see %s yet %s", ref, fact.Err))
 	}
-	out := pipeline.StageOutcome{Phase: pipeline.Running, Why: fmt.Sprintf("%s: %d are there", ref, seen.Objects)}
-	switch {
-	case t.gone && seen.Objects > 0:
-		return out
-	case !t.gone && seen.Objects == 0:
-		return failed(fmt.Sprintf("%s: it was deleted meanwhile", ref))
-	case !t.gone && seen.Failed:
-		return failed(fmt.Sprintf("%s: %s", ref, seen.Why))
-	case !t.gone && !seen.Ready:
-		out.Why = fmt.Sprintf("%s: %s", ref, seen.Why)
-		return out
-	}
-	out.Phase, out.Why, out.Outputs = pipeline.Succeeded, t.verb+" of "+ref.String(), t.outputs(in, ref, seen)
-	return out
+	return &seen, ""
 }
 
-func (t touch) outputs(in pipeline.StageInput, ref pipeline.ObjectRef, seen pipeline.ObjectSeen) json.RawMessage {
-	outputs := map[string]any{"kind": ref.Kind, "objects": seen.Objects}
+// outputs are which objects, and how many.
+func outputs(ref pipeline.ObjectRef, n int) json.RawMessage {
+	outputs := map[string]any{"kind": ref.Kind, "objects": n}
 	if ref.Name != "" {
 		outputs["name"] = ref.Name
 	} else {

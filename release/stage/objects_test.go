@@ -19,12 +19,15 @@ func TestTouch(t *testing.T) {
 	patched := input(t, &v1alpha1.PatchStage{Object: named("ConfigMap", "settings-${params.version}"), Patch: "data: {a: ${params.version}}"})
 	scaled := input(t, &v1alpha1.ScaleStage{Object: pointer(named("Deployment", "web")), Replicas: "3"})
 	restarted := input(t, &v1alpha1.RestartStage{Object: &v1alpha1.ObjectTarget{Kind: "Deployment", Selector: "app=web"}})
-	deleted := input(t, &v1alpha1.DeleteStage{Object: &v1alpha1.ObjectTarget{APIVersion: "example.com/v1beta1", Kind: "Thing", Namespace: "shop", Name: "t"}})
+	thing := input(t, &v1alpha1.DeleteStage{Object: &v1alpha1.ObjectTarget{APIVersion: "example.com/v1beta1", Kind: "Thing", Namespace: "shop", Name: "t"}})
 	seen := func(in pipeline.StageInput, kind string, s pipeline.ObjectSeen) pipeline.StageInput {
 		return saw(with(in, kind, done), after, s)
 	}
 	unknown := with(scaled, pipeline.ScaleObject, nil)
 	unknown.Open.Unknown = true
+	lost := with(thing, pipeline.DeleteObject, nil)
+	lost.Open.Unknown = true
+	gone := &pipeline.Result{OK: true, Data: encode(pipeline.ObjectsGone{UIDs: []string{"a", "b"}})}
 	for what, c := range map[string]struct {
 		kind  pipeline.Stage
 		in    pipeline.StageInput
@@ -45,21 +48,21 @@ func TestTouch(t *testing.T) {
 		"unknown":        {scale{}, unknown, true, "Running: does not see Deployment web yet"},
 		"restart":        {restart{}, restarted, false, "Running: restart of Deployment with app=web [objects/restart]"},
 		"restarted":      {restart{}, seen(restarted, pipeline.RestartObject, pipeline.ObjectSeen{Objects: 2, Ready: true}), true, `Succeeded: restart of Deployment with app=web {"kind":"Deployment","objects":2,"selector":"app=web"}`},
-		"delete":         {remove{}, deleted, false, "Running: delete of Thing t [objects/delete]"},
-		"deleting":       {remove{}, seen(deleted, pipeline.DeleteObject, pipeline.ObjectSeen{Objects: 1, Ready: true}), true, "Running: Thing t: 1 are there"},
-		"deleted":        {remove{}, seen(deleted, pipeline.DeleteObject, pipeline.ObjectSeen{}), true, `Succeeded: delete of Thing t {"kind":"Thing","name":"t","objects":0}`},
-		"end of none":    {remove{}, mustEnd(deleted), false, "Cancelled: cancelled by bob"},
+		"delete":         {remove{}, thing, false, "Running: delete of Thing t [objects/delete]"},
+		"delete unknown": {remove{}, lost, false, "Failed: it is not known what was deleted: retry it"},
+		"none to delete": {remove{}, with(thing, pipeline.DeleteObject, &pipeline.Result{OK: true, Data: encode(pipeline.ObjectsGone{})}), false, `Succeeded: delete of Thing t {"kind":"Thing","name":"t","objects":0}`},
+		"deletes":        {remove{}, with(thing, pipeline.DeleteObject, gone), true, "Running: does not see Thing t yet"},
+		"deleting":       {remove{}, saw(with(thing, pipeline.DeleteObject, gone), after, pipeline.ObjectSeen{Objects: 1, Ready: true}), true, "Running: Thing t: 1 of 2 are still there"},
+		"deleted":        {remove{}, saw(with(thing, pipeline.DeleteObject, gone), after, pipeline.ObjectSeen{}), true, `Succeeded: delete of Thing t {"kind":"Thing","name":"t","objects":2}`},
+		"end of none":    {remove{}, mustEnd(thing), false, "Cancelled: cancelled by bob"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			if c.in.Open != nil {
-				c.in.Open.At = noon
-			}
 			want(t, c.kind.Next(c.in), c.want)
 			looks := c.kind.Looks(c.in)
 			if len(looks) == 1 != c.looks || c.looks && (looks[0].Key != after || looks[0].Kind != pipeline.SeeObject) {
 				t.Fatalf("%+v", looks)
 			}
-			if _, deletes := c.kind.(remove); c.looks && dataOf[pipeline.ObjectLook](t, looks[0].Data).Before.IsZero() == deletes {
+			if _, deletes := c.kind.(remove); c.looks && (len(dataOf[pipeline.ObjectLook](t, looks[0].Data).UIDs) == 2) != deletes {
 				t.Errorf("%s", looks[0].Data)
 			}
 		})
@@ -70,7 +73,7 @@ func TestTouch(t *testing.T) {
 	if w := dataOf[pipeline.ObjectScale](t, scale{}.Next(scaled).Act.Data); w.Replicas != 3 || w.Object.APIVersion != "apps/v1" {
 		t.Errorf("%+v", w)
 	}
-	if ref := dataOf[pipeline.ObjectRef](t, remove{}.Next(deleted).Act.Data); ref.APIVersion != "example.com/v1beta1" {
+	if ref := dataOf[pipeline.ObjectRef](t, remove{}.Next(thing).Act.Data); ref.APIVersion != "example.com/v1beta1" {
 		t.Errorf("%+v", ref)
 	}
 }

@@ -32,8 +32,14 @@ func (o Objects) apply(ctx context.Context, namespace string, a pipeline.Action)
 	if len(done.Wait) > maxWait {
 		return "", nil, fmt.Errorf("%w: %d objects have instances, at most %d are applied at once", instances.ErrRefused, len(done.Wait), maxWait)
 	}
-	for _, one := range all {
-		if err := o.applyOne(ctx, stampOf(namespace, a), one); err != nil {
+	stamp, memories := stampOf(namespace, a), make([]memory, len(all))
+	for i, one := range all {
+		if memories[i], err = o.before(ctx, stamp, one); err != nil {
+			return "", nil, fmt.Errorf("%s %s: %w", one.GetKind(), one.GetName(), err)
+		}
+	}
+	for i, one := range all {
+		if err := o.applyOne(ctx, stamp, one, memories[i]); err != nil {
 			return "", nil, fmt.Errorf("%s %s: %w", one.GetKind(), one.GetName(), err)
 		}
 	}
@@ -43,9 +49,6 @@ func (o Objects) apply(ctx context.Context, namespace string, a pipeline.Action)
 
 // applied are the objects of an action, each with where it goes.
 func (o Objects) applied(ctx context.Context, namespace string, a pipeline.Action) ([]object, error) {
-	if o.at == nil {
-		return nil, errNoCluster
-	}
 	work, err := data[pipeline.ObjectsWork](a)
 	if err != nil {
 		return nil, err
@@ -75,24 +78,29 @@ func (o Objects) applied(ctx context.Context, namespace string, a pipeline.Actio
 // hasInstances says whether an object is not at once as it should be.
 func hasInstances(o *unstructured.Unstructured) bool { return isWorkload(o) || o.GetKind() == "Job" }
 
-func (o Objects) applyOne(ctx context.Context, stamp instances.Action, one object) error {
-	at := o.at.client.Resource(one.what).Namespace(stamp.Target.Namespace)
-	old, err := at.Get(ctx, one.GetName(), metav1.GetOptions{})
-	var m memory
-	if err == nil {
-		if m, err = remembered(old.GetAnnotations()); err == nil && !m.Passed(stamp) {
-			err = free(object{old, one.what}, m, true)
-		}
-		one.SetResourceVersion(old.GetResourceVersion())
-	} else if apierrors.IsNotFound(err) {
-		err = nil
+// before is what was noted about an object that is there, and has what is applied be a change of that one.
+func (o Objects) before(ctx context.Context, stamp instances.Action, one object) (m memory, err error) {
+	old, err := o.at.client.Resource(one.what).Namespace(stamp.Target.Namespace).Get(ctx, one.GetName(), metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return m, nil
 	}
-	if err != nil || m.Passed(stamp) {
-		return err
+	if err != nil {
+		return m, err
+	}
+	one.SetResourceVersion(old.GetResourceVersion())
+	if m, err = remembered(old.GetAnnotations()); err == nil && !m.Passed(stamp) {
+		err = free(object{old, one.what}, m, true)
+	}
+	return m, err
+}
+
+func (o Objects) applyOne(ctx context.Context, stamp instances.Action, one object, m memory) error {
+	if m.Passed(stamp) {
+		return nil
 	}
 	if err := set(one.Unstructured, map[string]string{MemoryAnnotation: m.done(stamp).String()}, "metadata", "annotations"); err != nil {
 		return err
 	}
-	_, err = at.Apply(ctx, one.GetName(), one.Unstructured, metav1.ApplyOptions{FieldManager: manager, Force: true})
+	_, err := o.at.client.Resource(one.what).Namespace(stamp.Target.Namespace).Apply(ctx, one.GetName(), one.Unstructured, metav1.ApplyOptions{FieldManager: manager, Force: true})
 	return err
 }

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"context"
 	"fmt"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -66,9 +65,4 @@ func free(o object, m memory, byVersion bool) error {
 		return fmt.Errorf("%w: a release of %s goes on: wait for its end, or abort it", instances.ErrRefused, name)
 	}
 	return nil
-}
-
-// later reports whether an object was made after a time; a zero one is none.
-func later(o object, than time.Time) bool {
-	return !than.IsZero() && o.GetCreationTimestamp().After(than)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,9 +34,14 @@ var errNoCluster = fmt.Errorf("%w: this weft runs in no cluster, so there are no
 func (o Objects) Do(ctx context.Context, namespace string, a pipeline.Action) (pipeline.Result, error) {
 	text, done, err := "", json.RawMessage(nil), error(nil)
 	for range tries {
-		if a.Kind == pipeline.ApplyObjects {
+		switch {
+		case o.at == nil:
+			err = errNoCluster
+		case a.Kind == pipeline.ApplyObjects:
 			text, done, err = o.apply(ctx, namespace, a)
-		} else {
+		case a.Kind == pipeline.DeleteObject:
+			text, done, err = o.delete(ctx, namespace, a)
+		default:
 			text, err = o.do(ctx, namespace, a)
 		}
 		if !apierrors.IsConflict(err) {
@@ -51,17 +55,8 @@ func (o Objects) Do(ctx context.Context, namespace string, a pipeline.Action) (p
 }
 
 func (o Objects) do(ctx context.Context, namespace string, a pipeline.Action) (string, error) {
-	if o.at == nil {
-		return "", errNoCluster
-	}
 	stamp := stampOf(namespace, a)
 	switch a.Kind {
-	case pipeline.DeleteObject:
-		ref, err := data[pipeline.ObjectRef](a)
-		if err != nil {
-			return "", err
-		}
-		return o.delete(ctx, namespace, a.At, ref)
 	case pipeline.CreateJob:
 		work, err := data[pipeline.JobWork](a)
 		if err != nil {
@@ -160,24 +155,42 @@ func (o Objects) patch(ctx context.Context, stamp instances.Action, at dynamic.R
 }
 
 // delete deletes objects, and what they own before them, unless they were made after that was decided.
-func (o Objects) delete(ctx context.Context, namespace string, decided time.Time, ref pipeline.ObjectRef) (string, error) {
+func (o Objects) delete(ctx context.Context, namespace string, a pipeline.Action) (string, json.RawMessage, error) {
+	ref, err := data[pipeline.ObjectRef](a)
+	if err != nil {
+		return "", nil, err
+	}
 	all, at, err := o.find(ctx, namespace, ref)
-	all = slices.DeleteFunc(all, func(o object) bool { return later(o, decided) || o.GetDeletionTimestamp() != nil })
+	all = slices.DeleteFunc(all, func(o object) bool { return o.GetCreationTimestamp().After(a.At) })
+	gone := pipeline.ObjectsGone{UIDs: []string{}}
 	for _, old := range all {
 		m, wrong := remembered(old.GetAnnotations())
 		err = errors.Join(err, wrong, free(old, m, true))
+		gone.UIDs = append(gone.UIDs, string(old.GetUID()))
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	for _, old := range all {
-		uid, policy := old.GetUID(), metav1.DeletePropagationForeground
-		err := at.Delete(ctx, old.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid}})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return "", err
+		if err := end(ctx, at, old); err != nil {
+			return "", nil, err
 		}
 	}
-	return fmt.Sprintf("%s: %d deleted", ref, len(all)), nil
+	text, err := json.Marshal(gone)
+	return fmt.Sprintf("%s: %d deleted", ref, len(all)), text, err
+}
+
+// end deletes an object that was read, unless it ends already.
+func end(ctx context.Context, at dynamic.ResourceInterface, old object) error {
+	if old.GetDeletionTimestamp() != nil {
+		return nil
+	}
+	uid, policy := old.GetUID(), metav1.DeletePropagationForeground
+	err := at.Delete(ctx, old.GetName(), metav1.DeleteOptions{PropagationPolicy: &policy, Preconditions: &metav1.Preconditions{UID: &uid}})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // op is one of a JSON patch.

@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	clienttesting "k8s.io/client-go/testing"
 
 	"weft.dev/api/v1alpha1"
@@ -60,12 +61,12 @@ func (p *play) acted(a pipeline.Action) {
 }
 
 func (p *play) sees(ref pipeline.ObjectRef) (s pipeline.ObjectSeen) {
-	return p.seesBefore(ref, time.Time{})
+	return p.seesOf(ref)
 }
 
-func (p *play) seesBefore(ref pipeline.ObjectRef, before time.Time) (s pipeline.ObjectSeen) {
+func (p *play) seesOf(ref pipeline.ObjectRef, uids ...string) (s pipeline.ObjectSeen) {
 	p.Helper()
-	text, _ := json.Marshal(pipeline.ObjectLook{Object: ref, Before: before})
+	text, _ := json.Marshal(pipeline.ObjectLook{Object: ref, UIDs: uids})
 	fact, err := p.Provider.Objects(blobs{}).Observe(p.Context(), namespace, pipeline.Look{Kind: pipeline.SeeObject, Data: text})
 	if err != nil || json.Unmarshal(fact.Data, &s) != nil {
 		p.Fatalf("%s %v", fact.Data, err)
@@ -76,7 +77,7 @@ func (p *play) seesBefore(ref pipeline.ObjectRef, before time.Time) (s pipeline.
 // labelled is a ConfigMap of the team.
 func labelled(name, label string, made time.Time) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{"app": label}, CreationTimestamp: metav1.NewTime(made)},
+		ObjectMeta: metav1.ObjectMeta{Name: name, UID: types.UID("of-" + name), Labels: map[string]string{"app": label}, CreationTimestamp: metav1.NewTime(made)},
 		Data:       map[string]string{"a": "one"},
 	}
 }
@@ -151,13 +152,18 @@ func TestDelete(t *testing.T) {
 	p.put(t, configMaps, "ConfigMap", labelled("settings", "shop", noon))
 	p.put(t, configMaps, "ConfigMap", labelled("a", "old", noon))
 	p.put(t, configMaps, "ConfigMap", labelled("b", "old", noon))
+	if r := p.acts(act("u/9", pipeline.DeleteObject, 9, config)); !r.OK || string(r.Data) != `{"uids":["of-settings"]}` {
+		t.Errorf("%+v %s", r, r.Data)
+	}
+	if r := p.acts(act("u/9", pipeline.DeleteObject, 9, config)); !r.OK || string(r.Data) != `{"uids":[]}` {
+		t.Errorf("%+v %s", r, r.Data)
+	}
+	later := labelled("settings", "shop", noon.Add(time.Minute))
+	later.UID = "another"
+	p.put(t, configMaps, "ConfigMap", later)
 	p.acted(act("u/9", pipeline.DeleteObject, 9, config))
-	p.acted(act("u/9", pipeline.DeleteObject, 9, config))
-	p.put(t, configMaps, "ConfigMap", labelled("settings", "shop", noon.Add(time.Minute)))
-	again := act("u/9", pipeline.DeleteObject, 9, config)
-	p.acted(again)
-	if s := p.seesBefore(config, again.At); s.Objects != 0 {
-		t.Errorf("what was made later is seen as what was to go: %+v", s)
+	if gone, there := p.seesOf(config, "of-settings"), p.seesOf(config, "another"); gone.Objects != 0 || there.Objects != 1 {
+		t.Errorf("what was made later is seen as what was to go: %+v %+v", gone, there)
 	}
 	old := pipeline.ObjectRef{APIVersion: "v1", Kind: "ConfigMap", Selector: "app=old"}
 	if s := p.sees(old); s.Objects != 2 {
@@ -217,6 +223,7 @@ func TestNotFree(t *testing.T) {
 		return pipeline.ObjectRef{APIVersion: "apps/v1", Kind: "Deployment", Name: name}
 	}
 	for want, a := range map[string]pipeline.Action{
+		"Deployment reviews: refused: a release of Deploym": act("u", pipeline.ApplyObjects, 1, pipeline.ObjectsWork{Manifests: settings + "\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: reviews}"}),
 		"a release of Deployment reviews goes on":           act("u", pipeline.DeleteObject, 1, of("reviews")),
 		"reviews goes on: wait for its end":                 act("u", pipeline.PatchObject, 1, pipeline.ObjectPatch{Object: of("reviews"), Patch: json.RawMessage(`{}`)}),
 		"Deployment own is of version v7 of reviews":        act("u", pipeline.RestartObject, 1, of("own")),

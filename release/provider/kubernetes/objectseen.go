@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"weft.dev/release/instances"
 	"weft.dev/release/pipeline"
@@ -37,7 +38,7 @@ func (o Objects) together(ctx context.Context, namespace string, what pipeline.O
 	}
 	sum.Ready = true
 	for _, found := range all {
-		if later(found, what.Before) {
+		if len(what.UIDs) > 0 && !slices.Contains(what.UIDs, string(found.GetUID())) {
 			continue
 		}
 		one, err := o.seen(ctx, found)
