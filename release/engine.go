@@ -10,6 +10,7 @@ import (
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/instances"
 	"weft.dev/release/loop"
+	"weft.dev/release/opinion"
 )
 
 // Objects is the stored objects of one kind, as store.Resource is. Objects
@@ -25,7 +26,7 @@ type Objects[T any] interface {
 	Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error
 }
 
-// Options of an engine; all but Instances, Versions, Hold, Object, Delete and Took are required.
+// Options of an engine; all but Instances, Versions, Hold, Object, Delete, Others and Took are required.
 type Options struct {
 	Releases     Objects[v1alpha1.Release]
 	Applications Objects[v1alpha1.Application]
@@ -42,6 +43,9 @@ type Options struct {
 	Object func(ctx context.Context, rel *v1alpha1.Release) (abort, promote string)
 	// Delete removes a release that has ended; nil: all are kept.
 	Delete func(ctx context.Context, namespace, name string) error
+	// Others is what those said last whom an analysis asks beside the proxies; it waits for nobody. Who asks is
+	// another one at each step. Nil: nobody answers, and such a release waits for a person.
+	Others func(ctx context.Context, who string, o v1alpha1.Others, about opinion.About) map[string]opinion.Said
 	Now    func() time.Time
 	Log    *slog.Logger
 	// Took is told of each step.

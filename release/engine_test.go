@@ -42,6 +42,7 @@ func (w *world) weft(ctx context.Context, seed uint64, chance float64) {
 			Object:    objected,
 			Delete:    shelf.Objects[v1alpha1.Release]{Shelf: w.releases, Process: p}.Delete,
 			Versions:  w.records(p),
+			Others:    w.others,
 			Now:       time.Now,
 			Log:       slog.New(slog.NewTextHandler(io.Discard, nil)),
 		})

@@ -3,9 +3,12 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
+	"weft.dev/api/v1alpha1"
 	"weft.dev/release/instances"
+	"weft.dev/release/opinion"
 )
 
 // patience is how long a provider of instances may keep a release from looking at its traffic.
@@ -32,6 +35,17 @@ func (r *run) look(ctx context.Context, c Config, facts *Facts) {
 	default:
 		facts.Instances = seen
 	}
+}
+
+// hear adds what others say of a version that has traffic.
+func (r *run) hear(ctx context.Context, rel *v1alpha1.Release, c Config, facts *Facts) {
+	o, s := c.Strategy.Analysis.Others, rel.Status
+	if r.Others == nil || !o.Any() || s.Weight == 0 || s.From == "" {
+		return
+	}
+	facts.Said = r.Others(ctx, fmt.Sprintf("%s at %d%%", c.ID, s.Weight), o, opinion.About{
+		Namespace: c.Namespace, Application: c.Application, Version: c.Version, Old: s.From,
+	})
 }
 
 // work does what is stored; what came of it is the strategy's next input.

@@ -81,6 +81,7 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 		return time.Time{}, err
 	}
 	r.look(ctx, c, &facts)
+	r.hear(ctx, rel, c, &facts)
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,

@@ -11,6 +11,7 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/instances"
+	"weft.dev/release/opinion"
 )
 
 // Config is what a release was asked to do. It is fixed when the release
@@ -121,6 +122,8 @@ type Facts struct {
 	// Traffic since the proxies began to count, by version and then by stratum: a part of the
 	// traffic in which versions are compared only with each other (a route, a caller). One stratum "" is enough.
 	Traffic map[string]map[string]Counts
+	// Said is what those said last whom the analysis asks beside the proxies, by the keys of their opinion.Voices.
+	Said map[string]opinion.Said
 }
 
 // Split is the shares that a service's versions receive.

@@ -14,6 +14,7 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
+	"weft.dev/release/opinion"
 	"weft.dev/release/provider/mesh"
 	"weft.dev/test/shelf"
 )
@@ -29,6 +30,7 @@ type world struct {
 	blobs        *shelf.Shelf[v1alpha1.Blob]
 	crew         *crew
 	frozen       atomic.Bool
+	good         atomic.Pointer[float64] // what every query answers; nil: nothing
 
 	mesh     sync.Mutex
 	services map[string]*service
@@ -210,6 +212,15 @@ func objected(_ context.Context, rel *v1alpha1.Release) (abort, promote string) 
 		return ""
 	}
 	return may(rel.Spec.Aborter), may(rel.Spec.Promoter)
+}
+
+// others is release.Options.Others: they answer at once.
+func (w *world) others(_ context.Context, _ string, o v1alpha1.Others, about opinion.About) map[string]opinion.Said {
+	all := map[string]opinion.Said{}
+	for _, q := range o.Queries {
+		all["query/"+q.Name] = opinion.Said{At: time.Now(), Value: w.good.Load(), Text: fmt.Sprintf("no data of %+v", about)}
+	}
+	return all
 }
 
 // repeated are the actions that were done more than once.

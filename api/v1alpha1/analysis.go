@@ -25,6 +25,9 @@ type Others struct {
 	Webhooks []VerdictWebhook `json:"webhooks,omitempty"`
 }
 
+// Any reports whether anybody is asked.
+func (o Others) Any() bool { return len(o.Queries)+len(o.Webhooks) > 0 }
+
 // Prometheus is a server with Prometheus' HTTP API.
 type Prometheus struct {
 	// URL before /api/v1, e.g. https://prometheus.example.com. One that is not public has to be allowed by

@@ -34,6 +34,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags) error {
 		return err
 	}
 	runs, decisions := store.For[v1alpha1.PipelineRun](client, api.PipelineRun), store.For[v1alpha1.Decision](client, api.Decision)
+	web := hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret))
 	engine := runner.New(runner.Options{
 		Runs:      runs,
 		Decisions: decisions,
@@ -50,7 +51,8 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags) error {
 			"artifact":  newArtifacts(client, flags),
 			"version":   versions.World{Records: newRecords(client)},
 			"bake":      newBaker(client, flags.bake),
-			"http":      hooks.New(flags.guard().DialContext, store.For[corev1.Secret](client, api.Secret)),
+			"http":      web,
+			"opinion":   m.newAsker(client, web, with.Eval),
 		},
 		Rails:   m.newRails(client).ofRun,
 		Leading: m.front.leading,

@@ -118,6 +118,9 @@ func (l *laws) shift(a release.Action) {
 	case up > 0 && weightOf(l.split, "v3") > 0 && l.judge.said != release.Pass && !l.in.Promote:
 		l.breaks("to %s on the verdict %q", release.FormatVersions(a.Versions), l.judge.said)
 	}
+	if up > 0 && weightOf(l.split, "v3") > 0 {
+		l.heard(release.FormatVersions(a.Versions))
+	}
 	gains, other := "v2", "v3"
 	if up > 0 {
 		gains, other = "v3", "v2"
@@ -126,6 +129,15 @@ func (l *laws) shift(a release.Action) {
 	late := !l.backAt.IsZero() && l.in.Now.Sub(l.backAt) >= simDeadline
 	if up != 0 && have < need && !l.died && l.gangs[other].ready > 0 && !l.in.Promote && !late {
 		l.breaks("to %s: %s has %d ready of %d", release.FormatVersions(a.Versions), gains, have, need)
+	}
+}
+
+// heard: nothing goes forward that one of others has called bad, or has not called good.
+func (l *laws) heard(to string) {
+	for _, o := range l.others {
+		if o.bad || !o.good && !l.in.Promote {
+			l.breaks("to %s, and %s said good %v, bad %v", to, o.key, o.good, o.bad)
+		}
 	}
 }
 
@@ -164,6 +176,9 @@ func (l *laws) end(out release.Outcome) {
 	had := l.had
 	if l.kind == v1alpha1.Recreate {
 		had = 0
+	}
+	if out.Phase == succeeded {
+		l.heard("the end")
 	}
 	switch {
 	case strings.Contains(out.Why, "was not ended"), strings.Contains(out.Why, "not as before"):

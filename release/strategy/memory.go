@@ -10,6 +10,7 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
+	"weft.dev/release/opinion"
 )
 
 // memory is a run's state.
@@ -46,6 +47,8 @@ type memory struct {
 	Waiting bool `json:"waiting,omitempty"`
 
 	Judge json.RawMessage `json:"judge,omitempty"`
+	// Heard is what others said at the share that the action Heard.Seq gave.
+	Heard *heard `json:"heard,omitempty"`
 	// Proof is the evidence on which the new version got everything.
 	Proof string `json:"proof,omitempty"`
 	// Start of the count of what the old version did before a switch, and the count.
@@ -66,6 +69,7 @@ type limits struct {
 	increase, confidence float64
 	latency              *release.LatencyLimit // nil: it does not count
 	deadline             time.Duration
+	voices               []opinion.Voice // of others who are asked
 }
 
 // Defaults of v1alpha1.Analysis. With 0.5 points and 0.99, a version as good as one
@@ -91,6 +95,9 @@ func readLimits(a v1alpha1.Analysis) (limits, error) {
 	}
 	if l.latency, err = readLatency(a); err != nil {
 		return l, err
+	}
+	if l.voices, err = opinion.Voices(a.Others, true); err != nil {
+		return l, fmt.Errorf("strategy.%w", err)
 	}
 	l.confidence, err = strconv.ParseFloat(or(a.Confidence, defaultConfidence), 64)
 	if err != nil || l.confidence < 0.5 || l.confidence >= 1 {

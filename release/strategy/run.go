@@ -120,7 +120,7 @@ func (r *run) spreads() {
 func (r *run) observe() release.Verdict {
 	v := release.Verdict{Kind: release.Pass, Why: r.everything()}
 	if r.m.From != "" {
-		v = r.course.gate(r)
+		v = r.listen(r.course.gate(r))
 	}
 	if v.Kind != release.Fail && !r.Facts.Applied.Done() && !(r.m.Stage == 0 && r.course.manner().hurries) {
 		return release.Verdict{Kind: release.Continue, Why: r.spread()}

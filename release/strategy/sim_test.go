@@ -1,6 +1,7 @@
 package strategy
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
 	"weft.dev/release/instances"
+	"weft.dev/release/opinion"
 )
 
 var every = map[v1alpha1.StrategyType]func(release.Judge) release.Strategy{
@@ -36,6 +38,7 @@ type sim struct {
 	in       release.Input
 	wake     time.Time
 	judge    *chanceJudge
+	others   []*chanceOther
 	laws     laws
 
 	gangs   map[string]*gang
@@ -96,6 +99,9 @@ func newSim(kind v1alpha1.StrategyType, seed uint64) *sim {
 	if s.strategy.(walker).course.manner().keeps {
 		floor := int32(s.IntN(101))
 		c.Floor, c.KeepFor = &floor, &metav1.Duration{Duration: time.Duration(s.IntN(20)) * time.Second}
+	}
+	if kind != release.Undo && s.IntN(2) == 0 {
+		s.others = newOthers(random, &c.Analysis.Others)
 	}
 	s.autoscaled = s.IntN(4) == 0
 	if s.IntN(3) == 0 {
@@ -172,6 +178,10 @@ func (s *sim) facts() {
 			f.Applied.Missing = append(f.Applied.Missing, fmt.Sprintf("web-%d", i))
 		}
 	}
+	f.Said = map[string]opinion.Said{}
+	for _, o := range s.others {
+		o.say(s.in.Now, f.Said)
+	}
 	s.in.Facts = f
 }
 
@@ -196,6 +206,9 @@ func (s *sim) step() release.Outcome {
 		return release.Outcome{}
 	}
 	s.in.State = out.State
+	for _, o := range s.others {
+		o.hear(weightOf(s.split, "v3") > 0 && !bytes.Contains(s.in.State, []byte(`"leaving":true`))) // then there is no way back
+	}
 	if release.Final(out.Phase) || s.dies() {
 		return out
 	}
@@ -223,6 +236,9 @@ func (s *sim) act(out release.Outcome) {
 			s.proxies[i].at = s.in.Now.Add(time.Duration(s.IntN(3000)) * time.Millisecond)
 		}
 		s.judge.said = ""
+		for _, o := range s.others {
+			o.forget(s.in.Now)
+		}
 	}
 	if w := out.Work; w != nil {
 		s.in.Answer = release.Answer{ID: w.ID}

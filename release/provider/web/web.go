@@ -27,8 +27,8 @@ import (
 
 // Limits of a call.
 const (
+	MaxAnswer    = 1 << 20
 	maxSent      = 256 << 10
-	maxAnswer    = 1 << 20
 	callTime     = 30 * time.Second
 	maxRedirects = 3
 )
@@ -57,7 +57,7 @@ func (w *World) Observe(ctx context.Context, namespace string, l pipeline.Look) 
 	if err != nil {
 		return pipeline.Fact{}, err
 	}
-	body, err := json.Marshal(pipeline.HTTPAnswer{Status: status, Body: bodyOf(text, maxAnswer)})
+	body, err := json.Marshal(pipeline.HTTPAnswer{Status: status, Body: bodyOf(text, MaxAnswer)})
 	return pipeline.Fact{Data: body}, err
 }
 
@@ -85,10 +85,16 @@ func (w *World) Do(ctx context.Context, namespace string, a pipeline.Action) (pi
 
 // call makes one call. Sent says that it may have arrived, whatever the error.
 func (w *World) call(ctx context.Context, namespace string, c pipeline.HTTPCall, key string) (status int, text string, sent bool, err error) {
-	values, err := w.values(ctx, namespace, c.Headers)
+	values, err := w.Values(ctx, namespace, c.Headers)
 	if err != nil {
 		return 0, "", false, err
 	}
+	return w.Send(ctx, c, values, key)
+}
+
+// Send is a call whose headers have these values, those of secrets among them, instead of what the headers say. The
+// text of its answer has at most MaxAnswer bytes: what is longer is cut.
+func (w *World) Send(ctx context.Context, c pipeline.HTTPCall, values []string, key string) (status int, text string, sent bool, err error) {
 	request, err := newRequest(ctx, c, values, key)
 	if err != nil {
 		return 0, "", false, err
@@ -102,9 +108,9 @@ func (w *World) call(ctx context.Context, namespace string, c pipeline.HTTPCall,
 		return 0, "", sent, err
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
-	if err == nil && len(answer) > maxAnswer {
-		answer = answer[:maxAnswer]
+	answer, err := io.ReadAll(io.LimitReader(response.Body, MaxAnswer+1))
+	if err == nil && len(answer) > MaxAnswer {
+		answer = answer[:MaxAnswer]
 	}
 	if err != nil {
 		return 0, "", sent, fmt.Errorf("answer of %s: %w", hostOf(c.URL), err)
@@ -142,8 +148,8 @@ func newRequest(ctx context.Context, c pipeline.HTTPCall, values []string, key s
 	return request, nil
 }
 
-// values are those of headers, in their order.
-func (w *World) values(ctx context.Context, namespace string, headers []v1alpha1.WebhookHeader) ([]string, error) {
+// Values are those of headers, in their order.
+func (w *World) Values(ctx context.Context, namespace string, headers []v1alpha1.WebhookHeader) ([]string, error) {
 	all := make([]string, len(headers))
 	for i, h := range headers {
 		if all[i] = h.Value; h.SecretKey == "" {
