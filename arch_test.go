@@ -63,6 +63,7 @@ var rules = map[string]rule{
 	"release/dial":       {nil, "addresses, whoever is called"},
 	"release/guard":      {[]string{"api/*", "release/pipeline"}, "who may what, and when; pure"},
 	"release/audit":      {nil, "a chain of entries, whatever they say"},
+	"release/ledger":     {[]string{"api/*", "release/audit", "release/pipeline"}, "what weft did, as entries of a chain"},
 	"release/artifact":   {[]string{"release/dial"}, "what a registry or a repository has"},
 	"release/trigger":    {[]string{"api/*", "release/artifact", "release/loop", "release/pipeline", "release/trigger/*", "release/secret"}, "what happened outside to runs of a fixed name"},
 	"release/trigger/*":  {nil, "when, or what a delivery says; pure"},

@@ -14,7 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
 	"weft.dev/identity"
+	"weft.dev/install/chart"
 	"weft.dev/release/audit"
 	"weft.dev/store/serve"
 )
@@ -56,16 +59,33 @@ func newAudit() *cobra.Command {
 one before it. It runs where the server does, on its data directory, or on a copy of its audit*.jsonl in another one. The newest
 128 MB are kept: that older files are deleted, the chain tells itself.
 
+In a cluster, with --cluster, it is what weft accepted and did there, of which it keeps at least the newest 4000 half minutes in which
+there was something: decisions that counted, runs that began, what releases did, freezes. Who wrote what else, the cluster's own audit has.
+
 An entry is written before its change is stored: what is stored has one, and one may be of a change that a conflict kept out.`,
-		Example: "  weft audit list --kind Freeze\n  weft audit verify",
+		Example: "  weft audit list --kind Freeze\n  weft audit verify\n  weft audit verify --cluster",
 	}
 	c.PersistentFlags().String("data", identity.DataDir(), "folder of the server's state")
+	c.PersistentFlags().Bool("cluster", false, "read the audit that weft keeps in the cluster of the kubeconfig")
 	c.AddCommand(newAuditList(), newAuditShow(), newAuditVerify())
 	return c
 }
 
-// readAudit reads the chain of --data; there may be none yet.
+// readLedger reads the chain of a cluster.
+func readLedger(c *cobra.Command) ([]audit.Entry, []audit.Fault, error) {
+	blobs, err := objectsOf[v1alpha1.Blob](c, api.Blob)
+	if err != nil {
+		return nil, nil, err
+	}
+	entries, faults, err := audit.ReadBook(c.Context(), chapters{blobs.all, chart.Namespace})
+	return entries, faults, answered(err)
+}
+
+// readAudit reads the chain of --data, or of the cluster; there may be none yet.
 func readAudit(c *cobra.Command) ([]audit.Entry, []audit.Fault, error) {
+	if inCluster, err := c.Flags().GetBool("cluster"); inCluster || err != nil {
+		return readLedger(c)
+	}
 	data, err := c.Flags().GetString("data")
 	if err != nil {
 		return nil, nil, err

@@ -60,6 +60,7 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	if err := m.runPipelines(client, flags); err != nil {
 		return err
 	}
+	m.keepLedger(client)
 	if err := m.runGateways(client, flags.injection); err != nil {
 		return err
 	}

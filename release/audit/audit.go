@@ -1,7 +1,7 @@
 // Package audit keeps a record of who changed what, as a chain: each entry has the hash of the one
 // before it, so that one which was changed, is missing or was moved is found.
 //
-// Input: entries, one at a time. Output: a file of one JSON text a line. It does not know what the
+// Input: entries. Output: one JSON text a line, in files (Log) or in chapters that are somewhere else (Book). It does not know what the
 // entries are about, and who writes them decides what happens when one cannot be written.
 package audit
 
@@ -18,7 +18,7 @@ type Entry struct {
 	Time   time.Time `json:"time"`
 	By     string    `json:"by"`
 	Groups []string  `json:"groups,omitempty"`
-	Verb   string    `json:"verb"` // create, update or delete
+	Verb   string    `json:"verb"` // create, update or delete, or what somebody did, in one word
 	Kind   string    `json:"kind"`
 	// Namespace is empty for what is in none.
 	Namespace string `json:"namespace,omitempty"`

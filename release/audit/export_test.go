@@ -7,4 +7,7 @@ func OpenSmall(path string, most int64) *Log {
 	return l
 }
 
-const KeepFiles = keepFiles
+const (
+	KeepFiles    = keepFiles
+	KeepChapters = keepChapters
+)
