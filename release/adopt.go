@@ -88,7 +88,7 @@ func (e *Engine) adopt(ctx context.Context, k loop.Key) (done bool, err error) {
 			return false, err
 		}
 	}
-	e.note(ctx, app, first.Versions[0].Version)
+	e.pin(ctx, app, first.Versions[0].Version)
 	app.Status.Version = first.Versions[0].Version
 	_, err = e.Applications.UpdateStatus(ctx, app)
 	return err == nil, err

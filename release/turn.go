@@ -46,7 +46,7 @@ func (r *run) begin(ctx context.Context, rel *v1alpha1.Release) (*v1alpha1.Relea
 		return nil, r.pending(ctx, rel, fmt.Sprintf("waiting for release %s of %s to end", ahead, rel.Spec.Application))
 	}
 	if !rel.Spec.Undo { // which has no time for it
-		r.note(ctx, app, app.Status.Version)
+		r.pin(ctx, app, app.Status.Version)
 	}
 	config, err := r.config(ctx, rel, app)
 	if err != nil {
@@ -197,7 +197,11 @@ func (r *run) finish(ctx context.Context, rel *v1alpha1.Release) error {
 		return r.wrap("read application "+rel.Spec.Application, err)
 	}
 	if err == nil && rel.Status.Phase == v1alpha1.ReleaseSucceeded {
-		r.note(ctx, app, rel.Spec.Version)
+		if rel.Spec.Undo { // what stood beside the version stays recorded, for who wants that back, too
+			r.note(ctx, app, rel.Spec.Version)
+		} else {
+			r.pin(ctx, app, rel.Spec.Version)
+		}
 		if app.Status.Version != rel.Spec.Version {
 			app.Status.Previous = app.Status.Version
 		}

@@ -22,6 +22,8 @@ type Versions interface {
 	Find(ctx context.Context, namespace, application, version string) (*v1alpha1.Version, error)
 	// Manifests are those that a record has; nil: none.
 	Manifests(ctx context.Context, v *v1alpha1.Version) ([]byte, error)
+	// Pin notes what stands beside a version that serves, in place of what did before.
+	Pin(ctx context.Context, namespace, application, version string) error
 }
 
 // ErrNoEarlier says that an application has no version to go back to.
@@ -91,6 +93,17 @@ func (r *run) equip(ctx context.Context, c Config, w *instances.Action) error {
 	}
 	w.Manifests, err = r.Versions.Manifests(ctx, v)
 	return err
+}
+
+// pin records a version that serves, and what stands beside it.
+func (e *Engine) pin(ctx context.Context, app *v1alpha1.Application, version string) {
+	e.note(ctx, app, version)
+	if e.Versions == nil || version == "" {
+		return
+	}
+	if err := e.Versions.Pin(ctx, app.Namespace, app.Name, version); err != nil && ctx.Err() == nil {
+		e.Log.Warn("what stands beside a version is not recorded: weft undo cannot put it back", "application", app.Name, "version", version, "error", err)
+	}
 }
 
 // note records a version that serves, unless there is a record of it. What cannot be

@@ -24,6 +24,7 @@ func (w *world) records(p *shelf.Process) versions.Records {
 		Blobs:        shelf.Objects[v1alpha1.Blob]{Shelf: w.blobs, Process: p},
 		Applications: applications,
 		Traffic:      objects.Traffic{Applications: applications, Splits: shelf.Objects[v1alpha1.TrafficSplit]{Shelf: w.splits, Process: p}},
+		Beside:       w.beside,
 	}
 }
 

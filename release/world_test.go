@@ -29,6 +29,7 @@ type world struct {
 	versions     *shelf.Shelf[v1alpha1.Version]
 	blobs        *shelf.Shelf[v1alpha1.Blob]
 	crew         *crew
+	beside       *team
 	frozen       atomic.Bool
 	good         atomic.Pointer[float64] // what every query answers; nil: nothing
 
@@ -55,7 +56,7 @@ type service struct {
 const lag = 700 * time.Millisecond
 
 func newWorld() *world {
-	w := &world{services: map[string]*service{}, written: map[string]int{}}
+	w := &world{services: map[string]*service{}, written: map[string]int{}, beside: &team{objects: map[string]map[string]any{}}}
 	w.releases = shelf.New[v1alpha1.Release](&w.stores)
 	w.applications = shelf.New[v1alpha1.Application](&w.stores)
 	w.splits = shelf.New[v1alpha1.TrafficSplit](&w.stores)

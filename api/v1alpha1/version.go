@@ -11,7 +11,7 @@ import (
 
 // Version is the record of one version of an application as it ran: from it, undo
 // starts the version again when Git, the registry and CI are down. It is written
-// once; a version that is deployed anew with other content gets another record.
+// once, but for Pins; a version that is deployed anew with other content gets another record.
 //
 // +kubebuilder:object:root=true
 // +kubebuilder:resource:categories=weft
@@ -27,26 +27,36 @@ type Version struct {
 
 // VersionSpec is what ran.
 //
-// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the record of a version is not changed"
+// +kubebuilder:validation:XValidation:rule="has(self.run) == has(oldSelf.run) && has(self.image) == has(oldSelf.image) && has(self.manifests) == has(oldSelf.manifests)",message="the record of a version is not changed, but for pins"
 type VersionSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the record of a version is not changed"
 	Application string `json:"application"`
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the record of a version is not changed"
 	Version string `json:"version"`
 	// Run that deployed it; none: it was found running.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the record of a version is not changed"
 	Run string `json:"run,omitempty"`
 	// Image, by its digest where the provider of its instances knows that.
 	// +optional
 	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the record of a version is not changed"
 	Image string `json:"image,omitempty"`
 	// Manifests names the Blob that has the version's own objects, YAML documents; none: it had none of its own.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="the record of a version is not changed"
 	Manifests string `json:"manifests,omitempty"`
+	// Pins names the Blob that has what stood beside the version when it last served: the Application's spec, the objects
+	// that lead its traffic, its ConfigMaps, and which Secrets it had, without their values; none: it has not served.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Pins string `json:"pins,omitempty"`
 }
 
 // VersionList is a list of versions.

@@ -18,6 +18,7 @@ func newRecords(client *store.Client) versions.Records {
 		Blobs:        store.For[v1alpha1.Blob](client, api.Blob),
 		Applications: store.For[v1alpha1.Application](client, api.Application),
 		Traffic:      newTraffic(client),
+		Beside:       beside{client},
 	}
 }
 

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
@@ -14,7 +14,8 @@ import (
 
 func newUndo() *cobra.Command {
 	var to, reason string
-	var wait bool
+	var wait, dryRun bool
+	var back putBack
 	var output *string
 	c := &cobra.Command{
 		Use:   "undo APPLICATION",
@@ -24,8 +25,12 @@ release goes first. A release that is on its way is aborted. Where nothing of th
 it is started from its record, with Git, the registry and CI down. Without --to it is the version that
 served before the release that is on its way, or before the last one that completed.
 
+What people wrote since the version served (routes, the Application, ConfigMaps of its instances) is told and
+left as it is, unless --routes or --config says to put it back. With --dry-run nothing is done, and stdout says
+what would be. Secrets are not put back: of them is known only that somebody wrote them.
+
 With --wait: exit code 0 when the version has all traffic, 2 when it could not be.`,
-		Example: "  weft undo reviews --wait\n  weft undo reviews --to v2 --reason 'carts are empty'",
+		Example: "  weft undo reviews --wait\n  weft undo reviews --to v2 --reason 'carts are empty'\n  weft undo reviews --routes --config --dry-run",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if *output != "table" && *output != "json" {
@@ -39,22 +44,23 @@ With --wait: exit code 0 when the version has all traffic, 2 when it could not b
 			if err != nil {
 				return err
 			}
-			me, err := signature(c)
+			then, err := standingThen(c, releases.namespace, args[0], target)
 			if err != nil {
-				return err
+				fmt.Fprintf(c.ErrOrStderr(), "what stood beside %s is not compared: %v\n", target, err)
 			}
-			made, err := releases.create(c.Context(), &v1alpha1.Release{
-				ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: args[0] + "-undo-"},
-				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: target, Undo: true, Reason: reason, By: me.By, Groups: me.Groups},
-			})
-			if err != nil {
+			if dryRun {
+				return then.plan(serving, target, back).print(c, *output)
+			}
+			then.tell(c.ErrOrStderr(), back)
+			made, err := then.undo(c, releases, args[0], target, reason, back)
+			if made == nil {
 				return err
 			}
 			again := ""
 			if serving != "" && serving != target {
 				again = fmt.Sprintf(" (undo: weft undo %s --to %s)", args[0], serving)
 			}
-			if err := printUndo(c, *output, made, again); err != nil || !wait {
+			if err := errors.Join(err, printUndo(c, *output, made, again)); err != nil || !wait {
 				return err
 			}
 			return follow(c.Context(), releases, made.Name, c.ErrOrStderr())
@@ -63,6 +69,9 @@ With --wait: exit code 0 when the version has all traffic, 2 when it could not b
 	namespaceFlag(c, "namespace of the application")
 	c.Flags().StringVar(&to, "to", "", "version to go back to; weft versions lists those that are recorded")
 	c.Flags().BoolVar(&wait, "wait", false, "tell on stderr what happens until it ends")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
+	c.Flags().BoolVar(&back.routes, "routes", false, "put back what led the application's traffic when the version served")
+	c.Flags().BoolVar(&back.config, "config", false, "put back the Application and the ConfigMaps of its instances")
 	reasonFlag(c, &reason)
 	output = outputFlag(c)
 	return c

@@ -36,6 +36,7 @@ type Objects[T any] interface {
 	Get(ctx context.Context, namespace, name string) (*T, error)
 	List(ctx context.Context, namespace string) ([]*T, error)
 	Create(ctx context.Context, o *T) (*T, error)
+	Update(ctx context.Context, o *T) (*T, error)
 	Delete(ctx context.Context, namespace, name string) error
 }
 
@@ -55,6 +56,7 @@ type Records struct {
 	Blobs        Objects[v1alpha1.Blob]
 	Applications Applications
 	Traffic      Traffic
+	Beside       Beside // nil: what stands beside a version is not noted
 }
 
 // Find is the record of a version; nil: there is none.
@@ -95,13 +97,21 @@ func (r Records) Keep(ctx context.Context, namespace string, spec v1alpha1.Versi
 	}
 	name := v1alpha1.VersionName(spec.Application, spec.Version)
 	spec.Manifests, err = r.store(ctx, namespace, name, manifests)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
+	}
+	if old != nil {
+		spec.Pins = old.Spec.Pins
+	}
+	switch {
 	case old != nil && old.Spec == spec:
 		return nil
 	case old != nil:
-		if err := r.remove(ctx, old, old.Spec.Manifests != spec.Manifests); err != nil {
+		stale := []string{old.Spec.Manifests}
+		if old.Spec.Manifests == spec.Manifests {
+			stale = nil
+		}
+		if err := r.remove(ctx, old, stale...); err != nil {
 			return err
 		}
 	}
@@ -139,24 +149,41 @@ func (r Records) store(ctx context.Context, namespace, version string, manifests
 	return first, nil
 }
 
-// remove deletes a record, and then its Blobs.
-func (r Records) remove(ctx context.Context, v *v1alpha1.Version, blobs bool) error {
+// remove deletes a record, and then what is in some of its Blobs.
+func (r Records) remove(ctx context.Context, v *v1alpha1.Version, firsts ...string) error {
 	var names []string
-	if blobs && v.Spec.Manifests != "" {
-		first, err := r.Blobs.Get(ctx, v.Namespace, v.Spec.Manifests)
-		if err != nil && !apierrors.IsNotFound(err) {
-			return fmt.Errorf("Blob %s: %w", v.Spec.Manifests, err)
+	for _, first := range firsts {
+		parts, err := r.parts(ctx, v.Namespace, first)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			names = append(first.Spec.Parts, first.Name)
-		}
+		names = append(names, parts...)
 	}
 	if err := r.Versions.Delete(ctx, v.Namespace, v.Name); err != nil {
 		return fmt.Errorf("Version %s: %w", v.Name, err)
 	}
+	return r.forget(ctx, v.Namespace, names)
+}
+
+// parts are a Blob and those that follow it, the first one last; none: it is not there.
+func (r Records) parts(ctx context.Context, namespace, first string) ([]string, error) {
+	if first == "" {
+		return nil, nil
+	}
+	b, err := r.Blobs.Get(ctx, namespace, first)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Blob %s: %w", first, err)
+	}
+	return append(b.Spec.Parts, b.Name), nil
+}
+
+func (r Records) forget(ctx context.Context, namespace string, blobs []string) error {
 	var faults []error
-	for _, name := range names {
-		faults = append(faults, r.Blobs.Delete(ctx, v.Namespace, name))
+	for _, name := range blobs {
+		faults = append(faults, r.Blobs.Delete(ctx, namespace, name))
 	}
 	return errors.Join(faults...)
 }
@@ -183,7 +210,7 @@ func (r Records) prune(ctx context.Context, namespace, application string) error
 		if name == app.Status.Version || name == app.Status.Previous || traffic.Share(name) > 0 {
 			continue
 		}
-		if err := r.remove(ctx, v, true); err != nil {
+		if err := r.remove(ctx, v, v.Spec.Manifests, v.Spec.Pins); err != nil {
 			return err
 		}
 	}

@@ -60,6 +60,11 @@ func (s *shelf[T]) Create(_ context.Context, o *T) (*T, error) {
 	return o, nil
 }
 
+func (s *shelf[T]) Update(_ context.Context, o *T) (*T, error) {
+	s.objects[any(o).(metav1.Object).GetName()] = o
+	return o, nil
+}
+
 func (s *shelf[T]) Delete(_ context.Context, _, name string) error {
 	delete(s.objects, name)
 	return nil

@@ -1,0 +1,125 @@
+package versions
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/pin"
+	"weft.dev/release/provider/places"
+)
+
+// maxPins is what stands beside a version at most, bytes of JSON.
+const maxPins = 2 << 20
+
+// Beside reads the objects of a namespace, as the API server has them.
+type Beside interface {
+	// Get is one of them; nil: there is none.
+	Get(ctx context.Context, kind, namespace, name string) (map[string]any, error)
+	// List are those of a kind; none: there is no such kind, either.
+	List(ctx context.Context, kind, namespace string) ([]map[string]any, error)
+}
+
+// Pin notes what stands beside a version that serves, in place of what did before. A version
+// without a record has none.
+func (r Records) Pin(ctx context.Context, namespace, application, version string) error {
+	v, err := r.Find(ctx, namespace, application, version)
+	if r.Beside == nil || v == nil || err != nil {
+		return err
+	}
+	all, err := r.Standing(ctx, v)
+	if err != nil {
+		return err
+	}
+	data, err := pin.Bytes(all, maxPins)
+	if err != nil {
+		return fmt.Errorf("version %s of %s: %w", version, application, err)
+	}
+	first, err := r.store(ctx, namespace, v.Name+"-pins", data)
+	if err != nil || first == v.Spec.Pins {
+		return err
+	}
+	old, err := r.parts(ctx, namespace, v.Spec.Pins)
+	if err != nil {
+		return err
+	}
+	v.Spec.Pins = first
+	if _, err := r.Versions.Update(ctx, v); err != nil {
+		return fmt.Errorf("Version %s: %w", v.Name, err)
+	}
+	return r.forget(ctx, namespace, old)
+}
+
+// Pinned is what stood beside a version when it last served; none: that is not known.
+func (r Records) Pinned(ctx context.Context, v *v1alpha1.Version) ([]pin.Object, error) {
+	if v.Spec.Pins == "" {
+		return nil, nil
+	}
+	data, err := places.Manifests(ctx, r.Blobs, v.Namespace, "", []string{v.Spec.Pins})
+	if err != nil {
+		return nil, err
+	}
+	return pin.Read(data)
+}
+
+// Standing is what stands beside a version now, sorted by kind and name.
+func (r Records) Standing(ctx context.Context, v *v1alpha1.Version) ([]pin.Object, error) {
+	app, err := r.Applications.Get(ctx, v.Namespace, v.Spec.Application)
+	if err != nil {
+		return nil, fmt.Errorf("Application %s/%s: %w", v.Namespace, v.Spec.Application, err)
+	}
+	manifests, err := r.Manifests(ctx, v)
+	if err != nil {
+		return nil, err
+	}
+	var all []pin.Object
+	for _, n := range append(pin.Mentioned(manifests), pin.Named{Kind: "Application", Name: app.Name}) {
+		o, err := r.Beside.Get(ctx, n.Kind, v.Namespace, n.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s/%s: %w", n.Kind, v.Namespace, n.Name, err)
+		}
+		if o != nil {
+			all = append(all, pin.Of(o))
+		}
+	}
+	for _, kind := range pin.RouteKinds() {
+		objects, err := r.Beside.List(ctx, kind, v.Namespace)
+		if err != nil {
+			return nil, fmt.Errorf("%ss of %s: %w", kind, v.Namespace, err)
+		}
+		for _, o := range objects {
+			if pin.Leads(o, v.Namespace, cmp.Or(app.Spec.Service, app.Name)) {
+				all = append(all, pin.Of(o))
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b pin.Object) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
+	return all, nil
+}
+
+// Writer writes the objects that Beside reads.
+type Writer interface {
+	// Put makes an object, or has one that is there be so. It fails where somebody changes it meanwhile.
+	Put(ctx context.Context, kind string, o map[string]any, there bool) error
+}
+
+// PutBack has the objects of a part be as they were before changes; those that cannot be put back stay as they are.
+func (r Records) PutBack(ctx context.Context, w Writer, namespace string, changes []pin.Change, part pin.Part) error {
+	var faults []error
+	for _, c := range changes {
+		if c.Part != part || c.Was == nil {
+			continue
+		}
+		now, err := r.Beside.Get(ctx, c.Kind, namespace, c.Name)
+		if err == nil {
+			err = w.Put(ctx, c.Kind, c.Was.Into(now, namespace), now != nil)
+		}
+		if err != nil {
+			faults = append(faults, fmt.Errorf("%s %s/%s is not put back: %w", c.Kind, namespace, c.Name, err))
+		}
+	}
+	return errors.Join(faults...)
+}
