@@ -1,4 +1,5 @@
 # make demo   the whole story on this machine, with real Envoys (ONCE=1: end after it)
+# make shop   the demo's shop alone, for docs/guides/release-story.md
 # make build  bin/weft, bin/weft-agent
 # make test   everything that proves weft; make quick: without the servers
 # make nightly  the same laws over far longer random histories, and the race detector: half an hour
@@ -13,7 +14,7 @@
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
+.PHONY: build demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB
 TAGS := kustomize_disable_go_plugin_support
@@ -26,6 +27,10 @@ build:
 demo: build
 	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
 	bin/demo $(if $(ONCE),--once)
+
+shop: build
+	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
+	bin/demo --shop
 
 # The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself,
 # and is never taken from the cache, which does not see the binaries.

@@ -133,7 +133,7 @@ func newFreezeStatus(namespaces *[]string) *cobra.Command {
 			if err := t.print(c, *output); err != nil || holding == 0 {
 				return err
 			}
-			return exitCode{exitFindings, fmt.Errorf("%d freezes hold", holding)}
+			return exitCode{exitFindings, fmt.Errorf("frozen: what would act waits; what goes back goes")}
 		},
 	}
 	output = outputFlag(c)

@@ -85,15 +85,17 @@ func newPipelineWatch() *cobra.Command {
 	}
 }
 
-// followRun prints the events of a run until it ends or waits for a person.
+// followRun prints the events of a run, and what its stages say meanwhile, until it ends or waits for a person.
 func followRun(c *cobra.Command, runs objects[v1alpha1.PipelineRun], name string) error {
 	var printed int64
+	said := map[string]string{}
 	return poll(c.Context(), func() (bool, error) {
 		run, err := runs.get(c.Context(), name)
 		if err != nil {
 			return false, err
 		}
 		printed = printEvents(c.OutOrStdout(), run.Status.Events, printed)
+		printWhys(c.OutOrStdout(), run.Status.Stages, said)
 		switch run.Status.Phase {
 		case v1alpha1.RunSucceeded:
 			return true, nil
@@ -117,6 +119,17 @@ func printEvents(out io.Writer, events []v1alpha1.RunEvent, after int64) int64 {
 		fmt.Fprintln(out, strings.Join(words, "  "))
 	}
 	return after
+}
+
+// printWhys prints what stages go on with or wait for, each only where it says something new.
+func printWhys(out io.Writer, stages []v1alpha1.StageStatus, said map[string]string) {
+	for _, s := range stages {
+		if s.Ended != nil || s.Phase == string(pipeline.Asking) || s.Why == "" || said[s.Name] == s.Why {
+			continue
+		}
+		said[s.Name] = s.Why
+		fmt.Fprintf(out, "%s  %s  %s\n", time.Now().Format("15:04:05.000"), s.Name, s.Why)
+	}
 }
 
 // asking are the stages that wait for a person.

@@ -21,17 +21,24 @@ type block struct {
 
 var fence = regexp.MustCompile("(?ms)^```sh\n(.*?)^```$")
 
-func blocks(t *testing.T, page string) []block {
+func blocks(t *testing.T, name string) []block {
 	t.Helper()
-	text, err := os.ReadFile("../../" + page)
+	text := page(t, name)
+	var all []block
+	for _, at := range fence.FindAllStringSubmatchIndex(text, -1) {
+		all = append(all, block{1 + strings.Count(text[:at[0]], "\n"), text[at[2]:at[3]]})
+	}
+	return all
+}
+
+// page is the text of a file, named from the project's root.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("../../" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []block
-	for _, at := range fence.FindAllSubmatchIndex(text, -1) {
-		all = append(all, block{1 + strings.Count(string(text[:at[0]]), "\n"), string(text[at[2]:at[3]])})
-	}
-	return all
+	return string(text)
 }
 
 // TestBlocks runs every sh block of README.md in order: the demo to its end, all
@@ -64,9 +71,9 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// shell runs commands in the project's root, stops at the first that fails, and
-// ends whatever they left running.
-func shell(t *testing.T, commands string, limit time.Duration) {
+// shell runs commands in the project's root, stops at the first that fails, ends
+// whatever they left running, and returns what they printed.
+func shell(t *testing.T, commands string, limit time.Duration) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -93,4 +100,5 @@ func shell(t *testing.T, commands string, limit time.Duration) {
 		t.Fatalf("after %s: %v\n%s\nprinted:\n%s", time.Since(start), err, commands, text)
 	}
 	t.Logf("%s in %s", strings.SplitN(commands, "\n", 2)[0], time.Since(start).Round(time.Second))
+	return string(text)
 }

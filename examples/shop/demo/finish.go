@@ -36,10 +36,10 @@ func (d *demo) finish() {
 // stay leaves everything running until the person ends it.
 func (d *demo) stay(ctx context.Context) {
 	fmt.Printf(`
-All of it is still running. To try next, in another shell:
+All of it is still running. To try next, in another shell in this folder:
 
-  export WEFT_DATA=%[1]s/data KUBECONFIG=%[1]s/data/admin.kubeconfig
-  curl http://%[2]s/
+  export WEFT_DATA=%[1]s/data KUBECONFIG=%[1]s/data/admin.kubeconfig SHOP=http://%[2]s/
+  curl $SHOP
   bin/weft edges
   bin/weft release list
   bin/weft explain frontend GET http://reviews:9080/reviews/1

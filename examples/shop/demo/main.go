@@ -13,35 +13,53 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 )
 
-// story is the steps in order; each fails by panicking with a failure.
-var story = []struct {
+// step fails by panicking with a failure.
+type step struct {
 	title string
 	tell  func(*demo)
-}{
+}
+
+// opening is where the story begins.
+var opening = []step{
 	{"one process is the whole control plane", startServer},
 	{"Envoy, pinned by version and checksum", fetchEnvoy},
 	{"this machine joins, and the shop runs as plain processes", startShop},
 	{"routes, resilience and security are resources", applyResources},
+}
+
+// story is how it goes on.
+var story = []step{
 	{"200 requests a second, as the proxies see them", showEdges},
 	{"releases: a bad one, a good one, a blue/green one", releases},
 	{"where does a request go, and why?", explainRequests},
 	{"the control plane dies, traffic does not", killServer},
 }
 
+// shopOnly is how it goes on where a person tells the rest: docs/guides/release-story.md.
+var shopOnly = []step{
+	{"two more versions of reviews run, without traffic", deployVersions},
+}
+
 func main() {
 	once := flag.Bool("once", false, "end after the story")
+	shop := flag.Bool("shop", false, "start the shop and no more, without traffic, and stay")
 	keep := flag.String("dir", "", "folder for data and logs (default: a new temporary one, removed at the end)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(tell(ctx, *once, *keep))
+	steps := slices.Concat(opening, story)
+	if *shop {
+		steps = slices.Concat(opening, shopOnly)
+	}
+	os.Exit(tell(ctx, steps, *once, *keep))
 }
 
-func tell(ctx context.Context, once bool, dir string) (code int) {
+func tell(ctx context.Context, steps []step, once bool, dir string) (code int) {
 	d, err := newDemo(ctx, dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -57,11 +75,13 @@ func tell(ctx context.Context, once bool, dir string) (code int) {
 		d.stop(code == 0)
 	}()
 	start := time.Now()
-	for i, step := range story {
-		fmt.Printf("\n[%d/%d] %s\n", i+1, len(story), step.title)
+	for i, step := range steps {
+		fmt.Printf("\n[%d/%d] %s\n", i+1, len(steps), step.title)
 		step.tell(d)
 	}
-	d.finish()
+	if d.load != nil {
+		d.finish()
+	}
 	fmt.Printf("\nEvery step held, in %s.\n", time.Since(start).Round(time.Second))
 	if !once {
 		d.stay(ctx)

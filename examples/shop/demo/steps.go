@@ -188,6 +188,13 @@ func wait(d *demo, duration time.Duration) {
 	}
 }
 
+// deployVersions starts a bad version and a good one.
+func deployVersions(d *demo) {
+	d.run(instance{app: "reviews", version: "v2", port: "9080", extra: []string{"--error-rate", "5"}})
+	d.run(instance{app: "reviews", version: "v3", port: "9080"})
+	d.untilCurrent(len(shop) + 3)
+}
+
 func releases(d *demo) {
 	fmt.Println("  v2 of reviews has a bug: 5% of its answers are errors. It is deployed, and gets no traffic:")
 	d.run(instance{app: "reviews", version: "v2", port: "9080", extra: []string{"--error-rate", "5"}})
