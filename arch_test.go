@@ -56,7 +56,7 @@ var rules = map[string]rule{
 	"release/judge/*":    {nil, "numbers in, a score out"},
 	"release/loop":       {nil, "who wakes whom, whatever they do"},
 	"release/pipeline":   {[]string{"api/*"}, "events in, events and actions out"},
-	"release/stage":      {[]string{"api/*", "release/instances", "release/pipeline"}, "one file a kind; each decides, none acts"},
+	"release/stage":      {[]string{"api/*", "release", "release/judge", "release/judge/*", "release/instances", "release/opinion", "release/pipeline"}, "one file a kind; each decides, none acts"},
 	"release/expr":       {nil, "text and values; knows no pipeline"},
 	"release/runner":     {[]string{"api/*", "release/blob", "release/loop", "release/pipeline"}, "stores, then acts, behind its own interfaces"},
 	"release/provider/*": {[]string{"api/*", "release", "release/artifact", "release/bake", "release/bake/*", "release/blob", "release/dial", "release/instances", "release/notify", "release/opinion", "release/pin", "release/pipeline", "release/provider/*", "release/secret"}, "the only code of a release that acts"},

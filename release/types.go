@@ -126,6 +126,12 @@ type Facts struct {
 	Said map[string]opinion.Said
 }
 
+// Answers are what callers of an application counted, and the version that its last release left in service.
+type Answers struct {
+	Serving string                       `json:"serving,omitempty"`
+	Traffic map[string]map[string]Counts `json:"traffic,omitempty"` // as in Facts
+}
+
 // Split is the shares that a service's versions receive.
 type Split struct {
 	Versions []v1alpha1.VersionWeight `json:"versions"`

@@ -13,6 +13,7 @@ import (
 	"weft.dev/release/dial"
 	"weft.dev/release/expr"
 	"weft.dev/release/pipeline"
+	traffic "weft.dev/release/provider/mesh"
 	children "weft.dev/release/provider/objects"
 	"weft.dev/release/provider/versions"
 	hooks "weft.dev/release/provider/web"
@@ -53,6 +54,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags) error {
 			"bake":      newBaker(client, flags.bake),
 			"http":      web,
 			"opinion":   m.newAsker(client, web, with.Eval),
+			"answers":   traffic.World{Applications: store.For[v1alpha1.Application](client, api.Application), Provider: m.releases.Provider},
 		},
 		Rails:   m.newRails(client).ofRun,
 		Leading: m.front.leading,

@@ -25,7 +25,7 @@ const (
 	CreateVersion = "version/create" // data: VersionWork; doing it again does nothing twice
 	SeeTraffic    = "traffic/get"    // data: instances.Question; finds TrafficSeen
 	SeeArtifact   = "artifact/get"   // data: v1alpha1.FindArtifactStage; finds ArtifactSeen
-	SeeAnswers    = "answers/get"    // data: release.Target; finds release.Answers
+	SeeAnswers    = "answers/get"    // data: release.Target without a namespace; finds release.Answers
 	SeeOpinion    = "opinion/get"    // data: opinion.Ask; finds opinion.Said
 	SeeSeries     = "opinion/series" // data: opinion.Range; finds opinion.Series
 )

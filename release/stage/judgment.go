@@ -84,6 +84,25 @@ func wrongChoice(options []string, choice string) string {
 	return fmt.Sprintf("%q is no choice: choose one of %s, %s", choice, strings.Join(options, ", "), stop)
 }
 
+// chosen is out, which asks, with the first decision of somebody to go on or to stop.
+func chosen(in pipeline.StageInput, out pipeline.StageOutcome) pipeline.StageOutcome {
+	for _, d := range in.Decisions {
+		if d.Verb != pipeline.Judge {
+			continue
+		}
+		why := wrongChoice(nil, d.Choice)
+		if d.By == "" {
+			why = "nobody vouches for who you are"
+		}
+		if why == "" && out.Phase == pipeline.Asking {
+			out = judged(out, d)
+			continue
+		}
+		out.Answers = append(out.Answers, refused(d, cmp.Or(why, "somebody has judged already")))
+	}
+	return out
+}
+
 // judged is out with the decision that counts.
 func judged(out pipeline.StageOutcome, d pipeline.Decision) pipeline.StageOutcome {
 	out.Phase, out.Why = pipeline.Succeeded, fmt.Sprintf("%s: %s", d.By, d.Choice)

@@ -23,6 +23,7 @@ func All() map[string]pipeline.Stage {
 		"webhook":      webhook{},
 		"pipeline":     call{},
 		"release":      shift{},
+		"analysis":     analysis{},
 		"notify":       tell{},
 		"deploy":       deploy{},
 		"scale":        scale{},

@@ -1,7 +1,6 @@
 package stage
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -72,22 +71,7 @@ func askWhetherCalled(in pipeline.StageInput) pipeline.StageOutcome {
 	if in.Cancel != "" {
 		return cancelled(in.Cancel + "; " + unknown)
 	}
-	out := pipeline.StageOutcome{Phase: pipeline.Asking, Why: unknown + ": look there, then retry (it calls again), or judge continue (it did arrive) or stop"}
-	for _, d := range in.Decisions {
-		if d.Verb != pipeline.Judge {
-			continue
-		}
-		why := wrongChoice(nil, d.Choice)
-		if d.By == "" {
-			why = "nobody vouches for who you are"
-		}
-		if why == "" && out.Phase == pipeline.Asking {
-			out = judged(out, d)
-			continue
-		}
-		out.Answers = append(out.Answers, refused(d, cmp.Or(why, "somebody has judged already")))
-	}
-	return out
+	return chosen(in, pipeline.StageOutcome{Phase: pipeline.Asking, Why: unknown + ": look there, then retry (it calls again), or judge continue (it did arrive) or stop"})
 }
 
 // answered is what the call was answered; false: it was not.

@@ -25,9 +25,9 @@ func (r *run) begin() release.Outcome {
 	case r.Hold != "":
 		r.m.Since = r.Now
 		return r.stay(v1alpha1.ReleasePending, look, r.Hold)
-	case !there && r.Now.Sub(r.m.Since) >= r.limits.deadline:
+	case !there && r.Now.Sub(r.m.Since) >= r.limits.Deadline:
 		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("no healthy workload of %s %s appeared within %s (%s)%s; no traffic was moved",
-			r.Config.Application, version, r.limits.deadline, r.census(), r.trouble(version)))
+			r.Config.Application, version, r.limits.Deadline, r.census(), r.trouble(version)))
 	case !there && r.crewed() && r.course.manner().hurries:
 		return r.revive()
 	case !there:

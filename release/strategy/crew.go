@@ -73,8 +73,8 @@ func (r *run) hopeless(next int32) string {
 		return ""
 	case seen.Failed:
 		return fmt.Sprintf("%s does not get the instances for %d%%: %s", version, next, seen.Why)
-	case down && r.Now.Sub(r.m.Since) >= r.limits.deadline:
-		return fmt.Sprintf("nothing runs, and %s has not %d ready instances within %s%s", version, r.crewFor(next), r.limits.deadline, r.trouble(version))
+	case down && r.Now.Sub(r.m.Since) >= r.limits.Deadline:
+		return fmt.Sprintf("nothing runs, and %s has not %d ready instances within %s%s", version, r.crewFor(next), r.limits.Deadline, r.trouble(version))
 	}
 	return ""
 }

@@ -27,7 +27,7 @@ func (r *run) leave(why string) release.Outcome {
 	switch {
 	case from != "" && r.Behind == from && !r.m.Leaving:
 		return r.end(v1alpha1.ReleaseSucceeded, fmt.Sprintf("%s; %s is left as it is, for the next release goes back to it", r.m.Result, from))
-	case since >= keep+r.limits.deadline, r.m.Leaving && r.refused():
+	case since >= keep+r.limits.Deadline, r.m.Leaving && r.refused():
 		return r.end(v1alpha1.ReleaseSucceeded, fmt.Sprintf("%s; %s was not ended%s", r.m.Result, from, r.trouble(from)))
 	case r.Facts.Instances == nil:
 		return r.linger("instances cannot be seen" + r.trouble(from))

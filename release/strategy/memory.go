@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
-	"weft.dev/release/opinion"
 )
 
 // memory is a run's state.
@@ -62,75 +60,6 @@ type memory struct {
 	Kept    time.Time `json:"kept,omitzero"`
 	Result  string    `json:"result,omitempty"`
 	Leaving bool      `json:"leaving,omitempty"`
-}
-
-// limits are the analysis' settings as numbers.
-type limits struct {
-	increase, confidence float64
-	latency              *release.LatencyLimit // nil: it does not count
-	deadline             time.Duration
-	voices               []opinion.Voice // of others who are asked
-}
-
-// Defaults of v1alpha1.Analysis. With 0.5 points and 0.99, a version as good as one
-// that errs in 1 of 1,000 requests proves it within about 1,600 of its own requests.
-const (
-	defaultIncrease     = "0.5"
-	defaultSlowIncrease = "1"
-	defaultConfidence   = "0.99"
-	defaultDeadline     = 10 * time.Minute
-)
-
-// maxSlowerThan is the last bound of model.LatencyBounds.
-const maxSlowerThan = 10 * time.Second
-
-func readLimits(a v1alpha1.Analysis) (limits, error) {
-	l := limits{deadline: defaultDeadline}
-	if a.Deadline != nil && a.Deadline.Duration > 0 {
-		l.deadline = a.Deadline.Duration
-	}
-	var err error
-	if l.increase, err = readPoints("maxErrorIncrease", a.MaxErrorIncrease, defaultIncrease); err != nil {
-		return l, err
-	}
-	if l.latency, err = readLatency(a); err != nil {
-		return l, err
-	}
-	if l.voices, err = opinion.Voices(a.Others, true); err != nil {
-		return l, fmt.Errorf("strategy.%w", err)
-	}
-	l.confidence, err = strconv.ParseFloat(or(a.Confidence, defaultConfidence), 64)
-	if err != nil || l.confidence < 0.5 || l.confidence >= 1 {
-		return l, fmt.Errorf("strategy.analysis.confidence: %q is no number from 0.5 to below 1, such as %q", a.Confidence, defaultConfidence)
-	}
-	return l, nil
-}
-
-func readLatency(a v1alpha1.Analysis) (*release.LatencyLimit, error) {
-	if a.SlowerThan == nil || a.SlowerThan.Duration <= 0 {
-		return nil, nil
-	}
-	if a.SlowerThan.Duration > maxSlowerThan {
-		return nil, fmt.Errorf("strategy.analysis.slowerThan: %s is above %s, up to which the proxies tell times apart", a.SlowerThan.Duration, maxSlowerThan)
-	}
-	increase, err := readPoints("maxSlowIncrease", a.MaxSlowIncrease, defaultSlowIncrease)
-	return &release.LatencyLimit{SlowerThan: a.SlowerThan.Duration, MaxIncrease: increase}, err
-}
-
-// readPoints is a share, 0 to 1, that is written in percentage points.
-func readPoints(field, written, usual string) (float64, error) {
-	points, err := strconv.ParseFloat(or(written, usual), 64)
-	if err != nil || points <= 0 || points >= 100 {
-		return 0, fmt.Errorf("strategy.analysis.%s: %q is no number of percentage points between 0 and 100, such as %q", field, written, usual)
-	}
-	return points / 100, nil
-}
-
-func or(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
 }
 
 // checkShares refuses a course that would not rise to 100.

@@ -14,7 +14,7 @@ type heard struct {
 // listen is a verdict with what others say, whom the analysis asks beside the proxies: it passes only
 // where all do, and fails where anybody does. A version without traffic nobody can know.
 func (r *run) listen(v release.Verdict) release.Verdict {
-	if len(r.limits.voices) == 0 || r.m.Weight == 0 {
+	if len(r.limits.Voices) == 0 || r.m.Weight == 0 {
 		return v
 	}
 	if r.m.Heard == nil || r.m.Heard.Seq != r.m.Seq {
@@ -24,7 +24,7 @@ func (r *run) listen(v release.Verdict) release.Verdict {
 	if r.m.Applied {
 		step.Applied = r.m.AppliedAt
 	}
-	counts, others := opinion.Listen(r.limits.voices, r.m.Heard.Counts, step, r.Facts.Said)
+	counts, others := opinion.Listen(r.limits.Voices, r.m.Heard.Counts, step, r.Facts.Said)
 	r.m.Heard.Counts = counts
 	switch {
 	case v.Kind == release.Fail:

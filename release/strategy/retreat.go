@@ -50,7 +50,7 @@ func (r *run) goBack() release.Outcome {
 }
 
 // overdue reports whether the way back has taken too long to be particular.
-func (r *run) overdue() bool { return r.Now.Sub(r.m.BackAt) >= r.limits.deadline }
+func (r *run) overdue() bool { return r.Now.Sub(r.m.BackAt) >= r.limits.Deadline }
 
 // leastWeight is the least share of the new version that the old one's ready instances allow.
 func (r *run) leastWeight() int32 {
@@ -93,7 +93,7 @@ func (r *run) restored() bool {
 // returned ends the way back when every proxy has applied it. One that has not
 // within the deadline must not stop the next release.
 func (r *run) returned() release.Outcome {
-	late := r.Now.Sub(r.m.Since) >= r.limits.deadline
+	late := r.Now.Sub(r.m.Since) >= r.limits.Deadline
 	applied := r.Facts.Applied.Done()
 	switch {
 	case applied && r.restored():
@@ -101,7 +101,7 @@ func (r *run) returned() release.Outcome {
 	case applied && (late || r.refused()):
 		return r.end(v1alpha1.ReleaseRolledBack, fmt.Sprintf("%s; instances are not as before%s", r.m.Back, r.trouble(r.Config.Version)))
 	case late:
-		return r.end(v1alpha1.ReleaseRolledBack, fmt.Sprintf("%s (after %s: %s)", r.m.Back, r.limits.deadline, r.spread()))
+		return r.end(v1alpha1.ReleaseRolledBack, fmt.Sprintf("%s (after %s: %s)", r.m.Back, r.limits.Deadline, r.spread()))
 	case applied:
 		return r.stay(v1alpha1.ReleaseRollingBack, look, fmt.Sprintf("%s (instances become what they were%s)", r.m.Back, r.trouble(r.Config.Version)))
 	}

@@ -26,7 +26,7 @@ type walker struct {
 type run struct {
 	release.Input
 	walker
-	limits limits
+	limits release.Limits
 	m      memory
 	events []release.Event
 	// pending: the last order to the provider of instances is to be given.
@@ -40,7 +40,9 @@ func (w walker) Next(in release.Input) release.Outcome {
 		return r.end(v1alpha1.ReleaseFailed, fmt.Sprintf("status.state cannot be read (%v): traffic stays as it is; release again", err))
 	}
 	var err error
-	r.limits, err = readLimits(in.Config.Strategy.Analysis)
+	if r.limits, err = release.ReadLimits(in.Config.Strategy.Analysis, true); err != nil {
+		err = fmt.Errorf("strategy.%w", err)
+	}
 	err = cmp.Or(err, checkShares(r.shares()), r.course.manner().check(in.Config))
 	if err != nil && r.m.Seq == 0 {
 		return r.end(v1alpha1.ReleaseFailed, err.Error())
@@ -173,12 +175,12 @@ func (r *run) hold(why string) release.Outcome {
 	if !r.Facts.Applied.Done() {
 		wait = quick
 	}
-	if !r.m.Waiting && r.Now.Sub(later(r.m.Since, r.m.Rested)) >= r.limits.deadline {
+	if !r.m.Waiting && r.Now.Sub(later(r.m.Since, r.m.Rested)) >= r.limits.Deadline {
 		r.m.Waiting = true
-		r.note(fmt.Sprintf("no verdict within %s: %s", r.limits.deadline, why))
+		r.note(fmt.Sprintf("no verdict within %s: %s", r.limits.Deadline, why))
 	}
 	if r.m.Waiting {
-		return r.stay(v1alpha1.ReleaseInconclusive, wait, fmt.Sprintf("no verdict within %s, set spec.promote or spec.abort: %s", r.limits.deadline, why))
+		return r.stay(v1alpha1.ReleaseInconclusive, wait, fmt.Sprintf("no verdict within %s, set spec.promote or spec.abort: %s", r.limits.Deadline, why))
 	}
 	return r.stay(v1alpha1.ReleaseProgressing, wait, why)
 }
@@ -261,7 +263,7 @@ func (r *run) changed() string {
 func (r *run) ask(g release.Gate) release.Verdict {
 	q := release.Question{
 		New: r.Config.Version, Old: r.m.From, Step: r.m.Stage, Gate: g, Traffic: r.Facts.Traffic,
-		MaxIncrease: r.limits.increase, Latency: r.limits.latency, Confidence: r.limits.confidence, Reference: r.m.Reference,
+		MaxIncrease: r.limits.MaxIncrease, Latency: r.limits.Latency, Confidence: r.limits.Confidence, Reference: r.m.Reference,
 	}
 	var v release.Verdict
 	r.m.Judge, v = r.judge.Look(r.m.Judge, q)
