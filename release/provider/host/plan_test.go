@@ -190,3 +190,19 @@ func TestUnknown(t *testing.T) {
 		t.Errorf("who has waited: %+v %v", seen, err)
 	}
 }
+
+// TestDone: an instance is gone when its host says so after the order that ends it, and not before.
+func TestDone(t *testing.T) {
+	p := New(Options{Versions: none{}, Now: time.Now})
+	p.tell(map[string][]model.HostInstance{"a1": {{Namespace: "shop", Name: "x", Ends: true}, {Namespace: "shop", Name: "y"}, {Namespace: "shop", Name: "z", Ends: true}}})
+	hear := func(taken int64) map[string]bool {
+		p.Hear("a1", nil, model.HostReport{Taken: taken, Instances: []model.HostState{{Namespace: "shop", Name: "z"}}})
+		return p.hosts["a1"].done
+	}
+	if done := hear(0); len(done) > 0 {
+		t.Errorf("before it has taken the order: %v", done)
+	}
+	if done := hear(1); !done["shop/x"] || done["shop/y"] || done["shop/z"] {
+		t.Errorf("after it: %v", done)
+	}
+}
