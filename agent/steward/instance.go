@@ -149,6 +149,9 @@ func (s *Steward) start(ctx context.Context, i *instance) (pid int, ended <-chan
 	if err != nil {
 		return 0, nil, err
 	}
+	if strings.HasPrefix(i.kept.Health, "command:") { // it would be run by a shell, and not as the application's user
+		return 0, nil, fmt.Errorf("%w: health %q: commands are not for weft to start here: use a path, tcp or grpc", errRefused, i.kept.Health)
+	}
 	if err := s.pickPort(i); err != nil {
 		return 0, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -51,10 +52,18 @@ func order(instances ...model.HostInstance) model.HostOrder {
 // TestNotAllowed: the machine refuses by itself, whatever the server believes.
 func TestNotAllowed(t *testing.T) {
 	s := open(t, t.TempDir(), "/bin/true", ofShop)
-	check(t, s.Take(t.Context(), order(model.HostInstance{Namespace: "shop", Name: "ratings-1", App: "ratings", Command: []string{"/bin/true"}})))
-	until(t, s, "refused", func(all []model.HostState) bool {
-		return len(all) == 1 && all[0].Failed && !all[0].Running && strings.Contains(all[0].Why, "operator does not let weft start shop/ratings")
-	})
+	for want, i := range map[string]model.HostInstance{
+		"operator does not let weft start shop/ratings": {Name: "ratings-1", App: "ratings", Command: []string{"/bin/true"}},
+		"commands are not for weft to start here":       {Name: "reviews-1", App: "reviews", Command: []string{"/bin/true"}, Health: "command:touch /tmp/x"},
+		"there is no command":                           {Name: "reviews-2", App: "reviews"},
+	} {
+		i.Namespace = "shop"
+		check(t, s.Take(t.Context(), order(i)))
+		until(t, s, want, func(all []model.HostState) bool {
+			n := slices.IndexFunc(all, func(state model.HostState) bool { return state.Name == i.Name })
+			return n >= 0 && all[n].Failed && !all[n].Running && strings.Contains(all[n].Why, want)
+		})
+	}
 }
 
 // TestNames: no name leads out of the folder.

@@ -56,10 +56,10 @@ type HostRuns struct {
 	// +optional
 	// +kubebuilder:validation:Enum=http;http2;grpc;tcp
 	Protocol string `json:"protocol,omitempty"`
-	// Health says when an instance is ready: a path, tcp, grpc, grpc:SERVICE, or command:COMMAND.
-	// Default: tcp.
+	// Health says when an instance is ready: a path, tcp, grpc or grpc:SERVICE. Default: tcp.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024
+	// +kubebuilder:validation:Pattern=`^(/.*|tcp|grpc|grpc:.+)$`
 	Health string `json:"health,omitempty"`
 }
 
