@@ -17,14 +17,19 @@ import (
 	"weft.dev/release/audit"
 )
 
-// told tells of some objects, and then of nothing.
+// told tells of some objects, and after a while of the same ones again.
 type told[T any] []*T
 
 func (all told[T]) Watch(ctx context.Context, _ string, changed func(*T, bool)) error {
-	for _, o := range all {
-		changed(o, false)
+	for ctx.Err() == nil {
+		for _, o := range all {
+			changed(o, false)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(3 * writeEvery):
+		}
 	}
-	<-ctx.Done()
 	return ctx.Err()
 }
 
