@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
@@ -19,10 +20,13 @@ import (
 	"weft.dev/api"
 )
 
-// compilePolicy makes of a policy what an API server does, with the API server's own code.
+// oldestMinor is the oldest Kubernetes 1 that weft supports.
+const oldestMinor = 30
+
+// compilePolicy makes of a policy what the oldest API server does, with the API server's own code.
 func compilePolicy(t *testing.T, p *admissionv1.ValidatingAdmissionPolicy) validating.Validator {
 	t.Helper()
-	compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()))
+	compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(version.MajorMinor(1, oldestMinor)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +35,7 @@ func compilePolicy(t *testing.T, p *admissionv1.ValidatingAdmissionPolicy) valid
 	for _, v := range p.Spec.Variables {
 		variables = append(variables, &validating.Variable{Name: v.Name, Expression: v.Expression})
 	}
-	compiler.CompileAndStoreVariables(variables, options, environment.StoredExpressions)
+	compiler.CompileAndStoreVariables(variables, options, environment.NewExpressions)
 	var conditions, messages []cel.ExpressionAccessor
 	for _, v := range p.Spec.Validations {
 		conditions = append(conditions, &validating.ValidationCondition{Expression: v.Expression, Message: v.Message, Reason: v.Reason})
@@ -42,9 +46,9 @@ func compilePolicy(t *testing.T, p *admissionv1.ValidatingAdmissionPolicy) valid
 		messages = append(messages, &validating.MessageExpressionCondition{MessageExpression: v.MessageExpression})
 	}
 	return validating.NewValidator(
-		compiler.CompileCondition(conditions, options, environment.StoredExpressions), nil,
-		compiler.CompileCondition(nil, options, environment.StoredExpressions),
-		compiler.CompileCondition(messages, cel.OptionalVariableDeclarations{}, environment.StoredExpressions), p.Spec.FailurePolicy, nil)
+		compiler.CompileCondition(conditions, options, environment.NewExpressions), nil,
+		compiler.CompileCondition(nil, options, environment.NewExpressions),
+		compiler.CompileCondition(messages, cel.OptionalVariableDeclarations{}, environment.NewExpressions), p.Spec.FailurePolicy, nil)
 }
 
 // object is one of a kind with a spec in YAML; "": there is none.
