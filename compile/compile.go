@@ -11,7 +11,7 @@ import (
 // Inputs are the rows that views follow from.
 type Inputs struct {
 	Services       *flow.Collection[model.Service]
-	Workloads      *flow.Collection[model.Workload]
+	Replicas       *flow.Collection[model.Replicas]
 	RouteTables    *flow.Collection[model.RouteTable]
 	Policies       *flow.Collection[model.Policy]
 	Splits         *flow.Collection[model.Split]
@@ -38,11 +38,12 @@ type Options struct {
 type Compiled struct {
 	Outlines *flow.Collection[*model.Outline]   // of views, by scope
 	Layers   *flow.Collection[*model.Layer]     // of which views are made, by name
-	ScopeOf  *flow.Collection[model.Assignment] // by workload
+	ScopeOf  *flow.Collection[model.Assignment] // by replicas
 	Problems *flow.Collection[model.Problem]
 
-	graph  *flow.Graph
-	layers *layers
+	graph    *flow.Graph
+	layers   *layers
+	families *flow.Index[model.Assignment]
 }
 
 // compiler holds what the derivations share. Its fields stand in the order in
@@ -52,13 +53,13 @@ type compiler struct {
 	Options
 	intern *interner
 
-	workloadsByLabel *flow.Index[model.Workload]
-	workloadsAt      *flow.Index[model.Workload] // by address of their proxies
-	policiesByHost   *flow.Index[model.Policy]
-	tablesByHost     *flow.Index[model.RouteTable]
-	unopenedAt       *flow.Index[model.RouteTable]    // by gateway
-	guardsByScope    *flow.Index[model.Authorization] // by namespace
-	peersByScope     *flow.Index[model.PeerAuth]      // by namespace
+	replicasByLabel *flow.Index[model.Replicas]
+	replicasNear    *flow.Index[model.Replicas] // by neighbourhood of their proxies
+	policiesByHost  *flow.Index[model.Policy]
+	tablesByHost    *flow.Index[model.RouteTable]
+	unopenedAt      *flow.Index[model.RouteTable]    // by gateway
+	guardsByScope   *flow.Index[model.Authorization] // by namespace
+	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -92,16 +93,17 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c.wireHosts()
 	c.wireScopes()
 	layers := c.layers()
+	scopeOf := flow.Derive(c.Replicas, "compile/scopeof", c.assign)
 	return &Compiled{
 		Outlines: flow.Derive(c.scopes, "compile/outlines", layers.outline),
 		Layers:   layers.all,
-		ScopeOf:  flow.Derive(c.Workloads, "compile/scopeof", c.assign),
+		ScopeOf:  scopeOf,
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 		),
-		graph: g, layers: layers,
+		graph: g, layers: layers, families: flow.NewIndex(scopeOf, model.Assignment.Families),
 	}
 }
 
@@ -153,14 +155,14 @@ func pieceOf(r *model.Resource) []piece {
 }
 
 func (c *compiler) index() {
-	c.workloadsByLabel = flow.NewIndex(c.Workloads, func(w model.Workload) []string {
+	c.replicasByLabel = flow.NewIndex(c.Replicas, func(w model.Replicas) []string {
 		var all []string
 		for k, v := range w.Labels {
 			all = append(all, labelKey(w.Namespace, k, v))
 		}
 		return all
 	})
-	c.workloadsAt = flow.NewIndex(c.Workloads, func(w model.Workload) []string { return []string{w.Address} })
+	c.replicasNear = flow.NewIndex(c.Replicas, model.Replicas.Neighbourhoods)
 	c.policiesByHost = flow.NewIndex(c.Policies, func(p model.Policy) []string { return []string{p.Host} })
 	c.tablesByHost = flow.NewIndex(c.RouteTables, func(t model.RouteTable) []string {
 		if !slices.Contains(t.Gateways, model.Mesh) {
@@ -181,7 +183,7 @@ func (c *compiler) index() {
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
 
 // candidatesFor may serve the service: those that have one label of its selector.
-func (c *compiler) candidatesFor(x *flow.Ctx, s model.Service) []model.Workload {
+func (c *compiler) candidatesFor(x *flow.Ctx, s model.Service) []model.Replicas {
 	if s.Resolution != model.ByWorkload || len(s.Selector) == 0 {
 		return nil
 	}
@@ -189,7 +191,7 @@ func (c *compiler) candidatesFor(x *flow.Ctx, s model.Service) []model.Workload 
 	if _, ok := s.Selector[label]; !ok {
 		label = model.SortedKeys(s.Selector)[0]
 	}
-	return flow.Lookup(x, c.workloadsByLabel, labelKey(s.Namespace, label, s.Selector[label]))
+	return flow.Lookup(x, c.replicasByLabel, labelKey(s.Namespace, label, s.Selector[label]))
 }
 
 // world is what routes may ask, each answer being a recorded read.
@@ -242,7 +244,7 @@ func (a accounts) Equal(o accounts) bool { return a.Mixed == o.Mixed && slices.E
 
 func (c *compiler) serviceAccounts(x *flow.Ctx, s model.Service) []accounts {
 	all := c.candidatesFor(x, s)
-	mixed := slices.ContainsFunc(all, func(w model.Workload) bool { return w.Interception == model.NoProxy && serves(s, w) })
+	mixed := slices.ContainsFunc(all, func(r model.Replicas) bool { return r.Interception == model.NoProxy && serves(s, r.Workload) })
 	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, all), Mixed: mixed}}
 }
 
@@ -317,13 +319,13 @@ func callerOf(_ *flow.Ctx, key string, _ []model.RouteTable) *caller {
 	return &c
 }
 
-// assign gives a workload the scope of its cohort.
-func (c *compiler) assign(x *flow.Ctx, w model.Workload) []model.Assignment {
-	p, ok := flow.Get(x, c.placements, w.Cohort())
+// assign gives replicas the scope of their cohort.
+func (c *compiler) assign(x *flow.Ctx, r model.Replicas) []model.Assignment {
+	p, ok := flow.Get(x, c.placements, r.Cohort())
 	if !ok {
 		return nil
 	}
-	return []model.Assignment{{Proxy: w.Key(), Scope: p.Scope.Key()}}
+	return []model.Assignment{{Replicas: r.ID, Scope: p.Scope.Key(), Instances: r.Instances}}
 }
 
 func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {

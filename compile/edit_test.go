@@ -45,7 +45,7 @@ func (m *mesh) differs(o *mesh) string {
 		return "outlines differ"
 	case !slices.EqualFunc(m.Layers.All(), o.Layers.All(), (*model.Layer).Equal):
 		return "layers differ"
-	case !slices.Equal(m.ScopeOf.All(), o.ScopeOf.All()):
+	case !slices.EqualFunc(m.ScopeOf.All(), o.ScopeOf.All(), model.Assignment.Equal):
 		return "scopes differ"
 	case !slices.Equal(m.Problems.All(), o.Problems.All()):
 		return "problems differ"

@@ -15,12 +15,12 @@ import (
 // endpoints is the ClusterLoadAssignment of a destination whose endpoints are
 // discovered: the addresses of its service, and workloads, which may be more
 // than those of the service.
-func endpoints(d destination, addresses []model.Address, workloads []model.Workload) *endpointv3.ClusterLoadAssignment {
+func endpoints(d destination, addresses []model.Address, replicas []model.Replicas) *endpointv3.ClusterLoadAssignment {
 	if d.Service.Resolution == model.Static {
 		return assignment(d.Key(), fixedEndpoints(d, addresses))
 	}
 	var all []*endpointv3.LbEndpoint
-	for _, w := range workloads {
+	for _, w := range model.Workloads(replicas) {
 		if ep := workloadEndpoint(d, w); ep != nil {
 			all = append(all, ep)
 		}
@@ -109,14 +109,14 @@ func assignment(name string, all []*endpointv3.LbEndpoint) *endpointv3.ClusterLo
 // accountsOf are the identities that instances of the service have: those that
 // run, and the one that its selector names, so that scaling to zero and back
 // changes nothing. It is never empty, because an empty list would trust anybody.
-func accountsOf(trust string, s model.Service, workloads []model.Workload) []string {
+func accountsOf(trust string, s model.Service, replicas []model.Replicas) []string {
 	account := s.Selector["app"]
 	if account == "" {
 		account = s.Name
 	}
 	all := []string{model.SPIFFE(trust, s.Namespace, account)}
-	for _, w := range workloads {
-		if serves(s, w) && w.Account() != "" && w.Interception != model.NoProxy {
+	for _, r := range replicas {
+		if w := r.Workload; serves(s, w) && w.Account() != "" && w.Interception != model.NoProxy {
 			all = append(all, model.SPIFFE(trust, w.Namespace, w.Account()))
 		}
 	}

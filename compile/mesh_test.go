@@ -187,8 +187,9 @@ func newMeshWith(o Options) *mesh {
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		known:          flow.NewSource[model.Known](g, "known"),
 	}
+	replicas := scopes.Singles(m.workloads.Collection)
 	m.Compiled = New(g, Inputs{
-		Services: m.services.Collection, Workloads: m.workloads.Collection, Cohorts: scopes.Cohorts(m.workloads.Collection), RouteTables: m.routeTables.Collection,
+		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection,

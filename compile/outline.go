@@ -59,11 +59,10 @@ func (c *compiler) known(x *flow.Ctx, s scope) (layers, needed []string) {
 // first call to it makes of the view.
 func (c *Compiled) View(workload, authority string) (v *model.View) {
 	c.graph.View(func(x *flow.Ctx) {
-		assigned, ok := flow.Get(x, c.ScopeOf, workload)
+		s, ok := flow.Get(x, c.layers.scopes, model.ScopeOf(flow.Lookup(x, c.families, model.Family(workload)), workload))
 		if !ok {
 			return
 		}
-		s, _ := flow.Get(x, c.layers.scopes, assigned.Scope)
 		host := c.layers.hostCalled(x, authority, s.Namespace)
 		if s.learns() && host != "" && !slices.Contains(s.Hosts, host) {
 			s.Hosts = append(slices.Clone(s.Hosts), host)
@@ -87,12 +86,10 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 // At is the workload whose proxy takes calls at an address.
 func (c *Compiled) At(ip string, port uint32) (w model.Workload, ok bool) {
 	c.graph.View(func(x *flow.Ctx) {
-		all := flow.Lookup(x, c.layers.workloadsAt, ip)
-		i := slices.IndexFunc(all, func(w model.Workload) bool {
-			return slices.ContainsFunc(w.Ports, func(p model.WorkloadPort) bool { return p.ProxyPort == port })
-		})
-		if ok = i >= 0; ok {
-			w = all[i]
+		for _, r := range flow.Lookup(x, c.layers.replicasNear, model.Neighbourhood(ip)) {
+			if !ok && slices.ContainsFunc(r.Ports, func(p model.WorkloadPort) bool { return p.ProxyPort == port }) {
+				w, ok = r.At(ip)
+			}
 		}
 	})
 	return w, ok

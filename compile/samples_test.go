@@ -49,7 +49,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 			objects := flow.NewSource[api.Object](g, "objects")
 			rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
 			compiled := compile.New(g, compile.Inputs{
-				Services: rows.Services, Workloads: rows.Workloads, Cohorts: scope.Cohorts(rows.Workloads), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
+				Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
 				Fallbacks: rows.Fallbacks, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, Authorizations: rows.Authorizations,
 			}, compile.Options{TrustDomain: "mesh.test"})
 			g.Commit(func(tx *flow.Tx) {
@@ -59,7 +59,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 					}
 				}
 			})
-			for _, w := range rows.Workloads.All() {
+			for _, w := range model.Workloads(rows.Replicas.All()) {
 				v := compiled.View(w.Key(), "")
 				if content := contentOf(v); !accepted[content] {
 					compile.Validate(t, binary, v)

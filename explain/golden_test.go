@@ -15,6 +15,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/explain"
 	"weft.dev/flow"
+	"weft.dev/model"
 	"weft.dev/scope"
 	"weft.dev/translate"
 	"weft.dev/translate/join"
@@ -34,7 +35,7 @@ func newMesh(t testing.TB, text string) mesh {
 	objects := flow.NewSource[api.Object](g, "objects")
 	rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
 	compiled := compile.New(g, compile.Inputs{
-		Services: rows.Services, Workloads: rows.Workloads, Cohorts: scope.Cohorts(rows.Workloads), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
+		Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
 		Fallbacks: rows.Fallbacks, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, Authorizations: rows.Authorizations,
 	}, compile.Options{TrustDomain: "mesh.test"})
 	all := parse(t, text)
@@ -104,7 +105,7 @@ func (m mesh) answer(question string) string {
 		name, value, _ := strings.Cut(h, ":")
 		r.Headers[name] = value
 	}
-	workload, ok := m.rows.Workloads.Get(words[0])
+	workload, ok := model.Among(m.rows.Replicas.All(), words[0])
 	if !ok {
 		return "no such workload\n"
 	}

@@ -19,9 +19,10 @@ import (
 func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 	g := flow.New(flow.Options{})
 	workloads := flow.NewSource[model.Workload](g, "workloads")
+	replicas := scope.Singles(workloads.Collection)
 	authorizations := flow.NewSource[model.Authorization](g, "authorizations")
 	c := compile.New(g, compile.Inputs{
-		Services: flow.NewSource[model.Service](g, "1").Collection, Workloads: workloads.Collection, Cohorts: scope.Cohorts(workloads.Collection),
+		Services: flow.NewSource[model.Service](g, "1").Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas),
 		RouteTables: flow.NewSource[model.RouteTable](g, "2").Collection, Policies: flow.NewSource[model.Policy](g, "3").Collection,
 		Splits: flow.NewSource[model.Split](g, "4").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "5").Collection,
 		Gateways: flow.NewSource[model.Gateway](g, "6").Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, PeerAuths: flow.NewSource[model.PeerAuth](g, "7").Collection,

@@ -78,8 +78,9 @@ func (all randomRows) compile() *compile.Compiled {
 	tables, policies := flow.NewSource[model.RouteTable](g, "tables"), flow.NewSource[model.Policy](g, "policies")
 	services, workloads := flow.NewSource[model.Service](g, "services"), flow.NewSource[model.Workload](g, "workloads")
 	splits, gateways := flow.NewSource[model.Split](g, "splits"), flow.NewSource[model.Gateway](g, "gateways")
+	replicas := scope.Singles(workloads.Collection)
 	c := compile.New(g, compile.Inputs{
-		Services: services.Collection, Workloads: workloads.Collection, Cohorts: scope.Cohorts(workloads.Collection), RouteTables: tables.Collection, Policies: policies.Collection,
+		Services: services.Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas), RouteTables: tables.Collection, Policies: policies.Collection,
 		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,

@@ -9,7 +9,9 @@ import (
 func TestEqualSeesEveryField(t *testing.T) {
 	seesEveryField(t, Service{})
 	seesEveryField(t, Workload{})
-	seesEveryField(t, Pod{PodTemplate: NewPodTemplate(PodTemplate{})})
+	seesEveryField(t, Pod{&Instance{}, NewPodTemplate(PodTemplate{})})
+	seesEveryField(t, Replicas{})
+	seesEveryField(t, Assignment{})
 	seesEveryField(t, Address{})
 	seesEveryField(t, Certificate{})
 }
@@ -42,7 +44,13 @@ func seesEveryField[T interface{ Equal(T) bool }](t *testing.T, zero T) {
 			field.Set(reflect.MakeMap(field.Type()))
 			field.SetMapIndex(reflect.Zero(field.Type().Key()), reflect.Zero(field.Type().Elem()))
 		case reflect.Pointer:
-			field.Set(reflect.ValueOf(NewPodTemplate(PodTemplate{Proxy: true})))
+			if field.Type() == reflect.TypeFor[*Instance]() {
+				field.Set(reflect.ValueOf(&Instance{Workload: "other"}))
+			} else {
+				field.Set(reflect.ValueOf(NewPodTemplate(PodTemplate{Proxy: true})))
+			}
+		case reflect.Struct: // of a type that sees its own
+			field.Set(reflect.ValueOf(Workload{App: "other"}))
 		default:
 			t.Fatalf("%T: a field of kind %s is new to this test", zero, field.Kind())
 		}

@@ -3,10 +3,9 @@ package model
 import "encoding/json"
 
 // Pod is one pod of a Kubernetes cluster that has an address. Key: namespace/name.
+// There are as many as endpoints: what a pod has alone is held once for all who name it.
 type Pod struct {
-	Name, Address string // IP
-	Ready         bool   // Kubernetes sends requests to it
-	Leaving       bool   // it is being deleted
+	*Instance
 	*PodTemplate
 }
 
@@ -38,8 +37,6 @@ func NewPodTemplate(t PodTemplate) *PodTemplate {
 	return &t
 }
 
-func (p Pod) Key() string { return p.Namespace + "/" + p.Name }
+func (p Pod) Key() string { return p.Workload }
 
-func (p Pod) Equal(o Pod) bool {
-	return p.Name == o.Name && p.Address == o.Address && p.Ready == o.Ready && p.Leaving == o.Leaving && p.ID == o.ID
-}
+func (p Pod) Equal(o Pod) bool { return p.Instance.equal(o.Instance) && p.ID == o.ID }

@@ -308,9 +308,51 @@ func (v *View) EachLayer() iter.Seq[*Layer] {
 	}
 }
 
-// Assignment says which view a proxy receives. Key: Proxy. It exists for as
-// long as the proxy's workload does, connected or not.
-type Assignment struct{ Proxy, Scope string }
+// Assignment says which view the proxies of replicas receive. Key: Replicas. It exists for as
+// long as they do, connected or not.
+type Assignment struct {
+	Replicas  string // ID
+	Scope     string
+	Instances []*Instance // the proxies
+}
 
-func (a Assignment) Key() string             { return a.Proxy }
-func (a Assignment) Equal(o Assignment) bool { return a == o }
+func (a Assignment) Key() string { return a.Replicas }
+
+func (a Assignment) Equal(o Assignment) bool {
+	return a.Replicas == o.Replicas && a.Scope == o.Scope && slices.EqualFunc(a.Instances, o.Instances, (*Instance).equal)
+}
+
+// Families are those of the instances, as in Replicas.
+func (a Assignment) Families() []string { return families(a.Instances) }
+
+// ScopeOf finds the scope of a proxy among the assignments of its family; "": there is none.
+func ScopeOf(family []Assignment, proxy string) string {
+	for _, a := range family {
+		if _, found := instanceOf(a.Instances, proxy); found {
+			return a.Scope
+		}
+	}
+	return ""
+}
+
+// Moved are the proxies, by key, that receive another view by a change of an assignment.
+func Moved(old, now *Assignment) (all []string) {
+	if old == nil {
+		old = &Assignment{}
+	}
+	if now == nil {
+		now = &Assignment{}
+	}
+	both := old.Scope == now.Scope
+	differ := func(a, b *Assignment) {
+		for _, i := range a.Instances {
+			if _, stays := instanceOf(b.Instances, i.Workload); !stays || !both {
+				all = append(all, i.Workload)
+			}
+		}
+	}
+	differ(old, now)
+	differ(now, old)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

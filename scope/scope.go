@@ -8,16 +8,16 @@ import (
 	"weft.dev/model"
 )
 
-// Inputs are the rows that scopes follow from. All but Workloads and Services
+// Inputs are the rows that scopes follow from. All but Replicas and Services
 // may be nil: there is nothing of the kind then.
 type Inputs struct {
-	Workloads *flow.Collection[model.Workload]
-	Services  *flow.Collection[model.Service]
-	Egresses  *flow.Collection[model.Egress]
-	Declared  *flow.Collection[model.Declared]
-	Learned   *flow.Collection[model.Learned]
-	Asks      *flow.Collection[model.Ask]
-	Routes    *flow.Collection[model.RouteTable] // for reasons only: compile adds what a route needs
+	Replicas *flow.Collection[model.Replicas]
+	Services *flow.Collection[model.Service]
+	Egresses *flow.Collection[model.Egress]
+	Declared *flow.Collection[model.Declared]
+	Learned  *flow.Collection[model.Learned]
+	Asks     *flow.Collection[model.Ask]
+	Routes   *flow.Collection[model.RouteTable] // for reasons only: compile adds what a route needs
 	// Alone: there is no server that a proxy could ask. Who has nothing declared
 	// knows every service.
 	Alone bool
@@ -36,6 +36,7 @@ type Scopes struct {
 	asked    *flow.Collection[asked]
 	wanted   *flow.Collection[want]
 
+	families   *flow.Index[model.Replicas]
 	tunnels    *flow.Index[tunnel]           // by namespace
 	egressesOf *flow.Index[model.Egress]     // by namespace
 	declaredOf *flow.Index[model.Declared]   // by account
@@ -70,7 +71,8 @@ func (b bound) Equal(o bound) bool { return b == o }
 
 // New wires scopes. What it reads must be wired before.
 func New(in Inputs) *Scopes {
-	s := &Scopes{in: in, names: newNames(in.Services), Cohorts: Cohorts(in.Workloads)}
+	s := &Scopes{in: in, names: newNames(in.Services), Cohorts: Cohorts(in.Replicas)}
+	s.families = flow.NewIndex(in.Replicas, model.Replicas.Families)
 	s.egressesOf = index(in.Egresses, func(e model.Egress) string { return e.Namespace })
 	s.declaredOf = index(in.Declared, func(d model.Declared) string { return Account{d.Namespace, d.Account}.String() })
 	s.learnedOf = index(in.Learned, func(l model.Learned) string { return Account{l.Namespace, l.Account}.String() })
@@ -90,16 +92,23 @@ func New(in Inputs) *Scopes {
 	return s
 }
 
+// Singles are workloads that have no replicas, as rows of Replicas.
+func Singles(workloads *flow.Collection[model.Workload]) *flow.Collection[model.Replicas] {
+	return flow.Derive(workloads, workloads.Name()+", each", func(_ *flow.Ctx, w model.Workload) []model.Replicas {
+		return []model.Replicas{model.Single(w)}
+	})
+}
+
 // Cohorts are those of all workloads that have a proxy: what a proxy knows and is
 // told is found once for all replicas.
-func Cohorts(workloads *flow.Collection[model.Workload]) *flow.Collection[model.Cohort] {
-	alike := flow.NewIndex(workloads, func(w model.Workload) []string {
+func Cohorts(replicas *flow.Collection[model.Replicas]) *flow.Collection[model.Cohort] {
+	alike := flow.NewIndex(replicas, func(w model.Replicas) []string {
 		if id := w.Cohort(); id != "" {
 			return []string{id}
 		}
 		return nil
 	})
-	return flow.Group(alike, "cohorts", func(_ *flow.Ctx, id string, all []model.Workload) *model.Cohort {
+	return flow.Group(alike, "cohorts", func(_ *flow.Ctx, id string, all []model.Replicas) *model.Cohort {
 		return &model.Cohort{ID: id, Workload: all[0].Alike()}
 	})
 }
@@ -129,7 +138,7 @@ func (s *Scopes) bound(x *flow.Ctx, c model.Cohort) bound {
 
 // boundOf is what matters of a workload, by its key; false: it has no proxy.
 func (s *Scopes) boundOf(x *flow.Ctx, workload string) (b bound, ok bool) {
-	w, ok := flow.Get(x, s.in.Workloads, workload)
+	w, ok := model.Among(flow.Lookup(x, s.families, model.Family(workload)), workload)
 	if !ok {
 		return b, false
 	}

@@ -36,7 +36,7 @@ func newWorldWith(in scope.Inputs) *world {
 	w.learned = flow.NewSource[model.Learned](w.graph, "learned")
 	w.asks = flow.NewSource[model.Ask](w.graph, "asks")
 	w.routes = flow.NewSource[model.RouteTable](w.graph, "routes")
-	in.Workloads, in.Services, in.Egresses = w.workloads.Collection, w.services.Collection, w.egresses.Collection
+	in.Replicas, in.Services, in.Egresses = scope.Singles(w.workloads.Collection), w.services.Collection, w.egresses.Collection
 	in.Declared, in.Learned, in.Asks, in.Routes = w.declared.Collection, w.learned.Collection, w.asks.Collection, w.routes.Collection
 	w.Scopes = scope.New(in)
 	return w
@@ -302,7 +302,7 @@ func TestLaterService(t *testing.T) {
 func TestWithoutLearning(t *testing.T) {
 	g := flow.New(flow.Options{})
 	workloads, services := flow.NewSource[model.Workload](g, "workloads"), flow.NewSource[model.Service](g, "services")
-	s := scope.New(scope.Inputs{Workloads: workloads.Collection, Services: services.Collection})
+	s := scope.New(scope.Inputs{Replicas: scope.Singles(workloads.Collection), Services: services.Collection})
 	g.Commit(func(tx *flow.Tx) { workloads.Set(tx, workload("shop/web-1")) })
 	if k, ok := s.Known.Get(workload("shop/web-1").Cohort()); !ok || k.All || len(k.Hosts) > 0 {
 		t.Errorf("known: %+v %v", k, ok)

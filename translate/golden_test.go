@@ -52,12 +52,24 @@ func (m mesh) set(all ...api.Object) {
 
 func (m mesh) setPods(t testing.TB, text []byte) {
 	t.Helper()
-	var pods []model.Pod
-	if err := yaml.UnmarshalStrict(text, &pods); err != nil {
+	var given []struct {
+		Name, Address  string
+		Ready, Leaving bool
+		model.PodTemplate
+	}
+	if err := yaml.UnmarshalStrict(text, &given); err != nil {
 		t.Fatal(err)
 	}
-	for i := range pods {
-		pods[i].PodTemplate = model.NewPodTemplate(*pods[i].PodTemplate)
+	pods := make([]model.Pod, len(given))
+	for i, p := range given {
+		one := model.Instance{Workload: p.Namespace + "/" + p.Name, Address: p.Address, Health: model.Unhealthy}
+		switch {
+		case p.Leaving:
+			one.Health = model.Draining
+		case p.Ready:
+			one.Health = model.Healthy
+		}
+		pods[i] = model.Pod{Instance: &one, PodTemplate: model.NewPodTemplate(p.PodTemplate)}
 	}
 	m.graph.Commit(func(tx *flow.Tx) { m.pods.Replace(tx, "pods", pods) })
 }
@@ -145,31 +157,31 @@ func (m mesh) show(t *testing.T, word string) string {
 		}
 		return out.String()
 	case "services":
-		return rowsText(t, m.Services)
+		return rowsText(t, m.Services.All())
 	case "workloads":
-		return rowsText(t, m.Workloads)
+		return rowsText(t, model.Workloads(m.Replicas.All()))
 	case "policies":
-		return rowsText(t, m.Policies)
+		return rowsText(t, m.Policies.All())
 	case "splits":
-		return rowsText(t, m.Splits)
+		return rowsText(t, m.Splits.All())
 	case "fallbacks":
-		return rowsText(t, m.Fallbacks)
+		return rowsText(t, m.Fallbacks.All())
 	case "statuses":
 		return m.statusText()
 	case "gateways":
-		return rowsText(t, m.Gateways)
+		return rowsText(t, m.Gateways.All())
 	case "gateway-pods":
-		return rowsText(t, m.GatewayPods)
+		return rowsText(t, m.GatewayPods.All())
 	case "routes":
-		return rowsText(t, m.Routes)
+		return rowsText(t, m.Routes.All())
 	case "peers":
-		return rowsText(t, m.PeerAuths)
+		return rowsText(t, m.PeerAuths.All())
 	case "authorizations":
-		return rowsText(t, m.Authorizations)
+		return rowsText(t, m.Authorizations.All())
 	case "egresses":
-		return rowsText(t, m.Egresses)
+		return rowsText(t, m.Egresses.All())
 	case "declared":
-		return rowsText(t, m.Declared)
+		return rowsText(t, m.Declared.All())
 	case "origins":
 		var out strings.Builder
 		for _, table := range m.Routes.All() {
@@ -212,10 +224,10 @@ func line(p model.Problem) string {
 	return strings.TrimSuffix(p.Object.String()+" "+p.Path, " ") + ": " + p.Code + ": " + p.Message
 }
 
-func rowsText[V flow.Row[V]](t *testing.T, c *flow.Collection[V]) string {
+func rowsText[V flow.Row[V]](t *testing.T, rows []V) string {
 	t.Helper()
 	var out strings.Builder
-	for _, row := range c.All() {
+	for _, row := range rows {
 		text, err := yaml.Marshal(compact(reflect.ValueOf(row)))
 		if err != nil {
 			t.Fatal(err)

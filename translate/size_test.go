@@ -122,7 +122,7 @@ type sized struct {
 func (l load) mesh(t testing.TB, services, ends int) sized {
 	m := sized{newMesh(), new(int)}
 	count(m.Services, m.rows)
-	count(m.Workloads, m.rows)
+	count(m.Replicas, m.rows)
 	count(m.Policies, m.rows)
 	count(m.Routes, m.rows)
 	count(m.Problems, m.rows)

@@ -140,7 +140,7 @@ func newFleet(b *testing.B, proxies, services int) *fleet {
 		}
 		f.outlines.Set(tx, &model.Outline{Scope: "all", Layers: names})
 		for i := range proxies {
-			f.assigned.Set(tx, model.Assignment{Proxy: fmt.Sprintf("p%d", i), Scope: "all"})
+			f.assigned.Set(tx, assignment(fmt.Sprintf("p%d", i), "all"))
 		}
 	})
 	before := rss(b)

@@ -347,8 +347,13 @@ func (l *lab) set(scope string, all ...*model.Resource) uint64 {
 	}))
 }
 
+// assignment is that of one proxy.
+func assignment(proxy, scope string) model.Assignment {
+	return model.Assignment{Replicas: proxy, Scope: scope, Instances: []*model.Instance{{Workload: proxy}}}
+}
+
 func (l *lab) assign(proxy, scope string) {
-	l.g.Commit(func(tx *flow.Tx) { l.assigned.Set(tx, model.Assignment{Proxy: proxy, Scope: scope}) })
+	l.g.Commit(func(tx *flow.Tx) { l.assigned.Set(tx, assignment(proxy, scope)) })
 }
 
 func TestProxiesAreRows(t *testing.T) {

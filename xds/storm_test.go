@@ -84,7 +84,7 @@ func crowdViews(l *lab, scopes, proxies int) {
 		}
 		l.outlines.Set(tx, &model.Outline{Scope: "elsewhere", Layers: []string{"other"}})
 		for i := range proxies {
-			l.assigned.Set(tx, model.Assignment{Proxy: fmt.Sprint("p", i), Scope: fmt.Sprint("s", i%scopes)})
+			l.assigned.Set(tx, assignment(fmt.Sprint("p", i), fmt.Sprint("s", i%scopes)))
 		}
 	})
 }

@@ -25,6 +25,7 @@ type graphViews struct {
 	outlines *flow.Collection[*model.Outline]
 	layers   *flow.Collection[*model.Layer]
 	assigned *flow.Collection[model.Assignment]
+	families *flow.Index[model.Assignment]
 
 	users map[string]map[string]struct{} // layer -> scopes that have it; for observers, which run one at a time
 
@@ -47,7 +48,7 @@ type resolved struct {
 func GraphViews(g *flow.Graph, outlines *flow.Collection[*model.Outline], layers *flow.Collection[*model.Layer],
 	assigned *flow.Collection[model.Assignment]) Views {
 	return &graphViews{
-		g: g, outlines: outlines, layers: layers, assigned: assigned,
+		g: g, outlines: outlines, layers: layers, assigned: assigned, families: flow.NewIndex(assigned, model.Assignment.Families),
 		users: map[string]map[string]struct{}{}, scopes: map[string]*resolved{},
 	}
 }
@@ -57,8 +58,7 @@ func GraphViews(g *flow.Graph, outlines *flow.Collection[*model.Outline], layers
 func (gv *graphViews) View(proxy string) (scope string, v *model.View, rev uint64) {
 	var outline *model.Outline
 	read := func(x *flow.Ctx) {
-		a, _ := flow.Get(x, gv.assigned, proxy)
-		scope = a.Scope
+		scope = model.ScopeOf(flow.Lookup(x, gv.families, model.Family(proxy)), proxy)
 		outline, _ = flow.Get(x, gv.outlines, scope)
 	}
 	at := gv.g.View(read)
@@ -124,7 +124,14 @@ func (gv *graphViews) OnChange(f func(rev uint64, scopes, proxies []string)) {
 		f(uint64(rev), keysOf(changes), nil)
 	})
 	gv.assigned.Observe(func(rev flow.Revision, changes []flow.Change[model.Assignment]) {
-		f(uint64(rev), nil, keysOf(changes))
+		var proxies []string
+		for _, c := range changes {
+			proxies = append(proxies, model.Moved(c.Old, c.New)...)
+		}
+		if len(proxies) > 0 {
+			slices.Sort(proxies)
+			f(uint64(rev), nil, slices.Compact(proxies))
+		}
 	})
 }
 

@@ -97,7 +97,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	g := flow.New(flow.Options{})
 	in := compile.Inputs{}
 	all, workloads, known := flow.NewSource[model.Service](g, "services"), flow.NewSource[model.Workload](g, "workloads"), flow.NewSource[model.Known](g, "known")
-	in.Services, in.Workloads, in.Known = all.Collection, workloads.Collection, known.Collection
+	in.Services, in.Replicas, in.Known = all.Collection, scope.Singles(workloads.Collection), known.Collection
 	in.RouteTables = flow.NewSource[model.RouteTable](g, "tables").Collection
 	in.Policies = flow.NewSource[model.Policy](g, "policies").Collection
 	in.Splits = flow.NewSource[model.Split](g, "splits").Collection
@@ -106,7 +106,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.Certificates = flow.NewSource[model.Certificate](g, "certificates").Collection
 	in.PeerAuths = flow.NewSource[model.PeerAuth](g, "peers").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
-	in.Cohorts = scope.Cohorts(workloads.Collection)
+	in.Cohorts = scope.Cohorts(in.Replicas)
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})
 	caller := model.Workload{
 		Namespace: "shop", Name: "caller", App: "caller", Labels: map[string]string{"app": "caller"}, Address: "127.0.0.1", Outbound: outbound, Health: model.Healthy,

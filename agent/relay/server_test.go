@@ -52,7 +52,7 @@ func learn(t *testing.T, address string, known []*discoveryv3.Resource, learned 
 		for _, one := range learned {
 			layers.Set(tx, model.NewLayer("host/"+one.Name, rowOf(t, one)))
 		}
-		assigned.Set(tx, model.Assignment{Proxy: "shop/a", Scope: "scope"})
+		assigned.Set(tx, model.Assignment{Replicas: "a", Scope: "scope", Instances: []*model.Instance{{Workload: "shop/a"}}})
 	})
 	listener, err := net.Listen("tcp", address)
 	if err != nil {

@@ -39,7 +39,7 @@ func (r *rehearsal) aloneProblems() []model.Problem {
 			add(p.Object, "spec", "it wants to be called by mTLS: "+needsIdentity)
 		}
 	}
-	for _, w := range r.workloads.All() {
+	for _, w := range r.workloads() {
 		for secret := range r.compiled.View(w.Key(), "").All(model.TypeSecret) {
 			for _, key := range secret.From {
 				add(key, "", needsSecret)

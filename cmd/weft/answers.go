@@ -21,7 +21,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Status:    func() web.Status { return m.status(meshAddress) },
 		Edges:     func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
 		Problems:  m.problems.All,
-		Workloads: m.rows.Workloads.All,
+		Workloads: func() []model.Workload { return model.Workloads(m.rows.Replicas.All()) },
 		Proxies:   m.proxies.All,
 		Behind:    m.behind,
 		Revision:  m.sessions.Revision,
@@ -35,10 +35,13 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 func (m *mesh) status(meshAddress string) web.Status {
 	revision := m.graph.Revision()
 	current, total, _ := m.sessions.Applied(uint64(revision))
-	healthy := 0
-	for _, w := range m.rows.Workloads.All() {
-		if w.Health == model.Healthy {
-			healthy++
+	workloads, healthy := 0, 0
+	for _, r := range m.rows.Replicas.All() {
+		workloads += len(r.Instances)
+		for _, i := range r.Instances {
+			if i.Health == model.Healthy {
+				healthy++
+			}
 		}
 	}
 	commit := ""
@@ -48,7 +51,7 @@ func (m *mesh) status(meshAddress string) web.Status {
 	return web.Status{
 		Commit:  commit,
 		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
-		Workloads: m.rows.Workloads.Len(), Healthy: healthy, Problems: m.problems.Len(), MeshPort: meshAddress,
+		Workloads: workloads, Healthy: healthy, Problems: m.problems.Len(), MeshPort: meshAddress,
 	}
 }
 
@@ -83,9 +86,9 @@ func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenRep
 // explain says where a request of a proxy goes. The proxy is named by its id, or
 // by an application's name, which stands for one of its workloads.
 func (m *mesh) explain(name string, request explain.Request) (explain.Trace, error) {
-	workload, ok := m.workloads.Get(name)
+	workload, ok := m.workload(name)
 	if !ok {
-		all := m.workloads.All()
+		all := m.workloads()
 		i := slices.IndexFunc(all, func(w model.Workload) bool { return w.App == name || w.Gateway == name })
 		if i < 0 {
 			return explain.Trace{}, fmt.Errorf("proxy %q: %w; the mesh has %s", name, web.ErrNotFound, workloadNames(all))

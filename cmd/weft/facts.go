@@ -58,11 +58,11 @@ type facts struct {
 // running are the workloads of each application: those that registered, and pods.
 type running struct {
 	graph *flow.Graph
-	of    *flow.Index[model.Workload] // by namespace/application
+	of    *flow.Index[model.Replicas] // by namespace/application
 }
 
-func newRunning(graph *flow.Graph, all *flow.Collection[model.Workload]) running {
-	return running{graph, flow.NewIndex(all, func(w model.Workload) []string { return []string{w.Namespace + "/" + w.App} })}
+func newRunning(graph *flow.Graph, all *flow.Collection[model.Replicas]) running {
+	return running{graph, flow.NewIndex(all, func(r model.Replicas) []string { return []string{r.Namespace + "/" + r.App} })}
 }
 
 // Healthy implements the release provider's Mesh. A Lost one counts: too many were
@@ -70,7 +70,7 @@ func newRunning(graph *flow.Graph, all *flow.Collection[model.Workload]) running
 func (f facts) Healthy(t release.Target) map[string]int {
 	byVersion := map[string]int{}
 	f.running.graph.View(func(x *flow.Ctx) {
-		for _, w := range flow.Lookup(x, f.running.of, t.Namespace+"/"+t.Application) {
+		for _, w := range model.Workloads(flow.Lookup(x, f.running.of, t.Namespace+"/"+t.Application)) {
 			if w.Health == model.Healthy || w.Health == model.Lost {
 				byVersion[w.Version]++
 			}

@@ -39,7 +39,7 @@ func TestHealthy(t *testing.T) {
 	graph := flow.New(flow.Options{})
 	objects, pods := flow.NewSource[api.Object](graph, "objects"), flow.NewSource[model.Pod](graph, "kube/pods")
 	s := newStreet(graph, objects.Collection, streetOptions{Options: translate.Options{TrustDomain: "cluster.local", Pods: pods.Collection}}, nil)
-	f := facts{running: newRunning(graph, s.workloads)}
+	f := facts{running: newRunning(graph, s.replicas)}
 	graph.Commit(func(tx *flow.Tx) {
 		for i, health := range []model.Health{model.Healthy, model.Lost, model.Unhealthy, model.Draining} {
 			o, err := api.Decode(fmt.Appendf(nil, `{"apiVersion": "weft.dev/v1alpha1", "kind": "Workload",
@@ -51,11 +51,14 @@ func TestHealthy(t *testing.T) {
 			objects.Set(tx, o)
 		}
 		for i, p := range []struct {
-			app, version   string
-			ready, leaving bool
-		}{{"reviews", "v1", true, false}, {"reviews", "v2", true, false}, {"reviews", "v2", false, false}, {"reviews", "v2", true, true}, {"ratings", "v2", true, false}} {
+			app, version string
+			health       model.Health
+		}{
+			{"reviews", "v1", model.Healthy}, {"reviews", "v2", model.Healthy}, {"reviews", "v2", model.Unhealthy},
+			{"reviews", "v2", model.Draining}, {"ratings", "v2", model.Healthy},
+		} {
 			pods.Set(tx, model.Pod{
-				Name: fmt.Sprint("pod-", i), Address: fmt.Sprint("10.0.0.", i+1), Ready: p.ready, Leaving: p.leaving,
+				Instance:    &model.Instance{Workload: fmt.Sprint("shop/pod-", i), Address: fmt.Sprint("10.0.0.", i+1), Health: p.health},
 				PodTemplate: model.NewPodTemplate(model.PodTemplate{Namespace: "shop", Labels: map[string]string{"app": p.app, "version": p.version}}),
 			})
 		}

@@ -14,8 +14,8 @@ import (
 	"weft.dev/translate"
 )
 
-// mostOfPod is what one more replica may add to the heap of a server, in bytes.
-const mostOfPod = 2 << 10
+// mostOfPod is what one more replica may add to the heap of a server, in bytes: what an endpoint may.
+const mostOfPod = 300
 
 // A pod with a proxy costs a server little while nobody asks about it: most of what
 // is known of it is known of its replicas, too. make bench-kube weighs the process.
@@ -37,8 +37,8 @@ func TestMemoryOfPods(t *testing.T) {
 		for r := from; r < to; r++ {
 			graph.Commit(func(tx *flow.Tx) {
 				for i, template := range templates {
-					name, address := fmt.Sprintf("s%d-5c677749d9-%d", i, r), fmt.Sprintf("10.%d.%d.%d", r, i/250, i%250)
-					pods.Set(tx, model.Pod{Name: name, Address: address, Ready: true, PodTemplate: template})
+					name, address := fmt.Sprintf("shop/s%d-5c677749d9-%d", i, r), fmt.Sprintf("10.%d.%d.%d", r, i/250, i%250)
+					pods.Set(tx, model.Pod{Instance: &model.Instance{Workload: name, Address: address, Health: model.Healthy}, PodTemplate: template})
 				}
 			})
 		}
@@ -51,7 +51,7 @@ func TestMemoryOfPods(t *testing.T) {
 	if each > mostOfPod {
 		t.Errorf("a pod costs %d B, want at most %d", each, mostOfPod)
 	}
-	if n := s.workloads.Len(); n != 2*services*replicas {
+	if n := len(s.workloads()); n != 2*services*replicas {
 		t.Errorf("%d workloads, want one for each pod", n)
 	}
 }

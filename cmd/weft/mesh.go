@@ -58,14 +58,14 @@ type mesh struct {
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
 	m := &mesh{log: log, front: from, authority: authority, named: flags.named, serving: make(chan struct{})}
-	var more func(*flow.Collection[model.Workload]) *flow.Collection[model.Workload]
+	var more *flow.Source[model.Workload]
 	if flags.plaintext != "" {
-		more = func(registered *flow.Collection[model.Workload]) *flow.Collection[model.Workload] {
-			m.guests = newGuests(graph, registered)
-			return m.guests.Collection
-		}
+		more = flow.NewSource[model.Workload](graph, "workloads without agent")
 	}
 	m.street = newStreet(graph, from.objects, streetOptions{Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}}, more)
+	if more != nil {
+		m.guests = newGuests(graph, more, m.rows.Replicas)
+	}
 	m.edges = metrics.NewEdges(m.hidden)
 	m.recorder = scope.NewRecorder(scope.RecorderOptions{
 		Graph: m.graph, Scopes: m.scopes, Learned: m.learned, Memory: from.memory,
@@ -113,7 +113,7 @@ func (m *mesh) calls(since time.Time) []scope.Call {
 // serviceAccounts are those of applications in pods.
 func (m *mesh) serviceAccounts() map[scope.Account][]string {
 	all := map[scope.Account][]string{}
-	for _, w := range m.workloads.All() {
+	for _, w := range m.replicas.All() {
 		app := scope.Account{Namespace: w.Namespace, Name: w.App}
 		if w.ServiceAccount != "" && w.App != "" && !slices.Contains(all[app], w.ServiceAccount) {
 			all[app] = append(all[app], w.ServiceAccount)
@@ -163,7 +163,7 @@ func (m *mesh) sourceOf(r model.Registration) metrics.End {
 	if r.ServiceAccount == "" {
 		return source
 	}
-	w, _ := m.workloads.Get(r.Namespace + "/" + r.Name)
+	w, _ := m.workload(r.Namespace + "/" + r.Name)
 	source.App, source.Version = cmp.Or(w.Gateway, w.App, r.ServiceAccount), w.Version
 	return source
 }
@@ -176,7 +176,7 @@ func (m *mesh) hidden(host string) []uint32 {
 
 // newReleases is part of the wiring.
 func (m *mesh) newReleases(client *store.Client) *release.Engine {
-	m.known = facts{newArrivals(m.objects), newRunning(m.graph, m.workloads), m.edges, m.sessions.Applied}
+	m.known = facts{newArrivals(m.objects), newRunning(m.graph, m.replicas), m.edges, m.sessions.Applied}
 	var known provider.Mesh = m.known
 	if m.front.pods != nil {
 		replicas := m.newReplicas(m.known)

@@ -20,7 +20,7 @@ import (
 type guests struct {
 	*flow.Source[model.Workload]
 	graph      *flow.Graph
-	registered *flow.Collection[model.Workload]
+	registered *flow.Index[model.Replicas] // by family
 
 	mu    sync.Mutex
 	known map[string]*guest
@@ -33,11 +33,8 @@ type guest struct {
 	wholeStreams int // of them, those of state of the world
 }
 
-func newGuests(graph *flow.Graph, registered *flow.Collection[model.Workload]) *guests {
-	return &guests{
-		Source: flow.NewSource[model.Workload](graph, "workloads without agent"),
-		graph:  graph, registered: registered, known: map[string]*guest{},
-	}
+func newGuests(graph *flow.Graph, rows *flow.Source[model.Workload], registered *flow.Collection[model.Replicas]) *guests {
+	return &guests{Source: rows, graph: graph, registered: flow.NewIndex(registered, model.Replicas.Families), known: map[string]*guest{}}
 }
 
 // What a guest has unless its node metadata says more.
@@ -54,7 +51,7 @@ func (g *guests) welcome(ctx context.Context, node xds.Node) (string, error) {
 		return "", err
 	}
 	key := row.Key()
-	if _, ok := g.registered.Get(key); ok {
+	if _, ok := among(g.graph, g.registered, key); ok {
 		return key, nil
 	}
 	g.mu.Lock()

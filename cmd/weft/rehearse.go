@@ -26,11 +26,8 @@ func rehearse(ctx context.Context, dir string, options streetOptions, log *slog.
 	}
 	graph := flow.New(flow.Options{})
 	source := flow.NewSource[api.Object](graph, "objects")
-	var played *flow.Source[model.Workload]
-	s := newStreet(graph, source.Collection, options, func(*flow.Collection[model.Workload]) *flow.Collection[model.Workload] {
-		played = flow.NewSource[model.Workload](graph, "played workloads")
-		return played.Collection
-	})
+	played := flow.NewSource[model.Workload](graph, "played workloads")
+	s := newStreet(graph, source.Collection, options, played)
 	graph.Commit(func(tx *flow.Tx) {
 		for _, o := range objects {
 			source.Set(tx, withoutPlace(o))
@@ -103,7 +100,7 @@ func (s street) played() map[string]model.Workload {
 		w := gatewayRow(g)
 		all[w.Key()] = w
 	}
-	for _, w := range s.rows.Workloads.All() {
+	for _, w := range s.rows.Replicas.All() {
 		delete(all, w.Namespace+"/"+w.App)
 	}
 	return all

@@ -94,7 +94,7 @@ func render(c *cobra.Command, dir, trustDomain string) (*rendering, error) {
 // rendered are the views of all workloads.
 func (r *rehearsal) rendered() *rendering {
 	out := &rendering{views: map[snapshot.Digest]renderedView{}}
-	for _, w := range r.workloads.All() {
+	for _, w := range r.workloads() {
 		view := r.compiled.View(w.Key(), "")
 		var all []*model.Resource
 		for t := range model.NumTypes {

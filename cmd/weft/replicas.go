@@ -292,7 +292,7 @@ func (m *mesh) newReplicas(own facts) *replicas {
 		all := map[string]other{}
 		m.graph.View(func(x *flow.Ctx) {
 			for _, p := range flow.Lookup(x, servers, serverApp) {
-				all[p.Name] = other{net.JoinHostPort(p.Address, meshPort), p.Ready && !p.Leaving}
+				all[p.Name()] = other{net.JoinHostPort(p.Address, meshPort), p.Health == model.Healthy}
 			}
 		})
 		delete(all, self)

@@ -37,7 +37,7 @@ func (r *rehearsal) resources() map[resourceKey]*variants {
 			}
 		}
 	}
-	for _, w := range r.workloads.All() {
+	for _, w := range r.workloads() {
 		view := r.compiled.View(w.Key(), "")
 		if view == nil {
 			continue

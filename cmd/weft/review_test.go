@@ -74,7 +74,7 @@ func TestPodThatIsNotKnown(t *testing.T) {
 	graph.Commit(func(tx *flow.Tx) {
 		for name, proxy := range map[string]bool{"web-1": true, "bare": false} {
 			template := model.NewPodTemplate(model.PodTemplate{Namespace: "shop", ServiceAccount: "web", Proxy: proxy})
-			pods.Set(tx, model.Pod{Name: name, Address: "10.244.0.5", PodTemplate: template})
+			pods.Set(tx, model.Pod{Instance: &model.Instance{Workload: "shop/" + name, Address: "10.244.0.5", Health: model.Unhealthy}, PodTemplate: template})
 		}
 	})
 	c := cluster{pods: pods.Collection}

@@ -102,7 +102,7 @@ func (m *mesh) scope(namespace, name string) (scope.Answer, error) {
 	if in, rest, ok := strings.Cut(name, "/"); ok && namespace == "" {
 		namespace, name = in, rest
 	}
-	all := m.workloads.All()
+	all := m.workloads()
 	fits := []func(model.Workload) bool{
 		func(w model.Workload) bool { return w.Name == name },
 		func(w model.Workload) bool { return w.Account() == name },

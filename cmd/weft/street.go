@@ -13,14 +13,15 @@ import (
 // street is the way from objects to views: the one that `weft serve` serves and
 // `weft plan` compares. The order of its construction is the order of the data.
 type street struct {
-	graph     *flow.Graph
-	objects   *flow.Collection[api.Object]
-	rows      *join.Mesh
-	workloads *flow.Collection[model.Workload] // those that are registered, and more
-	asks      *flow.Source[model.Ask]
-	learned   *flow.Source[model.Learned]
-	scopes    *scope.Scopes
-	compiled  *compile.Compiled
+	graph    *flow.Graph
+	objects  *flow.Collection[api.Object]
+	rows     *join.Mesh
+	replicas *flow.Collection[model.Replicas] // of the workloads that are registered, and of more
+	families *flow.Index[model.Replicas]
+	asks     *flow.Source[model.Ask]
+	learned  *flow.Source[model.Learned]
+	scopes   *scope.Scopes
+	compiled *compile.Compiled
 }
 
 // streetOptions hold for the whole mesh.
@@ -30,24 +31,37 @@ type streetOptions struct {
 }
 
 // newStreet wires it; more, if not nil, are workloads that did not register.
-func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options streetOptions, more func(registered *flow.Collection[model.Workload]) *flow.Collection[model.Workload]) street {
+func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options streetOptions, more *flow.Source[model.Workload]) street {
 	s := street{graph: graph, objects: objects, rows: translate.New(objects, options.Options)}
-	s.workloads = s.rows.Workloads
+	s.replicas = s.rows.Replicas
 	if more != nil {
-		s.workloads = flow.Union("all workloads", s.rows.Workloads, more(s.rows.Workloads))
+		s.replicas = flow.Union("all replicas", s.rows.Replicas, scope.Singles(more.Collection))
 	}
+	s.families = flow.NewIndex(s.replicas, model.Replicas.Families)
 	s.asks = flow.NewSource[model.Ask](graph, "asks")
 	s.learned = flow.NewSource[model.Learned](graph, "learned")
 	s.scopes = scope.New(scope.Inputs{
-		Workloads: s.workloads, Services: s.rows.Services, Routes: s.rows.Routes,
+		Replicas: s.replicas, Services: s.rows.Services, Routes: s.rows.Routes,
 		Egresses: s.rows.Egresses, Declared: s.rows.Declared, Learned: s.learned.Collection, Asks: s.asks.Collection,
 		Alone: options.alone,
 	})
 	s.compiled = compile.New(graph, compile.Inputs{
-		Services: s.rows.Services, Workloads: s.workloads, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
+		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, Authorizations: s.rows.Authorizations,
 		Known: s.scopes.Known,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone})
 	return s
+}
+
+// workload is one by its key.
+func (s street) workload(key string) (model.Workload, bool) { return among(s.graph, s.families, key) }
+
+// workloads are all of them, by key.
+func (s street) workloads() []model.Workload { return model.Workloads(s.replicas.All()) }
+
+// among finds a workload by its key.
+func among(g *flow.Graph, families *flow.Index[model.Replicas], key string) (w model.Workload, ok bool) {
+	g.View(func(x *flow.Ctx) { w, ok = model.Among(flow.Lookup(x, families, model.Family(key)), key) })
+	return w, ok
 }

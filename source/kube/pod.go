@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -56,13 +57,20 @@ type templates map[string]*model.PodTemplate
 
 // rowOf is what the mesh uses of a pod; false: it is no part of the mesh.
 func (t templates) rowOf(p *corev1.Pod) (model.Pod, bool) {
-	row := model.Pod{Name: p.Name, Address: p.Status.PodIP, Leaving: p.DeletionTimestamp != nil, PodTemplate: t.shared(templateOf(p))}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			row.Ready = c.Status == corev1.ConditionTrue
-		}
+	one := &model.Instance{Workload: p.Namespace + "/" + p.Name, Address: p.Status.PodIP, Health: healthOf(p)}
+	return model.Pod{Instance: one, PodTemplate: t.shared(templateOf(p))}, model.Callable(one.Address)
+}
+
+// healthOf is Healthy where Kubernetes sends requests to the pod.
+func healthOf(p *corev1.Pod) model.Health {
+	ready := func(c corev1.PodCondition) bool { return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue }
+	switch {
+	case p.DeletionTimestamp != nil:
+		return model.Draining
+	case slices.ContainsFunc(p.Status.Conditions, ready):
+		return model.Healthy
 	}
-	return row, model.Callable(row.Address)
+	return model.Unhealthy
 }
 
 func (t templates) shared(one *model.PodTemplate) *model.PodTemplate {

@@ -26,7 +26,7 @@ func TestRowOfPod(t *testing.T) {
 		Status: corev1.PodStatus{PodIP: "10.244.0.5", Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
 	}
 	want := model.Pod{
-		Name: "web-1", Address: "10.244.0.5", Ready: true,
+		Instance: &model.Instance{Workload: "shop/web-1", Address: "10.244.0.5", Health: model.Healthy},
 		PodTemplate: &model.PodTemplate{
 			Namespace: "shop", Labels: pod.Labels, ServiceAccount: "web", Proxy: true, Ports: []model.PodPort{{Name: "http", Number: 8080}},
 		},
@@ -42,9 +42,11 @@ func TestRowOfPod(t *testing.T) {
 	is("at first")
 	pod.Status.PodIPs, want.DualStack = []corev1.PodIP{{IP: "10.244.0.5"}, {IP: "fd00:244::5"}}, true
 	is("with two addresses")
+	pod.Status.Conditions[0].Status, want.Health = corev1.ConditionFalse, model.Unhealthy
+	is("not ready")
 	pod.Status.PodIPs, want.DualStack = pod.Status.PodIPs[:1], false
 	now := metav1.Now()
-	pod.DeletionTimestamp, pod.Spec.HostNetwork, want.Leaving, want.Proxy = &now, true, true, false
+	pod.DeletionTimestamp, pod.Spec.HostNetwork, want.Health, want.Proxy = &now, true, model.Draining, false
 	is("on the node's network and leaving")
 	pod.Status.PodIP = ""
 	if got, ok := all.rowOf(pod); ok {
@@ -103,7 +105,7 @@ func TestPodsAreMissing(t *testing.T) {
 		t.Helper()
 		var got []string
 		for _, p := range s.All() {
-			got = append(got, p.Name+" "+p.Address)
+			got = append(got, p.Name()+" "+p.Address)
 		}
 		if !slices.Equal(got, want) || s.Problems.Len() != held {
 			t.Errorf("%s: %v and %v, want %v", when, got, s.Problems.All(), want)

@@ -26,7 +26,7 @@ func TestSourceFollows(t *testing.T) {
 		var got []string
 		g.Commit(func(*flow.Tx) {}) // what was submitted before is settled with it
 		for _, p := range s.All() {
-			got = append(got, p.Name+" "+p.Address)
+			got = append(got, p.Name()+" "+p.Address)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", when, got, want)

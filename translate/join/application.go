@@ -70,7 +70,7 @@ func (m *Mesh) accounts(x *flow.Ctx, c weft.Caller) []string {
 }
 
 // running are the instances of a caller.
-func (m *Mesh) running(x *flow.Ctx, c weft.Caller) []model.Workload {
+func (m *Mesh) running(x *flow.Ctx, c weft.Caller) []model.Replicas {
 	proxies := flow.Lookup(x, m.proxiesOf, c.Namespace+"/"+c.Name)
 	return slices.Concat(flow.Lookup(x, m.instances, model.HostOf(c.Namespace, c.Name)), proxies)
 }
@@ -149,7 +149,7 @@ func checkPorts(p *problems, app weft.App, s model.Service) {
 
 func (m *Mesh) checkCaller(x *flow.Ctx, p *problems, c weft.Caller) {
 	all := m.running(x, c)
-	shared := slices.ContainsFunc(all, func(w model.Workload) bool { return w.Account() == sharedAccount && w.App != sharedAccount })
+	shared := slices.ContainsFunc(all, func(w model.Replicas) bool { return w.Account() == sharedAccount && w.App != sharedAccount })
 	switch {
 	case c.Name == "":
 	case shared:

@@ -9,9 +9,9 @@ import (
 
 // Mesh is the mesh in our words, and what is wrong with what was written.
 type Mesh struct {
-	Services       *flow.Collection[model.Service] // key: host
-	Workloads      *flow.Collection[model.Workload]
-	Policies       *flow.Collection[model.Policy] // at most one for a host
+	Services       *flow.Collection[model.Service]  // key: host
+	Replicas       *flow.Collection[model.Replicas] // those that registered, and pods
+	Policies       *flow.Collection[model.Policy]   // at most one for a host
 	Splits         *flow.Collection[model.Split]
 	Fallbacks      *flow.Collection[model.Fallback]
 	Gateways       *flow.Collection[model.Gateway]
@@ -25,10 +25,10 @@ type Mesh struct {
 	Problems       *flow.Collection[model.Problem]
 
 	parts      *flow.Collection[Part]
-	registered *flow.Collection[model.Workload]
+	registered *flow.Collection[model.Replicas]
 	apps       *flow.Collection[weft.App]        // by host of their service
-	instances  *flow.Index[model.Workload]       // by host of their application
-	proxiesOf  *flow.Index[model.Workload]       // of gateways, by name
+	instances  *flow.Index[model.Replicas]       // by host of their application
+	proxiesOf  *flow.Index[model.Replicas]       // of gateways, by name
 	policiesOf *flow.Index[model.Policy]         // by host
 	peersOf    *flow.Index[item[model.PeerAuth]] // by namespace, those of whole namespaces
 	defaultsOf *flow.Index[model.Egress]         // by namespace, those of whole namespaces

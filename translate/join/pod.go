@@ -16,19 +16,9 @@ const (
 	kubeVersionLabel = "app.kubernetes.io/version"
 )
 
-// podKind is the workload that the pods of one template are, each with a name, an
-// address and a health of its own. Key: the template's.
-type podKind struct {
-	ID string
-	model.Workload
-}
-
-func (k podKind) Key() string          { return k.ID }
-func (k podKind) Equal(o podKind) bool { return k.ID == o.ID && k.Workload.Equal(o.Workload) }
-
-// workloadsOf makes workloads of pods. The services that select a pod say which
+// replicasOf makes workloads of pods. The services that select a pod say which
 // ports it serves and what is spoken there: that is found once for all replicas.
-func workloadsOf(pods *flow.Collection[model.Pod], written *flow.Collection[item[claim]]) *flow.Collection[model.Workload] {
+func replicasOf(pods *flow.Collection[model.Pod], written *flow.Collection[item[claim]]) *flow.Collection[model.Replicas] {
 	selecting := flow.NewIndex(written, func(i item[claim]) []string {
 		s := i.Value.Service
 		if s.Resolution != model.ByWorkload || len(s.Selector) == 0 {
@@ -37,40 +27,37 @@ func workloadsOf(pods *flow.Collection[model.Pod], written *flow.Collection[item
 		label := selectorLabel(s.Selector)
 		return []string{labelKey(s.Namespace, label, s.Selector[label])}
 	})
-	templates := flow.NewIndex(pods, func(p model.Pod) []string { return []string{p.ID} })
-	kinds := flow.Group(templates, "pod templates", func(x *flow.Ctx, id string, all []model.Pod) *podKind {
+	alike := flow.NewIndex(pods, func(p model.Pod) []string { return []string{p.ID + "@" + placeOf(p)} })
+	return flow.Group(alike, "pods", func(x *flow.Ctx, id string, all []model.Pod) *model.Replicas {
 		p := all[0].PodTemplate
-		k := podKind{id, workloadOf(p)}
-		if k.Gateway != "" {
-			return &k
+		r := model.Replicas{ID: id, Workload: workloadOf(p), Instances: make([]*model.Instance, len(all))}
+		r.Address = placeOf(all[0])
+		for i, p := range all {
+			r.Instances[i] = p.Instance
+		}
+		if r.Gateway != "" {
+			return &r
 		}
 		for _, label := range model.SortedKeys(p.Labels) {
 			for _, i := range flow.Lookup(x, selecting, labelKey(p.Namespace, label, p.Labels[label])) {
 				if model.Matches(i.Value.Selector, p.Labels) {
-					k.Ports = servedFor(i.Value.Service, p, k.Ports)
+					r.Ports = servedFor(i.Value.Service, p, r.Ports)
 				}
 			}
 		}
-		k.Ports = declared(p, k.Ports)
-		slices.SortFunc(k.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
-		return &k
-	})
-	return flow.Derive(pods, "pods", func(x *flow.Ctx, p model.Pod) []model.Workload {
-		k, _ := flow.Get(x, kinds, p.ID)
-		w := k.Workload
-		w.Name, w.Address, w.Health = p.Name, p.Address, healthOf(p)
-		return []model.Workload{w}
+		r.Ports = declared(p, r.Ports)
+		slices.SortFunc(r.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
+		return &r
 	})
 }
 
-func healthOf(p model.Pod) model.Health {
-	switch {
-	case p.Leaving:
-		return model.Draining
-	case p.Ready:
-		return model.Healthy
+// placeOf is the address as far as it tells pods of one template apart for their proxies:
+// that of a gateway listens there.
+func placeOf(p model.Pod) string {
+	if p.Labels[model.GatewayNameLabel] != "" {
+		return p.Address
 	}
-	return model.Unhealthy
+	return model.AnyAddress(p.Address)
 }
 
 func workloadOf(p *model.PodTemplate) model.Workload {

@@ -37,17 +37,20 @@ func (m *Mesh) wireWorkloads(pods *flow.Collection[model.Pod]) *flow.Collection[
 		}
 		return all
 	}, func(c claim) string { return c.Host })
-	m.registered = rows(m.parts, "registered workloads", Of[model.Workload])
-	m.Workloads = m.registered
+	registered := rows(m.parts, "registered workloads", Of[model.Workload])
+	m.registered = flow.Derive(registered, "registered replicas", func(_ *flow.Ctx, w model.Workload) []model.Replicas {
+		return []model.Replicas{model.Single(w)}
+	})
+	m.Replicas = m.registered
 	if pods != nil {
-		m.Workloads = flow.Union("workloads", m.registered, workloadsOf(pods, written))
+		m.Replicas = flow.Union("replicas", m.registered, replicasOf(pods, written))
 	}
 	return written
 }
 
 // byApp finds workloads by the host of their application.
-func byApp(all *flow.Collection[model.Workload]) *flow.Index[model.Workload] {
-	return flow.NewIndex(all, func(w model.Workload) []string {
+func byApp(all *flow.Collection[model.Replicas]) *flow.Index[model.Replicas] {
+	return flow.NewIndex(all, func(w model.Replicas) []string {
 		if w.App == "" {
 			return nil // a gateway
 		}
@@ -56,8 +59,8 @@ func byApp(all *flow.Collection[model.Workload]) *flow.Index[model.Workload] {
 }
 
 // byGateway finds the proxies of gateways.
-func byGateway(all *flow.Collection[model.Workload]) *flow.Index[model.Workload] {
-	return flow.NewIndex(all, func(w model.Workload) []string {
+func byGateway(all *flow.Collection[model.Replicas]) *flow.Index[model.Replicas] {
+	return flow.NewIndex(all, func(w model.Replicas) []string {
 		if w.Gateway == "" {
 			return nil
 		}
@@ -66,7 +69,7 @@ func byGateway(all *flow.Collection[model.Workload]) *flow.Index[model.Workload]
 }
 
 func (m *Mesh) wireServices(written *flow.Collection[item[claim]]) {
-	m.instances, m.proxiesOf = byApp(m.Workloads), byGateway(m.Workloads)
+	m.instances, m.proxiesOf = byApp(m.Replicas), byGateway(m.Replicas)
 	claims := flow.Union("service claims", written, flow.Group(byApp(m.registered), "implied services", implied))
 	byHost := flow.NewIndex(claims, func(i item[claim]) []string { return []string{i.Value.Host} })
 	given := newGiven(m.parts)
@@ -162,7 +165,7 @@ func precedence(i item[claim]) int {
 // implied is the service that all workloads of an application imply if nobody
 // wrote one: it has the ports of all, and does not change when one of them comes
 // or goes.
-func implied(_ *flow.Ctx, host string, all []model.Workload) *item[claim] {
+func implied(_ *flow.Ctx, host string, all []model.Replicas) *item[claim] {
 	s := model.Service{
 		Host: host, Namespace: all[0].Namespace, Name: all[0].App,
 		Resolution: model.ByWorkload, Selector: map[string]string{appLabel: all[0].App},

@@ -121,7 +121,7 @@ func programmed(addressed, ready, accepted bool) metav1.Condition {
 
 // reached is where a gateway is called, and whether anybody answers there.
 func (s *statuses) reached(x *flow.Ctx, name string) (places []string, ready bool) {
-	for _, w := range flow.Lookup(x, s.proxiesOf, name) {
+	for _, w := range model.Workloads(flow.Lookup(x, s.proxiesOf, name)) {
 		if w.Health == model.Healthy {
 			places, ready = append(places, w.Address), true
 		}
