@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +87,7 @@ type undoPlan struct {
 
 func (s standing) plan(serving, target string, back putBack) table {
 	t := table{header: []string{"KIND", "NAME", "DIFFERENCE", "BECOMES"}, value: undoPlan{serving, target, append([]pin.Change{}, s.changes...)}}
-	t.rows = append(t.rows, []string{"Version", target, fmt.Sprintf("has not all traffic: %s serves", dash(serving)), "gets all traffic"})
+	t.rows = append(t.rows, []string{"Version", target, cmp.Or(serving, "nothing") + " serves", "gets all traffic"})
 	for _, c := range s.changes {
 		for _, line := range c.Text {
 			t.rows = append(t.rows, []string{c.Kind, c.Name, line, back.becomes(c)})

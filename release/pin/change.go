@@ -37,7 +37,7 @@ func Changes(was, is []Object) []Change {
 	var all []Change
 	for _, o := range was {
 		current, there := now[key{o.Kind, o.Name}]
-		if there && current.Hash == o.Hash {
+		if there && (current.Hash == o.Hash || current.Hash == "" || o.Hash == "") {
 			continue
 		}
 		c := Change{Part: part(o.Kind), Kind: o.Kind, Name: o.Name, Text: differences(o, current, there)}

@@ -40,7 +40,7 @@ type Object struct {
 	Name       string `json:"name"`
 	// Content is what people write of it; nil: it is known by its hash alone.
 	Content map[string]any `json:"content,omitempty"`
-	Hash    string         `json:"hash"`
+	Hash    string         `json:"hash,omitempty"` // empty: it may not be read, so nobody says how it differs
 }
 
 // Of is an object as it is now. Of a Secret only that it was written is kept, and nothing from which its values could be guessed.

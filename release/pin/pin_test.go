@@ -56,16 +56,17 @@ metadata: {name: reviews}
 func TestLeads(t *testing.T) {
 	for text, want := range map[string]bool{
 		route: true,
+		`{"spec":{"hosts":["ratings","reviews.shop.svc"]}}`:                                         true,
 		`{"spec":{"http":[{"route":[{"destination":{"host":"reviews.shop.svc.cluster.local"}}]}]}}`: true,
-		`{"spec":{"host":"reviews.shop"}}`:                                     true,
-		`{"spec":{"service":"reviews"}}`:                                       true,
-		`{"spec":{"rules":[{"backendRefs":[{"name":"reviews"}]}]}}`:            true,
-		`{"spec":{"parentRefs":[{"kind":"Service","name":"reviews"}]}}`:        true,
-		`{"spec":{"parentRefs":[{"name":"reviews"}]}}`:                         false,
-		`{"spec":{"host":"reviews.other"}}`:                                    false,
-		`{"metadata":{"name":"reviews"},"spec":{"hosts":["ratings"]}}`:         false,
-		`{"spec":{"http":[{"name":"reviews","match":[{"uri":"/"}]}]}}`:         false,
-		`{"spec":{"rules":[{"backendRefs":[{"kind":"X","name":"reviews"}]}]}}`: false,
+		`{"spec":{"host":"reviews.shop"}}`:                                                          true,
+		`{"spec":{"service":"reviews"}}`:                                                            true,
+		`{"spec":{"rules":[{"backendRefs":[{"name":"reviews"}]}]}}`:                                 true,
+		`{"spec":{"parentRefs":[{"kind":"Service","name":"reviews"}]}}`:                             true,
+		`{"spec":{"parentRefs":[{"name":"reviews"}]}}`:                                              false,
+		`{"spec":{"host":"reviews.other"}}`:                                                         false,
+		`{"metadata":{"name":"reviews"},"spec":{"hosts":["ratings"]}}`:                              false,
+		`{"spec":{"http":[{"name":"reviews","match":[{"uri":"/"}]}]}}`:                              false,
+		`{"spec":{"rules":[{"backendRefs":[{"kind":"X","name":"reviews"}]}]}}`:                      false,
 	} {
 		if got := Leads(object(t, text), "shop", "reviews"); got != want {
 			t.Errorf("%s: %v", text, got)

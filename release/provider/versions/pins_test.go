@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/pin"
 	"weft.dev/release/pipeline"
@@ -23,6 +26,9 @@ func (b town) set(kind, name string, content map[string]any) {
 }
 
 func (b town) Get(_ context.Context, kind, _, name string) (map[string]any, error) {
+	if b["forbidden "+kind] != nil {
+		return nil, apierrors.NewForbidden(schema.GroupResource{}, name, nil)
+	}
 	return b[kind+"/"+name], nil
 }
 
@@ -97,6 +103,10 @@ func TestPin(t *testing.T) {
 	}
 	if len(changes) != 1 || changes[0].Kind != "Secret" {
 		t.Errorf("%+v", changes)
+	}
+	beside["forbidden Secret"] = map[string]any{}
+	if changes := s.changes(t, v); len(changes) != 0 {
+		t.Errorf("of what may not be read: %+v", changes)
 	}
 	s.deployed(t, "b", pipeline.VersionWork{Application: "reviews", Version: "v1", Manifests: "other: 1"})
 	if v, _ = s.Find(t.Context(), "shop", "reviews", "v1"); v.Spec.Pins == "" || len(s.blobs.objects) != 2 {
