@@ -10,8 +10,10 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/expr"
+	"weft.dev/release/guard"
 	"weft.dev/release/pipeline"
 	"weft.dev/release/stage"
+	"weft.dev/release/trigger"
 )
 
 // decided runs a pipeline of examples/spinnaker, in virtual time, until it ends or
@@ -128,12 +130,13 @@ func TestSpinnakerChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range result.Pipelines {
-		for _, problem := range pipeline.Check(&p.Spec, pipeline.With{Stages: kinds, Eval: evaluator}) {
+		with := pipeline.With{Stages: kinds, Eval: evaluator}
+		for _, problem := range slices.Concat(pipeline.Check(&p.Spec, with), trigger.Check(&p.Spec, evaluator), guard.Check(&p.Spec)) {
 			t.Errorf("%s: %s: %s", p.Name, problem.Path, problem.Message)
 		}
-		for _, trigger := range p.Spec.Triggers {
-			if !trigger.Disabled {
-				t.Errorf("%s: trigger %s is on", p.Name, trigger.Name)
+		for _, one := range p.Spec.Triggers {
+			if !one.Disabled {
+				t.Errorf("%s: trigger %s is on", p.Name, one.Name)
 			}
 		}
 	}

@@ -29,6 +29,9 @@ func (in *importer) triggers(s *source, spec *v1alpha1.PipelineSpec, triggers []
 		if err == nil && len(spec.Triggers) == maxTriggers {
 			err = fmt.Errorf("it is beyond the %dth", maxTriggers)
 		}
+		if err == nil {
+			err = s.give(&t)
+		}
 		if err != nil {
 			in.item(s, Item{Path: path, Code: Kept, Text: fmt.Sprintf("the %s trigger does not start it: %v", kind, err)})
 			continue
@@ -40,6 +43,22 @@ func (in *importer) triggers(s *source, spec *v1alpha1.PipelineSpec, triggers []
 		in.item(s, Item{Path: path, Code: Changed, Text: strings.Join(slices.Concat([]string{state}, note), "; ")})
 		spec.Triggers = append(spec.Triggers, t)
 	}
+}
+
+// give has a trigger give the parameters that a run is refused without: Spinnaker takes their defaults.
+func (s *source) give(t *v1alpha1.Trigger) error {
+	for _, p := range s.parameters {
+		switch {
+		case p.Required && p.Default == "":
+			return fmt.Errorf("it gives no parameter %s, which every run needs: add it to spec.triggers, with parameters", p.Name)
+		case p.Required && t.Parameters == nil:
+			t.Parameters = map[string]v1alpha1.Value{}
+		}
+		if p.Required {
+			t.Parameters[p.Name] = v1alpha1.Value(escape(p.Default))
+		}
+	}
+	return nil
 }
 
 // absent is that a trigger names what is not among the files.

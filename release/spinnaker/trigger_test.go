@@ -62,3 +62,21 @@ func TestTriggers(t *testing.T) {
 		}
 	}
 }
+
+// TestTriggerWithoutParameters: a trigger whose runs would all be refused is kept.
+func TestTriggerWithoutParameters(t *testing.T) {
+	for parameter, want := range map[string]string{
+		`{"name":"v","required":true}`: "null", `{"name":"v","required":true,"default":"${1}"}`: `{"v":"${\"$\"}{1}"}`, `{"name":"v"}`: "",
+	} {
+		p := mustImport(t, `{"application":"a","name":"p","parameterConfig":[`+parameter+`],"triggers":[{"type":"cron","cronExpression":"0 0 9 * * ?"}],"stages":[{"type":"wait","waitTime":1}]}`).Pipelines[0]
+		got := "null" // no trigger
+		for _, one := range p.Spec.Triggers {
+			if got = ""; one.Parameters != nil {
+				got = string(encode(one.Parameters))
+			}
+		}
+		if got != want {
+			t.Errorf("%s: the trigger gives %s, want %s", parameter, got, want)
+		}
+	}
+}
