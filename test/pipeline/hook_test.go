@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 )
 
@@ -51,6 +52,13 @@ func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	case "/job":
 		fmt.Fprintf(w, `{"state": %q}`, map[bool]string{true: "done", false: "running"}[n >= 3])
+		return
+	case "/prometheus/api/v1/query": // whose every query is a number
+		form, _ := url.ParseQuery(string(body))
+		fmt.Fprintf(w, `{"status": "success", "data": {"resultType": "scalar", "result": [1, %q]}}`, form.Get("query"))
+		return
+	case "/verdict":
+		fmt.Fprintf(w, `{"verdict": "pass", "text": %q}`, body)
 		return
 	case "/echo":
 		fmt.Fprintf(w, `{"method": %q, "body": %q, "token": %q}`, r.Method, body, r.Header.Get("X-Token"))
