@@ -30,10 +30,13 @@ type Versions interface {
 var ErrNoEarlier = errors.New("nothing served before")
 
 // Earlier is the version that an undo without one goes back to: that which served before
-// the release that is on its way, or else before the last one that completed.
+// the release that is on its way, or else before the last one that completed. The releases have to be
+// read before the Application: what has ended by then is noted there.
 func Earlier(app *v1alpha1.Application, all []*v1alpha1.Release) (string, error) {
 	for _, rel := range all {
-		if rel.Spec.Application == app.Name && begun(rel) && !Final(rel.Status.Phase) && rel.Status.From != "" {
+		// One that has just succeeded is not noted on the Application yet.
+		going := !Final(rel.Status.Phase) || rel.Status.Phase == v1alpha1.ReleaseSucceeded && rel.Status.From == app.Status.Version
+		if rel.Spec.Application == app.Name && begun(rel) && going && rel.Status.From != "" {
 			return rel.Status.From, nil
 		}
 	}

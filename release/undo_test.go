@@ -177,6 +177,13 @@ func TestEarlier(t *testing.T) {
 	if v, err := release.Earlier(app, []*v1alpha1.Release{waits, on("shop", "v3", v1alpha1.ReleaseProgressing, release.Finalizer)}); v != "v3" || err != nil {
 		t.Errorf("%s %v", v, err)
 	}
+	// Also when it has just succeeded, and the Application does not say so yet: an undo went two versions back, or nowhere.
+	if v, err := release.Earlier(app, []*v1alpha1.Release{on("shop", "v3", v1alpha1.ReleaseSucceeded, release.Finalizer)}); v != "v3" || err != nil {
+		t.Errorf("%s %v", v, err)
+	}
+	if v, err := release.Earlier(app, []*v1alpha1.Release{on("shop", "v3", v1alpha1.ReleaseRolledBack, release.Finalizer)}); v != "v2" || err != nil {
+		t.Errorf("%s %v", v, err)
+	}
 	app.Status.Previous = ""
 	if v, err := release.Earlier(app, nil); v != "" || err == nil || !strings.Contains(err.Error(), "name the version") {
 		t.Errorf("%s %v", v, err)

@@ -26,11 +26,11 @@ func newRecords(client *store.Client) versions.Records {
 func newEarlier(client *store.Client) func(ctx context.Context, namespace, application string) (string, error) {
 	apps, releases := store.For[v1alpha1.Application](client, api.Application), store.For[v1alpha1.Release](client, api.Release)
 	return func(ctx context.Context, namespace, application string) (string, error) {
-		app, err := apps.Get(ctx, namespace, application)
+		all, err := releases.List(ctx, namespace)
 		if err != nil {
 			return "", err
 		}
-		all, err := releases.List(ctx, namespace)
+		app, err := apps.Get(ctx, namespace, application)
 		if err != nil {
 			return "", err
 		}

@@ -83,16 +83,16 @@ func undoTarget(c *cobra.Command, releases objects[v1alpha1.Release], applicatio
 	if err != nil {
 		return "", "", err
 	}
+	all, err := releases.list(c.Context())
+	if err != nil {
+		return "", "", err
+	}
 	app, err := apps.get(c.Context(), application)
 	if err != nil {
 		return "", "", err
 	}
 	if to != "" {
 		return to, app.Status.Version, nil
-	}
-	all, err := releases.list(c.Context())
-	if err != nil {
-		return "", "", err
 	}
 	target, err = release.Earlier(app, all)
 	if err != nil {

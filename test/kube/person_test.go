@@ -40,7 +40,8 @@ metadata: {name: forged}
 spec: {run: ask-1, runUID: %s, verb: judge, stage: ask, attempt: 1, choice: continue, by: bob, groups: [qa]}
 `
 
-// TestJudgment: a run goes on by the word of a person who is in the group, and by nobody's who says that he is that person.
+// TestJudgment: a run goes on by the word of a person who is in the group, and by nobody's who says that he is that
+// person. The audit of the cluster knows it.
 func TestJudgment(t *testing.T) {
 	Mesh(t)
 	namespace, dir := Namespace(t, "judgment"), t.TempDir()
@@ -71,6 +72,18 @@ func TestJudgment(t *testing.T) {
 	phase("Asking")
 	weft(t, dir, "--kubeconfig", bob, "approve", "ask-1", "-n", namespace)
 	phase("Succeeded")
+	judged := Kubectl(t, "get", "decisions", "-n", namespace, "-o", `jsonpath={.items[?(@.spec.by=="bob")].metadata.uid}`)
+	err := process.Until(Patience, func() error {
+		said, err := tryWeft(dir, "audit", "list", "--cluster", "-o", "json")
+		if err == nil && (judged == "" || !strings.Contains(said, judged)) {
+			err = fmt.Errorf("the audit has no judgment %q of bob: %s", judged, said)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	weft(t, dir, "audit", "verify", "--cluster")
 }
 
 // request asks the API server for the certificate of a person.
