@@ -29,6 +29,7 @@ const (
 // Splits is the stored TrafficSplits, as store.Resource is: objects are the caller's
 // own, Update conflicts over another resourceVersion.
 type Splits interface {
+	Get(ctx context.Context, namespace, name string) (*v1alpha1.TrafficSplit, error)
 	List(ctx context.Context, namespace string) ([]*v1alpha1.TrafficSplit, error)
 	Create(ctx context.Context, split *v1alpha1.TrafficSplit) (*v1alpha1.TrafficSplit, error)
 	Update(ctx context.Context, split *v1alpha1.TrafficSplit) (*v1alpha1.TrafficSplit, error)
@@ -59,7 +60,7 @@ var _ release.Provider = (*Provider)(nil)
 
 // Observe reads the facts of one service.
 func (p *Provider) Observe(ctx context.Context, t release.Target) (release.Facts, error) {
-	split, err := p.find(ctx, t.Namespace, t.Service)
+	split, err := p.look(ctx, t.Namespace, t.Service)
 	if err != nil {
 		return release.Facts{}, err
 	}
@@ -69,6 +70,19 @@ func (p *Provider) Observe(ctx context.Context, t release.Target) (release.Facts
 		facts.Applied = p.mesh.Applied(split.Namespace, split.Name, split.Generation)
 	}
 	return facts, nil
+}
+
+// look is find without reading every split of the namespace each second for each release: the
+// one that has the service's name is it. That there is another one is said when it is written.
+func (p *Provider) look(ctx context.Context, namespace, service string) (*v1alpha1.TrafficSplit, error) {
+	split, err := p.splits.Get(ctx, namespace, service)
+	switch {
+	case err == nil && split.Spec.Service == service:
+		return split, nil
+	case err == nil || apierrors.IsNotFound(err):
+		return p.find(ctx, namespace, service)
+	}
+	return nil, fmt.Errorf("trafficsplit %s/%s: %w", namespace, service, err)
 }
 
 // find is the split of a service; nil: none.

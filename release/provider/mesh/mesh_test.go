@@ -18,13 +18,24 @@ import (
 type store struct {
 	splits []v1alpha1.TrafficSplit
 	writes int
+	lists  int
 	// between runs once between a read and the next write.
 	between func()
 }
 
 type splitStore struct{ *store }
 
+func (s splitStore) Get(_ context.Context, _, name string) (*v1alpha1.TrafficSplit, error) {
+	for _, x := range s.splits {
+		if x.Name == name {
+			return x.DeepCopy(), nil
+		}
+	}
+	return nil, apierrors.NewNotFound(schema.GroupResource{}, name)
+}
+
 func (s splitStore) List(context.Context, string) (out []*v1alpha1.TrafficSplit, _ error) {
+	s.lists++
 	for _, x := range s.splits {
 		out = append(out, x.DeepCopy())
 	}
@@ -164,8 +175,17 @@ func TestObserve(t *testing.T) {
 	if err != nil || facts.Split.Action != "a/1" || !facts.Split.Touched || facts.Applied.Missing[0] != "reviews@2" {
 		t.Errorf("after a person's change: %+v, %v", facts, err)
 	}
+	if before := s.lists; before != 1 {
+		t.Errorf("%d lists, want one, for the split that had not been there", before)
+	}
+	s.splits[0].Name = "by-hand"
+	facts, err = p.Observe(t.Context(), release.Target{Namespace: "shop", Application: "reviews", Service: "reviews"})
+	if err != nil || facts.Split == nil {
+		t.Errorf("a split of another name: %+v, %v", facts, err)
+	}
 	s.splits = append(s.splits, s.splits[0])
-	if _, err = p.Observe(t.Context(), release.Target{Service: "reviews"}); err == nil {
-		t.Error("two splits of one service are no error")
+	_, err = p.Observe(t.Context(), release.Target{Service: "reviews"})
+	if doing := p.Do(t.Context(), release.Action{Release: "a", Seq: 2, Service: "reviews", Versions: weights("v2", 100)}); err == nil || doing == nil {
+		t.Errorf("two splits of one service are no error: %v, %v", err, doing)
 	}
 }
