@@ -24,6 +24,8 @@ type Inputs struct {
 	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]
+	// Previews are the keys by which gateways verify previews; nil: there are none.
+	Previews *flow.Collection[model.PreviewKey]
 }
 
 // Options hold for the whole mesh.

@@ -59,6 +59,7 @@ type gateways struct {
 	gates      *flow.Collection[gate]
 	byName     *flow.Index[model.Gateway]
 	gatesOf    *flow.Index[gate] // by gateway
+	attached   *flow.Collection[attachment]
 	hosts      *flow.Collection[gateHost]
 	hostsOf    *flow.Index[gateHost] // by gate
 	secrets    *flow.Index[piece]    // by name
@@ -74,8 +75,8 @@ func (c *compiler) gateways() *gateways {
 		})
 	g.byName = flow.NewIndex(c.Gateways, func(w model.Gateway) []string { return []string{w.Name} })
 	g.gatesOf = flow.NewIndex(g.gates, func(w gate) []string { return w.Gateways })
-	attached := flow.Derive(c.RouteTables, "compile/attachments", g.attach)
-	g.hosts = flow.Group(flow.NewIndex(attached, func(a attachment) []string { return []string{a.place()} }), "compile/gate hosts", g.host)
+	g.attached = flow.Derive(c.RouteTables, "compile/attachments", g.attach)
+	g.hosts = flow.Group(flow.NewIndex(g.attached, func(a attachment) []string { return []string{a.place()} }), "compile/gate hosts", g.host)
 	g.hostsOf = flow.NewIndex(g.hosts, func(h gateHost) []string { return []string{h.gate} })
 	g.secrets = flow.NewIndex(flow.Derive(c.Certificates, "compile/certificates", c.certificateSecrets), func(p piece) []string { return []string{p.Name} })
 	g.routeLayer = flow.Derive(g.gates, "compile/layers/gateway", g.layer)
@@ -138,11 +139,15 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 	}
 	r := newRouter(g.world(x), first.At.port)
 	r.from = g.origins(x, first)
+	r.private = g.previewedAt(x, first.Domain)
 	config := gatewayHost(r, first.Chain, first.Domain, merged(tables, func(t model.RouteTable) entrance { return entrances[t.Key()] }))
 	h := &gateHost{key: place, gate: first.Gate, problems: r.problems}
 	if config != nil {
 		if slices.ContainsFunc(attached, func(a attachment) bool { return a.ToHTTPS }) {
 			config.RequireTls = routev3.VirtualHost_ALL
+		}
+		if r.private != nil {
+			previewing(config, first.Domain)
 		}
 		h.resource = g.gateHostResource(config, r.needed(), r.from)
 	}
@@ -252,7 +257,7 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all 
 	ports, _ := c.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
 		bound, problem := boundPort(p, s)
-		if l := gatewayListenerConfig(s.Address, p, bound, identity); problem == nil && len(l.FilterChains) > 0 {
+		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x)); problem == nil && len(l.FilterChains) > 0 {
 			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, p.leadsTo(), gatewayKeys(p)...))
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"weft.dev/model"
 )
 
 // Limits of what one client may hold open (Envoy's list for proxies at the edge).
@@ -83,9 +85,13 @@ func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
 	return m
 }
 
-// edgeManager takes requests of anybody.
-func edgeManager(stat, routes string) *hcmv3.HttpConnectionManager {
-	m := connectionManager(stat, routes, callerFilters()...)
+// edgeManager takes requests of anybody. Keys verify previews; none: nobody has one.
+func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnectionManager {
+	filters := callerFilters()
+	if len(keys) > 0 {
+		filters = append([]*hcmv3.HttpFilter{previewFilter(keys)}, filters...)
+	}
+	m := connectionManager(stat, routes, filters...)
 	m.MergeSlashes = true
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
 	m.EarlyHeaderMutationExtensions = insideOnly()

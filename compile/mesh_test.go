@@ -27,6 +27,7 @@ type rows struct {
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
 	Authorizations []model.Authorization
+	Previews       []model.PreviewKey
 	Known          []model.Known // nil: everybody knows everything
 }
 
@@ -163,6 +164,7 @@ type mesh struct {
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
 	authorizations *flow.Source[model.Authorization]
+	previews       *flow.Source[model.PreviewKey]
 	known          *flow.Source[model.Known]
 	*Compiled
 }
@@ -185,6 +187,7 @@ func newMeshWith(o Options) *mesh {
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
+		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
 		known:          flow.NewSource[model.Known](g, "known"),
 	}
 	replicas := scopes.Singles(m.workloads.Collection)
@@ -192,7 +195,7 @@ func newMeshWith(o Options) *mesh {
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
-		Known: m.known.Collection,
+		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
 }
@@ -210,6 +213,7 @@ func (m *mesh) set(r rows) {
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
 		m.authorizations.Replace(tx, "", r.Authorizations)
+		m.previews.Replace(tx, "", r.Previews)
 		m.known.Replace(tx, "", r.Known)
 	})
 }

@@ -28,13 +28,14 @@ type world struct {
 type router struct {
 	world
 	port     uint32 // that the caller named; 0: unknown
+	private  privacy
 	needs    map[string]struct{}
 	from     []model.Key
 	problems []model.Problem
 }
 
 func newRouter(w world, port uint32) *router {
-	return &router{world: w, port: port, needs: map[string]struct{}{}}
+	return &router{world: w, port: port, private: byHeader, needs: map[string]struct{}{}}
 }
 
 // conditional is a route for some callers.

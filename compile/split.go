@@ -170,37 +170,46 @@ func portNames(ports []model.Port) string {
 	return strings.Join(names, ", ")
 }
 
-// privateRoutes lead a request to the version that its header asks for, a
+// privacy has a match hold only for requests that ask for a version of a split in private. After an
+// error the match may be left as it was. Nil: nobody can.
+type privacy func(m *routev3.RouteMatch, s *model.Split, version string) error
+
+// privateRoutes lead a request to the version that it asks for, a
 // version without weight included: that is how it is tried before it has any.
 func (r *router) privateRoutes(base *routev3.Route, c candidate) []*routev3.Route {
 	var all []*routev3.Route
 	done := map[string]bool{}
 	for _, b := range c.rule.Backends {
 		split := r.split(b.Host)
-		if split == nil || b.Subset != "" || done[b.Host] {
+		if split == nil || b.Subset != "" || done[b.Host] || r.private == nil {
 			continue
 		}
 		done[b.Host] = true
 		for _, v := range split.Versions {
-			address, err := privateAddress(split.Service, v.Version)
-			if err != nil {
-				r.problem(split.From[0], model.ProblemInvalid, err.Error())
-				continue
+			if route := r.privateRoute(base, c, split, v.Version); route != nil {
+				all = append(all, route)
 			}
-			backends := pinned(c.rule.Backends, b.Host, versionSubset(r.policy(b.Host), v.Version))
-			targets, _ := r.targets(backends)
-			if weightOf(targets) == 0 {
-				continue
-			}
-			route := proto.Clone(base).(*routev3.Route)
-			route.Name += "@" + split.Service + "=" + v.Version
-			route.Metadata = provenance(append([]model.Origin{c.rule.Origin}, split.From...)...)
-			route.Match.Headers = append(route.Match.Headers, address)
-			r.send(route, c, targets)
-			all = append(all, route)
 		}
 	}
 	return all
+}
+
+// privateRoute is nil where the version has no address, or cannot be reached.
+func (r *router) privateRoute(base *routev3.Route, c candidate, split *model.Split, version string) *routev3.Route {
+	route := proto.Clone(base).(*routev3.Route)
+	if err := r.private(route.Match, split, version); err != nil {
+		r.problem(split.From[0], model.ProblemInvalid, err.Error())
+		return nil
+	}
+	backends := pinned(c.rule.Backends, split.Host, versionSubset(r.policy(split.Host), version))
+	targets, _ := r.targets(backends)
+	if weightOf(targets) == 0 {
+		return nil
+	}
+	route.Name += "@" + split.Service + "=" + version
+	route.Metadata = provenance(append([]model.Origin{c.rule.Origin}, split.From...)...)
+	r.send(route, c, targets)
+	return route
 }
 
 // pinned are the backends with those of a host fixed to one subset.
@@ -214,14 +223,39 @@ func pinned(backends []model.Backend, host, subset string) []model.Backend {
 	return out
 }
 
-// privateAddress matches SERVICE=VERSION in the comma list of the header.
-func privateAddress(service, version string) (*routev3.HeaderMatcher, error) {
-	pattern := `([ -~]*,)? *` + regexp.QuoteMeta(service+"="+version) + ` *(,[ -~]*)?`
-	if err := checkRegex(pattern); err != nil {
-		return nil, fmt.Errorf("version %s of %s has no private address, its name is too long: %w", version, service, err)
+// byHeader matches SERVICE=VERSION, or SERVICE.NAMESPACE=VERSION, in the comma list of the header. Where
+// that is too long, only the first.
+func byHeader(m *routev3.RouteMatch, s *model.Split, version string) error {
+	pattern := inList(fullName(s), version)
+	if checkRegex(pattern) != nil {
+		pattern = inList(regexp.QuoteMeta(s.Service), version)
 	}
-	return &routev3.HeaderMatcher{
+	if err := checkRegex(pattern); err != nil {
+		return fmt.Errorf("version %s of %s has no private address, its name is too long: %w", version, s.Service, err)
+	}
+	m.Headers = append(m.Headers, &routev3.HeaderMatcher{
 		Name:                 model.VersionHeader,
 		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: regexMatcher(pattern)},
-	}, nil
+	})
+	return nil
+}
+
+func inList(name, version string) string {
+	return `([ -~]*,)? *` + name + regexp.QuoteMeta("="+version) + ` *(,[ -~]*)?`
+}
+
+func fullName(s *model.Split) string {
+	name := regexp.QuoteMeta(s.Service)
+	if _, namespace, ok := model.SplitHost(s.Host); ok {
+		name += `(\.` + regexp.QuoteMeta(namespace) + `)?`
+	}
+	return name
+}
+
+// CheckAddress says why the mesh does not know a version by SERVICE.NAMESPACE=VERSION.
+func CheckAddress(s model.Split, version string) error {
+	if checkRegex(inList(fullName(&s), version)) != nil {
+		return fmt.Errorf("version %s of %s: the names of service, namespace and version are too long together; give the version a shorter one", version, s.Service)
+	}
+	return nil
 }

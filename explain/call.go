@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -65,7 +66,7 @@ func (c *call) enter(m message, gateway bool) error {
 		if err != nil {
 			return fmt.Errorf("proxy %s: %w", c.trace.Proxy, err)
 		}
-		name = chain.Name
+		name, m.previews = chain.Name, previewsOf(chain, m, time.Now())
 	} else {
 		m.headers[":scheme"] = "http" // what a caller encrypts itself has no routes
 	}

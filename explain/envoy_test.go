@@ -44,16 +44,20 @@ const (
 // route, and the host and path that the backend sees.
 func TestExplainIsWhatEnvoyDoes(t *testing.T) {
 	backend := echo(t)
+	previews := previewsAt(t, "a.test", "*.a.test", "*.test", "shop.example.com")
 	for seed := range uint64(meshes) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		outbound, gateway := freePort(t), freePort(t)
 		all := randomMesh(random, outbound, gateway, backend)
+		all.keys = previews.keys
 		mesh := all.compile()
 		for i, port := range []int{outbound, gateway} {
 			w := all.workloads[i]
 			t.Run(fmt.Sprintf("%s %d", w.Name, seed), func(t *testing.T) {
 				runEnvoy(t, static(t, mesh.View(w.Key(), "")))
-				compare(t, w, port, mesh, func() explain.Request { return randomRequest(random, w.Gateway != "", port) })
+				compare(t, w, port, mesh, func() explain.Request {
+					return previews.show(random, randomRequest(random, w.Gateway != "", port))
+				})
 			})
 		}
 	}

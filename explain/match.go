@@ -21,6 +21,7 @@ type message struct {
 	port     string // that the URL names; "": none
 	caller   string // verified identity; "": none
 	sourceIP string // "": unknown
+	previews previews
 }
 
 // virtualHost chooses as Envoy does: the exact domain, the longest *.suffix,
@@ -102,6 +103,11 @@ func routeMatches(m *routev3.RouteMatch, r message) bool {
 	}
 	for _, h := range m.Headers {
 		if !headerMatches(h, r.headers) {
+			return false
+		}
+	}
+	for _, d := range m.DynamicMetadata {
+		if !r.previews.match(d) {
 			return false
 		}
 	}

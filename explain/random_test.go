@@ -35,6 +35,7 @@ type randomRows struct {
 	policies  []model.Policy
 	splits    []model.Split
 	gateway   model.Gateway
+	keys      []model.PreviewKey
 }
 
 func serviceHost(i int) string { return fmt.Sprintf("s%d.test", i) }
@@ -77,11 +78,13 @@ func (all randomRows) compile() *compile.Compiled {
 	g := flow.New(flow.Options{})
 	tables, policies := flow.NewSource[model.RouteTable](g, "tables"), flow.NewSource[model.Policy](g, "policies")
 	services, workloads := flow.NewSource[model.Service](g, "services"), flow.NewSource[model.Workload](g, "workloads")
+	keys := flow.NewSource[model.PreviewKey](g, "keys")
 	splits, gateways := flow.NewSource[model.Split](g, "splits"), flow.NewSource[model.Gateway](g, "gateways")
 	replicas := scope.Singles(workloads.Collection)
 	c := compile.New(g, compile.Inputs{
 		Services: services.Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas), RouteTables: tables.Collection, Policies: policies.Collection,
 		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
+		Previews:       keys.Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,
 	}, compile.Options{TrustDomain: "mesh.test"})
@@ -92,6 +95,7 @@ func (all randomRows) compile() *compile.Compiled {
 		policies.Replace(tx, "", all.policies)
 		splits.Replace(tx, "", all.splits)
 		gateways.Set(tx, all.gateway)
+		keys.Replace(tx, "", all.keys)
 	})
 	return c
 }

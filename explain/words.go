@@ -162,6 +162,9 @@ func matchText(m *routev3.RouteMatch) string {
 	for _, q := range m.QueryParameters {
 		text += ", query " + q.Name
 	}
+	if len(m.DynamicMetadata) > 0 {
+		text += ", preview"
+	}
 	return text
 }
 

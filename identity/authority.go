@@ -14,8 +14,9 @@ import (
 // Authority decides who gets which certificate. Its errors are a *Refusal, or
 // the server's own trouble.
 type Authority struct {
-	CA     *CA
-	Tokens *Tokens
+	CA       *CA
+	Tokens   *Tokens
+	Previews *Previews // signs those
 	// Lifetimes of certificates; 0: WorkloadLifetime, HostLifetime.
 	Workload, Host time.Duration
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -36,13 +37,15 @@ func FuzzHandler(f *testing.F) {
 			Explain: func(proxy string, r explain.Request) (explain.Trace, error) {
 				return explain.Trace{Proxy: proxy}, r.Check()
 			},
-			Token: func(TokenRequest) (TokenReply, error) { return TokenReply{}, nil },
+			Token:   func(TokenRequest) (TokenReply, error) { return TokenReply{}, nil },
+			Preview: func(context.Context, PreviewRequest) (PreviewReply, error) { return PreviewReply{}, nil },
 		})
 		query := url.Values{"window": {window}, "header": {header}, "url": {address}, "proxy": {"a"}}.Encode()
 		for _, q := range []*http.Request{
 			httptest.NewRequest("GET", Prefix+"edges?"+query, nil),
 			httptest.NewRequest("GET", Prefix+"explain?"+query, nil),
 			httptest.NewRequest("POST", Prefix+"tokens", strings.NewReader(body)),
+			httptest.NewRequest("POST", Prefix+"previews", strings.NewReader(body)),
 		} {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, q)

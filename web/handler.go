@@ -8,6 +8,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,6 +45,8 @@ type Mesh struct {
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
 	Scope     func(namespace, workload string) (scope.Answer, error)
 	Token     func(TokenRequest) (TokenReply, error)
+	// Preview decides by the context who may have one.
+	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }
 
 // Status is the state of the server in one look.
@@ -126,6 +129,9 @@ func Handler(mesh Mesh) http.Handler {
 	mux.HandleFunc("POST "+Prefix+"tokens", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, func(r *http.Request) (any, error) { return token(mesh, r) })
 	})
+	mux.HandleFunc("POST "+Prefix+PreviewsPath, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, r, func(r *http.Request) (any, error) { return preview(mesh, r) })
+	})
 	return whenServing(mesh.Serving, mux)
 }
 
@@ -146,6 +152,12 @@ type badRequest struct{ error }
 // Invalid is the error of a request that cannot be meant.
 func Invalid(format string, args ...any) error { return badRequest{fmt.Errorf(format, args...)} }
 
+// denied makes a 403.
+type denied struct{ error }
+
+// Denied is the error of a request that not everybody may make.
+func Denied(format string, args ...any) error { return denied{fmt.Errorf(format, args...)} }
+
 func reply(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (any, error)) {
 	value, err := serve(r)
 	w.Header().Set("Content-Type", "application/json")
@@ -154,6 +166,8 @@ func reply(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (an
 		switch {
 		case errors.As(err, &badRequest{}):
 			status = http.StatusBadRequest
+		case errors.As(err, &denied{}):
+			status = http.StatusForbidden
 		case errors.Is(err, ErrNotFound):
 			status = http.StatusNotFound
 		}
@@ -223,12 +237,20 @@ func explained(mesh Mesh, r *http.Request) (any, error) {
 
 func token(mesh Mesh, r *http.Request) (any, error) {
 	var request TokenRequest
-	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&request); err != nil && !errors.Is(err, io.EOF) {
+	if err := read(r, &request); err != nil {
 		return nil, Invalid("token request: %w", err)
 	}
 	return mesh.Token(request)
+}
+
+// read decodes a body, which may be empty.
+func read(r *http.Request, into any) error {
+	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
 }
 
 // orEmpty makes JSON of an empty list [], not null.

@@ -29,6 +29,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Explain:   m.explain,
 		Scope:     m.scope,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
+		Preview:   m.preview,
 	}
 }
 

@@ -17,5 +17,9 @@ func openAuthorityIn(files identity.Files, trust string) (identity.Authority, er
 		return identity.Authority{}, err
 	}
 	tokens, err := identity.OpenTokens(files, time.Now)
-	return identity.Authority{CA: ca, Tokens: tokens}, err
+	if err != nil {
+		return identity.Authority{}, err
+	}
+	previews, err := identity.OpenPreviews(files, time.Now)
+	return identity.Authority{CA: ca, Tokens: tokens, Previews: previews}, err
 }

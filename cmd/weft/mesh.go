@@ -30,6 +30,7 @@ import (
 	"weft.dev/scope"
 	"weft.dev/source/host"
 	"weft.dev/store"
+	"weft.dev/store/serve"
 	"weft.dev/translate"
 	"weft.dev/xds"
 )
@@ -48,12 +49,18 @@ type mesh struct {
 	sessions  *xds.Server
 	hosts     *host.Server
 	edges     *metrics.Edges
-	named     map[string]instances.Provider // programs that run versions
-	known     facts                         // what this server knows of them, for releases
-	releases  *release.Engine               // nil: nobody writes releases
-	more      []func(context.Context) error // duties of the leader
-	served    []func(context.Context) error // what each server does
-	serving   chan struct{}                 // closed once agents can come
+
+	previewKeys *flow.Source[model.PreviewKey]
+	record      func(serve.Mutation) error // of what is no object's change; nil: there is no audit
+	// application is what was written, or nil. The function is nil where there are files: who asks there is an administrator.
+	application func(ctx context.Context, namespace, name string) (*v1alpha1.Application, error)
+
+	named    map[string]instances.Provider // programs that run versions
+	known    facts                         // what this server knows of them, for releases
+	releases *release.Engine               // nil: nobody writes releases
+	more     []func(context.Context) error // duties of the leader
+	served   []func(context.Context) error // what each server does
+	serving  chan struct{}                 // closed once agents can come
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
@@ -62,7 +69,10 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	if flags.plaintext != "" {
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")
 	}
-	m.street = newStreet(graph, from.objects, streetOptions{Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}}, more)
+	m.previewKeys = flow.NewSource[model.PreviewKey](graph, "keys of previews")
+	m.street = newStreet(graph, from.objects, streetOptions{
+		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection,
+	}, more)
 	if more != nil {
 		m.guests = newGuests(graph, more, m.rows.Replicas)
 	}
@@ -79,6 +89,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	}
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
+	m.served = append(m.served, m.renewKeys)
 	return m
 }
 
@@ -184,6 +195,9 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		known = replicas
 	}
 	errors, rails := judge.ErrorRate{}, m.newRails(client)
+	m.application = func(ctx context.Context, namespace, name string) (*v1alpha1.Application, error) {
+		return applicationOf(ctx, rails.applications, namespace, name)
+	}
 	all := store.For[v1alpha1.Release](client, api.Release)
 	return release.NewEngine(release.Options{
 		Releases:     all,
@@ -212,6 +226,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 // run works until ctx ends. Nothing is served to proxies before everything
 // that is stored has been read: half of a mesh would be an outage.
 func (m *mesh) run(ctx context.Context, flags serveFlags) error {
+	m.showKeys()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return m.front.run(ctx) })
 	group.Go(func() error {

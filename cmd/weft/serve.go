@@ -154,6 +154,7 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	rules = newWishes(client)
 	graph := flow.New(flow.Options{KeepLastGood: true})
 	m := newMesh(graph, storeFront(client, graph, log), authority, flags, log)
+	m.record = record
 	m.releases = m.newReleases(client)
 	if err := m.runPipelines(client, flags); err != nil {
 		return err

@@ -27,7 +27,8 @@ type street struct {
 // streetOptions hold for the whole mesh.
 type streetOptions struct {
 	translate.Options
-	alone bool // no server will serve it: see compile.Options and scope.Inputs
+	previews *flow.Collection[model.PreviewKey] // nil: no gateway verifies any
+	alone    bool                               // no server will serve it: see compile.Options and scope.Inputs
 }
 
 // newStreet wires it; more, if not nil, are workloads that did not register.
@@ -49,7 +50,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, Authorizations: s.rows.Authorizations,
-		Known: s.scopes.Known,
+		Known: s.scopes.Known, Previews: options.previews,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone})
 	return s
 }

@@ -68,7 +68,7 @@ func authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision,
 
 func peopleMay(a authorizer.Attributes) bool {
 	if !a.IsResourceRequest() {
-		return a.IsReadOnly() && readable(a.GetPath())
+		return a.IsReadOnly() && readable(a.GetPath()) || a.GetVerb() == "post" && a.GetPath() == previewsPath
 	}
 	return slices.ContainsFunc(api.Kinds(), func(info api.Info) bool {
 		if info.Version.Group != a.GetAPIGroup() || info.Resource != a.GetResource() {
@@ -86,6 +86,9 @@ func peopleMay(a authorizer.Attributes) bool {
 var theirs = map[api.Kind][]string{
 	api.Decision: {"create"}, api.PipelineRun: {"create"}, api.Release: {"create", "update", "patch"}, api.Freeze: {"create", "delete"},
 }
+
+// previewsPath is answered by roles of the application that is asked for.
+const previewsPath = extraPath + "v1/previews"
 
 // readable are the paths that are no resources and that people's tools need.
 func readable(path string) bool {

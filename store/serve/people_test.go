@@ -71,6 +71,8 @@ func testPeople(t *testing.T, admin kubectl, ns string, s *serve.Server) {
 	}
 	bob.ok(t, "", ns+"get pipelines,releases,applications", "No resources found")
 	bob.ok(t, "", ns+"get services,httproutes", "No resources found")
+	bob.ok(t, "{}", "create --raw /weft/v1/previews -f -", "extra /weft/v1/previews for bob of [qa ops]")
+	bob.refused(t, "{}", "create --raw /weft/v1/tokens -f -", "Forbidden", "ask an administrator")
 	bob.refused(t, "", ns+"get secrets", "Forbidden")
 	bob.refused(t, "", ns+"get configmaps", "Forbidden")
 	bob.refused(t, split, ns+"create -f -", "Forbidden")

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -91,7 +92,10 @@ spec:
 
 // One server for everything: a first start costs seconds.
 func TestServer(t *testing.T) {
-	extra := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "extra "+r.URL.Path) })
+	extra := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, groups := serve.Who(r.Context())
+		fmt.Fprintf(w, "extra %s for %s of %v", r.URL.Path, name, groups)
+	})
 	s := start(t, serve.Options{Extra: extra})
 	for name, test := range map[string]func(*testing.T, *serve.Server){
 		"access": testAccess, "large body": testLargeBody, "one owner": testOneOwner, "names of people": testPersonNames,

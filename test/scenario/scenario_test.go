@@ -15,6 +15,7 @@
 //	     header=certificate:HOSTS#NUMBER of a gateway, closed=REGEXP: there is no answer, but that error
 //	     a word show:NAME is no header: the caller shows the certificate of that name
 //	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself
+//	preview VAR APP VERSION [host=HOST] [for=1h]  weft preview; $VAR is the token, $VAR_FORGED and $VAR_UNSIGNED look like it
 //	hold gateway:NAME https://HOST   a connection is opened and stays; `still`: it is there, and answers
 //	first FROM METHOD URL [n=20] [send=TEXT] ...  as call, but once: n calls together, and none is tried again
 //	scope NAME/VERSION HOST REGEXP  `weft scope` knows the host, and says why
@@ -100,6 +101,7 @@ func TestScenarios(t *testing.T) {
 			"certificate": with((*script).certificate),
 			"hold":        with((*script).hold),
 			"still":       with((*script).still),
+			"preview":     with((*script).preview),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

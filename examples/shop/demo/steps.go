@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -160,11 +161,15 @@ func applyResources(d *demo) {
 
 // call asks the ingress for a page.
 func (d *demo) call(path string) (string, int) {
-	request, err := http.NewRequestWithContext(d.ctx, http.MethodGet, "http://"+d.ingress+path, nil)
+	return d.ask(http.DefaultClient, "http://"+d.ingress+path)
+}
+
+func (d *demo) ask(client *http.Client, url string) (string, int) {
+	request, err := http.NewRequestWithContext(d.ctx, http.MethodGet, url, nil)
 	if err != nil {
 		failf("%v", err)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := client.Do(request)
 	if err != nil {
 		return err.Error(), 0
 	}
@@ -200,7 +205,7 @@ func releases(d *demo) {
 	d.run(instance{app: "reviews", version: "v2", port: "9080", extra: []string{"--error-rate", "5"}})
 	d.untilCurrent(len(shop) + 2)
 	d.show(2, "release", "start", "reviews", "v2", "--wait")
-	fmt.Println("  v3 is well. Deployed, not released, it has a private address at once:")
+	fmt.Println("  v3 is well. Deployed, not released, a link shows it at once:")
 	d.run(instance{app: "reviews", version: "v3", port: "9080"})
 	d.untilCurrent(len(shop) + 3)
 	d.privateAddress("v3")
@@ -211,10 +216,25 @@ func releases(d *demo) {
 	d.show(0, "release", "start", "reviews", "v4", "--strategy", "blueGreen", "--wait")
 }
 
+// privateAddress opens the link to a version as a browser does, which keeps the cookie that it becomes.
 func (d *demo) privateAddress(version string) {
-	body := d.show(0, "run", "--app", "visitor", "--", "curl", "-fsS", "-H", "x-weft-version: reviews="+version, "http://frontend:9080/reviews")
+	d.show(0, "preview", "reviews", version, "--host", d.ingress)
+	out, _ := d.weft("preview", "reviews", version, "--host", d.ingress, "-o", "json")
+	var made struct{ Links []struct{ URL string } }
+	if err := json.Unmarshal([]byte(out), &made); err != nil || len(made.Links) != 1 {
+		failf("weft preview printed %s: %v", out, err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		failf("%v", err)
+	}
+	browser := &http.Client{Jar: jar}
+	link := strings.Replace(made.Links[0].URL, "/?", "/reviews?", 1)
+	fmt.Println("  whoever opens the link has it in the whole shop:")
+	body, code := d.ask(browser, link)
+	indent(body)
 	if !strings.Contains(body, `"version":"`+version+`"`) {
-		failf("the private address of reviews %s answered %s", version, body)
+		failf("the preview of reviews %s answered %d %s", version, code, body)
 	}
 }
 
