@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	// podGoal in bytes. A pod is more than an endpoint: it may have a proxy, so it has an identity, labels that anything
-	// may select, and a place among its replicas. What a connected proxy costs, make bench measures.
+	// podGoal in bytes of resident memory, with the garbage that belongs to it. What lives of a pod, TestMemoryOfPods of
+	// cmd/weft bounds by the goal of an endpoint; what a connected proxy costs, make bench measures.
 	podGoal      = 2 << 10
 	podsTime     = 20 * time.Minute
 	lookInterval = 5 * time.Second // each look lists all pods
