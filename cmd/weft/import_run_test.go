@@ -89,7 +89,7 @@ func runs(t *testing.T, a pipeline.Action) (work pipeline.RunWork) {
 
 // TestSpinnakerExample: the example asks a person, and then has a canary release made.
 func TestSpinnakerExample(t *testing.T) {
-	result, err := importFiles([]string{"../../examples/pipelines/spinnaker/reviews.json"}, nil)
+	result, err := importFiles([]string{"../../examples/spinnaker/reviews.json"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestSpinnakerChecks(t *testing.T) {
 	}
 	kinds := stage.All()
 	kinds["analysis"] = kinds["wait"]
-	result, err := importFiles([]string{"../../examples/pipelines/spinnaker/reviews.json", "../../examples/spinnaker/ship.json", "../../release/spinnaker/testdata/shop.json", "testdata/every.json"}, nil)
+	result, err := importFiles([]string{"../../examples/spinnaker/reviews.json", "../../examples/spinnaker/ship.json", "../../release/spinnaker/testdata/shop.json", "testdata/every.json"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
