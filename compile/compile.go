@@ -41,11 +41,11 @@ type Compiled struct {
 	Outlines *flow.Collection[*model.Outline]   // of views, by scope
 	Layers   *flow.Collection[*model.Layer]     // of which views are made, by name
 	ScopeOf  *flow.Collection[model.Assignment] // by replicas
+	Families *flow.Index[model.Assignment]      // of ScopeOf: see model.ScopeOf
 	Problems *flow.Collection[model.Problem]
 
-	graph    *flow.Graph
-	layers   *layers
-	families *flow.Index[model.Assignment]
+	graph  *flow.Graph
+	layers *layers
 }
 
 // compiler holds what the derivations share. Its fields stand in the order in
@@ -100,12 +100,13 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 		Outlines: flow.Derive(c.scopes, "compile/outlines", layers.outline),
 		Layers:   layers.all,
 		ScopeOf:  scopeOf,
+		Families: flow.NewIndex(scopeOf, model.Assignment.Families),
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 		),
-		graph: g, layers: layers, families: flow.NewIndex(scopeOf, model.Assignment.Families),
+		graph: g, layers: layers,
 	}
 }
 

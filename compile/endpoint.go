@@ -19,12 +19,7 @@ func endpoints(d destination, addresses []model.Address, replicas []model.Replic
 	if d.Service.Resolution == model.Static {
 		return assignment(d.Key(), fixedEndpoints(d, addresses))
 	}
-	var all []*endpointv3.LbEndpoint
-	for _, w := range model.Workloads(replicas) {
-		if ep := workloadEndpoint(d, w); ep != nil {
-			all = append(all, ep)
-		}
-	}
+	all := workloadEndpoints(d, replicas)
 	for _, ep := range fixedEndpoints(d, addresses) {
 		all = append(all, marked(ep))
 	}
@@ -48,20 +43,34 @@ func serves(s model.Service, w model.Workload) bool {
 	return w.Namespace == s.Namespace && w.Gateway == "" && len(s.Selector) > 0 && model.Matches(s.Selector, w.Labels)
 }
 
-func workloadEndpoint(d destination, w model.Workload) *endpointv3.LbEndpoint {
-	if !serves(d.Service, w) || !model.Matches(d.Labels, w.Labels) {
-		return nil
+// workloadEndpoints are those of the instances, in the order of their keys. Whether replicas serve
+// the destination is found once for all of them: each change of an instance comes by here.
+func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.LbEndpoint {
+	type one struct {
+		*model.Instance
+		*endpointv3.LbEndpoint
 	}
-	port, ok := w.Serving(d.Port)
-	if !ok || port.ProxyPort == 0 {
-		return nil
+	var found []one
+	for _, r := range replicas {
+		port, ok := r.Serving(d.Port)
+		if !ok || port.ProxyPort == 0 || !serves(d.Service, r.Workload) || !model.Matches(d.Labels, r.Labels) {
+			continue
+		}
+		for _, i := range r.Instances {
+			ep := endpoint(i.Address, port.ProxyPort)
+			ep.HealthStatus = health(i.Health)
+			if r.Interception == model.NoProxy {
+				marked(ep) // the others have no metadata: that would more than double what an endpoint costs every Envoy
+			}
+			found = append(found, one{i, ep})
+		}
 	}
-	ep := endpoint(w.Address, port.ProxyPort)
-	ep.HealthStatus = health(w.Health)
-	if w.Interception == model.NoProxy {
-		return marked(ep)
+	slices.SortFunc(found, func(a, b one) int { return cmp.Compare(a.Workload, b.Workload) })
+	all := make([]*endpointv3.LbEndpoint, len(found))
+	for i, f := range found {
+		all[i] = f.LbEndpoint
 	}
-	return ep // without metadata: that would more than double what an endpoint costs every Envoy
+	return all
 }
 
 // health of a lost workload is left to the callers' own breakers: the server

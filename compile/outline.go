@@ -59,7 +59,7 @@ func (c *compiler) known(x *flow.Ctx, s scope) (layers, needed []string) {
 // first call to it makes of the view.
 func (c *Compiled) View(workload, authority string) (v *model.View) {
 	c.graph.View(func(x *flow.Ctx) {
-		s, ok := flow.Get(x, c.layers.scopes, model.ScopeOf(flow.Lookup(x, c.families, model.Family(workload)), workload))
+		s, ok := flow.Get(x, c.layers.scopes, model.ScopeOf(flow.Lookup(x, c.Families, model.Family(workload)), workload))
 		if !ok {
 			return
 		}

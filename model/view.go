@@ -343,10 +343,9 @@ func Moved(old, now *Assignment) (all []string) {
 	if now == nil {
 		now = &Assignment{}
 	}
-	both := old.Scope == now.Scope
 	differ := func(a, b *Assignment) {
 		for _, i := range a.Instances {
-			if _, stays := instanceOf(b.Instances, i.Workload); !stays || !both {
+			if _, stays := instanceOf(b.Instances, i.Workload); !stays || old.Scope != now.Scope {
 				all = append(all, i.Workload)
 			}
 		}

@@ -27,6 +27,8 @@ type Inputs struct {
 type Scopes struct {
 	Cohorts *flow.Collection[model.Cohort]
 	Known   *flow.Collection[model.Known] // by cohort
+	// Families finds a workload: see model.Among.
+	Families *flow.Index[model.Replicas]
 
 	in       Inputs
 	names    names
@@ -36,7 +38,6 @@ type Scopes struct {
 	asked    *flow.Collection[asked]
 	wanted   *flow.Collection[want]
 
-	families   *flow.Index[model.Replicas]
 	tunnels    *flow.Index[tunnel]           // by namespace
 	egressesOf *flow.Index[model.Egress]     // by namespace
 	declaredOf *flow.Index[model.Declared]   // by account
@@ -72,7 +73,7 @@ func (b bound) Equal(o bound) bool { return b == o }
 // New wires scopes. What it reads must be wired before.
 func New(in Inputs) *Scopes {
 	s := &Scopes{in: in, names: newNames(in.Services), Cohorts: Cohorts(in.Replicas)}
-	s.families = flow.NewIndex(in.Replicas, model.Replicas.Families)
+	s.Families = flow.NewIndex(in.Replicas, model.Replicas.Families)
 	s.egressesOf = index(in.Egresses, func(e model.Egress) string { return e.Namespace })
 	s.declaredOf = index(in.Declared, func(d model.Declared) string { return Account{d.Namespace, d.Account}.String() })
 	s.learnedOf = index(in.Learned, func(l model.Learned) string { return Account{l.Namespace, l.Account}.String() })
@@ -138,7 +139,7 @@ func (s *Scopes) bound(x *flow.Ctx, c model.Cohort) bound {
 
 // boundOf is what matters of a workload, by its key; false: it has no proxy.
 func (s *Scopes) boundOf(x *flow.Ctx, workload string) (b bound, ok bool) {
-	w, ok := model.Among(flow.Lookup(x, s.families, model.Family(workload)), workload)
+	w, ok := model.Among(flow.Lookup(x, s.Families, model.Family(workload)), workload)
 	if !ok {
 		return b, false
 	}

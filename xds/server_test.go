@@ -336,7 +336,7 @@ func newLab() *lab {
 	l.layers = flow.NewSource[*model.Layer](l.g, "layers")
 	l.assigned = flow.NewSource[model.Assignment](l.g, "assignments")
 	l.rows = flow.NewSource[model.Proxy](l.g, "proxies")
-	l.looks = &countedViews{Views: GraphViews(l.g, l.outlines.Collection, l.layers.Collection, l.assigned.Collection)}
+	l.looks = &countedViews{Views: GraphViews(l.g, l.outlines.Collection, l.layers.Collection, l.assigned.Collection, flow.NewIndex(l.assigned.Collection, model.Assignment.Families))}
 	return l
 }
 

@@ -44,11 +44,11 @@ type resolved struct {
 }
 
 // GraphViews serves the outlines of one collection, made of the layers of
-// another, by the assignments of a third.
+// another, by the assignments of a third, which are found by their families.
 func GraphViews(g *flow.Graph, outlines *flow.Collection[*model.Outline], layers *flow.Collection[*model.Layer],
-	assigned *flow.Collection[model.Assignment]) Views {
+	assigned *flow.Collection[model.Assignment], families *flow.Index[model.Assignment]) Views {
 	return &graphViews{
-		g: g, outlines: outlines, layers: layers, assigned: assigned, families: flow.NewIndex(assigned, model.Assignment.Families),
+		g: g, outlines: outlines, layers: layers, assigned: assigned, families: families,
 		users: map[string]map[string]struct{}{}, scopes: map[string]*resolved{},
 	}
 }

@@ -40,7 +40,7 @@ func learn(t *testing.T, address string, known []*discoveryv3.Resource, learned 
 	})
 	l := &learning{g: g}
 	l.sessions = xds.NewServer(xds.Options{
-		Views: xds.GraphViews(g, outlines, layers.Collection, assigned.Collection),
+		Views: xds.GraphViews(g, outlines, layers.Collection, assigned.Collection, flow.NewIndex(assigned.Collection, model.Assignment.Families)),
 		Graph: g, Proxies: flow.NewSource[model.Proxy](g, "proxies"), Asks: asks,
 	})
 	var base []*model.Resource

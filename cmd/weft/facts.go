@@ -70,9 +70,11 @@ func newRunning(graph *flow.Graph, all *flow.Collection[model.Replicas]) running
 func (f facts) Healthy(t release.Target) map[string]int {
 	byVersion := map[string]int{}
 	f.running.graph.View(func(x *flow.Ctx) {
-		for _, w := range model.Workloads(flow.Lookup(x, f.running.of, t.Namespace+"/"+t.Application)) {
-			if w.Health == model.Healthy || w.Health == model.Lost {
-				byVersion[w.Version]++
+		for _, r := range flow.Lookup(x, f.running.of, t.Namespace+"/"+t.Application) {
+			for _, i := range r.Instances {
+				if i.Health == model.Healthy || i.Health == model.Lost {
+					byVersion[r.Version]++
+				}
 			}
 		}
 	})

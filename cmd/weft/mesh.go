@@ -95,7 +95,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 
 func (m *mesh) newSessions() *xds.Server {
 	return xds.NewServer(xds.Options{
-		Views:        xds.GraphViews(m.graph, m.compiled.Outlines, m.compiled.Layers, m.compiled.ScopeOf),
+		Views:        xds.GraphViews(m.graph, m.compiled.Outlines, m.compiled.Layers, m.compiled.ScopeOf, m.compiled.Families),
 		Authenticate: m.authenticate,
 		Graph:        m.graph,
 		Proxies:      m.proxies,

@@ -17,7 +17,6 @@ type street struct {
 	objects  *flow.Collection[api.Object]
 	rows     *join.Mesh
 	replicas *flow.Collection[model.Replicas] // of the workloads that are registered, and of more
-	families *flow.Index[model.Replicas]
 	asks     *flow.Source[model.Ask]
 	learned  *flow.Source[model.Learned]
 	scopes   *scope.Scopes
@@ -38,7 +37,6 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	if more != nil {
 		s.replicas = flow.Union("all replicas", s.rows.Replicas, scope.Singles(more.Collection))
 	}
-	s.families = flow.NewIndex(s.replicas, model.Replicas.Families)
 	s.asks = flow.NewSource[model.Ask](graph, "asks")
 	s.learned = flow.NewSource[model.Learned](graph, "learned")
 	s.scopes = scope.New(scope.Inputs{
@@ -56,7 +54,9 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 }
 
 // workload is one by its key.
-func (s street) workload(key string) (model.Workload, bool) { return among(s.graph, s.families, key) }
+func (s street) workload(key string) (model.Workload, bool) {
+	return among(s.graph, s.scopes.Families, key)
+}
 
 // workloads are all of them, by key.
 func (s street) workloads() []model.Workload { return model.Workloads(s.replicas.All()) }

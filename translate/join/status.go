@@ -121,9 +121,11 @@ func programmed(addressed, ready, accepted bool) metav1.Condition {
 
 // reached is where a gateway is called, and whether anybody answers there.
 func (s *statuses) reached(x *flow.Ctx, name string) (places []string, ready bool) {
-	for _, w := range model.Workloads(flow.Lookup(x, s.proxiesOf, name)) {
-		if w.Health == model.Healthy {
-			places, ready = append(places, w.Address), true
+	for _, r := range flow.Lookup(x, s.proxiesOf, name) {
+		for _, i := range r.Instances {
+			if i.Health == model.Healthy {
+				places, ready = append(places, i.Address), true
+			}
 		}
 	}
 	slices.Sort(places)
