@@ -71,8 +71,8 @@ func cut(text string) string {
 // moment is as fine as what is stored, so that the fold of stored events is the same.
 func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// later is the later one.
-func later(a, b time.Time) time.Time {
+// Later is the later one.
+func Later(a, b time.Time) time.Time {
 	if a.After(b) {
 		return a
 	}

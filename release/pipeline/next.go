@@ -43,7 +43,7 @@ type machine struct {
 // before the actions are done; a step that could not be stored is forgotten. It does not change what it is given.
 func Next(d *v1alpha1.PipelineSpec, s State, in Input, w With) Step {
 	clock := moment(in.Now)
-	in.Now = later(clock, s.Last)
+	in.Now = Later(clock, s.Last)
 	m := &machine{
 		Input: in, With: w, graph: newGraph(d.Stages), spec: d, state: s,
 		step: Step{Soft: map[string]json.RawMessage{}, Whys: map[string]string{}},

@@ -41,7 +41,7 @@ func Apply(s State, e Event) State {
 	if e.Seq <= s.Seq {
 		return s
 	}
-	s.Seq, s.Last = e.Seq, later(s.Last, e.At)
+	s.Seq, s.Last = e.Seq, Later(s.Last, e.At)
 	switch {
 	case Final(s.Phase):
 	case e.Stage == "":

@@ -157,7 +157,7 @@ func (a inquiry) kayentaNext() pipeline.StageOutcome {
 		if !a.Now.Before(due.Add(a.limits.Deadline)) {
 			return undecided(a.StageInput, a.limits.Deadline, why)
 		}
-		return pipeline.StageOutcome{Phase: pipeline.Running, Why: why, Wake: later(a.Now, due)}
+		return pipeline.StageOutcome{Phase: pipeline.Running, Why: why, Wake: pipeline.Later(a.Now, due)}
 	}
 	result, err := kayenta.Judge(c.config, c.compared(series))
 	if err != nil {
@@ -210,11 +210,4 @@ func (c canary) result(verdict, why string, r kayenta.Result) json.RawMessage {
 	}
 	delete(out, "metrics")
 	return encode(out)
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
