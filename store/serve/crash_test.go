@@ -38,17 +38,24 @@ type child struct {
 	ready      time.Duration
 }
 
-func startChild(t *testing.T, dir string) *child {
+func launch(t *testing.T, dir string) *child {
 	t.Helper()
 	c := &child{cmd: exec.Command(os.Args[0]), kubeconfig: filepath.Join(dir, "admin.kubeconfig")}
 	c.cmd.Env = append(os.Environ(), childDir+"="+dir)
 	c.cmd.Stderr = t.Output()
-	began := time.Now()
-	os.Remove(c.kubeconfig) // a killed server's
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.kill)
+	return c
+}
+
+// startChild launches a server and waits until it is ready.
+func startChild(t *testing.T, dir string) *child {
+	t.Helper()
+	os.Remove(filepath.Join(dir, "admin.kubeconfig")) // a killed server's
+	began := time.Now()
+	c := launch(t, dir)
 	for {
 		if _, err := os.Stat(c.kubeconfig); err == nil {
 			c.ready = time.Since(began)
@@ -85,14 +92,9 @@ func (c *child) memory(name string) string {
 func TestKilledServerComesBack(t *testing.T) {
 	dir := t.TempDir()
 	for _, after := range []time.Duration{50, 150, 400, 900} {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childDir+"="+dir)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		c := launch(t, dir)
 		time.Sleep(after * time.Millisecond) // the moment is meant to be arbitrary
-		cmd.Process.Kill()
-		cmd.Wait() //nolint:errcheck // killed
+		c.kill()
 	}
 	c := startChild(t, dir)
 	t.Logf("ready after %v on a directory left half made", c.ready)
@@ -107,4 +109,22 @@ func TestKilledServerComesBack(t *testing.T) {
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("data directory: %v, %v", info.Mode(), err)
 	}
+}
+
+// etcd's log is made before it names the log's only member. A server that is killed between the two could never start again.
+func TestKilledAtTheFirstWriteComesBack(t *testing.T) {
+	dir := t.TempDir()
+	c := launch(t, dir)
+	wal := filepath.Join(dir, "etcd", "member", "wal")
+	for began := time.Now(); ; time.Sleep(100 * time.Microsecond) {
+		if _, err := os.Stat(wal); err == nil {
+			break
+		}
+		if time.Since(began) > deadline {
+			t.Fatal("etcd made no log at", wal)
+		}
+	}
+	c.kill()
+	c = startChild(t, dir)
+	newKubectl(t, c.kubeconfig).ok(t, split, "apply -f -", "created")
 }

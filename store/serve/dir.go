@@ -44,3 +44,12 @@ func writeFile(path string, text []byte) error {
 	}
 	return os.Rename(f.Name(), path)
 }
+
+// syncDir makes what was made and removed in a directory last through a power cut.
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

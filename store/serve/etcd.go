@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -15,7 +16,10 @@ import (
 )
 
 const (
-	etcdName = "weft"
+	etcdName   = "weft"
+	etcdFolder = "etcd"
+	// firstName is the file that says that etcd was never ready in this directory.
+	firstName = "etcd.first"
 	// maxSocketPath is what Linux has room for in a socket's address.
 	maxSocketPath = 107
 	// etcdQuota is the size at which etcd refuses writes, so that a runaway writer cannot fill the disk.
@@ -41,15 +45,21 @@ func startEtcd(ctx context.Context, dir string, log *slog.Logger) (*etcd, error)
 	if err != nil {
 		return nil, err
 	}
-	errors := &etcdLog{log: log}
-	server, err := embed.StartEtcd(etcdConfig(dir, client, peer, errors))
+	begun, err := beginFirst(dir)
+	if err != nil {
+		return nil, err
+	}
+	faults := &etcdLog{log: log}
+	server, err := embed.StartEtcd(etcdConfig(dir, client, peer, faults))
 	if err != nil {
 		return nil, fmt.Errorf("etcd in %s: %w", dir, err)
 	}
-	e := &etcd{server: server, endpoint: client.String(), log: errors}
+	e := &etcd{server: server, endpoint: client.String(), log: faults}
 	select {
 	case <-server.Server.ReadyNotify():
-		return e, nil
+		if err = endFirst(begun); err == nil {
+			return e, nil
+		}
 	case err = <-server.Err():
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -61,7 +71,7 @@ func startEtcd(ctx context.Context, dir string, log *slog.Logger) (*etcd, error)
 func etcdConfig(dir string, client, peer url.URL, log *etcdLog) *embed.Config {
 	c := embed.NewConfig()
 	c.Name = etcdName
-	c.Dir = filepath.Join(dir, "etcd")
+	c.Dir = filepath.Join(dir, etcdFolder)
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
 	c.InitialCluster = c.InitialClusterFromName(etcdName)
@@ -70,6 +80,31 @@ func etcdConfig(dir string, client, peer url.URL, log *etcdLog) *embed.Config {
 	c.SnapshotCatchUpEntries = snapshotEvery
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(log))
 	return c
+}
+
+// beginFirst marks etcd's first start in dir, and clears what a first start that was killed has left: a log that names no member,
+// with which etcd would wait for a leader for ever. Nothing was acknowledged from it. It returns the mark's path.
+func beginFirst(dir string) (string, error) {
+	mark, data := filepath.Join(dir, firstName), filepath.Join(dir, etcdFolder)
+	_, err := os.Stat(mark)
+	if err == nil {
+		return mark, os.RemoveAll(data)
+	}
+	if _, err := os.Stat(data); err == nil {
+		return mark, nil // it was ready once
+	}
+	return mark, errors.Join(writeFile(mark, nil), syncDir(dir))
+}
+
+// endFirst takes the mark away, for good: from now on writes are acknowledged.
+func endFirst(mark string) error {
+	if err := os.Remove(mark); err != nil {
+		if os.IsNotExist(err) {
+			return nil
+		}
+		return err
+	}
+	return syncDir(filepath.Dir(mark))
 }
 
 // stop ends the server and closes its files, and only then returns.
