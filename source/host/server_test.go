@@ -434,6 +434,40 @@ func TestRootsArePushed(t *testing.T) {
 	}
 }
 
+// Roots that change while a session has messages waiting are told as well.
+func TestRootsArePushedAmongMessages(t *testing.T) {
+	p := openPort(t)
+	p.traffic = make(chan model.TrafficReport) // a session waits for this test with each report
+	conn := p.workload(t, "reviews")
+	const sessions, reports = 8, 3
+	var streams []grpc.ClientStream
+	for i := range sessions {
+		stream, err := say(t, conn, model.AgentMessage{Register: registration("reviews", fmt.Sprint("reviews-", i))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range reports {
+			if err := stream.SendMsg(&model.AgentMessage{Traffic: &model.TrafficReport{Period: time.Second}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		streams = append(streams, stream)
+	}
+	<-p.traffic // they are being taken
+	if err := p.authority.CA.Rotate(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	for range sessions*reports - 1 {
+		<-p.traffic
+	}
+	for i, stream := range streams {
+		var answer model.ServerMessage
+		if err := stream.RecvMsg(&answer); err != nil || len(answer.Roots) != 2 {
+			t.Errorf("session %d: %d roots, %v", i, len(answer.Roots), err)
+		}
+	}
+}
+
 // A workload that is known from before a restart has a full lease, and no more.
 func TestRestartedServer(t *testing.T) {
 	p := openPort(t)

@@ -24,7 +24,8 @@ type session struct {
 	what   model.Registration
 	health model.Health
 	rate   *rate.Limiter
-	newer  chan struct{} // closed when a newer stream of the workload takes over
+	roots  <-chan struct{} // closed when roots have changed since they were sent
+	newer  chan struct{}   // closed when a newer stream of the workload takes over
 }
 
 // heard is a message, or why there is none.
@@ -50,7 +51,7 @@ func (s *Server) session(stream grpc.ServerStream) error {
 	ctx, cancel := context.WithDeadlineCause(stream.Context(), cert.NotAfter, errors.New("the certificate has ended: renew it"))
 	defer cancel()
 	messages := one.receive(ctx)
-	first, err := one.next(ctx, messages, nil, firstMessage)
+	first, err := one.next(ctx, messages, firstMessage)
 	if err != nil {
 		return err
 	}
@@ -90,9 +91,8 @@ func (s *session) receive(ctx context.Context) <-chan heard {
 	return out
 }
 
-// next is the next message, at most after wait. changed may be nil; when it
-// fires, new roots are sent first.
-func (s *session) next(ctx context.Context, messages <-chan heard, changed <-chan struct{}, wait time.Duration) (model.AgentMessage, error) {
+// next is the next message, at most after wait. Roots that change meanwhile are sent.
+func (s *session) next(ctx context.Context, messages <-chan heard, wait time.Duration) (model.AgentMessage, error) {
 	silence := time.NewTimer(wait)
 	defer silence.Stop()
 	for {
@@ -102,8 +102,8 @@ func (s *session) next(ctx context.Context, messages <-chan heard, changed <-cha
 				h.err = status.Errorf(codes.ResourceExhausted, "more than %d messages a second", messagesPerSecond)
 			}
 			return h.message, h.err
-		case <-changed:
-			changed = nil
+		case <-s.roots:
+			s.roots = s.Authority.Changed() // before they are read, and only here: a change that came with a message waits
 			if err := s.stream.SendMsg(&model.ServerMessage{Roots: s.Authority.Roots()}); err != nil {
 				return model.AgentMessage{}, err
 			}
@@ -125,7 +125,7 @@ func (s *session) serve(ctx context.Context, messages <-chan heard, first model.
 		return err
 	}
 	defer s.leave()
-	changed := s.Authority.Changed()
+	s.roots = s.Authority.Changed()
 	if err := s.register(ctx); err != nil {
 		return err
 	}
@@ -134,11 +134,10 @@ func (s *session) serve(ctx context.Context, messages <-chan heard, first model.
 		return err
 	}
 	for {
-		message, err := s.next(ctx, messages, changed, leaseTime)
+		message, err := s.next(ctx, messages, leaseTime)
 		if err != nil {
 			return err
 		}
-		changed = s.Authority.Changed()
 		if message.Deregister {
 			return s.deregister(ctx)
 		}
