@@ -25,7 +25,7 @@ import (
 	"weft.dev/store/serve"
 )
 
-const deadline = 30 * time.Second // of anything that a test waits for
+const deadline = time.Minute // of anything that a test waits for
 
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scope.json")
