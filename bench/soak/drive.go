@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
@@ -13,8 +16,12 @@ import (
 	"weft.dev/store"
 )
 
-// tail is how long after the last one has begun all must have ended.
-const tail = 15 * time.Minute
+const (
+	// tail is how long after the last one has begun all must have ended.
+	tail = 15 * time.Minute
+	// again is when who was not answered asks anew.
+	again = time.Second
+)
 
 // drive begins releases at an even pace, and waits until each has ended.
 func drive(ctx context.Context, client *store.Client, f *figures, p plan) error {
@@ -40,6 +47,7 @@ func drive(ctx context.Context, client *store.Client, f *figures, p plan) error 
 	return l.wait(ctx)
 }
 
+// begin makes a run, and asks again where the store did not answer in time, as people would; what it made then is found by its name.
 func begin(ctx context.Context, runs store.Resource[v1alpha1.PipelineRun], l *ledger, p plan, n int) error {
 	namespace, name := place(n % p.apps)
 	version := versionOf(n)
@@ -47,8 +55,21 @@ func begin(ctx context.Context, runs store.Resource[v1alpha1.PipelineRun], l *le
 		Pipeline: name, Parameters: map[string]v1alpha1.Value{"version": v1alpha1.Value(version)},
 	}}
 	l.add(o.Name, version)
-	_, err := runs.Create(ctx, o)
-	return err
+	for {
+		_, err := runs.Create(ctx, o)
+		if err == nil || apierrors.IsAlreadyExists(err) {
+			return nil
+		}
+		if apierrors.IsInvalid(err) || apierrors.IsForbidden(err) || apierrors.IsNotFound(err) {
+			return err // and would be for ever
+		}
+		fmt.Fprintln(os.Stderr, "begin", o.Name+":", err)
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
 }
 
 func progress(n, of int, l *ledger) {
