@@ -1,6 +1,7 @@
 # make demo   the whole story on this machine, with real Envoys (ONCE=1: end after it)
 # make shop   the demo's shop alone, for docs/guides/release-story.md
-# make build  bin/weft, bin/weft-agent
+# make build  bin/weft, bin/weft-agent; with the pages of the web UI, if Node is here
+# make ui     those pages alone
 # make test   everything that proves weft; make quick: without the servers
 # make nightly  the same laws over far longer random histories, and the race detector: half an hour
 # make bench  weft beside its peers on this machine, which must do nothing else: half an hour (ISTIOD=PATH: Istio's control plane, too)
@@ -14,15 +15,28 @@
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
+.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB
 TAGS := kustomize_disable_go_plugin_support
 LDFLAGS := -s -w -X k8s.io/component-base/version.gitVersion=v1.37.2
 
-build:
+NODE := $(shell node -p 'process.versions.node.split(".")[0] >= 20 ? "here" : ""' 2>/dev/null)
+UI := web/ui/dist/index.html
+
+build: $(if $(NODE),$(UI))
 	@mkdir -p bin
+	@$(if $(NODE),,echo "no Node 20.19 or newer is here: bin/weft has no web UI")
 	go build -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/weft ./cmd/weft-agent
+
+ui: $(UI)
+
+$(UI): web/ui/node_modules/.package-lock.json $(wildcard web/ui/*.html web/ui/*.ts web/ui/*.json) $(shell find web/ui/src -type f)
+	cd web/ui && npm run --silent build -- --logLevel warn
+
+web/ui/node_modules/.package-lock.json: web/ui/package-lock.json
+	cd web/ui && npm ci --silent
+	@touch $@
 
 demo: build
 	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo

@@ -83,6 +83,7 @@ var rules = map[string]rule{
 	"install/redirect":   {nil, "a host's agent uses it, too"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
+	"web/ui":             {nil, "built pages, whatever they show"},
 	"cmd/*":              {[]string{"*"}, "the only place that knows every package"},
 	"bench/judge":        {[]string{"bench/page", "release", "release/judge", "release/judge/*"}, "judges side by side, on traffic that it makes up"},
 	"bench/page":         {nil, "text of a page"},

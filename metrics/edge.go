@@ -66,7 +66,8 @@ func (c *Counts) add(e model.EdgeCounters, hidden []uint32) {
 	c.addLatency(e.Latency)
 }
 
-func (c *Counts) merge(o Counts) {
+// Merge adds the counts of other calls.
+func (c *Counts) Merge(o Counts) {
 	c.Requests += o.Requests
 	c.Errors += o.Errors
 	c.Retries += o.Retries
@@ -195,7 +196,7 @@ func (c *Edges) Recent(window time.Duration, now time.Time) []Edge {
 			if s.at <= since {
 				break
 			}
-			sum.merge(s.Counts)
+			sum.Merge(s.Counts)
 		}
 		if sum.Requests == 0 {
 			continue
@@ -253,7 +254,7 @@ func (c *Edges) Versions(host string) map[string]map[End]Counts {
 		}
 		caller := End{Namespace: key.source.Namespace, App: key.source.App}
 		sum := totals[subset][caller]
-		sum.merge(data.total)
+		sum.Merge(data.total)
 		totals[subset][caller] = sum
 	}
 	return totals

@@ -13,6 +13,7 @@ import (
 
 	"weft.dev/explain"
 	"weft.dev/metrics"
+	"weft.dev/model"
 )
 
 // Whatever is asked, the answer is JSON, and a question that cannot be meant is
@@ -34,16 +35,23 @@ func FuzzHandler(f *testing.F) {
 				}
 				return nil
 			},
+			Services: func() []model.Service { return nil },
+			Replicas: func() []model.Replicas { return nil },
+			Splits:   func() []model.Split { return nil },
+			Problems: func() []model.Problem { return nil },
+			Releases: func() []Release { return nil },
 			Explain: func(proxy string, r explain.Request) (explain.Trace, error) {
 				return explain.Trace{Proxy: proxy}, r.Check()
 			},
 			Token:   func(TokenRequest) (TokenReply, error) { return TokenReply{}, nil },
 			Preview: func(context.Context, PreviewRequest) (PreviewReply, error) { return PreviewReply{}, nil },
 		})
-		query := url.Values{"window": {window}, "header": {header}, "url": {address}, "proxy": {"a"}}.Encode()
+		query := url.Values{"window": {window}, "header": {header}, "url": {address}, "proxy": {"a"}, "search": {header}, "limit": {body}}.Encode()
 		for _, q := range []*http.Request{
 			httptest.NewRequest("GET", Prefix+"edges?"+query, nil),
 			httptest.NewRequest("GET", Prefix+"explain?"+query, nil),
+			httptest.NewRequest("GET", Prefix+"services?"+query, nil),
+			httptest.NewRequest("GET", Prefix+"releases?"+query, nil),
 			httptest.NewRequest("POST", Prefix+"tokens", strings.NewReader(body)),
 			httptest.NewRequest("POST", Prefix+"previews", strings.NewReader(body)),
 		} {

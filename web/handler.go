@@ -1,5 +1,5 @@
-// Package web is what people's tools read: the JSON API of the CLI and later of
-// the UI, under /weft/v1/. Authentication and authorisation happen before a
+// Package web is what people's tools read: the JSON API of the CLI and of the UI,
+// under /weft/v1/, and the UI itself. Authentication and authorisation happen before a
 // request arrives here.
 //
 // Input: what the mesh and the releases know, by the functions of Mesh. Output:
@@ -22,6 +22,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/scope"
+	"weft.dev/web/ui"
 )
 
 // Prefix of every path.
@@ -38,13 +39,20 @@ type Mesh struct {
 	Problems func() []model.Problem
 	// Workloads are the instances that are registered.
 	Workloads func() []model.Workload
+	Replicas  func() []model.Replicas // the same, those that are alike as one
+	Services  func() []model.Service
+	Splits    func() []model.Split
+	Routes    func() []model.RouteTable
 	Proxies   func() []model.Proxy
 	Behind    func() []string                   // ids of the connected proxies that lack something of the newest revision
 	Revision  func(proxy string) uint64         // up to which it holds everything
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
-	Scope     func(namespace, workload string) (scope.Answer, error)
-	Token     func(TokenRequest) (TokenReply, error)
+	// Releases are in short, sorted by namespace and name; nil where nobody releases.
+	Releases        func() []Release
+	ReleasesChanged func() uint64 // grows with each change of one
+	Scope           func(namespace, workload string) (scope.Answer, error)
+	Token           func(TokenRequest) (TokenReply, error)
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }
@@ -121,6 +129,11 @@ func Handler(mesh Mesh) http.Handler {
 	get("problems", func(*http.Request) (any, error) { return Problems(mesh.Problems()), nil })
 	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
+	get("services", func(r *http.Request) (any, error) { return services(mesh, r) })
+	get("services/{namespace}/{name}", func(r *http.Request) (any, error) { return servicePage(mesh, r) })
+	get("releases", func(r *http.Request) (any, error) { return releases(mesh, r) })
+	get("overview", func(*http.Request) (any, error) { return overview(mesh, time.Now()), nil })
+	mux.HandleFunc("GET "+Prefix+"changes", changes(mesh))
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {
 		query := r.URL.Query()
@@ -132,7 +145,10 @@ func Handler(mesh Mesh) http.Handler {
 	mux.HandleFunc("POST "+Prefix+PreviewsPath, func(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, func(r *http.Request) (any, error) { return preview(mesh, r) })
 	})
-	return whenServing(mesh.Serving, mux)
+	pages := http.NewServeMux()
+	pages.Handle("/", whenServing(mesh.Serving, mux))
+	pages.Handle(ui.Prefix, ui.Handler())
+	return pages
 }
 
 func whenServing(serving <-chan struct{}, next http.Handler) http.Handler {
@@ -178,12 +194,9 @@ func reply(w http.ResponseWriter, r *http.Request, serve func(*http.Request) (an
 }
 
 func edges(mesh Mesh, r *http.Request) (any, error) {
-	window := 10 * time.Second
-	if text := r.URL.Query().Get("window"); text != "" {
-		var err error
-		if window, err = time.ParseDuration(text); err != nil || window <= 0 || window > metrics.Window {
-			return nil, Invalid("window %q: want a duration of at most %s, e.g. 10s", text, metrics.Window)
-		}
+	window, err := windowOf(r)
+	if err != nil {
+		return nil, err
 	}
 	return orEmpty(mesh.Edges(window)), nil
 }

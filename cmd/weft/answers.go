@@ -22,6 +22,10 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Edges:     func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
 		Problems:  m.problems.All,
 		Workloads: func() []model.Workload { return model.Workloads(m.rows.Replicas.All()) },
+		Replicas:  m.replicas.All,
+		Services:  m.rows.Services.All,
+		Splits:    m.rows.Splits.All,
+		Routes:    m.rows.Routes.All,
 		Proxies:   m.proxies.All,
 		Behind:    m.behind,
 		Revision:  m.sessions.Revision,
@@ -30,6 +34,9 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Scope:     m.scope,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
+
+		Releases:        m.listed.all,
+		ReleasesChanged: m.listed.changed,
 	}
 }
 

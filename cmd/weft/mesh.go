@@ -58,6 +58,7 @@ type mesh struct {
 	named    map[string]instances.Provider // programs that run versions
 	known    facts                         // what this server knows of them, for releases
 	releases *release.Engine               // nil: nobody writes releases
+	listed   listedReleases                // the same for people, in short
 	more     []func(context.Context) error // duties of the leader
 	served   []func(context.Context) error // what each server does
 	serving  chan struct{}                 // closed once agents can come
@@ -199,6 +200,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		return applicationOf(ctx, rails.applications, namespace, name)
 	}
 	all := store.For[v1alpha1.Release](client, api.Release)
+	m.served = append(m.served, func(ctx context.Context) error { return all.Watch(ctx, "", m.listed.set) })
 	return release.NewEngine(release.Options{
 		Releases:     all,
 		Applications: store.For[v1alpha1.Application](client, api.Application),

@@ -1,0 +1,145 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"weft.dev/metrics"
+	"weft.dev/model"
+)
+
+// town is a mesh of services of one namespace.
+type town struct {
+	services []model.Service
+	replicas []model.Replicas
+	edges    []metrics.Edge
+	problems []model.Problem
+	splits   []model.Split
+	releases []Release
+}
+
+func (w town) mesh() Mesh {
+	return Mesh{
+		Services: func() []model.Service { return w.services },
+		Replicas: func() []model.Replicas { return w.replicas },
+		Problems: func() []model.Problem { return w.problems },
+		Splits:   func() []model.Split { return w.splits },
+		Releases: func() []Release { return w.releases },
+		Edges:    func(time.Duration) []metrics.Edge { return w.edges },
+		Proxies:  func() []model.Proxy { return nil },
+		Status:   func() Status { return Status{} },
+	}
+}
+
+// serve adds a service with instances of a version, of which some are healthy.
+func (w *town) serve(name, version string, instances, healthy int) {
+	if !slices.ContainsFunc(w.services, func(s model.Service) bool { return s.Name == name }) {
+		w.services = append(w.services, model.Service{
+			Host: model.HostOf("shop", name), Namespace: "shop", Name: name,
+			Resolution: model.ByWorkload, Selector: map[string]string{"app": name},
+		})
+	}
+	r := model.Replicas{ID: name + version, Workload: model.Workload{Namespace: "shop", App: name, Version: version, Labels: map[string]string{"app": name}}}
+	for i := range instances {
+		health := model.Unhealthy
+		if i < healthy {
+			health = model.Healthy
+		}
+		r.Instances = append(r.Instances, &model.Instance{Workload: fmt.Sprintf("shop/%s-%s-%d", name, version, i), Health: health})
+	}
+	w.replicas = append(w.replicas, r)
+}
+
+// call adds calls of 10 seconds.
+func (w *town) call(name, version string, requests, errors, fallbacks uint64) {
+	w.edges = append(w.edges, metrics.Edge{
+		Source: metrics.End{Namespace: "shop", App: "web"}, Destination: metrics.End{Namespace: "shop", App: name, Version: version},
+		Rate: float64(requests) / 10, Counts: metrics.Counts{Requests: requests, Errors: errors, Fallbacks: fallbacks},
+	})
+}
+
+// What needs attention comes first, and says why.
+func TestServicesByAttention(t *testing.T) {
+	w := &town{}
+	for _, name := range []string{"busy", "calm", "cart", "few", "hidden", "lost", "quiet", "released", "reviews", "weak", "wrong"} {
+		w.serve(name, "v1", 2, map[string]int{"lost": 0, "weak": 1}[name]+map[bool]int{true: 2}[name != "lost" && name != "weak"])
+	}
+	w.serve("reviews", "v2", 1, 1)
+	w.call("busy", "", 100_000, 0, 0)
+	w.call("calm", "", 100, 0, 0)
+	w.call("cart", "", 100_000, 200, 0)  // 0.2%
+	w.call("few", "", 10, 9, 0)          // too few to say anything
+	w.call("hidden", "", 1000, 900, 900) // a fallback answers
+	w.call("released", "", 1000, 0, 0)
+	w.call("reviews", "v1", 900, 0, 0)
+	w.call("reviews", "v2", 100, 50, 0)
+	w.call("weak", "", 1000, 0, 0)
+	w.call("wrong", "", 1000, 0, 0)
+	w.problems = []model.Problem{{Object: model.Key{Kind: "VirtualService", Namespace: "shop", Name: "wrong"}}}
+	w.releases = []Release{{Namespace: "shop", Application: "released", Version: "v2", Weight: 25, Phase: "Progressing"}, {Namespace: "shop", Application: "busy", Phase: "Succeeded"}}
+	want := []string{
+		"reviews bad 5% of its requests fail: 50% of those to v2",
+		"lost bad none of its 2 instances is healthy",
+		"cart warn 0.2% of its requests fail",
+		"hidden warn 90% of its requests are answered by a fallback",
+		"weak warn 1 of its 2 instances are healthy",
+		"wrong warn 1 problem with what is written for it",
+		"released changing v2 is at 25%: progressing",
+		"few ok ", "busy ok ", "calm ok ",
+		"quiet idle ",
+	}
+	var got []string
+	for _, s := range survey(w.mesh(), w.edges).services() {
+		got = append(got, fmt.Sprintf("%s %s %s", s.Name, s.State, s.Why))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+// The lines at the top are few, the worst first, and none when all is well.
+func TestAttention(t *testing.T) {
+	now := time.Unix(10_000, 0)
+	w := &town{}
+	if o := overview(w.mesh(), now); len(o.Attention) != 0 || o.More != 0 {
+		t.Errorf("nothing is wrong: %+v", o)
+	}
+	for i := range 4 {
+		name := fmt.Sprintf("s%d", i)
+		w.serve(name, "v1", 1, 1)
+		w.call(name, "", 1000, 500, 0)
+	}
+	just, before := now.Add(-time.Minute), now.Add(-time.Hour)
+	w.releases = []Release{
+		{Namespace: "shop", Name: "r1", Application: "a", Version: "v2", Phase: "Inconclusive", State: Warn, Weight: 5},
+		{Namespace: "shop", Name: "r2", Application: "a", Version: "v2", Phase: "RolledBack", State: Bad, Why: "worse", Ended: &just},
+		{Namespace: "shop", Name: "r3", Application: "a", Version: "v2", Phase: "RolledBack", State: Bad, Why: "old news", Ended: &before},
+	}
+	o := overview(w.mesh(), now)
+	if len(o.Attention) != 3 || o.More != 3 || o.Attention[0] != (Attention{Bad, "a v2: worse", "releases/shop/r2"}) || o.Attention[1].Page != "services/shop/s0" {
+		t.Errorf("%+v", o)
+	}
+}
+
+func TestRoutesOf(t *testing.T) {
+	host, other := model.HostOf("shop", "reviews"), model.HostOf("shop", "web")
+	at := model.Origin{Key: model.Key{Kind: "VirtualService", Namespace: "shop", Name: "x"}, Path: "spec.http[0]", File: "x.yaml", Line: 7}
+	tables := []model.RouteTable{
+		{Hosts: []string{host}, Gateways: []string{model.Mesh}, Rules: []model.Rule{
+			{Matches: []model.Match{{Path: model.StringMatch{PathPrefix: "/a"}, Headers: []model.HeaderMatch{{Name: "end-user", Value: model.StringMatch{Exact: "beta"}, Invert: true}}}},
+				Backends: []model.Backend{{Host: host, Subset: "v1", Weight: 3}, {Host: host, Subset: "v2", Weight: 1}}, Timeout: 2 * time.Second, Retry: &model.Retry{}, Origin: at},
+			{Redirect: &model.Redirect{Code: 301, Host: "a.example"}, Timeout: model.NoTimeout},
+		}},
+		{Hosts: []string{"shop.example"}, Gateways: []string{"shop/edge"}, Rules: []model.Rule{{Backends: []model.Backend{{Host: host}}}, {Backends: []model.Backend{{Host: other}}}}},
+	}
+	want := []Route{
+		{Via: "mesh", Match: "/a/*, not header end-user beta", Action: "75% shop/reviews v1, 25% shop/reviews v2", Timeout: "2s", Retries: "never", From: Origin{"VirtualService shop/x", "spec.http[0]", "x.yaml:7"}},
+		{Via: "mesh", Match: "everything", Action: "redirect 301 to a.example", Timeout: "none", From: originOf(model.Origin{})},
+		{Via: "shop/edge", Match: "everything", Action: "shop/reviews", From: originOf(model.Origin{})},
+	}
+	if got := routesOf(host, tables); !slices.Equal(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}

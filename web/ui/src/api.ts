@@ -1,0 +1,168 @@
+// Generated from Go by `go generate ./web`: what the API answers.
+
+export type State = "bad" | "warn" | "changing" | "ok" | "idle";
+
+export interface Status {
+  version: string;
+  revision: number;
+  proxies: number;
+  current: number;
+  workloads: number;
+  healthy: number;
+  problems: number;
+  meshPort: string;
+  commit?: string;
+}
+
+export interface Attention {
+  state: State;
+  text: string;
+  page: string;
+}
+
+export interface Overview {
+  status: Status;
+  attention: Attention[];
+  more: number;
+}
+
+export interface Calls {
+  rate: number;
+  success: number;
+  fallbacks: number;
+  p50: number;
+  p99: number;
+  requests: number;
+}
+
+export interface Version {
+  version: string;
+  instances: number;
+  healthy: number;
+  weight?: number;
+  calls: Calls;
+}
+
+export interface Release {
+  namespace: string;
+  name: string;
+  application: string;
+  version: string;
+  from?: string;
+  strategy?: string;
+  undo: boolean;
+  state: State;
+  phase: string;
+  weight: number;
+  why?: string;
+  by?: string;
+  started: string;
+  ended?: string;
+}
+
+export interface Service {
+  namespace: string;
+  name: string;
+  host: string;
+  external: boolean;
+  state: State;
+  why?: string;
+  calls: Calls;
+  versions: Version[];
+  problems: number;
+  release?: Release;
+}
+
+export interface Services {
+  services: Service[];
+  total: number;
+  all: number;
+}
+
+export interface End {
+  namespace: string;
+  app: string;
+  version?: string;
+}
+
+export interface Edge {
+  source: End;
+  destination: End;
+  port: number;
+  rate: number;
+  success: number;
+  p50: number;
+  p99: number;
+  requests: number;
+  errors: number;
+  retries: number;
+  fallbacks: number;
+}
+
+export interface Origin {
+  object: string;
+  path?: string;
+  file?: string;
+}
+
+export interface Route {
+  name?: string;
+  via: string;
+  match: string;
+  action: string;
+  timeout?: string;
+  retries?: string;
+  from: Origin;
+}
+
+export interface Workload {
+  id: string;
+  app?: string;
+  version?: string;
+  gateway?: string;
+  address: string;
+  health: string;
+}
+
+export interface Problem {
+  kind: string;
+  namespace?: string;
+  name: string;
+  code: string;
+  path?: string;
+  message: string;
+}
+
+export interface ServicePage {
+  namespace: string;
+  name: string;
+  host: string;
+  external: boolean;
+  state: State;
+  why?: string;
+  calls: Calls;
+  versions: Version[];
+  problems: number;
+  release?: Release;
+  ports: string[];
+  callers: Edge[];
+  callees: Edge[];
+  routes: Route[];
+  instances: Workload[];
+  known: number;
+  found: Problem[];
+  releases: Release[];
+  from: Origin[];
+}
+
+export interface Releases {
+  releases: Release[];
+  total: number;
+  all: number;
+}
+
+export interface Change {
+  revision: number;
+  releases: number;
+  time: string;
+}

@@ -1,0 +1,14 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { takeKey } from "./client";
+import { Frame } from "./frame";
+import { startLive } from "./live";
+import "./style.css";
+
+takeKey();
+startLive();
+createRoot(document.getElementById("root")!).render(
+  <StrictMode>
+    <Frame />
+  </StrictMode>,
+);

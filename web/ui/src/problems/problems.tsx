@@ -1,0 +1,89 @@
+import type { Problem } from "../api";
+import { count } from "../format";
+import { useLive } from "../live";
+import { Empty } from "../part/command";
+import { Mark } from "../part/mark";
+import { Search } from "../part/search";
+import { Shown } from "../part/table";
+import { usePlace } from "../url";
+
+// What a code means, for who does not know it by heart.
+const meanings: Record<string, string> = {
+  Refused: "A proxy refused what came of it, and keeps what it had",
+  Invalid: "It cannot be read, or contradicts itself",
+  Held: "Too much disappeared at once: it stays in effect",
+  Stale: "The newest cannot be had: what was read before is in effect",
+  MissingService: "It names a service that does not exist",
+  MissingCaller: "It lets somebody call who is not there",
+  MissingPort: "The service has no such port",
+  MissingSubset: "No policy defines the subset",
+  MissingGateway: "It attaches to a gateway or listener that does not exist",
+  MissingSecret: "It names a certificate that does not exist",
+  HostConflict: "The host belongs to another namespace or object",
+  Conflict: "An older object decides the same thing",
+  NotPermitted: "The owner of what it names did not allow it",
+  NotHonoured: "weft does not do this",
+  Unreachable: "No request can reach the rule",
+};
+
+// Those that have proxies lack something come first.
+const order = Object.keys(meanings);
+const rank = (code: string) => (order.indexOf(code) + order.length + 1) % (order.length + 1);
+
+const severe = new Set(["Refused", "Invalid", "Held", "Stale"]);
+
+export function Problems() {
+  const answer = useLive<Problem[]>("problems");
+  const search = (usePlace().query.get("search") ?? "").toLowerCase();
+  return (
+    <Shown answer={answer}>
+      {(all) => {
+        if (all.length === 0) {
+          return <Empty text="Everything that is written has its effect." command="weft get problems" />;
+        }
+        const found = all.filter((p) => [p.kind, p.namespace, p.name, p.code, p.message].join(" ").toLowerCase().includes(search));
+        return (
+          <>
+            <div className="bar-above">
+              <Search label="Find a problem" />
+              <span className="dim">{search ? `${found.length} of ${count(all.length, "problem")}` : count(all.length, "problem")}</span>
+            </div>
+            {groups(found).map(([code, list]) => (
+              <Group key={code} code={code} list={list} />
+            ))}
+            {found.length === 0 && <p className="none dim">No problem has “{search}” in it.</p>}
+          </>
+        );
+      }}
+    </Shown>
+  );
+}
+
+function groups(all: Problem[]): [string, Problem[]][] {
+  return Object.entries(Object.groupBy(all, (p) => p.code) as Record<string, Problem[]>).sort(
+    ([a, some], [b, others]) => rank(a) - rank(b) || others.length - some.length || a.localeCompare(b),
+  );
+}
+
+function Group({ code, list }: { code: string; list: Problem[] }) {
+  return (
+    <section className="group">
+      <h2>
+        <Mark state={severe.has(code) ? "bad" : "warn"} />
+        {meanings[code] ?? code} <span className="of">{code}</span> <span className="unit">{list.length}</span>
+      </h2>
+      <ul>
+        {list.map((p) => (
+          <li key={[p.kind, p.namespace, p.name, p.path, p.message].join("|")}>
+            <b>
+              <span className="dim">{p.kind}</span> {p.namespace && p.namespace + "/"}
+              {p.name}
+            </b>
+            {p.path && <code>{p.path}</code>}
+            <p>{p.message}</p>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}

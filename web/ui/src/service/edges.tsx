@@ -1,0 +1,43 @@
+import type { Edge, End } from "../api";
+import { millis, rate, share } from "../format";
+import { Num } from "../part/number";
+import { Table, type Column } from "../part/table";
+
+type Which = "source" | "destination";
+
+const failing = (e: Edge) => (e.requests < 20 ? undefined : e.success < 0.99 ? (e.fallbacks >= e.errors ? "warn" : "bad") : e.success < 0.999 ? "warn" : undefined);
+
+const numbers: Column<Edge>[] = [
+  { head: "Requests", kind: "num", cell: (e) => <Num of={rate(e.rate)} /> },
+  {
+    head: "Success",
+    kind: "num",
+    cell: (e) => (
+      <span className={failing(e)}>
+        <Num of={share(e.success)} />
+      </span>
+    ),
+  },
+  { head: "p50", kind: "num wide", cell: (e) => <Num of={millis(e.p50)} /> },
+  { head: "p99", kind: "num wide", cell: (e) => <Num of={millis(e.p99)} /> },
+  { head: "Retries", kind: "num wide", cell: (e) => e.retries || <span className="dim">–</span> },
+  { head: "Fallbacks", kind: "num wide", cell: (e) => e.fallbacks || <span className="dim">–</span> },
+];
+
+// A row leads to the other end, where that is a service of the mesh or outside of it under its host.
+const pageOf = (end: End) => (end.namespace ? `services/${end.namespace}/${end.app}` : undefined);
+
+export function Edges({ edges, end, label }: { edges: Edge[]; end: Which; label: string }) {
+  const who: Column<Edge> = {
+    head: end === "source" ? "From" : "To",
+    cell: (e) => (
+      <>
+        <b>{e[end].app}</b> {e[end].version}
+        <span className="of">{end === "destination" ? e.port : e[end].namespace}</span>
+        {end === "source" && e.destination.version && <span className="of">to {e.destination.version}</span>}
+        {end === "destination" && e.source.version && <span className="of">by {e.source.version}</span>}
+      </>
+    ),
+  };
+  return <Table label={label} columns={[who, ...numbers]} rows={edges} keyOf={(e) => [e.source, e.destination].map((x) => x.namespace + x.app + x.version).join("|") + e.port} page={(e) => pageOf(e[end])} />;
+}

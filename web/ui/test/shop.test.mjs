@@ -1,0 +1,65 @@
+// A shop in which v2 of reviews answers half of its requests badly, and one route leads nowhere.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { browser, looks, open, sound, visit } from "./browser.mjs";
+
+after(() => browser.close());
+
+// What each page must show.
+const pages = {
+  services: async (page) => {
+    const first = page.locator("tbody tr").first();
+    await first.getByText(/5(\.\d)?% of its requests fail: 50% of those to v2/).first().waitFor({ state: "attached" });
+    assert.match(await first.innerText(), /^reviews/);
+    await page.locator(".attention").getByText(/reviews: 5/).waitFor();
+  },
+  "services/shop/reviews": async (page) => {
+    await page.locator(".verdict.bad").getByText(/50% of those to v2/).waitFor();
+    await page.getByRole("table", { name: "Callers" }).getByText("frontend").first().waitFor();
+    const routes = page.getByRole("table", { name: "Routes" });
+    await routes.getByText("header end-user beta").waitFor();
+    await routes.getByText("90% shop/reviews v1, 10% shop/reviews v2").waitFor();
+    assert.equal(await page.getByRole("table", { name: "Instances" }).locator("tbody tr").count(), 2);
+  },
+  problems: async (page) => {
+    await page.getByText("It names a service that does not exist").waitFor();
+    await page.getByText(/basket/).first().waitFor();
+  },
+};
+
+for (const look of looks) {
+  test(`every page, ${look.colorScheme} ${look.width}`, async () => {
+    const page = await open(look);
+    for (const [path, shows] of Object.entries(pages)) {
+      await visit(page, path);
+      await shows(page);
+      await sound(page, path);
+    }
+  });
+}
+
+test("a list is searched by the keyboard, and the URL is what is chosen", async () => {
+  const page = await open();
+  await page.getByRole("link", { name: "reviews", exact: true }).waitFor();
+  await page.keyboard.press("/");
+  await page.keyboard.type("cart");
+  await page.getByText("1 of ").waitFor();
+  assert.equal(new URL(page.url()).searchParams.get("search"), "cart");
+  await page.getByLabel("Time range").selectOption("5m");
+  await page.reload();
+  await page.getByText("1 of ").waitFor();
+  assert.equal(new URL(page.url()).searchParams.get("window"), "5m");
+});
+
+test("rates are live, and a server that is away is said to be", async () => {
+  const page = await open();
+  await page.getByText("live", { exact: true }).waitFor();
+  const title = () => page.locator(".live").getAttribute("title");
+  const before = await title();
+  await page.waitForFunction((was) => document.querySelector(".live").title !== was, before);
+  await page.context().setOffline(true);
+  await page.getByText(/does not answer since/).waitFor();
+  assert.ok(await page.getByRole("link", { name: "reviews", exact: true }).isVisible(), "what was read stays");
+  await page.context().setOffline(false);
+  await page.getByText("live", { exact: true }).waitFor();
+});
