@@ -1,5 +1,5 @@
-// Package releases proves with real Envoys that no request fails by a release: versions of five
-// applications, one for each strategy, come and go under load, well, bad and aborted.
+// Package releases proves with real Envoys that no request fails by a release: versions of
+// applications of each strategy come and go under load, well, bad and aborted.
 package releases
 
 import (
@@ -15,8 +15,6 @@ import (
 	"testing"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 
@@ -28,6 +26,8 @@ import (
 const (
 	namespace = "shop"
 	crew      = 2 // instances of a version
+	// each application has at most so many releases, one after the other; others go on beside them.
+	each = 10
 	// patience is how long a state, and a release, may take on a busy machine.
 	patience = 5 * time.Minute
 )
@@ -65,37 +65,38 @@ func TestReleases(t *testing.T) {
 func (w *world) release(count int) {
 	t, begun := w.t, time.Now()
 	t.Helper()
+	teams := w.teams(count)
 	var running sync.WaitGroup
-	for _, kind := range strategies {
-		running.Go(func() { w.found(kind) })
+	for _, team := range teams {
+		running.Go(team.found)
 	}
 	running.Wait()
-	w.call()
+	w.call(teams)
 	t.Logf("all serve after %v", time.Since(begun).Round(time.Second))
-	for i, kind := range strategies {
-		running.Go(func() {
-			team := team{world: w, kind: kind, app: appOf(kind), serving: "v0", luck: i, random: rand.New(rand.NewPCG(uint64(i), 1))}
-			for n := range (count + len(strategies) - 1) / len(strategies) {
-				if err := team.release(n); err != nil {
-					t.Errorf("%s: release %d: %v", kind, n, err)
-					return
-				}
-			}
-		})
+	for _, team := range teams {
+		running.Go(func() { team.ship((count + len(teams) - 1) / len(teams)) })
 	}
 	running.Wait()
 	tallies, err := w.tallies()
 	check(t, err)
-	for app, tally := range tallies {
-		t.Logf("%s: %d requests, %d failed by itself, %d otherwise", app, tally.Sent, tally.Own, tally.Failed)
-		if tally.Failed > 0 && app != appOf(v1alpha1.Recreate) || tally.Sent == 0 {
-			t.Errorf("%s: %d of %d requests failed, not by the application itself:\n%s", app, tally.Failed, tally.Sent, strings.Join(tally.Why, "\n"))
-		}
+	for _, team := range teams {
+		team.accounts(tallies[team.app])
 	}
 	t.Logf("%d releases after %v", count, time.Since(begun).Round(time.Second))
 }
 
-func appOf(kind v1alpha1.StrategyType) string { return strings.ToLower(string(kind)) }
+// teams are as many of each strategy, enough for so many releases.
+func (w *world) teams(count int) (all []*team) {
+	beside := max(1, count/(each*len(strategies)))
+	for i := range beside * len(strategies) {
+		kind := strategies[i%len(strategies)]
+		all = append(all, &team{
+			world: w, kind: kind, app: fmt.Sprintf("%s-%d", strings.ToLower(string(kind)), i/len(strategies)), serving: "v0",
+			luck: i, random: rand.New(rand.NewPCG(uint64(i), 1)),
+		})
+	}
+	return all
+}
 
 func check(t *testing.T, err error) {
 	t.Helper()
@@ -132,33 +133,6 @@ func newWorld(t *testing.T) *world {
 	}
 }
 
-// found makes an application with its first version, and waits until that serves.
-func (w *world) found(kind v1alpha1.StrategyType) {
-	w.t.Helper()
-	app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: appOf(kind)}}
-	app.Spec.Runs = &w.runs
-	s := &app.Spec.Strategy
-	s.Type, s.Analysis = kind, v1alpha1.Analysis{MaxErrorIncrease: "5", Deadline: &metav1.Duration{Duration: 3 * time.Minute}}
-	switch kind {
-	case v1alpha1.Canary:
-		s.Steps = []int32{25, 50, 100}
-		fallthrough
-	case v1alpha1.BlueGreen:
-		floor := int32(50)
-		s.Floor, s.KeepFor = &floor, &metav1.Duration{Duration: 3 * time.Second}
-	}
-	w.order(app.Name, "v0", instances.Deploy, crew)
-	_, err := w.applications.Create(w.t.Context(), app)
-	check(w.t, err)
-	check(w.t, process.Until(patience, func() error {
-		app, err := w.applications.Get(w.t.Context(), namespace, app.Name)
-		if err == nil && app.Status.Version != "v0" {
-			err = fmt.Errorf("application %s serves %q", app.Name, app.Status.Version)
-		}
-		return err
-	}))
-}
-
 // order does what a stage of a pipeline would do: it deploys a version before its release, and deletes it at last.
 func (w *world) order(app, version string, verb instances.Verb, replicas int) {
 	now := time.Now()
@@ -172,13 +146,13 @@ func (w *world) order(app, version string, verb instances.Verb, replicas int) {
 }
 
 // call starts who calls all applications, and waits until all of them answer.
-func (w *world) call() {
+func (w *world) call(teams []*team) {
 	w.t.Helper()
 	port, err := process.FreePort()
 	check(w.t, err)
 	args := []string{"--app", "caller", "--version", "v1", "--port", "9080:" + strconv.Itoa(port), "--", w.hands.shop, "call"}
-	for _, kind := range strategies {
-		args = append(args, appOf(kind))
+	for _, team := range teams {
+		args = append(args, team.app)
 	}
 	_, err = w.hands.run("caller", port, args...)
 	check(w.t, err)

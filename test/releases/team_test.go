@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -26,6 +27,51 @@ type team struct {
 
 // abortWithin is when a release is aborted at the latest: some have ended by then.
 const abortWithin = 20 * time.Second
+
+// found makes an application with its first version, and waits until that serves.
+func (x *team) found() {
+	x.t.Helper()
+	app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: x.app}}
+	app.Spec.Runs = &x.runs
+	s := &app.Spec.Strategy
+	s.Type, s.Analysis = x.kind, v1alpha1.Analysis{MaxErrorIncrease: "5", Deadline: &metav1.Duration{Duration: 3 * time.Minute}}
+	switch x.kind {
+	case v1alpha1.Canary:
+		s.Steps = []int32{25, 50, 100}
+		fallthrough
+	case v1alpha1.BlueGreen:
+		floor := int32(50)
+		s.Floor, s.KeepFor = &floor, &metav1.Duration{Duration: 3 * time.Second}
+	}
+	x.order(app.Name, "v0", instances.Deploy, crew)
+	_, err := x.applications.Create(x.t.Context(), app)
+	check(x.t, err)
+	check(x.t, process.Until(patience, func() error {
+		app, err := x.applications.Get(x.t.Context(), namespace, app.Name)
+		if err == nil && app.Status.Version != "v0" {
+			err = fmt.Errorf("application %s serves %q", app.Name, app.Status.Version)
+		}
+		return err
+	}))
+}
+
+// ship brings out so many versions, one after the other.
+func (x *team) ship(count int) {
+	for n := range count {
+		if err := x.release(n); err != nil {
+			x.t.Errorf("%s: release %d: %v", x.app, n, err)
+			return
+		}
+	}
+}
+
+// accounts reports requests that failed, not by the application itself. A recreate may fail some.
+func (x *team) accounts(all tally) {
+	x.t.Logf("%s: %d requests, %d failed by itself, %d otherwise", x.app, all.Sent, all.Own, all.Failed)
+	if all.Failed > 0 && x.kind != v1alpha1.Recreate || all.Sent == 0 {
+		x.t.Errorf("%s: %d of %d requests failed, not by the application itself:\n%s", x.app, all.Failed, all.Sent, strings.Join(all.Why, "\n"))
+	}
+}
 
 // release brings out one version, and reports what went otherwise than its fate.
 func (x *team) release(n int) error {
