@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"weft.dev/api/v1alpha1"
 	"weft.dev/explain"
 	"weft.dev/metrics"
 	"weft.dev/model"
@@ -51,6 +52,7 @@ type Mesh struct {
 	// Releases are in short, sorted by namespace and name; nil where nobody releases.
 	Releases        func() []Release
 	ReleasesChanged func() uint64 // grows with each change of one
+	Release         func(ctx context.Context, namespace, name string) (*v1alpha1.Release, error)
 	Scope           func(namespace, workload string) (scope.Answer, error)
 	Token           func(TokenRequest) (TokenReply, error)
 	// Preview decides by the context who may have one.
@@ -132,6 +134,8 @@ func Handler(mesh Mesh) http.Handler {
 	get("services", func(r *http.Request) (any, error) { return services(mesh, r) })
 	get("services/{namespace}/{name}", func(r *http.Request) (any, error) { return servicePage(mesh, r) })
 	get("releases", func(r *http.Request) (any, error) { return releases(mesh, r) })
+	get("releases/{namespace}/{name}", func(r *http.Request) (any, error) { return releasePage(mesh, r) })
+	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(mesh, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"changes", changes(mesh))
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })

@@ -37,6 +37,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 
 		Releases:        m.listed.all,
 		ReleasesChanged: m.listed.changed,
+		Release:         m.listed.whole,
 	}
 }
 

@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/store"
 	"weft.dev/web"
 )
 
@@ -16,6 +19,24 @@ type listedReleases struct {
 	mu    sync.Mutex
 	known map[string]web.Release // by namespace/name
 	count uint64                 // of changes
+
+	// stored is where each is whole; nil: nobody releases.
+	stored interface {
+		Get(ctx context.Context, namespace, name string) (*v1alpha1.Release, error)
+	}
+}
+
+// whole is one as it is stored.
+func (s *listedReleases) whole(ctx context.Context, namespace, name string) (*v1alpha1.Release, error) {
+	missing := fmt.Errorf("release %s/%s: %w", namespace, name, web.ErrNotFound)
+	if s.stored == nil {
+		return nil, missing
+	}
+	o, err := s.stored.Get(ctx, namespace, name)
+	if store.IsNotFound(err) {
+		return nil, missing
+	}
+	return o, err
 }
 
 func (s *listedReleases) set(o *v1alpha1.Release, deleted bool) {

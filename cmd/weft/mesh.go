@@ -200,6 +200,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		return applicationOf(ctx, rails.applications, namespace, name)
 	}
 	all := store.For[v1alpha1.Release](client, api.Release)
+	m.listed.stored = all
 	m.served = append(m.served, func(ctx context.Context) error { return all.Watch(ctx, "", m.listed.set) })
 	return release.NewEngine(release.Options{
 		Releases:     all,

@@ -81,7 +81,7 @@ func look(t *testing.T, file string) {
 // The order is that of a mesh: at first there is nothing.
 func TestPages(t *testing.T) {
 	look(t, "empty.test.mjs")
-	openShop(t)
+	openShop(t).release()
 	look(t, "shop.test.mjs")
 }
 

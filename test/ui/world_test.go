@@ -8,8 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
+	"weft.dev/store"
 	"weft.dev/test/peer"
+	"weft.dev/test/process"
 )
 
 const (
@@ -52,11 +56,22 @@ spec:
   - route: [{destination: {host: basket}}]
 `
 
+// ratings is released by a canary, and told what its callers may do.
+const ratings = `
+apiVersion: weft.dev/v1alpha1
+kind: Application
+metadata: {name: ratings, namespace: shop}
+spec:
+  strategy: {type: canary, steps: [5, 50, 100]}
+`
+
 // calls are what the frontend's proxy counts in a second: one of ten goes to v2 of reviews, which answers half badly.
 var calls = []model.EdgeCounters{
 	counted("reviews", "v1", 90, 0, 5),
 	counted("reviews", "v2", 10, 5, 80),
 	counted("cart", "", 40, 0, 3),
+	counted("ratings", "v1", 40, 0, 3),
+	counted("ratings", "v2", 6, 3, 3),
 }
 
 func counted(name, version string, requests, errors uint64, ms float64) model.EdgeCounters {
@@ -75,38 +90,80 @@ func counted(name, version string, requests, errors uint64, ms float64) model.Ed
 
 // workloads are those of the shop.
 var workloads = []struct{ app, version string }{
-	{"frontend", "v1"}, {"reviews", "v1"}, {"reviews", "v2"}, {"cart", "v1"},
+	{"frontend", "v1"}, {"reviews", "v1"}, {"reviews", "v2"}, {"cart", "v1"}, {"ratings", "v1"},
+}
+
+// shop is where its workloads run.
+type shop struct {
+	t       *testing.T
+	machine *peer.Host
+	running sync.WaitGroup
+	started int
 }
 
 // openShop writes the objects, registers the workloads, and has the frontend call until the test ends.
-func openShop(t *testing.T) {
+func openShop(t *testing.T) *shop {
 	t.Helper()
 	token, err := server.Token("", namespace) // which makes the namespace
 	check(t, err)
-	apply := server.Command("apply", "-f", "-")
-	apply.Stdin = strings.NewReader(objects)
-	if out, err := apply.CombinedOutput(); err != nil {
+	apply(t, objects+"---"+ratings)
+	s := &shop{t: t}
+	t.Cleanup(s.running.Wait)
+	s.machine, err = peer.Join(t.Context(), server.Mesh, token, "ui-host")
+	check(t, err)
+	for _, w := range workloads {
+		s.start(w.app, w.version)
+	}
+	return s
+}
+
+func apply(t *testing.T, text string) {
+	t.Helper()
+	cmd := server.Command("apply", "-f", "-")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("weft apply: %v\n%s", err, out)
 	}
-	machine, err := peer.Join(t.Context(), server.Mesh, token, "ui-host")
-	check(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	var running sync.WaitGroup
-	t.Cleanup(running.Wait)
-	t.Cleanup(cancel)
-	for i, w := range workloads {
-		as, err := machine.Workload(ctx, namespace, w.app)
-		check(t, err)
-		proxy, err := peer.NewProxy(server.Mesh, as, model.Registration{
-			Namespace: namespace, Name: w.app + "-" + w.version, App: w.app, Version: w.version, Address: fmt.Sprintf("127.0.1.%d", i+1),
-			Labels: map[string]string{"app": w.app, "version": w.version}, OutboundPort: 15001,
-			Ports: []model.WorkloadPort{{Number: servicePort, Protocol: model.HTTP, ProxyPort: 20000, AppPort: 8080}},
-		})
-		check(t, err)
-		running.Go(func() { proxy.Run(ctx) })
-		if w.app == "frontend" {
-			running.Go(func() { report(ctx, proxy) })
+}
+
+// start runs a workload until the test ends.
+func (s *shop) start(app, version string) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	as, err := s.machine.Workload(ctx, namespace, app)
+	check(s.t, err)
+	s.started++
+	proxy, err := peer.NewProxy(server.Mesh, as, model.Registration{
+		Namespace: namespace, Name: app + "-" + version, App: app, Version: version, Address: fmt.Sprintf("127.0.1.%d", s.started),
+		Labels: map[string]string{"app": app, "version": version}, OutboundPort: 15001,
+		Ports: []model.WorkloadPort{{Number: servicePort, Protocol: model.HTTP, ProxyPort: 20000, AppPort: 8080}},
+	})
+	check(s.t, err)
+	s.running.Go(func() { proxy.Run(ctx) })
+	if app == "frontend" {
+		s.running.Go(func() { report(ctx, proxy) })
+	}
+}
+
+// release brings a bad version of ratings to its end.
+func (s *shop) release() {
+	s.t.Helper()
+	config, err := server.Config()
+	check(s.t, err)
+	client, err := store.NewClient(config)
+	check(s.t, err)
+	applications := store.For[v1alpha1.Application](client, api.Application)
+	check(s.t, process.Until(time.Minute, func() error {
+		app, err := applications.Get(s.t.Context(), namespace, "ratings")
+		if err == nil && app.Status.Version != "v1" {
+			err = fmt.Errorf("ratings %q is in service, want v1", app.Status.Version)
 		}
+		return err
+	}))
+	s.start("ratings", "v2")
+	out, err := server.Command("release", "start", "ratings", "v2", "-n", namespace, "--wait").CombinedOutput()
+	if !strings.Contains(string(out), "RolledBack") {
+		s.t.Fatalf("release: %v\n%s", err, out)
 	}
 }
 

@@ -161,6 +161,80 @@ export interface Releases {
   all: number;
 }
 
+export interface Answered {
+  requests: number;
+  errors: number;
+}
+
+export interface Bet {
+  worth: number;
+  need: number;
+}
+
+export interface Evidence {
+  old: Answered;
+  new: Answered;
+  increase: number;
+  allowed: number;
+  step: number;
+  needStep: number;
+  worse: Bet;
+  notWorse: Bet;
+}
+
+export interface ReleaseEvent {
+  time: string;
+  text: string;
+}
+
+export interface ReleasePage {
+  namespace: string;
+  name: string;
+  application: string;
+  version: string;
+  from?: string;
+  strategy?: string;
+  undo: boolean;
+  state: State;
+  phase: string;
+  weight: number;
+  why?: string;
+  by?: string;
+  started: string;
+  ended?: string;
+  service?: string;
+  steps: number[];
+  reason?: string;
+  aborter?: string;
+  promoter?: string;
+  evidence?: Evidence;
+  versions: Version[];
+  events: ReleaseEvent[];
+}
+
+export interface Member {
+  id: string;
+  app: string;
+  version?: string;
+  gateway: boolean;
+  address?: string;
+  health: string;
+  connected: boolean;
+  current: boolean;
+  revision: number;
+  envoy?: string;
+  refused?: string[];
+  state: State;
+  why?: string;
+}
+
+export interface Fleet {
+  members: Member[];
+  total: number;
+  all: number;
+  revision: number;
+}
+
 export interface Change {
   revision: number;
   releases: number;

@@ -28,7 +28,7 @@ export function Frame() {
           <WindowChoice />
           <Live />
         </header>
-        <Attention overview={overview} />
+        <Attention overview={overview} here={path.join("/")} />
         <main id="main" tabIndex={-1}>
           {overview.refused?.status === 401 ? <SignIn why={overview.refused.message} /> : <Shown path={path} />}
         </main>
@@ -117,7 +117,8 @@ function useAway(refused?: number): string | undefined {
   return `The server does not answer since ${clock(since)}. ${seen} Proxies go on without it.`;
 }
 
-function Attention({ overview }: { overview: Answer<Overview> }) {
+// A page does not send to itself: what is to be said there, it says.
+function Attention({ overview, here }: { overview: Answer<Overview>; here: string }) {
   const away = useAway(overview.refused?.status);
   if (overview.refused?.status === 401) return null;
   if (away) {
@@ -131,10 +132,11 @@ function Attention({ overview }: { overview: Answer<Overview> }) {
     );
   }
   const { attention = [], more = 0 } = overview.data ?? {};
-  if (attention.length === 0) return null;
+  const lines = attention.filter((a) => a.page !== here);
+  if (lines.length === 0) return null;
   return (
     <section className="attention" aria-label="What needs attention">
-      {attention.map((a) => (
+      {lines.map((a) => (
         <Link key={a.page + a.text} to={a.page} title={a.text}>
           <Mark state={a.state} />
           <span>{a.text}</span>

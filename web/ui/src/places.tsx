@@ -1,5 +1,8 @@
 import type { ReactNode } from "react";
+import { Fleet } from "./fleet/fleet";
 import { Problems } from "./problems/problems";
+import { Release } from "./release/release";
+import { Releases } from "./releases/releases";
 import { Service } from "./service/service";
 import { Services } from "./services/services";
 
@@ -19,6 +22,19 @@ export const places: Page[] = [
     icon: <path d="M8 1.5 14 5v6l-6 3.5L2 11V5zM2 5l6 3.5L14 5M8 8.5v6" />,
     list: () => <Services />,
     one: (namespace, name) => <Service namespace={namespace} name={name} />,
+  },
+  {
+    name: "releases",
+    title: "Releases",
+    icon: <path d="M2 12.5h3.5l5-9H14M11.5 1.2 14 3.5l-2.5 2.3M2 3.5h3.5" />,
+    list: () => <Releases />,
+    one: (namespace, name) => <Release namespace={namespace} name={name} />,
+  },
+  {
+    name: "fleet",
+    title: "Fleet",
+    icon: <path d="M2 2.5h5v4.5H2zM9 2.5h5v4.5H9zM2 9h5v4.5H2zM9 9h5v4.5H9z" />,
+    list: () => <Fleet />,
   },
   {
     name: "problems",

@@ -21,6 +21,19 @@ const pages = {
     await routes.getByText("90% shop/reviews v1, 10% shop/reviews v2").waitFor();
     assert.equal(await page.getByRole("table", { name: "Instances" }).locator("tbody tr").count(), 2);
   },
+  releases: async (page) => {
+    const row = page.locator("tbody tr").first();
+    await row.getByText("rolled back").first().waitFor({ state: "attached" });
+    await row.getByRole("link", { name: "ratings v2" }).click();
+    await page.locator(".verdict.bad").getByText("ratings v2 rolled back").waitFor();
+    await page.getByText("that v2 is worse").waitFor();
+    await page.getByText("shown: it goes back").waitFor();
+    await page.getByText(/v2 gets 5% of ratings/).first().waitFor();
+  },
+  fleet: async (page) => {
+    await page.getByRole("table").getByText("shop/reviews-v2").waitFor();
+    assert.equal(await page.locator("tbody tr").count(), 6);
+  },
   problems: async (page) => {
     await page.getByText("It names a service that does not exist").waitFor();
     await page.getByText(/basket/).first().waitFor();

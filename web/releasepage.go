@@ -1,0 +1,125 @@
+package web
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"weft.dev/api/v1alpha1"
+	"weft.dev/metrics"
+	"weft.dev/model"
+	"weft.dev/release"
+	"weft.dev/release/judge"
+)
+
+// recentCalls are those by which a release page says what versions get now.
+const recentCalls = 10 * time.Second
+
+// ReleasePage is all of one release.
+type ReleasePage struct {
+	Release
+	Service  string         `json:"service,omitempty"` // of the mesh whose traffic it shifts; "" before it has begun
+	Steps    []int32        `json:"steps"`             // shares that it goes through, percent; none: those of its strategy
+	Reason   string         `json:"reason,omitempty"`
+	Aborter  string         `json:"aborter,omitempty"`
+	Promoter string         `json:"promoter,omitempty"`
+	Evidence *Evidence      `json:"evidence,omitempty"` // absent until versions are compared
+	Versions []Version      `json:"versions"`           // of the service, as they are called now
+	Events   []ReleaseEvent `json:"events"`             // the newest first
+}
+
+// Evidence is what the versions' own requests say, as the judge counts them.
+type Evidence struct {
+	Old      Answered `json:"old"`
+	New      Answered `json:"new"`
+	Increase float64  `json:"increase"` // of the share of bad answers, estimated, 0 to 1
+	Allowed  float64  `json:"allowed"`
+	Step     uint64   `json:"step"`     // requests of the new version at this share
+	NeedStep uint64   `json:"needStep"` // and how many it must have
+	Worse    Bet      `json:"worse"`    // that the new version is worse
+	NotWorse Bet      `json:"notWorse"` // that it is not worse by more than is allowed
+}
+
+// Answered is how a version answered.
+type Answered struct {
+	Requests uint64 `json:"requests"`
+	Errors   uint64 `json:"errors"`
+}
+
+// Bet is the worth of one: what it says is shown once it has reached what is needed.
+type Bet struct {
+	Worth float64 `json:"worth"`
+	Need  float64 `json:"need"`
+}
+
+// ReleaseEvent is one thing that happened.
+type ReleaseEvent struct {
+	Time time.Time `json:"time"`
+	Text string    `json:"text"`
+}
+
+func releasePage(mesh Mesh, r *http.Request) (any, error) {
+	o, err := mesh.Release(r.Context(), r.PathValue("namespace"), r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	p := ReleasePage{Release: ReleaseOf(o), Reason: o.Spec.Reason, Steps: []int32{}, Versions: []Version{}, Events: []ReleaseEvent{}}
+	if o.Spec.Aborter != nil {
+		p.Aborter = o.Spec.Aborter.By
+	}
+	if o.Spec.Promoter != nil {
+		p.Promoter = o.Spec.Promoter.By
+	}
+	for i := len(o.Status.Events) - 1; i >= 0; i-- {
+		p.Events = append(p.Events, ReleaseEvent{o.Status.Events[i].Time.Time, o.Status.Events[i].Text})
+	}
+	p.recorded(o)
+	if p.Service != "" {
+		p.called(mesh)
+	}
+	return p, nil
+}
+
+// recorded adds what the record of the run holds; one that cannot be read adds nothing, and the events say why.
+func (p *ReleasePage) recorded(o *v1alpha1.Release) {
+	var record struct {
+		Config   release.Config `json:"config"`
+		Strategy struct {
+			Judge json.RawMessage `json:"judge"`
+		} `json:"strategy"`
+	}
+	if o.Status.State == nil || json.Unmarshal(o.Status.State.Raw, &record) != nil {
+		return
+	}
+	p.Service, p.Strategy = record.Config.Service, string(record.Config.Strategy.Type)
+	p.Steps = orEmpty(record.Config.Strategy.Steps)
+	limits, err := release.ReadLimits(record.Config.Strategy.Analysis, p.From != "")
+	if err != nil {
+		return // the release says so itself
+	}
+	found, ok := judge.Read(record.Strategy.Judge, limits)
+	if !ok {
+		return
+	}
+	p.Evidence = &Evidence{
+		Old: Answered{found.Old.Requests, found.Old.Errors}, New: Answered{found.New.Requests, found.New.Errors},
+		Increase: found.Increase, Allowed: limits.MaxIncrease, Step: found.Answered, NeedStep: judge.MinRequests,
+		Worse: Bet{found.Harm, found.NeedHarm}, NotWorse: Bet{found.Safe, found.NeedSafe},
+	}
+}
+
+// called adds the versions of the service as they are called now.
+func (p *ReleasePage) called(mesh Mesh) {
+	var edges []metrics.Edge
+	for _, e := range mesh.Edges(recentCalls) {
+		if (place{e.Destination.Namespace, e.Destination.App}) == (place{p.Namespace, p.Service}) {
+			edges = append(edges, e)
+		}
+	}
+	l, host := survey(mesh, edges), model.HostOf(p.Namespace, p.Service)
+	for _, row := range l.rows {
+		if row.Host == host {
+			p.Versions = l.service(row).Versions
+		}
+	}
+}

@@ -1,0 +1,63 @@
+import type { Fleet as List, Member } from "../api";
+import { count } from "../format";
+import { useLive } from "../live";
+import { Empty } from "../part/command";
+import { Mark } from "../part/mark";
+import { More } from "../part/more";
+import { Search } from "../part/search";
+import { Shown, Table, type Column } from "../part/table";
+import { usePlace } from "../url";
+
+const columns: Column<Member>[] = [
+  {
+    head: "Workload",
+    kind: "name",
+    cell: (m) => (
+      <span className="named">
+        <Mark state={m.state} />
+        <span>
+          <b>{m.id}</b>
+          {m.gateway && <span className="of">gateway</span>}
+          {m.why && <span className={"below " + m.state}>{m.why}</span>}
+        </span>
+      </span>
+    ),
+  },
+  { head: "Why", kind: "why wide", cell: (m) => <span className={m.state} title={m.refused?.join("\n") ?? m.why}>{m.why}</span> },
+  { head: "Version", cell: (m) => m.version || <span className="dim">–</span> },
+  { head: "Health", kind: "wide", cell: (m) => m.health.toLowerCase() },
+  {
+    head: "Configuration",
+    kind: "num",
+    cell: (m) => (m.current ? <span className="dim">current</span> : m.connected ? `revision ${m.revision}` : <span className="dim">–</span>),
+  },
+  { head: "Envoy", kind: "wide", cell: (m) => m.envoy || <span className="dim">–</span> },
+  { head: "Address", kind: "wide", cell: (m) => <code>{m.address}</code> },
+];
+
+export function Fleet() {
+  const { query } = usePlace();
+  const search = query.get("search") ?? undefined;
+  const answer = useLive<List>("fleet", { search, limit: query.get("limit") ?? undefined });
+  return (
+    <Shown answer={answer}>
+      {(list) =>
+        list.all === 0 ? (
+          <Empty text="No workload is in the mesh yet. A machine joins once; then each process runs beside an Envoy of its own." command="weft token create" />
+        ) : (
+          <>
+            <div className="bar-above">
+              <Search label="Find a workload" />
+              <span className="dim">
+                {search ? `${list.total} of ${count(list.all, "workload")}` : count(list.all, "workload")}, revision {list.revision}
+              </span>
+            </div>
+            <Table label="Workloads and their proxies, what needs attention first" columns={columns} rows={list.members} keyOf={(m) => m.id} />
+            {list.total === 0 && <p className="none dim">No workload has “{search}” in it.</p>}
+            <More shown={list.members.length} total={list.total} />
+          </>
+        )
+      }
+    </Shown>
+  );
+}

@@ -1,0 +1,128 @@
+import type { ReleasePage } from "../api";
+import { clock, lasted, rate, share } from "../format";
+import { useLive } from "../live";
+import { Command } from "../part/command";
+import { Mark } from "../part/mark";
+import { Section } from "../part/section";
+import { Shown } from "../part/table";
+import { phaseText } from "../releases/table";
+import { VersionTable } from "../service/versions";
+import { Link } from "../url";
+import { EvidenceView } from "./evidence";
+import { Track } from "./track";
+
+export function Release({ namespace, name }: { namespace: string; name: string }) {
+  const answer = useLive<ReleasePage>(`releases/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
+  return <Shown answer={answer}>{(r) => <One r={r} />}</Shown>;
+}
+
+function One({ r }: { r: ReleasePage }) {
+  return (
+    <>
+      <p className={"verdict " + r.state}>
+        <Mark state={r.state} />
+        <span>
+          {r.application} {r.version} {phaseText(r)}
+        </span>
+      </p>
+      <p className="because">{r.why}</p>
+      <Track r={r} />
+      <div className="beside">
+        <div>
+          {r.evidence && (
+            <Section title="Evidence" note="the versions' own requests, callers compared one by one">
+              <EvidenceView e={r.evidence} version={r.version} from={r.from ?? ""} />
+            </Section>
+          )}
+          {r.versions.length > 0 && (
+            <Section title="Now" note="the last 10 s">
+              <VersionTable versions={r.versions} />
+            </Section>
+          )}
+          <Section title="What happened" note="the newest first">
+            <ol className="events">
+              {r.events.map((e) => (
+                <li key={e.time + e.text}>
+                  <time dateTime={e.time} title={new Date(e.time).toLocaleString()}>
+                    {clock(new Date(e.time))}
+                  </time>
+                  <span>{e.text}</span>
+                </li>
+              ))}
+            </ol>
+          </Section>
+        </div>
+        <aside>
+          <Facts r={r} />
+          <Choices r={r} />
+        </aside>
+      </div>
+    </>
+  );
+}
+
+function Facts({ r }: { r: ReleasePage }) {
+  const facts: [string, React.ReactNode][] = [
+    ["Service", r.service && <Link to={`services/${r.namespace}/${r.service}`}>{r.service}</Link>],
+    ["Version", r.from ? `${r.version}, after ${r.from}` : r.version],
+    ["Strategy", r.strategy],
+    ["By", r.by],
+    ["Reason", r.reason],
+    ["Started", new Date(r.started).toLocaleString()],
+    [r.ended ? "Took" : "Runs for", lasted(new Date(r.started), r.ended ? new Date(r.ended) : new Date())],
+    ["Aborted by", r.aborter],
+    ["Promoted by", r.promoter],
+  ];
+  return (
+    <Section title="Who and what">
+      <dl className="facts">
+        {facts.map(
+          ([name, value]) =>
+            value && (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+              </div>
+            ),
+        )}
+      </dl>
+    </Section>
+  );
+}
+
+const ended = new Set(["Succeeded", "RolledBack", "Failed"]);
+
+// Choices are what a person can do, each with what it would change and the command for it.
+function Choices({ r }: { r: ReleasePage }) {
+  const of = `${r.name} -n ${r.namespace}`;
+  const new1 = r.versions.find((v) => v.version === r.version);
+  const amount = new1 && new1.calls.requests > 0 ? `${rate(new1.calls.rate).join("")}, ${share(r.weight / 100).join("")} of all` : `${r.weight}% of all`;
+  if (r.phase === "Succeeded") {
+    return (
+      <Section title="What you can do">
+        <p className="choice">Undo: {r.from ? `every request goes back to ${r.from}.` : "there was no version before it."}</p>
+        {r.from && <Command text={`weft undo ${r.application} -n ${r.namespace}`} />}
+      </Section>
+    );
+  }
+  if (ended.has(r.phase)) {
+    return (
+      <Section title="What you can do">
+        <p className="choice">Release a repaired version: this one gets no requests but by its private address.</p>
+        <Command text={`weft release start ${r.application} VERSION -n ${r.namespace}`} />
+      </Section>
+    );
+  }
+  return (
+    <Section title="What you can do">
+      <p className="choice">
+        Abort: {r.version} gets no more requests (now {amount}){r.from ? `, ${r.from} gets them all` : ""}.
+      </p>
+      <Command text={"weft release abort " + of} />
+      <p className="choice">Promote: it goes on where it would wait for a person. A version that is shown to be worse goes back all the same.</p>
+      <Command text={"weft release promote " + of} />
+      <p className="choice">Stop everything but the way back, for all releases.</p>
+      <Command text="weft freeze --reason WHY" />
+    </Section>
+  );
+}
