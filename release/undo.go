@@ -1,6 +1,7 @@
 package release
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,8 +37,9 @@ func Earlier(app *v1alpha1.Application, all []*v1alpha1.Release) (string, error)
 	for _, rel := range all {
 		// One that has just succeeded is not noted on the Application yet.
 		going := !Final(rel.Status.Phase) || rel.Status.Phase == v1alpha1.ReleaseSucceeded && rel.Status.From == app.Status.Version
-		if rel.Spec.Application == app.Name && begun(rel) && going && rel.Status.From != "" {
-			return rel.Status.From, nil
+		from := cmp.Or(rel.Status.From, app.Status.Version) // until it has said from where it starts
+		if rel.Spec.Application == app.Name && begun(rel) && going && from != "" {
+			return from, nil
 		}
 	}
 	if app.Status.Previous == "" {

@@ -184,6 +184,10 @@ func TestEarlier(t *testing.T) {
 	if v, err := release.Earlier(app, []*v1alpha1.Release{on("shop", "v3", v1alpha1.ReleaseRolledBack, release.Finalizer)}); v != "v2" || err != nil {
 		t.Errorf("%s %v", v, err)
 	}
+	// One that has begun and has not moved anything yet is undone itself, not the one before it.
+	if v, err := release.Earlier(app, []*v1alpha1.Release{on("shop", "", v1alpha1.ReleasePending, release.Finalizer)}); v != "v3" || err != nil {
+		t.Errorf("%s %v", v, err)
+	}
 	app.Status.Previous = ""
 	if v, err := release.Earlier(app, nil); v != "" || err == nil || !strings.Contains(err.Error(), "name the version") {
 		t.Errorf("%s %v", v, err)

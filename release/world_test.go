@@ -56,7 +56,7 @@ type service struct {
 const lag = 700 * time.Millisecond
 
 func newWorld() *world {
-	w := &world{services: map[string]*service{}, written: map[string]int{}, beside: &team{objects: map[string]map[string]any{}}}
+	w := &world{services: map[string]*service{}, written: map[string]int{}, beside: &team{items: map[string][]byte{}}}
 	w.releases = shelf.New[v1alpha1.Release](&w.stores)
 	w.applications = shelf.New[v1alpha1.Application](&w.stores)
 	w.splits = shelf.New[v1alpha1.TrafficSplit](&w.stores)

@@ -35,6 +35,14 @@ type UndoStage struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=256
 	To string `json:"to,omitempty"`
+	// Routes puts back what led the application's traffic when the version served, as weft undo --routes does, with weft's
+	// own rights. Where something cannot be put back, traffic goes back all the same, and the stage fails.
+	// +optional
+	Routes bool `json:"routes,omitempty"`
+	// Config puts back the Application, but for roles, fourEyes and windows, and the ConfigMaps of its instances, as weft
+	// undo --config does.
+	// +optional
+	Config bool `json:"config,omitempty"`
 	// Reason, for who reads the record.
 	// +optional
 	// +kubebuilder:validation:MaxLength=1024

@@ -50,3 +50,8 @@ func (b beside) Put(ctx context.Context, kind string, o map[string]any, there bo
 	_, err := write(ctx, &unstructured.Unstructured{Object: o})
 	return err
 }
+
+// Remove deletes an object as it was read.
+func (b beside) Remove(ctx context.Context, kind string, o map[string]any) error {
+	return b.of(kind).Remove(ctx, &unstructured.Unstructured{Object: o})
+}

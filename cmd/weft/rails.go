@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/guard"
@@ -60,6 +62,17 @@ func (r *rails) hold(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.A
 		seed = run
 	}
 	return all.Hold(rel, seed, time.Now())
+}
+
+// mayUndo is why who asks for a release that undoes may not, now; "": they may.
+func (r *rails) mayUndo(ctx context.Context, rel *v1alpha1.Release) (string, error) {
+	app, err := applicationOf(ctx, r.applications, rel.Namespace, rel.Spec.Application)
+	if err != nil {
+		return "", err
+	}
+	asked := rel.DeepCopy()
+	asked.CreationTimestamp = metav1.Now()
+	return r.names(ctx, app).HoldBack(asked), nil
 }
 
 // object is what release.Options wants. Where the application cannot be read what goes back counts, and what goes on does not.

@@ -43,7 +43,7 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags) error {
 		Pipelines: store.For[v1alpha1.Pipeline](client, api.Pipeline).Get,
 		With:      with,
 		Worlds: map[string]runner.World{
-			"release":   children.Releases{All: store.For[v1alpha1.Release](client, api.Release), Earlier: newEarlier(client)},
+			"release":   m.newChildReleases(client),
 			"run":       children.Runs{All: runs, Decisions: decisions},
 			"notify":    m.newHerald(client, flags),
 			"objects":   m.front.runs.Objects(store.For[v1alpha1.Blob](client, api.Blob)),
@@ -64,6 +64,14 @@ func (m *mesh) runPipelines(client *store.Client, flags serveFlags) error {
 	m.more = append(m.more, engine.Run)
 	m.runTriggers(client, flags, with.Eval)
 	return nil
+}
+
+// newChildReleases makes the releases of runs.
+func (m *mesh) newChildReleases(client *store.Client) children.Releases {
+	return children.Releases{
+		All: store.For[v1alpha1.Release](client, api.Release), Earlier: newEarlier(client),
+		May: m.newRails(client).mayUndo, Restore: newRestorer(client).Undo,
+	}
 }
 
 // guard is which addresses webhooks may reach.

@@ -9,13 +9,14 @@ import (
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
+	"weft.dev/release/pin"
 	"weft.dev/release/provider/versions"
 )
 
 func newUndo() *cobra.Command {
 	var to, reason string
 	var wait, dryRun bool
-	var back putBack
+	var back pin.Back
 	var output *string
 	c := &cobra.Command{
 		Use:   "undo APPLICATION",
@@ -25,16 +26,21 @@ release goes first. A release that is on its way is aborted. Where nothing of th
 it is started from its record, with Git, the registry and CI down. Without --to it is the version that
 served before the release that is on its way, or before the last one that completed.
 
-What people wrote since the version served (routes, the Application, ConfigMaps of its instances) is told and
-left as it is, unless --routes or --config says to put it back. With --dry-run nothing is done, and stdout says
-what would be. Secrets are not put back: of them is known only that somebody wrote them.
+What people wrote since the version served (routes, its Service, the Application, ConfigMaps of its instances) is
+told and left as it is, unless --routes or --config says to put it back. Routes that were not there then stay, unless
+--prune says to delete those that lead this application's traffic inside the mesh and nobody else's. With --dry-run
+nothing is done, and stdout says what would be. Secrets are not put back: of them is known only that somebody wrote
+them. Nor are AuthorizationPolicies, roles, fourEyes and windows: what was allowed then may be forbidden since.
 
 With --wait: exit code 0 when the version has all traffic, 2 when it could not be.`,
-		Example: "  weft undo reviews --wait\n  weft undo reviews --to v2 --reason 'carts are empty'\n  weft undo reviews --routes --config --dry-run",
+		Example: "  weft undo reviews --wait\n  weft undo reviews --to v2 --reason 'carts are empty'\n  weft undo reviews --routes --prune --config --dry-run",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if *output != "table" && *output != "json" {
 				return table{}.print(c, *output)
+			}
+			if back.Prune && !back.Routes {
+				return exitCode{exitUsage, errors.New("--prune: what it deletes may stand beside what was changed: add --routes")}
 			}
 			releases, err := objectsOf[v1alpha1.Release](c, api.Release)
 			if err != nil {
@@ -44,10 +50,7 @@ With --wait: exit code 0 when the version has all traffic, 2 when it could not b
 			if err != nil {
 				return err
 			}
-			then, err := standingThen(c, releases.namespace, args[0], target)
-			if err != nil {
-				fmt.Fprintf(c.ErrOrStderr(), "what stood beside %s is not compared: %v\n", target, err)
-			}
+			then, unknown := standingThen(c, releases.namespace, args[0], target, back)
 			if dryRun {
 				return then.plan(serving, target, back).print(c, *output)
 			}
@@ -60,7 +63,7 @@ With --wait: exit code 0 when the version has all traffic, 2 when it could not b
 			if serving != "" && serving != target {
 				again = fmt.Sprintf(" (undo: weft undo %s --to %s)", args[0], serving)
 			}
-			if err := errors.Join(err, printUndo(c, *output, made, again)); err != nil || !wait {
+			if err := errors.Join(err, unknown, printUndo(c, *output, made, again)); err != nil || !wait {
 				return err
 			}
 			return follow(c.Context(), releases, made.Name, c.ErrOrStderr())
@@ -70,8 +73,9 @@ With --wait: exit code 0 when the version has all traffic, 2 when it could not b
 	c.Flags().StringVar(&to, "to", "", "version to go back to; weft versions lists those that are recorded")
 	c.Flags().BoolVar(&wait, "wait", false, "tell on stderr what happens until it ends")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be done")
-	c.Flags().BoolVar(&back.routes, "routes", false, "put back what led the application's traffic when the version served")
-	c.Flags().BoolVar(&back.config, "config", false, "put back the Application and the ConfigMaps of its instances")
+	c.Flags().BoolVar(&back.Routes, "routes", false, "put back what led the application's traffic when the version served")
+	c.Flags().BoolVar(&back.Config, "config", false, "put back the Application and the ConfigMaps of its instances")
+	c.Flags().BoolVar(&back.Prune, "prune", false, "with --routes: delete routes that were not there then, where they lead this application's traffic alone")
 	reasonFlag(c, &reason)
 	output = outputFlag(c)
 	return c

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 
@@ -15,34 +14,32 @@ import (
 	"weft.dev/store"
 )
 
-// putBack is what an undo is asked to put back, besides traffic and instances.
-type putBack struct{ routes, config bool }
-
-func (p putBack) has(part pin.Part) bool {
-	return p.routes && part == pin.Routes || p.config && part == pin.Config
-}
-
-// becomes says what an undo does about a change.
-func (p putBack) becomes(c pin.Change) string {
-	switch {
-	case c.Was == nil:
-		return "stays"
-	case p.has(c.Part):
-		return "put back"
-	}
-	return fmt.Sprintf("stays; --%s puts it back", c.Part)
-}
-
 // standing is what stood beside a version, and is not so now.
 type standing struct {
-	records   versions.Records
-	writer    beside
+	versions.Restorer
 	namespace string
 	changes   []pin.Change
 }
 
-// standingThen compares what stands beside an application's versions with what did when one served.
-func standingThen(c *cobra.Command, namespace, application, version string) (standing, error) {
+// newRestorer puts back what stood beside versions, in the name of who has the client.
+func newRestorer(client *store.Client) versions.Restorer {
+	return versions.Restorer{Records: newRecords(client), Writer: beside{client}}
+}
+
+// standingThen compares what stands beside an application's versions with what did when one served. Where that is not known
+// stderr says so, and it is an error if something of it is to be put back.
+func standingThen(c *cobra.Command, namespace, application, version string, back pin.Back) (standing, error) {
+	s, err := compared(c, namespace, application, version)
+	if err != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "nothing beside %s is compared, so it stays as it is: %v\n", version, err)
+	}
+	if back == (pin.Back{}) {
+		err = nil
+	}
+	return s, err
+}
+
+func compared(c *cobra.Command, namespace, application, version string) (standing, error) {
 	s := standing{namespace: namespace}
 	config, err := restConfig(c)
 	if err != nil {
@@ -52,26 +49,15 @@ func standingThen(c *cobra.Command, namespace, application, version string) (sta
 	if err != nil {
 		return s, err
 	}
-	s.records, s.writer = newRecords(client), beside{client}
-	v, err := s.records.Find(c.Context(), namespace, application, version)
-	if v == nil || err != nil {
-		return s, err
-	}
-	was, err := s.records.Pinned(c.Context(), v)
-	if len(was) == 0 || err != nil {
-		return s, err
-	}
-	is, err := s.records.Standing(c.Context(), v)
-	if err == nil {
-		s.changes = pin.Changes(was, is)
-	}
+	s.Restorer = newRestorer(client)
+	s.changes, err = s.Since(c.Context(), namespace, application, version)
 	return s, err
 }
 
 // tell says what people wrote since, and what becomes of it.
-func (s standing) tell(out io.Writer, back putBack) {
+func (s standing) tell(out io.Writer, back pin.Back) {
 	for _, c := range s.changes {
-		fmt.Fprintf(out, "%s %s was changed since then: %s\n", c.Kind, c.Name, back.becomes(c))
+		fmt.Fprintf(out, "%s %s was changed since then: %s\n", c.Kind, c.Name, back.Becomes(c))
 		for _, line := range c.Text {
 			fmt.Fprintf(out, "  %s\n", line)
 		}
@@ -82,41 +68,40 @@ func (s standing) tell(out io.Writer, back putBack) {
 type undoPlan struct {
 	From    string       `json:"from,omitempty"` // version that serves
 	To      string       `json:"to"`
-	Changes []pin.Change `json:"changes"` // since To served
+	Changes []undoChange `json:"changes"` // since To served
 }
 
-func (s standing) plan(serving, target string, back putBack) table {
-	t := table{header: []string{"KIND", "NAME", "DIFFERENCE", "BECOMES"}, value: undoPlan{serving, target, append([]pin.Change{}, s.changes...)}}
+type undoChange struct {
+	pin.Change
+	Becomes string `json:"becomes"`
+}
+
+func (s standing) plan(serving, target string, back pin.Back) table {
+	plan := undoPlan{serving, target, []undoChange{}}
+	t := table{header: []string{"KIND", "NAME", "DIFFERENCE", "BECOMES"}}
 	t.rows = append(t.rows, []string{"Version", target, cmp.Or(serving, "nothing") + " serves", "gets all traffic"})
 	for _, c := range s.changes {
+		plan.Changes = append(plan.Changes, undoChange{c, back.Becomes(c)})
 		for _, line := range c.Text {
-			t.rows = append(t.rows, []string{c.Kind, c.Name, line, back.becomes(c)})
+			t.rows = append(t.rows, []string{c.Kind, c.Name, line, back.Becomes(c)})
 		}
 	}
+	t.value = plan
 	return t
 }
 
-// undo makes the Release that undoes. What instances read is put back before it, as some may be started; routes after it, as
-// traffic is in a hurry. What cannot be put back stops nothing.
-func (s standing) undo(c *cobra.Command, releases objects[v1alpha1.Release], application, target, reason string, back putBack) (*v1alpha1.Release, error) {
+// undo makes the Release that undoes, in the name of who asks.
+func (s standing) undo(c *cobra.Command, releases objects[v1alpha1.Release], application, target, reason string, back pin.Back) (made *v1alpha1.Release, err error) {
 	me, err := signature(c)
 	if err != nil {
 		return nil, err
 	}
-	var faults []error
-	put := func(part pin.Part) {
-		if back.has(part) {
-			faults = append(faults, s.records.PutBack(c.Context(), s.writer, s.namespace, s.changes, part))
-		}
-	}
-	put(pin.Config)
-	made, err := releases.create(c.Context(), &v1alpha1.Release{
-		ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: application + "-undo-"},
-		Spec:       v1alpha1.ReleaseSpec{Application: application, Version: target, Undo: true, Reason: reason, By: me.By, Groups: me.Groups},
+	err = s.Around(c.Context(), s.namespace, s.changes, back, func() (err error) {
+		made, err = releases.create(c.Context(), &v1alpha1.Release{
+			ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: application + "-undo-"},
+			Spec:       v1alpha1.ReleaseSpec{Application: application, Version: target, Undo: true, Reason: reason, By: me.By, Groups: me.Groups},
+		})
+		return err
 	})
-	if err != nil {
-		return nil, errors.Join(append(faults, err)...)
-	}
-	put(pin.Routes)
-	return made, errors.Join(faults...)
+	return made, err
 }

@@ -18,41 +18,84 @@ type Change struct {
 	Text []string `json:"text"`
 	// Was is how it can be put back; nil: it cannot be, as Text says.
 	Was *Object `json:"-"`
+	// Is is what was not there then, and can be deleted; nil: it is no such thing.
+	Is *Object `json:"-"`
+}
+
+// Back is what an undo is asked to put back, besides traffic and instances.
+type Back struct {
+	Routes, Config bool
+	Prune          bool // routes that were not there then are deleted
+}
+
+// Has reports whether a part is put back.
+func (b Back) Has(part Part) bool { return b.Routes && part == Routes || b.Config && part == Config }
+
+// Becomes says what an undo does about a change.
+func (b Back) Becomes(c Change) string {
+	switch {
+	case c.Part == Access:
+		return "stays: an undo changes nobody's access"
+	case c.Is != nil && b.Prune:
+		return "deleted"
+	case c.Is != nil:
+		return "stays; --prune deletes it"
+	case c.Was == nil:
+		return "stays"
+	case b.Has(c.Part):
+		return "put back"
+	}
+	return fmt.Sprintf("stays; --%s puts it back", c.Part)
 }
 
 // maxLines of a change are told.
 const maxLines = 20
 
-// Changes are the objects that differ, in the order of their names. Those that were not there before stay: somebody may need
-// them for something else.
+// Changes are the objects that differ, in the order of their names. Of a kind that was or is not read nobody knows.
 func Changes(was, is []Object) []Change {
 	type key struct{ kind, name string }
-	before, now := map[key]Object{}, map[key]Object{}
-	for _, o := range was {
-		before[key{o.Kind, o.Name}] = o
+	before, now, unread := map[key]Object{}, map[key]Object{}, map[string]bool{}
+	file := func(all []Object, by map[key]Object) {
+		for _, o := range all {
+			by[key{o.Kind, o.Name}] = o
+			unread[o.Kind] = unread[o.Kind] || o.Name == ""
+		}
 	}
-	for _, o := range is {
-		now[key{o.Kind, o.Name}] = o
-	}
+	file(was, before)
+	file(is, now)
 	var all []Change
-	for _, o := range was {
-		current, there := now[key{o.Kind, o.Name}]
-		if there && (current.Hash == o.Hash || current.Hash == "" || o.Hash == "") {
+	for k, o := range before {
+		current, there := now[k]
+		if unread[k.kind] || there && (current.Hash == o.Hash || current.Hash == "" || o.Hash == "") {
 			continue
 		}
 		c := Change{Part: part(o.Kind), Kind: o.Kind, Name: o.Name, Text: differences(o, current, there)}
-		if o.Content != nil {
+		if o.Content != nil && c.Part != Access {
 			c.Was = &o
 		}
 		all = append(all, c)
 	}
-	for _, o := range is {
-		if _, there := before[key{o.Kind, o.Name}]; !there {
-			all = append(all, Change{Part: part(o.Kind), Kind: o.Kind, Name: o.Name, Text: []string{"was not there then, and stays: delete it by hand"}})
+	for k, o := range now {
+		if _, there := before[k]; !there && !unread[k.kind] {
+			all = append(all, added(o))
 		}
 	}
 	slices.SortFunc(all, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return all
+}
+
+// added is an object that no record has. Older records have no Services and no policies, so of those nothing more is said.
+func added(o Object) Change {
+	c := Change{Part: part(o.Kind), Kind: o.Kind, Name: o.Name, Text: []string{"was not there then"}}
+	switch {
+	case c.Part == Access || o.Kind == "Service":
+		c.Text[0] = "is not in the record of then"
+	case o.Alone:
+		c.Is = &o
+	case c.Part == Routes:
+		c.Text[0] += "; it is about more than this application, or somebody else's: delete it by hand"
+	}
+	return c
 }
 
 // differences says what is not as it was.

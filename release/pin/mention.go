@@ -1,6 +1,7 @@
 package pin
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -48,27 +49,84 @@ func Mentioned(manifests []byte) []Named {
 	return all[:min(len(all), maxNamed)]
 }
 
-// Leads reports whether an object of RouteKinds is about the traffic of a service.
+// Leads reports whether an object of RouteKinds is about the traffic of a service, or is that Service.
 func Leads(o map[string]any, namespace, service string) bool {
-	names := []string{service, service + "." + namespace, service + "." + namespace + ".svc", service + "." + namespace + ".svc.cluster.local"}
-	found := false
-	is := func(v any) { found = found || slices.Contains(names, text(v)) }
+	return slices.ContainsFunc(about(o), func(name string) bool { return called(namespace, service, name) })
+}
+
+// Alone reports whether an object of RouteKinds is about the traffic of a service and nobody else's, in the mesh alone, so that
+// without it just that service is led otherwise. Services, what others refer to and what somebody else makes are not: they stay.
+func Alone(o map[string]any, namespace, service string) bool {
+	meta, _ := o["metadata"].(map[string]any)
+	spec, _ := o["spec"].(map[string]any)
+	hosts, _ := spec["hosts"].([]any)
+	if o["kind"] == "Service" || meta["ownerReferences"] != nil || o["kind"] == "VirtualService" && len(hosts) == 0 {
+		return false
+	}
+	all := about(o)
+	return len(all) > 0 && !slices.ContainsFunc(all, func(name string) bool { return !called(namespace, service, name) })
+}
+
+// Guards reports whether an object of AccessKinds says who may call an application. One of the whole namespace is not the application's.
+func Guards(o map[string]any, namespace, application, service string) bool {
+	spec, _ := o["spec"].(map[string]any)
+	selector, _ := spec["selector"].(map[string]any)
+	labels, _ := selector["matchLabels"].(map[string]any)
+	return labels["app"] == application || Leads(o, namespace, service)
+}
+
+// called reports whether a name is a service's.
+func called(namespace, service, name string) bool {
+	short := service + "." + namespace
+	return slices.Contains([]string{service, short, short + ".svc", short + ".svc.cluster.local"}, name)
+}
+
+// about are all whose traffic an object is about: services by the names that it uses, and others as KIND/NAME.
+func about(o map[string]any) (all []string) {
+	if meta, _ := o["metadata"].(map[string]any); o["kind"] == "Service" {
+		all = append(all, text(meta["name"]))
+	}
+	is := func(v any) { all = append(all, text(v)) }
 	walk(o["spec"], func(field string, value any) {
 		switch field {
-		case "host", "service":
+		case "host", "service", "externalName":
 			is(value)
 		case "hosts":
 			each(value, is)
-		case "backendRefs", "parentRefs":
-			each(value, func(ref any) {
-				object, _ := ref.(map[string]any)
-				if kind := text(object["kind"]); kind == "" && field == "backendRefs" || kind == "Service" {
-					is(object["name"])
+		case "hostnames":
+			each(value, func(name any) { all = append(all, "hostname/"+text(name)) })
+		case "gateways":
+			each(value, func(name any) {
+				if name != "mesh" {
+					all = append(all, "Gateway/"+text(name))
 				}
 			})
+		case "delegate":
+			all = append(all, "VirtualService/")
+		case "backendRefs":
+			each(value, func(ref any) { all = append(all, referred(ref, "Service")) })
+		case "backendRef": // of a mirror
+			all = append(all, referred(value, "Service"))
+		case "parentRefs", "targetRefs":
+			each(value, func(ref any) { all = append(all, referred(ref, "Gateway")) })
+		case "targetRef":
+			all = append(all, referred(value, "Gateway"))
 		}
 	})
-	return found
+	return all
+}
+
+// referred is what a reference names.
+func referred(ref any, kind string) string {
+	o, _ := ref.(map[string]any)
+	name := text(o["name"])
+	if kind = cmp.Or(text(o["kind"]), kind); kind != "Service" {
+		return kind + "/" + name
+	}
+	if namespace := text(o["namespace"]); namespace != "" {
+		name += "." + namespace
+	}
+	return name
 }
 
 func each(list any, do func(any)) {

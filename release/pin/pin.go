@@ -18,19 +18,31 @@ type Part string
 const (
 	Routes Part = "routes" // what leads the application's traffic
 	Config Part = "config" // the Application itself, and the ConfigMaps and Secrets of its instances
+	Access Part = "access" // who may call it: told, and never put back, for what was open then may have been closed since
 )
 
-// RouteKinds are those whose objects may lead an application's traffic.
+// RouteKinds are those whose objects may lead an application's traffic, and AccessKinds those which may say who calls it.
 func RouteKinds() []string {
-	return []string{"VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "Fallback"}
+	return []string{"VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "Fallback", "Service"}
 }
+func AccessKinds() []string { return []string{"AuthorizationPolicy"} }
 
 // part is where a kind belongs.
 func part(kind string) Part {
-	if slices.Contains(RouteKinds(), kind) {
+	switch {
+	case slices.Contains(RouteKinds(), kind):
 		return Routes
+	case slices.Contains(AccessKinds(), kind):
+		return Access
 	}
 	return Config
+}
+
+// theirs are fields of a kind's spec that no undo looks at: who may do what to an Application, and when, and what an API server
+// gave a Service. They stay as they are now.
+var theirs = map[string][]string{
+	"Application": {"roles", "fourEyes", "windows"},
+	"Service":     {"clusterIP", "clusterIPs"},
 }
 
 // Object is one object as it was.
@@ -41,7 +53,12 @@ type Object struct {
 	// Content is what people write of it; nil: it is known by its hash alone.
 	Content map[string]any `json:"content,omitempty"`
 	Hash    string         `json:"hash,omitempty"` // empty: it may not be read, so nobody says how it differs
+	// Alone says that it is about nobody else, so that it can be deleted: see Alone.
+	Alone bool `json:"-"`
 }
+
+// Unread is for a kind of which nothing may be read: nobody says how its objects differ.
+func Unread(kind string) Object { return Object{Kind: kind} }
 
 // Of is an object as it is now. Of a Secret only that it was written is kept, and nothing from which its values could be guessed.
 func Of(o map[string]any) Object {
@@ -54,6 +71,19 @@ func Of(o map[string]any) Object {
 	p.Content = maps.Clone(o)
 	for _, field := range []string{"apiVersion", "kind", "metadata", "status"} {
 		delete(p.Content, field)
+	}
+	return p.ours()
+}
+
+// ours is p without what is not looked at.
+func (p Object) ours() Object {
+	if spec, ok := p.Content["spec"].(map[string]any); ok && theirs[p.Kind] != nil {
+		spec = maps.Clone(spec)
+		for _, field := range theirs[p.Kind] {
+			delete(spec, field)
+		}
+		p.Content = maps.Clone(p.Content)
+		p.Content["spec"] = spec
 	}
 	p.Hash = hash(p.Content)
 	return p
@@ -69,6 +99,15 @@ func (p Object) Into(o map[string]any, namespace string) map[string]any {
 		}
 	}
 	maps.Copy(written, p.Content)
+	now, _ := o["spec"].(map[string]any)
+	for _, field := range theirs[p.Kind] {
+		if value, there := now[field]; there {
+			spec, _ := written["spec"].(map[string]any)
+			spec = maps.Clone(spec)
+			spec[field] = value
+			written["spec"] = spec
+		}
+	}
 	return written
 }
 
@@ -107,6 +146,11 @@ func Bytes(all []Object, limit int) ([]byte, error) {
 func Read(data []byte) (all []Object, err error) {
 	if len(data) > 0 {
 		err = json.Unmarshal(data, &all)
+	}
+	for i, p := range all {
+		if p.Content != nil && theirs[p.Kind] != nil { // it may be an older record's, which has them
+			all[i] = p.ours()
+		}
 	}
 	return all, err
 }

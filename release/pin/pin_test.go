@@ -67,10 +67,107 @@ func TestLeads(t *testing.T) {
 		`{"metadata":{"name":"reviews"},"spec":{"hosts":["ratings"]}}`:                              false,
 		`{"spec":{"http":[{"name":"reviews","match":[{"uri":"/"}]}]}}`:                              false,
 		`{"spec":{"rules":[{"backendRefs":[{"kind":"X","name":"reviews"}]}]}}`:                      false,
+		`{"spec":{"rules":[{"backendRefs":[{"namespace":"other","name":"reviews"}]}]}}`:             false,
+		`{"spec":{"rules":[{"backendRefs":[{"namespace":"shop","name":"reviews"}]}]}}`:              true,
+		`{"kind":"Service","metadata":{"name":"reviews"}}`:                                          true,
+		`{"kind":"Service","metadata":{"name":"r"},"spec":{"externalName":"reviews.shop.svc"}}`:     true,
 	} {
 		if got := Leads(object(t, text), "shop", "reviews"); got != want {
 			t.Errorf("%s: %v", text, got)
 		}
+	}
+}
+
+// TestAlone: what others need, or somebody else makes, is not deleted.
+func TestAlone(t *testing.T) {
+	for text, want := range map[string]bool{
+		route: true,
+		`{"kind":"VirtualService","spec":{"hosts":["reviews"],"gateways":["mesh"],"http":[{"route":[{"destination":{"host":"reviews.shop"}}]}]}}`: true,
+		`{"kind":"DestinationRule","spec":{"host":"reviews"}}`:                                                                                         true,
+		`{"kind":"Fallback","spec":{"service":"reviews"}}`:                                                                                             true,
+		`{"kind":"HTTPRoute","spec":{"parentRefs":[{"kind":"Service","name":"reviews"}],"rules":[{"backendRefs":[{"name":"reviews"}]}]}}`:              true,
+		`{"kind":"Service","metadata":{"name":"reviews"}}`:                                                                                             false,
+		`{"kind":"DestinationRule","metadata":{"ownerReferences":[{"kind":"X"}]},"spec":{"host":"reviews"}}`:                                           false,
+		`{"kind":"VirtualService","spec":{"hosts":["reviews","ratings"]}}`:                                                                             false,
+		`{"kind":"VirtualService","spec":{"hosts":["reviews"],"http":[{"mirror":{"host":"ratings"}}]}}`:                                                false,
+		`{"kind":"VirtualService","spec":{"hosts":["reviews"],"http":[{"delegate":{"name":"x"}}]}}`:                                                    false,
+		`{"kind":"VirtualService","spec":{"http":[{"route":[{"destination":{"host":"reviews"}}]}]}}`:                                                   false,
+		`{"kind":"VirtualService","spec":{"hosts":["reviews"],"gateways":["mesh","edge"]}}`:                                                            false,
+		`{"kind":"HTTPRoute","spec":{"parentRefs":[{"name":"edge"}],"rules":[{"backendRefs":[{"name":"reviews"}]}]}}`:                                  false,
+		`{"kind":"HTTPRoute","spec":{"hostnames":["shop.example"],"rules":[{"backendRefs":[{"name":"reviews"}]}]}}`:                                    false,
+		`{"kind":"HTTPRoute","spec":{"rules":[{"filters":[{"requestMirror":{"backendRef":{"name":"ratings"}}}],"backendRefs":[{"name":"reviews"}]}]}}`: false,
+		`{"kind":"HTTPRoute","spec":{}}`: false,
+	} {
+		if got := Alone(object(t, text), "shop", "reviews"); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestGuards: a policy is the application's by its label or its Service, and one of the whole namespace is nobody's.
+func TestGuards(t *testing.T) {
+	for text, want := range map[string]bool{
+		`{"spec":{"selector":{"matchLabels":{"app":"stars"}}}}`:               true,
+		`{"spec":{"targetRefs":[{"kind":"Service","name":"reviews"}]}}`:       true,
+		`{"spec":{"targetRef":{"kind":"Service","name":"reviews"}}}`:          true,
+		`{"spec":{"targetRefs":[{"kind":"Gateway","name":"reviews"}]}}`:       false,
+		`{"spec":{"selector":{"matchLabels":{"app":"ratings"}}}}`:             false,
+		`{"spec":{"rules":[{"from":[{"source":{"namespaces":["stars"]}}]}]}}`: false,
+	} {
+		if got := Guards(object(t, text), "shop", "stars", "reviews"); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
+// TestTheirs: who may do what to an application, and the address that a Service was given, are as they are now, whatever a record says.
+func TestTheirs(t *testing.T) {
+	app := `{"apiVersion":"weft.dev/v1alpha1","kind":"Application","metadata":{"name":"reviews"},"spec":{"owner":"a","roles":{"undo":["dev"]},"windows":[1]}}`
+	service := `{"apiVersion":"v1","kind":"Service","metadata":{"name":"reviews"},"spec":{"clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1"],"ports":[{"port":1}]}}`
+	older, err := Read([]byte(`[{"apiVersion":"weft.dev/v1alpha1","kind":"Application","name":"reviews","hash":"x","content":{"spec":{"owner":"a","roles":{"undo":["dev"]},"windows":[1]}}}]`))
+	if err != nil || older[0].Hash != Of(object(t, app)).Hash {
+		t.Fatalf("%+v %v", older, err)
+	}
+	changed := object(t, strings.NewReplacer(`"a"`, `"b"`, `"dev"`, `"ops"`, "[1]", "[2]").Replace(app))
+	if back, want := older[0].Into(changed, "shop"), object(t, strings.NewReplacer(`"dev"`, `"ops"`, "[1]", "[2]").Replace(app)); !reflect.DeepEqual(back, want) {
+		t.Errorf("%v", back)
+	}
+	if all := Changes(older, []Object{Of(changed)}); len(all) != 1 || len(all[0].Text) != 1 {
+		t.Errorf("%+v", all)
+	}
+	then := Of(object(t, service))
+	if made, want := then.Into(nil, "shop"), object(t, `{"apiVersion":"v1","kind":"Service","metadata":{"name":"reviews","namespace":"shop"},"spec":{"ports":[{"port":1}]}}`); !reflect.DeepEqual(made, want) {
+		t.Errorf("%v", made)
+	}
+	if moved := object(t, strings.ReplaceAll(service, "10.0.0.1", "10.0.0.2")); len(Changes([]Object{then}, []Object{Of(moved)})) > 0 || !reflect.DeepEqual(then.Into(moved, "shop"), moved) {
+		t.Errorf("%v", then.Into(moved, "shop"))
+	}
+}
+
+// TestBecomes: access is told and stays; what is new is deleted only where it can be, and is asked to.
+func TestBecomes(t *testing.T) {
+	policy := Of(object(t, `{"kind":"AuthorizationPolicy","metadata":{"name":"p"},"spec":{"action":"ALLOW"}}`))
+	opened := Of(object(t, `{"kind":"AuthorizationPolicy","metadata":{"name":"p"},"spec":{"action":"DENY"}}`))
+	alone := Of(object(t, route))
+	alone.Alone = true
+	fresh := Of(object(t, `{"kind":"Service","metadata":{"name":"s"},"spec":{}}`))
+	fresh.Alone = true // whoever says so
+	all := Changes([]Object{policy}, []Object{opened, alone, fresh})
+	everything := Back{Routes: true, Config: true, Prune: true}
+	var said []string
+	for _, c := range all {
+		said = append(said, c.Kind+": "+c.Text[0]+": "+everything.Becomes(c)+": "+Back{Routes: true}.Becomes(c))
+	}
+	want := []string{
+		`AuthorizationPolicy: spec.action: "DENY", was "ALLOW": stays: an undo changes nobody's access: stays: an undo changes nobody's access`,
+		"Service: is not in the record of then: stays: stays",
+		"VirtualService: was not there then: deleted: stays; --prune deletes it",
+	}
+	if !slices.Equal(said, want) || all[0].Was != nil {
+		t.Errorf("%s", strings.Join(said, "\n"))
+	}
+	if all := Changes([]Object{policy, alone}, []Object{Unread("AuthorizationPolicy"), alone}); len(all) > 0 {
+		t.Errorf("of what may not be read: %+v", all)
 	}
 }
 
@@ -105,7 +202,7 @@ func TestChanges(t *testing.T) {
 	}
 	want := []string{
 		"config ConfigMap gone: was deleted since",
-		"routes DestinationRule new: was not there then, and stays: delete it by hand",
+		"routes DestinationRule new: was not there then; it is about more than this application, or somebody else's: delete it by hand",
 		"config Secret key: was written since; what was in it is not kept",
 		`routes VirtualService reviews: spec.http[0].timeout: "5s", was "2s"`,
 	}

@@ -12,22 +12,23 @@ import (
 
 // Kinds of actions and looks. What is before the slash says who acts and sees.
 const (
-	CreateRelease = "release/create" // data: ReleaseWork; doing it again does nothing twice
-	AbortRelease  = "release/abort"  // data: Child; the same
-	SeeRelease    = "release/get"    // data: Child; finds ReleaseSeen
-	CreateRun     = "run/create"     // data: RunWork; doing it again does nothing twice
-	CancelRun     = "run/cancel"     // data: Child; the same
-	SeeRun        = "run/get"        // data: Child; finds RunSeen
-	Bake          = "bake/render"    // data: v1alpha1.BakeStage; results in Made, and doing it again does nothing twice
-	Call          = "http/call"      // data: HTTPCall; results in HTTPAnswer
-	SeeHTTP       = "http/get"       // data: HTTPCall, whose method is ignored; finds HTTPAnswer
-	Notify        = "notify/send"    // data: NotifyWork; doing it again tells people twice
-	CreateVersion = "version/create" // data: VersionWork; doing it again does nothing twice
-	SeeTraffic    = "traffic/get"    // data: instances.Question; finds TrafficSeen
-	SeeArtifact   = "artifact/get"   // data: v1alpha1.FindArtifactStage; finds ArtifactSeen
-	SeeAnswers    = "answers/get"    // data: release.Target without a namespace; finds release.Answers
-	SeeOpinion    = "opinion/get"    // data: opinion.Ask; finds opinion.Said
-	SeeSeries     = "opinion/series" // data: opinion.Range; finds opinion.Series
+	CreateRelease = "release/create"  // data: ReleaseWork; results in ReleaseMade where that says anything; doing it again does nothing twice
+	AbortRelease  = "release/abort"   // data: Child; the same
+	SeeRelease    = "release/get"     // data: Child; finds ReleaseSeen
+	SeeEarlier    = "release/earlier" // data: instances.Question; finds EarlierSeen
+	CreateRun     = "run/create"      // data: RunWork; doing it again does nothing twice
+	CancelRun     = "run/cancel"      // data: Child; the same
+	SeeRun        = "run/get"         // data: Child; finds RunSeen
+	Bake          = "bake/render"     // data: v1alpha1.BakeStage; results in Made, and doing it again does nothing twice
+	Call          = "http/call"       // data: HTTPCall; results in HTTPAnswer
+	SeeHTTP       = "http/get"        // data: HTTPCall, whose method is ignored; finds HTTPAnswer
+	Notify        = "notify/send"     // data: NotifyWork; doing it again tells people twice
+	CreateVersion = "version/create"  // data: VersionWork; doing it again does nothing twice
+	SeeTraffic    = "traffic/get"     // data: instances.Question; finds TrafficSeen
+	SeeArtifact   = "artifact/get"    // data: v1alpha1.FindArtifactStage; finds ArtifactSeen
+	SeeAnswers    = "answers/get"     // data: release.Target without a namespace; finds release.Answers
+	SeeOpinion    = "opinion/get"     // data: opinion.Ask; finds opinion.Said
+	SeeSeries     = "opinion/series"  // data: opinion.Range; finds opinion.Series
 )
 
 // Made is what a bake gave.
@@ -58,8 +59,22 @@ type ReleaseWork struct {
 	Strategy    *v1alpha1.Strategy `json:"strategy,omitempty"`
 	By          string             `json:"by,omitempty"` // By and Groups are those of the run that makes it
 	Groups      []string           `json:"groups,omitempty"`
-	Undo        bool               `json:"undo,omitempty"` // without a version: to the one that served before
+	Undo        bool               `json:"undo,omitempty"`
 	Reason      string             `json:"reason,omitempty"`
+	// Routes and Config are what an undo puts back beside it.
+	Routes bool `json:"routes,omitempty"`
+	Config bool `json:"config,omitempty"`
+}
+
+// EarlierSeen is the version that an undo without one goes back to, or why there is none.
+type EarlierSeen struct {
+	Version string `json:"version,omitempty"`
+	Refused string `json:"refused,omitempty"`
+}
+
+// ReleaseMade is what making a release left undone.
+type ReleaseMade struct {
+	Stays string `json:"stays,omitempty"` // why what an undo was to put back is not
 }
 
 // ReleaseSeen is what there is of a Release.

@@ -81,7 +81,7 @@ func TestOrders(t *testing.T) {
 // wantLook wants one look by its key, or none.
 func wantLook(t *testing.T, looks []pipeline.Look, key string) {
 	t.Helper()
-	kind := map[string]string{before: instances.See, after: instances.See, shares: pipeline.SeeTraffic}
+	kind := map[string]string{before: instances.See, after: instances.See, shares: pipeline.SeeTraffic, earlier: pipeline.SeeEarlier}
 	if key == "" && len(looks) == 0 {
 		return
 	}

@@ -10,14 +10,24 @@ import (
 func TestUndoStage(t *testing.T) {
 	in := input(t, &v1alpha1.UndoStage{Reason: "carts are empty"})
 	name := pipeline.ChildName(in.Run, "a", 1)
-	out := undo{}.Next(in)
+	wantLook(t, undo{}.Looks(in), earlier)
+	want(t, undo{}.Next(in), "Running: does not see yet what served before")
+	want(t, undo{}.Next(saw(in, earlier, pipeline.EarlierSeen{Refused: "nothing served before"})), "Failed: nothing served before")
+	want(t, undo{}.Next(mustEnd(in)), "Cancelled: cancelled by bob")
+	out := undo{}.Next(saw(in, earlier, pipeline.EarlierSeen{Version: "v1"}))
 	want(t, out, "Running: makes release "+name+" [release/create]")
+	again := with(in, pipeline.CreateRelease, nil)
+	again.Memory = out.Memory
+	if work := dataOf[pipeline.ReleaseWork](t, undo{}.Next(again).Act.Data); work.Version != "v1" {
+		t.Errorf("when it was killed it goes to %+v", work)
+	}
 	work := dataOf[pipeline.ReleaseWork](t, out.Act.Data)
-	if work.Name != name || work.Application != "reviews" || work.Version != "" || !work.Undo || work.Reason != "carts are empty" || work.By != "alice" || len(work.Groups) != 1 {
+	if work.Name != name || work.Application != "reviews" || work.Version != "v1" || !work.Undo || work.Reason != "carts are empty" || work.By != "alice" || len(work.Groups) != 1 {
 		t.Errorf("%+v", work)
 	}
 	ended := saw(with(in, pipeline.CreateRelease, done), watched, pipeline.ReleaseSeen{Phase: v1alpha1.ReleaseSucceeded, Weight: 100})
-	want(t, undo{}.Next(ended), `Succeeded: release `+name+`: Succeeded at 100% {"application":"reviews","release":"`+name+`"}`)
+	ended.Memory = out.Memory
+	want(t, undo{}.Next(ended), `Succeeded: release `+name+`: Succeeded at 100% {"application":"reviews","release":"`+name+`","version":"v1"}`)
 	if looks := (undo{}).Looks(ended); len(looks) != 1 || looks[0].Kind != pipeline.SeeRelease {
 		t.Errorf("%+v", looks)
 	}
@@ -25,6 +35,14 @@ func TestUndoStage(t *testing.T) {
 	if work := dataOf[pipeline.ReleaseWork](t, undo{}.Next(in).Act.Data); work.Version != "v2" || work.Reason != "stage a of run ship-1" {
 		t.Errorf("%+v", work)
 	}
+	in = input(t, &v1alpha1.UndoStage{To: "v1", Routes: true, Config: true})
+	if work := dataOf[pipeline.ReleaseWork](t, undo{}.Next(in).Act.Data); !work.Routes || !work.Config {
+		t.Errorf("%+v", work)
+	}
+	name = nameOf(in)
+	ended = saw(with(in, pipeline.CreateRelease, done), watched, pipeline.ReleaseSeen{Phase: v1alpha1.ReleaseSucceeded, Weight: 100})
+	ended.Open.Result = &pipeline.Result{OK: true, Data: encode(pipeline.ReleaseMade{Stays: "ConfigMap shop/texts is not put back: no"})}
+	want(t, undo{}.Next(ended), `Failed: release `+name+`: Succeeded at 100%; ConfigMap shop/texts is not put back: no {"application":"reviews","release":"`+name+`","version":"v1"}`)
 	in.Run.Application = ""
 	want(t, undo{}.Next(in), "Failed: neither the stage nor its pipeline names an application")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -13,7 +14,9 @@ import (
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release"
+	"weft.dev/release/pin"
 	"weft.dev/release/pipeline"
+	"weft.dev/release/provider/versions"
 )
 
 // shelf is objects in memory.
@@ -116,6 +119,45 @@ func TestReleases(t *testing.T) {
 	}
 }
 
+// TestReleasesRestore: an undo that puts objects back asks first, is made again, and says what stays.
+func TestReleasesRestore(t *testing.T) {
+	all := newShelf[v1alpha1.Release]()
+	may, asked := "mallory may not", ""
+	var before, after error
+	w := Releases{
+		All: all,
+		May: func(_ context.Context, r *v1alpha1.Release) (string, error) { return may, nil },
+		Restore: func(_ context.Context, _, application, version string, back pin.Back, begin func() error) error {
+			asked = fmt.Sprintf("%s %s %+v", application, version, back)
+			return errors.Join(before, begin(), after)
+		},
+	}
+	undo := action("u/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r", Application: "reviews", Version: "v1", Undo: true, Routes: true})
+	wantRefused(t, w, undo, "mallory may not")
+	if asked != "" || len(all.objects) > 0 {
+		t.Errorf("before it was known who may: %s, %+v", asked, all.objects)
+	}
+	may = ""
+	for name, fault := range map[string]error{"before": apierrors.NewServiceUnavailable("later"), "after": apierrors.NewConflict(schema.GroupResource{}, "x", nil)} {
+		if before, after = fault, nil; name == "after" {
+			before, after = nil, errors.Join(apierrors.NewForbidden(schema.GroupResource{}, "y", nil), fault)
+		}
+		if result, err := w.Do(t.Context(), "shop", undo); err == nil {
+			t.Errorf("%s: %+v: what may go well the next time is no result", name, result)
+		}
+	}
+	before, after = nil, errors.Join(apierrors.NewForbidden(schema.GroupResource{Resource: "virtualservices"}, "reviews", nil), versions.ErrUnrecorded)
+	result, err := w.Do(t.Context(), "shop", undo)
+	if err != nil || !result.OK || !strings.Contains(string(result.Data), "is not recorded") || !strings.Contains(string(result.Data), "virtualservices") {
+		t.Errorf("%+v %s %v", result, result.Data, err)
+	}
+	if after = nil; asked != "reviews v1 {Routes:true Config:false Prune:false}" || all.objects["shop/r"].Spec.Version != "v1" {
+		t.Errorf("%s; %+v", asked, all.objects["shop/r"].Spec)
+	}
+	wantDone(t, w, undo)
+	wantRefused(t, w, action("other/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r", Undo: true, Config: true}), "did not make it")
+}
+
 func TestRefusals(t *testing.T) {
 	all := newShelf[v1alpha1.Release]()
 	w := Releases{All: all}
@@ -178,26 +220,20 @@ func TestTraffic(t *testing.T) {
 	wantRefused(t, w, action("u", "traffic/move", nil), "nobody does that")
 }
 
-// TestUndo: a run that names no version goes back to the one that served before, or is told that there is none.
+// TestUndo: a run sees what served before, or is told that there is none, and goes there.
 func TestUndo(t *testing.T) {
 	all, before := newShelf[v1alpha1.Release](), release.ErrNoEarlier
 	w := Releases{All: all, Earlier: func(context.Context, string, string) (string, error) { return "v1", before }}
-	undo := func(version string) pipeline.Action {
-		return action("u/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r", Application: "reviews", Version: version, Undo: true, Reason: "why"})
-	}
-	wantRefused(t, w, undo(""), "nothing served before")
+	look := pipeline.Look{Kind: pipeline.SeeEarlier, Data: []byte(`{"application":"reviews"}`)}
+	wantSeen(t, w, look, `{"refused":"nothing served before"}`)
 	before = errors.New("timed out")
-	if _, err := w.Do(t.Context(), "shop", undo("")); err == nil {
+	if _, err := w.Observe(t.Context(), "shop", look); err == nil {
 		t.Error("an outage is no refusal")
 	}
 	before = nil
-	wantDone(t, w, undo(""))
-	if made := all.objects["shop/r"].Spec; made.Version != "v1" || !made.Undo || made.Reason != "why" {
-		t.Errorf("%+v", made)
-	}
-	delete(all.objects, "shop/r")
-	wantDone(t, w, undo("v0"))
-	if made := all.objects["shop/r"].Spec; made.Version != "v0" {
+	wantSeen(t, w, look, `{"version":"v1"}`)
+	wantDone(t, w, action("u/s/1/1", pipeline.CreateRelease, pipeline.ReleaseWork{Name: "r", Application: "reviews", Version: "v0", Undo: true, Reason: "why"}))
+	if made := all.objects["shop/r"].Spec; made.Version != "v0" || !made.Undo || made.Reason != "why" {
 		t.Errorf("%+v", made)
 	}
 }

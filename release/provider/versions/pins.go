@@ -3,7 +3,6 @@ package versions
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -91,41 +90,24 @@ func (r Records) Standing(ctx context.Context, v *v1alpha1.Version) ([]pin.Objec
 			all = append(all, pin.Of(o))
 		}
 	}
-	for _, kind := range pin.RouteKinds() {
+	service := cmp.Or(app.Spec.Service, app.Name)
+	for _, kind := range slices.Concat(pin.RouteKinds(), pin.AccessKinds()) {
 		objects, err := r.Beside.List(ctx, kind, v.Namespace)
+		if apierrors.IsForbidden(err) && slices.Contains(pin.AccessKinds(), kind) { // who reads routes may not read those
+			all = append(all, pin.Unread(kind))
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%ss of %s: %w", kind, v.Namespace, err)
 		}
 		for _, o := range objects {
-			if pin.Leads(o, v.Namespace, cmp.Or(app.Spec.Service, app.Name)) {
-				all = append(all, pin.Of(o))
+			if pin.Leads(o, v.Namespace, service) || slices.Contains(pin.AccessKinds(), kind) && pin.Guards(o, v.Namespace, app.Name, service) {
+				p := pin.Of(o)
+				p.Alone = pin.Alone(o, v.Namespace, service)
+				all = append(all, p)
 			}
 		}
 	}
 	slices.SortFunc(all, func(a, b pin.Object) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return all, nil
-}
-
-// Writer writes the objects that Beside reads.
-type Writer interface {
-	// Put makes an object, or has one that is there be so. It fails where somebody changes it meanwhile.
-	Put(ctx context.Context, kind string, o map[string]any, there bool) error
-}
-
-// PutBack has the objects of a part be as they were before changes; those that cannot be put back stay as they are.
-func (r Records) PutBack(ctx context.Context, w Writer, namespace string, changes []pin.Change, part pin.Part) error {
-	var faults []error
-	for _, c := range changes {
-		if c.Part != part || c.Was == nil {
-			continue
-		}
-		now, err := r.Beside.Get(ctx, c.Kind, namespace, c.Name)
-		if err == nil {
-			err = w.Put(ctx, c.Kind, c.Was.Into(now, namespace), now != nil)
-		}
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s %s/%s is not put back: %w", c.Kind, namespace, c.Name, err))
-		}
-	}
-	return errors.Join(faults...)
 }

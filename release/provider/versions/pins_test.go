@@ -50,6 +50,11 @@ func (b town) Put(_ context.Context, kind string, o map[string]any, there bool) 
 	return nil
 }
 
+func (b town) Remove(_ context.Context, kind string, o map[string]any) error {
+	delete(b, kind+"/"+o["metadata"].(map[string]any)["name"].(string))
+	return nil
+}
+
 const mentions = "kind: Deployment\nspec: {template: {spec: {volumes: [{configMap: {name: texts}}, {secret: {secretName: key}}]}}}\n"
 
 // TestPin: what stood beside a version comes back after anything was done to it, and only the parts that are asked for.
@@ -84,13 +89,15 @@ func TestPin(t *testing.T) {
 	if len(changes) != 4 {
 		t.Fatalf("%+v", changes)
 	}
+	back := Restorer{s.Records, beside}
 	for _, step := range []struct {
-		part pin.Part
+		back pin.Back
 		same []string
 		left int
-	}{{pin.Routes, []string{"VirtualService/reviews"}, 3}, {pin.Config, []string{"Application/reviews", "ConfigMap/texts"}, 1}} {
-		if err := s.PutBack(t.Context(), beside, "shop", changes, step.part); err != nil {
-			t.Fatal(err)
+	}{{pin.Back{Routes: true}, []string{"VirtualService/reviews"}, 3}, {pin.Back{Config: true}, []string{"Application/reviews", "ConfigMap/texts"}, 1}} {
+		begun := 0
+		if err := back.Undo(t.Context(), "shop", "reviews", "v1", step.back, func() error { begun++; return nil }); err != nil || begun != 1 {
+			t.Fatal(err, begun)
 		}
 		for _, key := range step.same {
 			if got, want := pin.Of(beside[key]).Hash, pin.Of(before[key]).Hash; got != want {
@@ -98,7 +105,7 @@ func TestPin(t *testing.T) {
 			}
 		}
 		if changes = s.changes(t, v); len(changes) != step.left {
-			t.Errorf("after %s: %+v", step.part, changes)
+			t.Errorf("after %+v: %+v", step.back, changes)
 		}
 	}
 	if len(changes) != 1 || changes[0].Kind != "Secret" {
