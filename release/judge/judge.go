@@ -43,18 +43,15 @@ type memory struct {
 type evidence struct {
 	// Last cumulative counts used, by stratum.
 	Last map[string]pair `json:"last"`
-	// Seen is all that was compared.
-	Seen pair `json:"seen"`
+	// All of the traffic.
+	comparison
+	// Parts of it, by stratum: harm in a rare one is hidden among all.
+	Parts map[string]*part `json:"parts,omitempty"`
 	// Step and the new version's requests in it.
 	Step     int    `json:"step"`
 	Answered uint64 `json:"answered"`
-	// Harm and Safe are the two bets.
-	Harm mixture `json:"harm"`
+	// Safe is the bet that new is not worse, on all of the traffic.
 	Safe mixture `json:"safe"`
-	// Excess over Weight is the mean difference of the error rates (Mantel-Haenszel: each window weighs
-	// by what it can tell, so changing shares and rates do not bias it).
-	Excess float64 `json:"excess"`
-	Weight float64 `json:"weight"`
 	// Errors and Requests of late, both versions.
 	Errors   float64 `json:"errors"`
 	Requests float64 `json:"requests"`
@@ -79,14 +76,14 @@ func (ErrorRate) Look(state json.RawMessage, q release.Question) (json.RawMessag
 func newMemory() *memory { return &memory{evidence: newEvidence()} }
 
 func newEvidence() evidence {
-	return evidence{Last: map[string]pair{}, Harm: newMixture(harmPrior), Safe: newMixture(safePrior)}
+	return evidence{Last: map[string]pair{}, comparison: newComparison(), Safe: newMixture(safePrior)}
 }
 
 // sound reports whether a state fits this version of the bets.
 func (m *memory) sound() bool { return m.evidence.sound() && (m.Latency == nil || m.Latency.sound()) }
 
 func (e *evidence) sound() bool {
-	return e.Last != nil && e.Harm.sound(len(harmPrior)) && e.Safe.sound(len(safePrior))
+	return e.Last != nil && e.Harm.sound(len(harmPrior)) && e.Safe.sound(len(safePrior)) && soundParts(e.Parts)
 }
 
 func (m *memory) look(q release.Question) {
@@ -101,6 +98,7 @@ func (e *evidence) look(q release.Question) {
 		e.Step, e.Answered = q.Step, 0
 	}
 	now := strata(q)
+	e.enter(now)
 	for _, name := range slices.Sorted(maps.Keys(now)) {
 		last, known := e.Last[name]
 		w, usable := since(last, now[name], q.Reference != nil)
@@ -112,6 +110,9 @@ func (e *evidence) look(q release.Question) {
 		}
 		e.Last[name] = now[name]
 		e.take(w, q)
+		if q.Reference == nil { // what was known before is known of all traffic together
+			e.Parts[name].take(w)
+		}
 	}
 }
 
@@ -127,16 +128,12 @@ func (e *evidence) take(w window, q release.Question) {
 		}
 		e.Excess += float64(w.new.Errors) - float64(w.new.Requests)*errorRate(*q.Reference)
 		e.Weight += float64(w.new.Requests)
+		e.see(w)
 	} else {
-		betHarm(&e.Harm, w)
+		e.comparison.take(w)
 		betSafe(&e.Safe, w, rate, q.MaxIncrease)
-		o, n := float64(w.old.Requests), float64(w.new.Requests)
-		e.Excess += (float64(w.new.Errors)*o - float64(w.old.Errors)*n) / (o + n)
-		e.Weight += o * n / (o + n)
 	}
 	e.Answered += w.new.Requests
-	e.Seen.Old = e.Seen.Old.Add(w.old)
-	e.Seen.New = e.Seen.New.Add(w.new)
 	both := w.old.Add(w.new)
 	fade := math.Exp(-float64(both.Requests) / lately)
 	e.Errors = e.Errors*fade + float64(both.Errors)
@@ -145,13 +142,6 @@ func (e *evidence) take(w window, q release.Question) {
 
 // rate is the usual error rate of late; never 0, which would bet everything on no error ever.
 func (e *evidence) rate() float64 { return min(0.5, (e.Errors+0.1)/(e.Requests+200)) }
-
-func (e *evidence) increase() float64 {
-	if e.Weight == 0 {
-		return 0
-	}
-	return e.Excess / e.Weight
-}
 
 // strata are the cumulative counts of both versions by stratum.
 func strata(q release.Question) map[string]pair {

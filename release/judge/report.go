@@ -27,6 +27,6 @@ func Read(state json.RawMessage, limits release.Limits) (r Report, ok bool) {
 	q := release.Question{Confidence: limits.Confidence, Latency: limits.Latency}
 	return Report{
 		Old: m.Seen.Old, New: m.Seen.New, Answered: m.Answered, Increase: m.increase(),
-		Harm: m.Harm.worth(), Safe: m.Safe.worth(), NeedHarm: needToFail(q), NeedSafe: need(q),
+		Harm: m.Harm.worth(), Safe: m.Safe.worth(), NeedHarm: m.shared() * needToFail(q), NeedSafe: need(q),
 	}, true
 }

@@ -32,13 +32,13 @@ func (m *memory) find(q release.Question) finding {
 // find needs certainty and size to fail a version: a difference beyond chance
 // that is smaller than the allowed one is no harm. And no bet passes one against the plain estimate.
 func (e *evidence) find(q release.Question) finding {
-	allowed := e.increase() <= q.MaxIncrease
+	allowed, part := e.increase() <= q.MaxIncrease, e.worst(q)
 	switch {
-	case e.Harm.worth() >= needToFail(q) && !allowed:
+	case e.everywhere(q), e.fails(part, q):
 		return worse
 	case e.Answered < MinRequests:
 		return fewAnswers
-	case !allowed:
+	case !allowed, part != "":
 		return suspicious
 	case q.Gate == release.NoHarmSeen:
 		return harmless
@@ -46,6 +46,11 @@ func (e *evidence) find(q release.Question) finding {
 		return notWorse
 	}
 	return unshown
+}
+
+// everywhere reports whether all of the traffic together fails the version.
+func (e *evidence) everywhere(q release.Question) bool {
+	return e.Harm.worth() >= e.shared()*needToFail(q) && e.increase() > q.MaxIncrease
 }
 
 // need is the worth at which a bet has refuted its hypothesis.
@@ -79,11 +84,15 @@ func (m *memory) verdict(q release.Question) release.Verdict {
 // words is a finding as people say it.
 func (e *evidence) words(f finding, q release.Question) string {
 	harm, safe := number(e.Harm.worth()), number(e.Safe.worth())
-	need, needToFail := number(need(q)), number(needToFail(q))
+	need, needToFail := number(need(q)), number(e.shared()*needToFail(q))
 	margin := number(100*q.MaxIncrease) + " points"
+	name := e.worst(q)
+	if name != "" && (f == worse && !e.everywhere(q) || f == suspicious && e.increase() <= q.MaxIncrease) {
+		return e.partWords(name, f, q)
+	}
 	switch f {
 	case worse:
-		return fmt.Sprintf(": worse beyond chance (e=%s >= %s); allowed is +%s", harm, needToFail, margin)
+		return fmt.Sprintf(": worse beyond chance (e=%s >= %s); allowed is +%s", harm, needToFail, margin) + e.where(name, q)
 	case fewAnswers:
 		return fmt.Sprintf("; %d of %d requests at this share", e.Answered, MinRequests)
 	case suspicious:
@@ -95,6 +104,34 @@ func (e *evidence) words(f finding, q release.Question) string {
 		return fmt.Sprintf(": at most %s worse, %s%% sure (e=%s >= %s)", margin, sure, safe, need)
 	}
 	return fmt.Sprintf(": not shown yet that it is at most %s worse (e=%s of %s)", margin, safe, need)
+}
+
+// partWords is what one part alone amounts to, where all together do not.
+func (e *evidence) partWords(name string, f finding, q release.Question) string {
+	told := e.Parts[name].words(name)
+	harm, need := number(e.Parts[name].Harm.worth()), number(e.partNeed(name, q))
+	if f == worse {
+		return fmt.Sprintf("%s, worse beyond chance (e=%s >= %s); allowed is +%s points", told, harm, need, number(100*q.MaxIncrease))
+	}
+	return fmt.Sprintf("%s, but it may be chance (e=%s of %s); allowed is +%s points", told, harm, need, number(100*q.MaxIncrease))
+}
+
+// where is the part that carries the harm, where the others together show none.
+func (e *evidence) where(name string, q release.Question) string {
+	if name == "" {
+		return ""
+	}
+	p := e.Parts[name]
+	others := comparison{Excess: e.Excess - p.Excess, Weight: e.Weight - p.Weight}
+	if others.increase() > q.MaxIncrease {
+		return ""
+	}
+	return p.words(name)
+}
+
+func (p *part) words(name string) string {
+	return fmt.Sprintf("; of %s alone %d of %d against %d of %d", name,
+		p.Seen.New.Errors, p.Seen.New.Requests, p.Seen.Old.Errors, p.Seen.Old.Requests)
 }
 
 // facts is the counts as people say them: none, where there are none.
