@@ -98,6 +98,7 @@ func services(mesh Mesh, r *http.Request) (any, error) {
 type land struct {
 	mesh     Mesh
 	rows     []model.Service
+	edges    []metrics.Edge
 	called   map[place]*sums
 	replicas map[string][]model.Replicas // by namespace
 	problems map[place]int
@@ -137,7 +138,7 @@ func (t *tally) calls() Calls {
 // survey reads the mesh; edges are the calls that count.
 func survey(mesh Mesh, edges []metrics.Edge) land {
 	l := land{
-		mesh: mesh, rows: mesh.Services(), called: map[place]*sums{}, replicas: map[string][]model.Replicas{},
+		mesh: mesh, rows: mesh.Services(), edges: edges, called: map[place]*sums{}, replicas: map[string][]model.Replicas{},
 		problems: map[place]int{}, splits: map[string]model.Split{}, releases: map[place]Release{},
 	}
 	for _, e := range edges {
@@ -181,14 +182,41 @@ func (l land) services() []Service {
 	for _, row := range l.rows {
 		all = append(all, l.service(row))
 	}
+	suffers := l.blame(all)
 	slices.SortStableFunc(all, func(a, b Service) int {
 		return cmp.Or(
 			cmp.Compare(ranks[a.State], ranks[b.State]),
+			compareBool(suffers[a.Host], suffers[b.Host]),
 			cmp.Compare(size(b.Calls.seen()*b.Calls.Rate), size(a.Calls.seen()*a.Calls.Rate)),
 			cmp.Compare(size(b.Calls.Rate), size(a.Calls.Rate)),
 			cmp.Compare(a.Host, b.Host))
 	})
 	return all
+}
+
+// blame tells the services that fail of one that they call and that fails, too, and says which
+// they are, by host: who looks for the cause begins elsewhere.
+func (l land) blame(all []Service) map[string]bool {
+	failing, suffers := map[place]*Service{}, map[string]bool{}
+	for i := range all {
+		if s := &all[i]; s.State == Bad {
+			name, namespace, ok := model.SplitHost(s.Host)
+			if !ok {
+				name, namespace = s.Host, ""
+			}
+			failing[place{namespace, name}] = s
+		}
+	}
+	for _, e := range l.edges {
+		caller := failing[place{e.Source.Namespace, e.Source.App}]
+		called := failing[place{e.Destination.Namespace, e.Destination.App}]
+		if caller == nil || called == nil || caller == called || e.Errors <= e.Fallbacks || suffers[caller.Host] {
+			continue
+		}
+		suffers[caller.Host] = true
+		caller.Why += fmt.Sprintf("; %s, which it calls, fails, too", called.Name)
+	}
+	return suffers
 }
 
 // size is how large a rate is, in steps of about three: what differs by chance stays where it is in a list.
@@ -276,9 +304,13 @@ func stateOf(s Service, row model.Service) (State, string) {
 	said := c.Requests >= saidAtLeast
 	switch {
 	case said && c.seen() >= badShare:
-		return Bad, fmt.Sprintf("%s of its requests fail%s", percent(c.seen()), worst(s))
+		why := fmt.Sprintf("%s of its requests fail%s", percent(c.seen()), worst(s))
+		if served && healthy == 0 {
+			why += ": " + nobody(instances)
+		}
+		return Bad, why
 	case served && instances > 0 && healthy == 0:
-		return Bad, fmt.Sprintf("none of its %d instances is healthy", instances)
+		return Bad, nobody(instances)
 	case said && c.Fallbacks >= badShare:
 		return Warn, percent(c.Fallbacks) + " of its requests are answered by a fallback"
 	case said && c.seen() >= warnShare:
@@ -293,6 +325,14 @@ func stateOf(s Service, row model.Service) (State, string) {
 		return Idle, ""
 	}
 	return OK, ""
+}
+
+// nobody is why nothing answers.
+func nobody(instances int) string {
+	if instances == 0 {
+		return "no workload serves it"
+	}
+	return fmt.Sprintf("none of its %d instances is healthy", instances)
 }
 
 // worst says of which version's calls so many fail, if it is of one alone.

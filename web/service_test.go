@@ -99,6 +99,35 @@ func TestServicesByAttention(t *testing.T) {
 	}
 }
 
+// Of those that fail, the one that others only suffer from comes first, however few its calls are.
+func TestCauseFirst(t *testing.T) {
+	w := &town{}
+	for _, name := range []string{"front", "catalog", "other"} {
+		w.serve(name, "v1", 1, 1)
+	}
+	w.serve("pricing", "v1", 0, 0)
+	w.call("front", "", 10_000, 10_000, 0)
+	w.call("catalog", "", 1000, 1000, 0)
+	w.call("pricing", "", 100, 100, 0)
+	w.call("other", "", 1000, 1000, 1000)
+	for i, caller := range []string{"outside", "front", "catalog", "front"} {
+		w.edges[i].Source.App = caller
+	}
+	want := []string{
+		"pricing 100% of its requests fail: no workload serves it",
+		"front 100% of its requests fail; catalog, which it calls, fails, too",
+		"catalog 100% of its requests fail; pricing, which it calls, fails, too",
+		"other 100% of its requests are answered by a fallback",
+	}
+	var got []string
+	for _, s := range survey(w.mesh(), w.edges).services() {
+		got = append(got, s.Name+" "+s.Why)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
 // The lines at the top are few, the worst first, and none when all is well.
 func TestAttention(t *testing.T) {
 	now := time.Unix(10_000, 0)
