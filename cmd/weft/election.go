@@ -22,12 +22,13 @@ type election struct {
 }
 
 // A release goes on within 10 s of its leader's death: Kubernetes' own controllers wait
-// for 15 s. A retry comes up to 2.2 periods later.
+// for 15 s. Who waits asks each 2.2 periods at the latest: so late it learns of the last
+// renewal, a lease after that it may take over, and so late it tries.
 const (
 	leaseName     = "weft"
-	leaseDuration = 6 * time.Second
-	renewDeadline = 4 * time.Second // who cannot renew stops well before another one starts
-	retryPeriod   = time.Second
+	leaseDuration = 5 * time.Second         // whole seconds: that is what a Lease can say
+	renewDeadline = 3500 * time.Millisecond // from a period after the last renewal: who cannot renew stops before another one starts
+	retryPeriod   = 700 * time.Millisecond
 )
 
 func newElection(config *rest.Config, namespace string, log *slog.Logger) (*election, error) {
