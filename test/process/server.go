@@ -26,16 +26,6 @@ const (
 	pollTime = 50 * time.Millisecond
 )
 
-// Build makes binaries from packages, which are named relative to the test's folder.
-func Build(sources map[string]string) error {
-	for binary, source := range sources {
-		if out, err := exec.Command("go", "build", "-tags", "kustomize_disable_go_plugin_support", "-o", binary, source).CombinedOutput(); err != nil {
-			return fmt.Errorf("go build %s: %w\n%s", source, err, out)
-		}
-	}
-	return nil
-}
-
 // Main is the body of a TestMain: run has a folder for the whole package, which
 // is removed when it returns.
 func Main(name string, run func(dir string) (code int, err error)) {
