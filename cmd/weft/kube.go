@@ -69,7 +69,7 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	group.Go(func() error { return servePeopleTLS(ctx, flags.listen, authority.CA.PeopleTLS(), people) })
 	group.Go(func() error { return m.run(ctx, flags) })
 	if flags.injection != "" {
-		hook, err := newWebhook(flags.injection, config, authority.CA, log)
+		hook, err := newWebhook(flags.injection, config, client, authority.CA, log)
 		if err != nil {
 			return err
 		}

@@ -121,7 +121,7 @@ func namespace() *unstructured.Unstructured {
 	}}
 }
 
-// order is what others need first. The webhook is last: it is nothing without its server.
-var order = []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Service", "GatewayClass", "Deployment", "PodDisruptionBudget", "MutatingWebhookConfiguration"}
+// order is what others need first. The webhooks are last: they are nothing without their server.
+var order = []string{"Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "Service", "GatewayClass", "Deployment", "PodDisruptionBudget", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"}
 
 func rank(o *unstructured.Unstructured) int { return slices.Index(order, o.GetKind()) }

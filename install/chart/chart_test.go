@@ -146,7 +146,7 @@ func TestRevisions(t *testing.T) {
 			both = append(both, name)
 		}
 	}
-	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "ClusterRole/weft-view", "ClusterRole/weft-edit", "ClusterRole/weft-admin", "ClusterRole/weft-freeze", "Role/weft-people", "ValidatingAdmissionPolicy/weft-signatures", "ValidatingAdmissionPolicyBinding/weft-signatures", "GatewayClass/weft"}
+	want := []string{"Namespace/weft-system", "ServiceAccount/weft-people", "ClusterRole/weft-view", "ClusterRole/weft-edit", "ClusterRole/weft-admin", "ClusterRole/weft-freeze", "ClusterRole/weft-freeze-applications", "Role/weft-people", "ValidatingAdmissionPolicy/weft-signatures", "ValidatingAdmissionPolicyBinding/weft-signatures", "GatewayClass/weft", "ValidatingWebhookConfiguration/weft-freezes"}
 	if !slices.Equal(both, want) {
 		t.Errorf("both have %v, want %v", both, want)
 	}
@@ -185,6 +185,8 @@ func TestRolesOfPeople(t *testing.T) {
 		{edit, "applications", "patch", false}, {edit, "pipelines", "create", false}, {edit, "trafficsplits", "update", false}, {edit, "decisions", "update", false}, {edit, "freezes", "create", false},
 		{admin, "applications", "patch", true}, {admin, "freezes", "create", false}, {role("weft-view"), "releases", "get", true}, {role("weft-view"), "releases", "create", false},
 		{role("weft-freeze"), "freezes", "create", true}, {role("weft-freeze"), "freezes", "update", false},
+		{role("weft-freeze"), "freezes", "everything", true}, {role("weft-freeze-applications"), "freezes", "delete", true},
+		{role("weft-freeze-applications"), "freezes", "update", false}, {role("weft-freeze-applications"), "freezes", "everything", false},
 	} {
 		if allowed(may.role, "weft.dev", may.resource, may.verb) != may.want {
 			t.Errorf("%s: %s %s: %v", may.role.Name, may.verb, may.resource, !may.want)

@@ -1,6 +1,8 @@
 package chart_test
 
 import (
+	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,8 +14,10 @@ import (
 	"k8s.io/apiserver/pkg/admission"
 	"k8s.io/apiserver/pkg/admission/plugin/cel"
 	"k8s.io/apiserver/pkg/admission/plugin/policy/validating"
+	"k8s.io/apiserver/pkg/admission/plugin/webhook/matchconditions"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/apiserver/pkg/authorization/authorizer"
 	"k8s.io/apiserver/pkg/cel/environment"
 	"sigs.k8s.io/yaml"
 
@@ -155,6 +159,52 @@ func TestSignatures(t *testing.T) {
 		got := refusals(t, v, test.kind, test.old, test.now, test.who)
 		if said := strings.Join(got, "; "); (test.refused == "") != (said == "") || !strings.Contains(said, test.refused) {
 			t.Errorf("%s: %q, want %q", test.name, said, test.refused)
+		}
+	}
+}
+
+// everythingFor lets some freeze everything.
+type everythingFor string
+
+func (e everythingFor) Authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision, string, error) {
+	if a.GetUser().GetName() == string(e) && a.GetVerb() == "everything" && a.GetAPIGroup() == "weft.dev" && a.GetResource() == "freezes" {
+		return authorizer.DecisionAllow, "", nil
+	}
+	return authorizer.DecisionNoOpinion, "", nil
+}
+
+// An API server asks weft of whoever may not freeze everything, about each change of a freeze, and takes no answer for a no.
+func TestWhoseFreezesAreLookedAt(t *testing.T) {
+	hook := find[admissionv1.ValidatingWebhookConfiguration](t, render(t, nil), "ValidatingWebhookConfiguration").Webhooks[0]
+	rule := hook.Rules[0]
+	for _, operation := range []admissionv1.OperationType{admissionv1.Create, admissionv1.Update, admissionv1.Delete} {
+		if !slices.Contains(rule.Operations, operation) {
+			t.Errorf("nobody is asked about %s", operation)
+		}
+	}
+	if *hook.FailurePolicy != admissionv1.Fail || !slices.Equal(rule.Resources, []string{"freezes"}) || hook.NamespaceSelector != nil || hook.ObjectSelector != nil {
+		t.Errorf("%+v", hook)
+	}
+	compiler, err := cel.NewCompositedCompiler(environment.MustBaseEnvSet(version.MajorMinor(1, oldestMinor)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conditions []cel.ExpressionAccessor
+	for _, c := range hook.MatchConditions {
+		conditions = append(conditions, new(matchconditions.MatchCondition(c)))
+	}
+	compiled := compiler.CompileCondition(conditions, cel.OptionalVariableDeclarations{HasAuthorizer: true}, environment.NewExpressions)
+	matcher := matchconditions.NewMatcher(compiled, hook.FailurePolicy, "webhook", "validating", hook.Name)
+	info, _ := api.Freeze.Info()
+	gvr := info.Version.GroupVersion().WithResource(info.Resource)
+	for name, want := range map[string]bool{"ann": false, "bob": true} {
+		a := admission.NewAttributesRecord(object(t, api.Freeze, "{reason: x}"), nil, info.Version, "", "x", gvr, "", admission.Create, nil, false, &user.DefaultInfo{Name: name})
+		versioned, err := admission.NewVersionedAttributes(a, info.Version, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := matcher.Match(t.Context(), versioned, nil, everythingFor("ann")); got.Error != nil || got.Matches != want {
+			t.Errorf("%s is asked about: %+v, want %v", name, got, want)
 		}
 	}
 }

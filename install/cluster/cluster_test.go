@@ -139,6 +139,25 @@ func TestOtherMeshes(t *testing.T) {
 	}
 }
 
+// Where nobody looks at who freezes, weft check says so.
+func TestFreezesAreLookedAt(t *testing.T) {
+	asks := func(failurePolicy string) string {
+		return strings.NewReplacer("Mutating", "Validating", "name: weft}", "name: weft-freezes}", "name: a", "name: a, failurePolicy: "+failurePolicy).Replace(hook) + "]"
+	}
+	for name, c := range map[string]struct{ hook, remedy string }{
+		"as the chart has it": {asks("Fail"), ""},
+		"not trusted yet":     {strings.Replace(asks("Fail"), "cm9vdHM=", `""`, 1), "no certificate authority"},
+		"lets through":        {asks("Ignore"), "lets through"},
+		"not there":           {hook + "]", "weft install"},
+	} {
+		k := &check{Cluster: newCluster(t, c.hook)}
+		k.freezes(t.Context())
+		if got := k.findings[0]; got.OK != (c.remedy == "") || !strings.Contains(got.Remedy, c.remedy) {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}
+
 func TestNodes(t *testing.T) {
 	node := func(kernel, kubelet, system string) string {
 		return `{apiVersion: v1, kind: Node, metadata: {name: a}, status: {nodeInfo: {kernelVersion: ` + kernel + `, kubeletVersion: ` + kubelet + `, operatingSystem: ` + system + `}}}`

@@ -37,9 +37,36 @@ func (c *Cluster) Check(ctx context.Context, p Plane) ([]Finding, error) {
 	k.note(p.Name+" serves", missing)
 	_, unvouched := c.Vouched(ctx)
 	k.note("who judges, runs, releases and freezes is who it says", unvouched)
+	k.freezes(ctx)
 	k.group = "pods"
 	err = k.pods(ctx)
 	return k.findings, err
+}
+
+// FreezesName is that of the webhook by which an API server asks whether somebody may freeze an application.
+const FreezesName = "weft-freezes"
+
+// freezes looks whether it asks: where it does not, who may freeze some applications may freeze all.
+func (k *check) freezes(ctx context.Context) {
+	o, err := k.objects.Resource(validatingResource).Get(ctx, FreezesName, metav1.GetOptions{})
+	remedy := ""
+	switch {
+	case err != nil:
+		remedy = fmt.Sprintf("the ValidatingWebhookConfiguration %s cannot be read (%v): weft install, or helm upgrade, brings it", FreezesName, err)
+	case !trusted(o):
+		remedy = nameOf(o) + " has no certificate authority yet: weft writes it when it starts; until then who may freeze some applications may freeze none"
+	case !failsClosed(o):
+		remedy = nameOf(o) + " lets through what weft does not answer: weft install, or helm upgrade, brings another one"
+	}
+	k.note("who freezes an application has its role", remedy)
+}
+
+func failsClosed(hooks *unstructured.Unstructured) bool {
+	all, _, _ := unstructured.NestedSlice(hooks.Object, "webhooks")
+	return !slices.ContainsFunc(all, func(each any) bool {
+		hook, _ := each.(map[string]any)
+		return hook["failurePolicy"] == "Ignore"
+	})
 }
 
 func (k *check) pods(ctx context.Context) error {
