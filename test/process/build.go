@@ -45,6 +45,9 @@ func build(root, binary, source string) error {
 }
 
 func duplicate(from, to string) error {
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
 	in, err := os.Open(from)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ mkdir -p "$out"
 cd "$ROOT"
 CGO_ENABLED=0 nice go build -tags kustomize_disable_go_plugin_support -trimpath -o "$out/" ./cmd/weft ./test/kube/scale
 "$HERE/build.sh" kwok
+stop kube-proxy # nobody calls the fake pods, and writing their rules takes a third of two cores; up.sh starts it again
 kubectl apply --server-side -f "$ROOT/api/crds" >/dev/null
 kubectl create namespace weft-system --dry-run=client -o yaml | kubectl apply -f - >/dev/null
 "$HERE/kwok.sh" >"$LOGS/kwok.log" 2>&1 &
