@@ -53,13 +53,18 @@ func (l *load) call(one func() error) {
 	})
 }
 
-// stop ends the calls, of which none has failed.
+// stop ends the calls when there were enough, of which none has failed.
 func (l *load) stop() {
 	l.t.Helper()
+	until(l.t, func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return atLeast(l.calls, 50)
+	})
 	close(l.ended)
 	l.callers.Wait()
 	l.t.Logf("%d of %d calls failed", len(l.failed), l.calls)
-	if len(l.failed) > 0 || l.calls < 50 {
+	if len(l.failed) > 0 {
 		l.t.Errorf("%d of %d calls failed: %q", len(l.failed), l.calls, l.failed[:min(len(l.failed), 5)])
 	}
 }

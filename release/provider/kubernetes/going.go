@@ -3,12 +3,18 @@ package kubernetes
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 )
+
+// How often, and how long, an action waits for a Deployment's controller; the next try goes on waiting.
+const followPoll, followTime = 100 * time.Millisecond, 5 * time.Second
 
 // withNew is the release with a new version of so many instances, withOld with so many of the
 // old one. Of a StatefulSet what one has, the other has not.
@@ -69,6 +75,9 @@ func (p *Provider) even(ctx context.Context, w workload, m memory, version strin
 	if g == nil || w.GetKind() == statefulSet {
 		return nil
 	}
+	if err := p.followed(ctx, w); err != nil {
+		return err
+	}
 	wanted := g.IsNew
 	if version == g.Old.Version {
 		wanted = g.IsOld
@@ -78,6 +87,20 @@ func (p *Provider) even(ctx context.Context, w workload, m memory, version strin
 		return err
 	}
 	return p.merge(ctx, replicaSets, set, map[string]any{"metadata": map[string]any{}, "spec": map[string]any{"replicas": int64(wanted)}})
+}
+
+// followed waits until a Deployment's controller has seen what was written. One that still goes by what was there before
+// takes instances that it does not expect away again, from both versions.
+func (p *Provider) followed(ctx context.Context, w workload) error {
+	deployments := p.client.Resource(resourceOf(w.GetKind())).Namespace(w.GetNamespace())
+	err := wait.PollUntilContextTimeout(ctx, followPoll, followTime, true, func(ctx context.Context) (bool, error) {
+		now, err := deployments.Get(ctx, w.GetName(), metav1.GetOptions{})
+		return err == nil && number(now.Object, 0, "status", "observedGeneration") >= int(now.GetGeneration()), err
+	})
+	if wait.Interrupted(err) {
+		return fmt.Errorf("%s: its controller has not seen the change yet; does kube-controller-manager run?", w)
+	}
+	return err
 }
 
 // replicaSet is the newest one of a Deployment's version; nil: there is none yet.

@@ -1,10 +1,12 @@
 package kubernetes
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -378,5 +380,38 @@ func TestTrouble(t *testing.T) {
 	pod.Status.ContainerStatuses[0].State.Waiting.Reason = "CrashLoopBackOff"
 	if why, failed := trouble(pod); !failed || why != "container c of pod p: CrashLoopBackOff" {
 		t.Errorf("%q %v", why, failed)
+	}
+}
+
+// A Deployment's controller that has not seen a change goes by what was there before: its ReplicaSets are left alone until it has.
+func TestControllerBehind(t *testing.T) {
+	p := newPlay(t)
+	p.put(t, deployments, "Deployment", reviews())
+	p.passes()
+	p.do(instances.Deploy, "v2", 1)
+	behind := func(by int64) {
+		d := p.deployment()
+		d.Generation, d.Status.ObservedGeneration = 9, 9-by
+		p.put(t, deployments, "Deployment", d)
+	}
+	sets := func() (all []int32) {
+		for _, rs := range typed[appsv1.ReplicaSet](t, p.cluster, replicaSets) {
+			all = append(all, *rs.Spec.Replicas)
+		}
+		return all
+	}
+	behind(1)
+	before, a := sets(), p.action(instances.Scale, "v2", 2)
+	ctx, stop := context.WithTimeout(t.Context(), 3*followPoll)
+	defer stop()
+	if err := p.Do(ctx, a); err == nil || !strings.Contains(err.Error(), "has not seen the change yet") {
+		t.Errorf("scaled under the eyes of a controller that is behind: %v", err)
+	}
+	if after := sets(); !slices.Equal(after, before) {
+		t.Errorf("ReplicaSets have %v instances, had %v", after, before)
+	}
+	behind(0)
+	if err := p.Do(t.Context(), a); err != nil || slices.Equal(sets(), before) {
+		t.Errorf("the same action afterwards: %v; ReplicaSets have %v instances", err, sets())
 	}
 }
