@@ -9,8 +9,8 @@ OUT=$STATE/conformance
 mkdir -p "$OUT"
 
 # The suite's pods name images of registries; they are built here, and get those names.
+CGO_ENABLED=0 nice go -C "$MODULE" build -trimpath -o "$OUT/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic # which fetches the suite: before that it has no folder
 suite=$(go -C "$MODULE" list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api/conformance)
-CGO_ENABLED=0 nice go -C "$MODULE" build -trimpath -o "$OUT/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic
 for image in $(grep -rhoE 'image: *\S+' "$suite/base" "$suite/tests" | awk '{print $2}' | tr -d '"' | sort -u); do
   case $image in
   *echo-basic*) "$BIN/kubetool" image -o "$OUT/$(basename "${image/:/-}").tar" -t "$image" -entrypoint /echo-basic -add "$OUT/echo-basic:/echo-basic" ;;
