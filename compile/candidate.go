@@ -90,7 +90,7 @@ func bySpecificity(a, b model.Match) int {
 	return cmp.Or(
 		cmp.Compare(pathRank(b.Path), pathRank(a.Path)),
 		cmp.Compare(pathLength(b.Path), pathLength(a.Path)),
-		-compareBool(!a.Method.IsZero(), !b.Method.IsZero()),
+		-model.CompareBool(!a.Method.IsZero(), !b.Method.IsZero()),
 		cmp.Compare(len(b.Headers), len(a.Headers)),
 		cmp.Compare(len(b.Query), len(a.Query)),
 	)
@@ -108,16 +108,6 @@ func pathRank(m model.StringMatch) int {
 
 func pathLength(m model.StringMatch) int {
 	return len(m.Exact) + len(m.Regex) + len(m.Prefix) + len(strings.TrimRight(m.PathPrefix, "/"))
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }
 
 // condition is what a match asks of the caller. A mesh route with a condition

@@ -272,3 +272,14 @@ func SPIFFE(trust, namespace, account string) string {
 
 // SortedKeys are the keys of a map, in order, for output that repeats.
 func SortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// CompareBool orders as cmp.Compare does: false comes first.
+func CompareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}

@@ -85,21 +85,11 @@ func bounded(all []model.Learned, e evidence, now time.Time) []model.Learned {
 	slices.SortStableFunc(all, func(x, y model.Learned) int {
 		switch {
 		case inUse(x) != inUse(y):
-			return compareBool(inUse(y), inUse(x))
+			return model.CompareBool(inUse(y), inUse(x))
 		case !inUse(x):
 			return cmp.Or(y.Last.Compare(x.Last), compareHosts(x, y))
 		}
-		return cmp.Or(x.First.Compare(y.First), compareBool(e.wanted[y.Host], e.wanted[x.Host]), compareHosts(x, y))
+		return cmp.Or(x.First.Compare(y.First), model.CompareBool(e.wanted[y.Host], e.wanted[x.Host]), compareHosts(x, y))
 	})
 	return all[:MaxLearned]
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }
