@@ -50,10 +50,7 @@ func fleet(mesh Mesh, r *http.Request) (any, error) {
 }
 
 func members(mesh Mesh) []Member {
-	behind := map[string]bool{}
-	for _, id := range mesh.Behind() {
-		behind[id] = true
-	}
+	behind := behind(mesh)
 	proxies := map[string]model.Proxy{}
 	for _, p := range mesh.Proxies() {
 		proxies[p.ID] = p
@@ -72,10 +69,7 @@ func members(mesh Mesh) []Member {
 
 func (m *Member) proxy(mesh Mesh, p model.Proxy, behind bool) {
 	m.Connected, m.Envoy, m.Revision = p.Connected, p.Version, mesh.Revision(p.ID)
-	m.Current = p.Connected && !behind
-	for _, refusal := range p.Refusals {
-		m.Refused = append(m.Refused, refusal.Type+" "+refusal.Name+": "+refusal.Reason)
-	}
+	m.Current, m.Refused = p.Connected && !behind, refused(p)
 }
 
 func (m *Member) state(how model.Interception) (State, string) {

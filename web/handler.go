@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -223,17 +222,32 @@ func workloads(rows []model.Workload) []Workload {
 }
 
 func proxies(mesh Mesh) []Proxy {
-	rows, behind := mesh.Proxies(), mesh.Behind()
+	rows, behind := mesh.Proxies(), behind(mesh)
 	list := make([]Proxy, 0, len(rows))
 	for _, p := range rows {
-		proxy := Proxy{ID: p.ID, Connected: p.Connected, Revision: mesh.Revision(p.ID), Envoy: p.Version, Sent: mesh.Sent(p.ID)}
-		proxy.Current = p.Connected && !slices.Contains(behind, p.ID)
-		for _, refusal := range p.Refusals {
-			proxy.Refused = append(proxy.Refused, refusal.Type+" "+refusal.Name+": "+refusal.Reason)
-		}
-		list = append(list, proxy)
+		list = append(list, Proxy{
+			ID: p.ID, Connected: p.Connected, Current: p.Connected && !behind[p.ID], Revision: mesh.Revision(p.ID),
+			Envoy: p.Version, Refused: refused(p), Sent: mesh.Sent(p.ID),
+		})
 	}
 	return list
+}
+
+// behind are the proxies that lack something of the newest revision, by id.
+func behind(mesh Mesh) map[string]bool {
+	all := map[string]bool{}
+	for _, id := range mesh.Behind() {
+		all[id] = true
+	}
+	return all
+}
+
+// refused is what a proxy does not take, and why.
+func refused(p model.Proxy) (all []string) {
+	for _, r := range p.Refusals {
+		all = append(all, r.Type+" "+r.Name+": "+r.Reason)
+	}
+	return all
 }
 
 func explained(mesh Mesh, r *http.Request) (any, error) {

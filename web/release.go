@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/model"
+	"weft.dev/release"
 )
 
 // Releases is a list of them: what is under way first, then the newest.
@@ -34,11 +36,6 @@ type Release struct {
 	Ended       *time.Time `json:"ended,omitempty"`
 }
 
-// over says whether nothing more happens in a release of that phase.
-func over(p v1alpha1.ReleasePhase) bool {
-	return p == v1alpha1.ReleaseSucceeded || p == v1alpha1.ReleaseRolledBack || p == v1alpha1.ReleaseFailed
-}
-
 // ReleaseOf is an object in short.
 func ReleaseOf(o *v1alpha1.Release) Release {
 	r := Release{
@@ -49,7 +46,7 @@ func ReleaseOf(o *v1alpha1.Release) Release {
 	if o.Spec.Strategy != nil {
 		r.Strategy = string(o.Spec.Strategy.Type)
 	}
-	if events := o.Status.Events; over(o.Status.Phase) && len(events) > 0 {
+	if events := o.Status.Events; release.Final(o.Status.Phase) && len(events) > 0 {
 		r.Ended = &events[len(events)-1].Time.Time
 	}
 	return r
@@ -84,18 +81,7 @@ func releases(mesh Mesh, r *http.Request) (any, error) {
 // newestFirst has those that are under way before all others.
 func newestFirst(all []Release) []Release {
 	return slices.SortedStableFunc(slices.Values(all), func(a, b Release) int {
-		return cmp.Or(compareBool(over(v1alpha1.ReleasePhase(a.Phase)), over(v1alpha1.ReleasePhase(b.Phase))),
+		return cmp.Or(model.CompareBool(release.Final(v1alpha1.ReleasePhase(a.Phase)), release.Final(v1alpha1.ReleasePhase(b.Phase))),
 			b.Started.Compare(a.Started), cmp.Compare(a.Name, b.Name))
 	})
-}
-
-// compareBool has false first.
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
 }

@@ -11,6 +11,7 @@ import (
 	"weft.dev/api/v1alpha1"
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/release"
 )
 
 // State is how something is, for the eye. The order is that of a list: what needs attention comes first.
@@ -158,7 +159,7 @@ func survey(mesh Mesh, edges []metrics.Edge) land {
 		l.splits[s.Host] = s
 	}
 	for _, r := range mesh.Releases() {
-		if !over(v1alpha1.ReleasePhase(r.Phase)) {
+		if !release.Final(v1alpha1.ReleasePhase(r.Phase)) {
 			l.releases[place{r.Namespace, r.Application}] = r
 		}
 	}
@@ -186,7 +187,7 @@ func (l land) services() []Service {
 	slices.SortStableFunc(all, func(a, b Service) int {
 		return cmp.Or(
 			cmp.Compare(ranks[a.State], ranks[b.State]),
-			compareBool(suffers[a.Host], suffers[b.Host]),
+			model.CompareBool(suffers[a.Host], suffers[b.Host]),
 			cmp.Compare(size(b.Calls.seen()*b.Calls.Rate), size(a.Calls.seen()*a.Calls.Rate)),
 			cmp.Compare(size(b.Calls.Rate), size(a.Calls.Rate)),
 			cmp.Compare(a.Host, b.Host))
@@ -200,11 +201,7 @@ func (l land) blame(all []Service) map[string]bool {
 	failing, suffers := map[place]*Service{}, map[string]bool{}
 	for i := range all {
 		if s := &all[i]; s.State == Bad {
-			name, namespace, ok := model.SplitHost(s.Host)
-			if !ok {
-				name, namespace = s.Host, ""
-			}
-			failing[place{namespace, name}] = s
+			failing[destination(s.Host)] = s
 		}
 	}
 	for _, e := range l.edges {
@@ -227,17 +224,17 @@ func size(rate float64) int {
 	return int(math.Floor(2 * math.Log10(rate)))
 }
 
-// destination is where edges have a service.
-func destination(s model.Service) place {
-	if name, namespace, ok := model.SplitHost(s.Host); ok {
+// destination is where edges have the service of a host.
+func destination(host string) place {
+	if name, namespace, ok := model.SplitHost(host); ok {
 		return place{namespace, name}
 	}
-	return place{"", s.Host}
+	return place{"", host}
 }
 
 func (l land) service(row model.Service) Service {
 	s := Service{Namespace: row.Namespace, Name: row.Name, Host: row.Host, External: row.External}
-	called := l.called[destination(row)]
+	called := l.called[destination(row.Host)]
 	if called == nil {
 		called = &sums{}
 	}

@@ -48,7 +48,7 @@ func servicePage(mesh Mesh, r *http.Request) (any, error) {
 	for _, o := range row.From {
 		p.From = append(p.From, originOf(o))
 	}
-	p.Callers, p.Callees = around(destination(row), edges)
+	p.Callers, p.Callees = around(destination(row.Host), edges)
 	p.Instances, p.Known = l.workloads(row)
 	for _, one := range Problems(mesh.Problems()) {
 		if one.Namespace == namespace && one.Name == name {
@@ -84,7 +84,7 @@ func around(at place, edges []metrics.Edge) (callers, callees []metrics.Edge) {
 func (l land) workloads(row model.Service) (list []Workload, all int) {
 	rows := model.Workloads(l.instances(row))
 	slices.SortStableFunc(rows, func(a, b model.Workload) int {
-		return compareBool(a.Health == model.Healthy, b.Health == model.Healthy)
+		return model.CompareBool(a.Health == model.Healthy, b.Health == model.Healthy)
 	})
 	return workloads(rows[:min(len(rows), mostInstances)]), len(rows)
 }

@@ -38,19 +38,12 @@ func (m *mesh) showKeys() {
 
 // renewKeys keeps the keys of previews true until ctx ends.
 func (m *mesh) renewKeys(ctx context.Context) error {
-	tick := time.NewTicker(renewInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
+	return every(ctx, renewInterval, func() {
 		if err := m.authority.Previews.Renew(); err != nil {
 			m.log.Warn("the keys of previews stay as they are", "why", err)
 		}
 		m.showKeys()
-	}
+	})
 }
 
 // preview signs one for who may release the application.

@@ -121,16 +121,9 @@ func (s *server) sign(r *httputil.ProxyRequest) {
 
 // renewSignIn signs in again before it ends. Where that fails, the next time may not, and the page says what is wrong.
 func renewSignIn(ctx context.Context, c *cobra.Command, behind *atomic.Pointer[server]) error {
-	tick := time.NewTicker(signInRenewal)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-		}
+	return every(ctx, signInRenewal, func() {
 		if again, err := connect(c); err == nil {
 			behind.Store(again)
 		}
-	}
+	})
 }

@@ -95,12 +95,17 @@ func (p *Provider) followed(ctx context.Context, w workload) error {
 	deployments := p.client.Resource(resourceOf(w.GetKind())).Namespace(w.GetNamespace())
 	err := wait.PollUntilContextTimeout(ctx, followPoll, followTime, true, func(ctx context.Context) (bool, error) {
 		now, err := deployments.Get(ctx, w.GetName(), metav1.GetOptions{})
-		return err == nil && number(now.Object, 0, "status", "observedGeneration") >= int(now.GetGeneration()), err
+		return err == nil && observed(now), err
 	})
 	if wait.Interrupted(err) {
 		return fmt.Errorf("%s: its controller has not seen the change yet; does kube-controller-manager run?", w)
 	}
 	return err
+}
+
+// observed reports whether an object's controller has seen it as it is.
+func observed(o *unstructured.Unstructured) bool {
+	return number(o.Object, 0, "status", "observedGeneration") >= int(o.GetGeneration())
 }
 
 // replicaSet is the newest one of a Deployment's version; nil: there is none yet.

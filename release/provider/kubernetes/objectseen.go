@@ -66,9 +66,8 @@ func (o Objects) seen(ctx context.Context, found object) (pipeline.ObjectSeen, e
 		return pipeline.ObjectSeen{Ready: true}, nil
 	}
 	s := pipeline.ObjectSeen{Wanted: w.replicas(), ReadyNow: number(w.Object, 0, "status", "readyReplicas")}
-	current := number(w.Object, 0, "status", "observedGeneration") >= int(w.GetGeneration())
 	fresh := number(w.Object, 0, "status", "updatedReplicas") == s.Wanted && number(w.Object, 0, "status", "replicas") == s.Wanted
-	s.Ready = current && fresh && s.ReadyNow == s.Wanted
+	s.Ready = observed(w.Unstructured) && fresh && s.ReadyNow == s.Wanted
 	if s.Ready {
 		return s, nil
 	}

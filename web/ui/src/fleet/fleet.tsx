@@ -1,12 +1,8 @@
 import type { Fleet as List, Member } from "../api";
-import { count } from "../format";
-import { useLive } from "../live";
 import { Empty } from "../part/command";
+import { Listed, useList } from "../part/listed";
 import { Mark } from "../part/mark";
-import { More } from "../part/more";
-import { Search } from "../part/search";
 import { Shown, Table, type Column } from "../part/table";
-import { usePlace } from "../url";
 
 const columns: Column<Member>[] = [
   {
@@ -36,26 +32,16 @@ const columns: Column<Member>[] = [
 ];
 
 export function Fleet() {
-  const { query } = usePlace();
-  const search = query.get("search") ?? undefined;
-  const answer = useLive<List>("fleet", { search, limit: query.get("limit") ?? undefined });
+  const answer = useList<List>("fleet");
   return (
     <Shown answer={answer}>
       {(list) =>
         list.all === 0 ? (
           <Empty text="No workload is in the mesh yet. A machine joins once; then each process runs beside an Envoy of its own." command="weft token create" />
         ) : (
-          <>
-            <div className="bar-above">
-              <Search label="Find a workload" />
-              <span className="dim">
-                {search ? `${list.total} of ${count(list.all, "workload")}` : count(list.all, "workload")}, revision {list.revision}
-              </span>
-            </div>
+          <Listed what="workload" where="it" all={list.all} total={list.total} shown={list.members.length} beside={`, revision ${list.revision}`}>
             <Table label="Workloads and their proxies, what needs attention first" columns={columns} rows={list.members} keyOf={(m) => m.id} />
-            {list.total === 0 && <p className="none dim">No workload has “{search}” in it.</p>}
-            <More shown={list.members.length} total={list.total} />
-          </>
+          </Listed>
         )
       }
     </Shown>

@@ -1,9 +1,8 @@
 import type { Problem } from "../api";
-import { count } from "../format";
 import { useLive } from "../live";
 import { Empty } from "../part/command";
+import { Listed } from "../part/listed";
 import { Mark } from "../part/mark";
-import { Search } from "../part/search";
 import { Shown } from "../part/table";
 import { usePlace } from "../url";
 
@@ -43,16 +42,11 @@ export function Problems() {
         }
         const found = all.filter((p) => [p.kind, p.namespace, p.name, p.code, p.message].join(" ").toLowerCase().includes(search));
         return (
-          <>
-            <div className="bar-above">
-              <Search label="Find a problem" />
-              <span className="dim">{search ? `${found.length} of ${count(all.length, "problem")}` : count(all.length, "problem")}</span>
-            </div>
+          <Listed what="problem" where="it" all={all.length} total={found.length}>
             {groups(found).map(([code, list]) => (
               <Group key={code} code={code} list={list} />
             ))}
-            {found.length === 0 && <p className="none dim">No problem has “{search}” in it.</p>}
-          </>
+          </Listed>
         );
       }}
     </Shown>

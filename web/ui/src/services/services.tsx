@@ -1,14 +1,12 @@
 import type { Service, Services as List } from "../api";
-import { count, millis, rate, share } from "../format";
-import { useLive } from "../live";
+import { millis, rate, share } from "../format";
 import { Empty } from "../part/command";
+import { Listed, useList } from "../part/listed";
 import { Mark } from "../part/mark";
-import { More } from "../part/more";
 import { Num } from "../part/number";
-import { Search } from "../part/search";
 import { Shown, Table, type Column } from "../part/table";
 import { Versions } from "../part/versions";
-import { Link, usePlace } from "../url";
+import { Link } from "../url";
 import { useWindow } from "../window";
 
 const pageOf = (s: Service) => `services/${s.namespace}/${s.name}`;
@@ -47,24 +45,16 @@ const columns: Column<Service>[] = [
 ];
 
 export function Services() {
-  const { query } = usePlace();
-  const search = query.get("search") ?? undefined;
-  const answer = useLive<List>("services", { window: useWindow(), search, limit: query.get("limit") ?? undefined });
+  const answer = useList<List>("services", { window: useWindow() });
   return (
     <Shown answer={answer}>
       {(list) =>
         list.all === 0 ? (
           <Empty text="No service is known yet: one is there as soon as an application runs, or something names it." command="weft run --app hello --version v1 --port 8000 -- ./hello" />
         ) : (
-          <>
-            <div className="bar-above">
-              <Search label="Find a service" />
-              <span className="dim">{search ? `${list.total} of ${count(list.all, "service")}` : count(list.all, "service")}</span>
-            </div>
+          <Listed what="service" where="its name" all={list.all} total={list.total} shown={list.services.length}>
             <Table label="Services, what needs attention first" columns={columns} rows={list.services} keyOf={(s) => s.host} page={pageOf} />
-            {list.total === 0 && <p className="none dim">No service has “{search}” in its name.</p>}
-            <More shown={list.services.length} total={list.total} />
-          </>
+          </Listed>
         )
       }
     </Shown>
