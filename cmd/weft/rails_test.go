@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,14 +13,13 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	authv1 "k8s.io/api/authentication/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/store"
-	"weft.dev/store/serve"
+	"weft.dev/test/apiserver"
 )
 
 // A freeze that was there when somebody asked is seen, also by who asks while an older list is on its way.
@@ -54,30 +52,12 @@ func TestFrozen(t *testing.T) {
 // shopOf is an API server with the application checkout, which lead freezes and oncall releases, and reviews, of no roles.
 func shopOf(t *testing.T) *store.Client {
 	t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	s, err := serve.New(ctx, serve.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		<-done
-	})
-	<-s.Ready()
-	client, err := store.NewClient(s.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.For[corev1.Namespace](client, api.Namespace).Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}); err != nil {
-		t.Fatal(err)
-	}
+	client := apiserver.Start(t, "shop")
 	checkout := v1alpha1.Roles{Freeze: []string{"lead"}, Release: []string{"oncall", "dev"}}
 	for name, roles := range map[string]v1alpha1.Roles{"checkout": checkout, "reviews": {}} {
 		app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
 		app.Spec.Roles = roles
-		if _, err := store.For[v1alpha1.Application](client, api.Application).Create(ctx, app); err != nil {
+		if _, err := store.For[v1alpha1.Application](client, api.Application).Create(t.Context(), app); err != nil {
 			t.Fatal(err)
 		}
 	}

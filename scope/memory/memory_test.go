@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api"
@@ -22,10 +20,10 @@ import (
 	"weft.dev/scope"
 	"weft.dev/scope/memory"
 	"weft.dev/store"
-	"weft.dev/store/serve"
+	"weft.dev/test/apiserver"
 )
 
-const deadline = time.Minute // of anything that a test waits for
+const deadline = 30 * time.Second // of anything that a test waits for
 
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "scope.json")
@@ -77,37 +75,9 @@ func openFile(t *testing.T, path string) *memory.File {
 }
 
 func TestStore(t *testing.T) {
-	client := serveStore(t)
+	client := apiserver.Start(t, "shop")
 	conformance(t, func(*testing.T) scope.Memory { return memory.NewStore(client) })
 	peopleAndServers(t, client)
-}
-
-func serveStore(t *testing.T) *store.Client {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	s, err := serve.New(ctx, serve.Options{Dir: t.TempDir(), Listen: "127.0.0.1:0", Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- s.Run(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
-	select {
-	case <-s.Ready():
-	case err := <-done:
-		t.Fatal(err)
-	case <-time.After(deadline):
-		t.Fatal("the server is not ready")
-	}
-	client, err := store.NewClient(s.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
-	if _, err := store.For[corev1.Namespace](client, api.Namespace).Create(t.Context(), ns); err != nil {
-		t.Fatal(err)
-	}
-	return client
 }
 
 // peopleAndServers write one object: nobody's part is lost.
