@@ -9,7 +9,7 @@
 # make soak  1,500 releases of 500 applications in an hour, on a real API server: how long steps take, what the process weighs
 # make bench-quick  that the measuring works, and that both sides send what they must: a minute
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
-# make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, a quarter of an hour
+# make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, ten minutes of a machine that does nothing else
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
 # make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: a quarter of an hour and more; make test runs five
 # make test-conformance  the Gateway API's own suite there, after kube-up

@@ -21,7 +21,7 @@ import (
 const (
 	// podGoal in bytes of resident memory, with the garbage that belongs to it. What lives of a pod, TestMemoryOfPods of
 	// cmd/weft bounds by the goal of an endpoint; what a connected proxy costs, make bench measures.
-	podGoal      = 2 << 10
+	podGoal      = 3 << 9
 	podsTime     = 20 * time.Minute
 	lookInterval = 5 * time.Second // each look lists all pods
 )
