@@ -48,7 +48,8 @@ func Earlier(app *v1alpha1.Application, all []*v1alpha1.Release) (string, error)
 	return app.Status.Previous, nil
 }
 
-// outrank aborts the release that an undo finds on its way.
+// outrank aborts the release that an undo finds on its way, unless that is an undo asked for
+// no earlier: who said so last has the word, and a time of creation has whole seconds.
 func (r *run) outrank(ctx context.Context, undo *v1alpha1.Release, ahead string) error {
 	rel, err := r.Releases.Get(ctx, undo.Namespace, ahead)
 	if apierrors.IsNotFound(err) {
@@ -58,6 +59,9 @@ func (r *run) outrank(ctx context.Context, undo *v1alpha1.Release, ahead string)
 		return r.wrap("read "+ahead, err)
 	}
 	if !begun(rel) || rel.Spec.Abort || Final(rel.Status.Phase) {
+		return nil
+	}
+	if rel.Spec.Undo && !rel.CreationTimestamp.Before(&undo.CreationTimestamp) {
 		return nil
 	}
 	rel.Spec.Abort = true

@@ -35,12 +35,16 @@ func (w *world) undo(name, app string) string {
 	if err != nil {
 		panic(err)
 	}
+	w.undoTo(name, app, version)
+	return version
+}
+
+func (w *world) undoTo(name, app, version string) {
 	r := &v1alpha1.Release{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}}
 	r.Spec.Application, r.Spec.Version, r.Spec.Undo = app, version, true
 	if _, err := w.releases.Create(r); err != nil {
 		panic(err)
 	}
-	return version
 }
 
 // immortal is the process of who only prepares a world.
@@ -93,6 +97,23 @@ func TestUndoHasPriority(t *testing.T) {
 			}
 			if next = w.await("next", final...); next.Status.Phase != v1alpha1.ReleaseSucceeded {
 				t.Errorf("the release that waited: %s: %s", next.Status.Phase, next.Status.Why)
+			}
+		})
+	}
+}
+
+// An undo takes the place of an earlier one, and none that of one asked for in the same second, whatever their names are.
+func TestUndoOutranksEarlierOnes(t *testing.T) {
+	for _, apart := range []time.Duration{0, 2 * time.Second} {
+		inWorld(t, 0, 0, func(w *world) {
+			w.deploy("shop", 0.001, 200, v1alpha1.Canary)
+			w.undoTo("z", "shop", "v0") // of which nothing is there: it waits
+			time.Sleep(apart)
+			w.undoTo("a", "shop", "v2")
+			a := w.await("a", final...)
+			z, _ := w.releases.Get("shop", "z")
+			if a.Status.Phase != v1alpha1.ReleaseSucceeded || z.Spec.Abort != (apart > 0) {
+				t.Errorf("%s apart: a %s: %s, z %s: %s", apart, a.Status.Phase, a.Status.Why, z.Status.Phase, z.Status.Why)
 			}
 		})
 	}
