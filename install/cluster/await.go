@@ -65,7 +65,10 @@ func (c *Cluster) Missing(ctx context.Context, p Plane) (string, error) {
 	if !trusted(hooks) {
 		return nameOf(hooks) + " has no certificate authority yet: weft writes it when it starts", nil
 	}
-	return c.notInjecting(ctx, p)
+	if missing, err := c.notInjecting(ctx, p); missing != "" || err != nil {
+		return missing, err
+	}
+	return c.notVouching(ctx, time.Now()), nil
 }
 
 // notInjecting has the API server pretend to make a pod: it may not reach the

@@ -43,6 +43,15 @@ func (c *Cluster) Vouched(ctx context.Context) (since time.Time, why string) {
 	return since, fmt.Sprintf("whether this cluster sees to it that names are true cannot be read (%v): weft install lets weft read it", err)
 }
 
+// notVouching is what names wait for that will be believed in a moment: what a person did
+// before counts as nobody's. A cluster that does not see to them is no fault of an installation: weft check says it.
+func (c *Cluster) notVouching(ctx context.Context, now time.Time) string {
+	if since, why := c.Vouched(ctx); why != "" || !since.After(now) {
+		return ""
+	}
+	return fmt.Sprintf("the API server learns to see to it that names are true, by the ValidatingAdmissionPolicy %s", signaturesName)
+}
+
 func read[T any](ctx context.Context, c *Cluster, resource schema.GroupVersionResource) (*T, error) {
 	o, err := c.objects.Resource(resource).Get(ctx, signaturesName, metav1.GetOptions{})
 	if err != nil {

@@ -39,6 +39,28 @@ func set(t *testing.T, o *unstructured.Unstructured, value any, path ...string) 
 	}
 }
 
+// An installation waits until names count, and not for a cluster in which they never do.
+func TestNotVouching(t *testing.T) {
+	policy, binding := policies(t)
+	made := time.Date(2026, time.November, 27, 12, 1, 0, 0, time.UTC)
+	other := policy.DeepCopy()
+	other.SetName("other")
+	for name, test := range map[string]struct {
+		policy *unstructured.Unstructured
+		now    time.Time
+		waits  bool
+	}{
+		"just made": {policy, made.Add(policyDelay - time.Second), true},
+		"known":     {policy, made.Add(policyDelay), false},
+		"not made":  {other, made, false},
+	} {
+		c := newCluster(t, text(t, test.policy), text(t, binding))
+		if got := c.notVouching(t.Context(), test.now); (got != "") != test.waits {
+			t.Errorf("%s: %q, want to wait: %v", name, got, test.waits)
+		}
+	}
+}
+
 // Names count from when on the chart's policy is there as it was made, and not where it is weaker.
 func TestVouched(t *testing.T) {
 	everywhere := map[string]any{}
