@@ -21,6 +21,9 @@ const (
 	// maxEdges bounds memory: an edge costs about 100 KiB when busy all the window.
 	maxEdges = 20_000
 	slots    = int(Window / time.Second)
+	// Forget is after how long without a call an edge is no more: its totals begin anew then.
+	Forget    = time.Hour
+	sweepPace = time.Minute
 	// What no proxy can have counted between two reports is not believed: sums
 	// stay sums, and one agent cannot fill the memory with names.
 	maxCount   = 1 << 32
@@ -95,6 +98,7 @@ type edgeKey struct {
 type edgeData struct {
 	total Counts
 	ring  []second // one a second in which there were calls, oldest first
+	used  int64    // Unix seconds of the last call; before the first, of the first report
 }
 
 type second struct {
@@ -107,6 +111,7 @@ type Edges struct {
 	hidden func(host string) []uint32
 	mu     sync.Mutex
 	edges  map[edgeKey]*edgeData
+	swept  time.Time
 	lost   uint64
 }
 
@@ -120,6 +125,7 @@ func NewEdges(hidden func(host string) []uint32) *Edges {
 func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.sweep(now)
 	for _, counted := range report.Edges {
 		if !credible(counted) {
 			c.lost++
@@ -132,13 +138,32 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 				c.lost++
 				continue
 			}
-			data = &edgeData{}
+			data = &edgeData{used: now.Unix()}
 			c.edges[key] = data
+		}
+		if counted.Requests > 0 {
+			data.used = now.Unix()
 		}
 		host, _, _, _ := model.ParseClusterName(counted.Cluster)
 		hidden := c.hidden(host)
 		data.total.add(counted, hidden)
 		data.current(now.Unix()).add(counted, hidden)
+	}
+}
+
+// sweep forgets what is idle: callers and versions come and go, and there is room for so many.
+func (c *Edges) sweep(now time.Time) {
+	if now.Sub(c.swept) < sweepPace {
+		return
+	}
+	c.swept = now
+	for key, data := range c.edges {
+		switch idle := now.Sub(time.Unix(data.used, 0)); {
+		case idle > Forget:
+			delete(c.edges, key)
+		case idle > Window:
+			data.ring = nil
+		}
 	}
 }
 
@@ -163,16 +188,6 @@ func (d *edgeData) current(at int64) *Counts {
 		d.ring = slices.Delete(d.ring, 0, len(d.ring)-slots)
 	}
 	return &d.ring[len(d.ring)-1].Counts
-}
-
-// called is the second of the last call that is remembered, 0 without one.
-func (d *edgeData) called() int64 {
-	for _, s := range slices.Backward(d.ring) {
-		if s.Requests > 0 {
-			return s.at
-		}
-	}
-	return 0
 }
 
 // Dropped is the number of edge reports that found no room or no belief.
@@ -214,13 +229,13 @@ func (c *Edges) Recent(window time.Duration, now time.Time) []Edge {
 // Call is that an application called a host.
 type Call struct{ Namespace, App, Host string }
 
-// Calls are those since a time, at most Window ago; each once, sorted.
+// Calls are those since a time, at most Forget ago; each once, sorted.
 func (c *Edges) Calls(since time.Time) []Call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var found []Call
 	for key, data := range c.edges {
-		if host, _, _, ok := model.ParseClusterName(key.cluster); ok && data.called() >= since.Unix() {
+		if host, _, _, ok := model.ParseClusterName(key.cluster); ok && data.total.Requests > 0 && data.used >= since.Unix() {
 			found = append(found, Call{key.source.Namespace, key.source.App, host})
 		}
 	}

@@ -129,3 +129,25 @@ func TestCalls(t *testing.T) {
 		t.Errorf("called since a minute: %v", got)
 	}
 }
+
+// What nobody calls any more makes room; what is called stays, with its totals.
+func TestIdleEdgesAreForgotten(t *testing.T) {
+	edges, start := metrics.NewEdges(none), time.Unix(100_000, 0)
+	old, busy := metrics.End{Namespace: "shop", App: "old"}, metrics.End{Namespace: "shop", App: "busy"}
+	edges.Record(old, report(reviewsV2, 7, 0), start)
+	for at := time.Duration(0); at <= metrics.Forget; at += 10 * time.Minute {
+		edges.Record(busy, report(reviewsV2, 1, 0), start.Add(at))
+		edges.Record(old, report(reviewsV2, 0, 0), start.Add(at)) // its proxy is there still
+	}
+	totals := func() map[metrics.End]metrics.Counts { return edges.Versions("reviews.shop.svc.cluster.local")["v2"] }
+	if got := totals(); got[old].Requests != 7 || got[busy].Requests != 7 {
+		t.Errorf("after %s: %+v, want 7 requests of both", metrics.Forget, got)
+	}
+	if got := edges.Calls(start); len(got) != 2 {
+		t.Errorf("calls %v, want those of both", got)
+	}
+	edges.Record(busy, report(reviewsV2, 1, 0), start.Add(metrics.Forget+time.Minute))
+	if got := totals(); len(got) != 1 || got[busy].Requests != 8 {
+		t.Errorf("a minute later: %+v, want those of busy alone", got)
+	}
+}
