@@ -44,8 +44,10 @@ type Compiled struct {
 	Families *flow.Index[model.Assignment]      // of ScopeOf: see model.ScopeOf
 	Problems *flow.Collection[model.Problem]
 
-	graph  *flow.Graph
-	layers *layers
+	graph        *flow.Graph
+	layers       *layers
+	destinations *flow.Collection[destination]
+	accounts     *flow.Collection[accounts]
 }
 
 // compiler holds what the derivations share. Its fields stand in the order in
@@ -106,7 +108,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 		),
-		graph: g, layers: layers,
+		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
 	}
 }
 

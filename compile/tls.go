@@ -10,6 +10,7 @@ import (
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
+	"weft.dev/flow"
 	"weft.dev/model"
 )
 
@@ -36,6 +37,36 @@ func clientSocket(d destination, accounts []string) *corev3.TransportSocket {
 		return simpleSocket(d, *policy)
 	}
 	return nil
+}
+
+// Plain are those of these clusters, by name, that are called in plain text, if only at some of their instances.
+func (c *Compiled) Plain(clusters []string) map[string]bool {
+	all := map[string]bool{}
+	c.graph.View(func(x *flow.Ctx) {
+		for _, name := range clusters {
+			if d, ok := flow.Get(x, c.destinations, name); ok {
+				a, _ := flow.Get(x, c.accounts, d.Service.Host)
+				d.Mixed = d.Mixed || a.Mixed
+				all[name] = d.plain()
+			}
+		}
+	})
+	return all
+}
+
+// plain says whether clientSocket, or plainEndpoints, lets plain text pass. What an application
+// encrypts itself is none.
+func (d destination) plain() bool {
+	switch policy := d.Traffic.TLS; {
+	case d.hasProxy() && d.Mixed:
+		return true
+	case d.Port.Protocol == model.TLS:
+		return false
+	case policy == nil:
+		return !d.hasProxy()
+	default:
+		return policy.Mode == model.TLSDisable
+	}
 }
 
 func alpnHTTP(http2 bool) string {

@@ -33,9 +33,12 @@ const maxBody = 1 << 20
 // Mesh is where the answers come from. Every field is set.
 type Mesh struct {
 	// Serving is closed once the mesh can answer; until then everything is 503.
-	Serving  <-chan struct{}
-	Status   func() Status
-	Edges    func(window time.Duration) []metrics.Edge
+	Serving <-chan struct{}
+	Status  func() Status
+	Edges   func(window time.Duration) []metrics.Edge
+	// Calls are those since a time, at most metrics.Forget ago.
+	Calls    func(since time.Time) []metrics.Call
+	Plain    func(clusters []string) map[string]bool // those that are called in plain text
 	Problems func() []model.Problem
 	// Workloads are the instances that are registered.
 	Workloads func() []model.Workload
@@ -122,6 +125,7 @@ var ErrNotFound = errors.New("not found")
 // Handler serves the API.
 func Handler(mesh Mesh) http.Handler {
 	mux := http.NewServeMux()
+	seen := newGlances(mesh)
 	get := func(path string, serve func(*http.Request) (any, error)) {
 		mux.HandleFunc("GET "+Prefix+path, func(w http.ResponseWriter, r *http.Request) { reply(w, r, serve) })
 	}
@@ -130,12 +134,13 @@ func Handler(mesh Mesh) http.Handler {
 	get("problems", func(*http.Request) (any, error) { return Problems(mesh.Problems()), nil })
 	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
-	get("services", func(r *http.Request) (any, error) { return services(mesh, r) })
-	get("services/{namespace}/{name}", func(r *http.Request) (any, error) { return servicePage(mesh, r) })
+	get("services", func(r *http.Request) (any, error) { return services(seen, r) })
+	get("services/{namespace}/{name}", func(r *http.Request) (any, error) { return servicePage(seen, r) })
 	get("releases", func(r *http.Request) (any, error) { return releases(mesh, r) })
 	get("releases/{namespace}/{name}", func(r *http.Request) (any, error) { return releasePage(mesh, r) })
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
-	get("overview", func(*http.Request) (any, error) { return overview(mesh, time.Now()), nil })
+	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
+	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))
 	mux.HandleFunc("GET "+Prefix+"changes", changes(mesh))
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {

@@ -32,9 +32,10 @@ type Attention struct {
 	Page  string `json:"page"` // of the UI that says more, such as services/shop/reviews
 }
 
-func overview(mesh Mesh, now time.Time) Overview {
+func overview(seen *glances, now time.Time) Overview {
+	mesh := seen.mesh
 	o := Overview{Status: mesh.Status()}
-	all := slices.Concat(newsOfReleases(mesh, now), newsOfServices(mesh), newsOfFleet(mesh))
+	all := slices.Concat(newsOfReleases(mesh, now), newsOfServices(seen.at(attentionWindow, now).services()), newsOfFleet(mesh))
 	slices.SortStableFunc(all, func(a, b Attention) int { return cmp.Compare(ranks[a.State], ranks[b.State]) })
 	o.Attention = first(all, mostAttention)
 	o.More = len(all) - len(o.Attention)
@@ -61,8 +62,8 @@ func recent(r Release, now time.Time) bool {
 	return r.Ended != nil && now.Sub(*r.Ended) < attentionTime
 }
 
-func newsOfServices(mesh Mesh) (all []Attention) {
-	for _, s := range survey(mesh, mesh.Edges(attentionWindow)).services() {
+func newsOfServices(services []Service) (all []Attention) {
+	for _, s := range services {
 		if s.State != Bad {
 			break // they are sorted
 		}

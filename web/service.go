@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"weft.dev/api/v1alpha1"
 	"weft.dev/metrics"
@@ -65,6 +66,19 @@ type Calls struct {
 	Requests  uint64  `json:"requests"`
 }
 
+// state is how calls are, for the eye.
+func (c Calls) state() State {
+	switch said := c.Requests >= saidAtLeast; {
+	case c.Requests == 0:
+		return Idle
+	case said && c.seen() >= badShare:
+		return Bad
+	case said && (c.seen() >= warnShare || c.Fallbacks >= badShare):
+		return Warn
+	}
+	return OK
+}
+
 // seen is the share of requests whose callers saw a failure.
 func (c Calls) seen() float64 { return max(0, 1-c.Success-c.Fallbacks) }
 
@@ -77,7 +91,7 @@ type Version struct {
 	Calls     Calls    `json:"calls"`            // those that were sent to this version by name
 }
 
-func services(mesh Mesh, r *http.Request) (any, error) {
+func services(seen *glances, r *http.Request) (any, error) {
 	window, err := windowOf(r)
 	if err != nil {
 		return nil, err
@@ -86,7 +100,7 @@ func services(mesh Mesh, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := survey(mesh, mesh.Edges(window)).services()
+	all := slices.Clone(seen.at(window, time.Now()).services())
 	list := Services{All: len(all)}
 	all = slices.DeleteFunc(all, func(one Service) bool {
 		return !s.has(one.Namespace+"/"+one.Name) && !s.has(one.Host)
@@ -298,9 +312,9 @@ func stateOf(s Service, row model.Service) (State, string) {
 	}
 	served := row.Resolution == model.ByWorkload && len(row.Selector) > 0 && len(row.Addresses) == 0
 	c := s.Calls
-	said := c.Requests >= saidAtLeast
+	state := c.state()
 	switch {
-	case said && c.seen() >= badShare:
+	case state == Bad:
 		why := fmt.Sprintf("%s of its requests fail%s", percent(c.seen()), worst(s))
 		if served && healthy == 0 {
 			why += ": " + nobody(instances)
@@ -308,9 +322,9 @@ func stateOf(s Service, row model.Service) (State, string) {
 		return Bad, why
 	case served && instances > 0 && healthy == 0:
 		return Bad, nobody(instances)
-	case said && c.Fallbacks >= badShare:
+	case state == Warn && c.Fallbacks >= badShare:
 		return Warn, percent(c.Fallbacks) + " of its requests are answered by a fallback"
-	case said && c.seen() >= warnShare:
+	case state == Warn:
 		return Warn, fmt.Sprintf("%s of its requests fail%s", percent(c.seen()), worst(s))
 	case served && healthy < instances:
 		return Warn, fmt.Sprintf("%d of its %d instances are healthy", healthy, instances)
@@ -318,10 +332,8 @@ func stateOf(s Service, row model.Service) (State, string) {
 		return Warn, plural(s.Problems, "problem") + " with what is written for it"
 	case s.Release != nil:
 		return Changing, fmt.Sprintf("%s is at %d%%: %s", s.Release.Version, s.Release.Weight, strings.ToLower(s.Release.Phase))
-	case c.Requests == 0:
-		return Idle, ""
 	}
-	return OK, ""
+	return state, ""
 }
 
 // nobody is why nothing answers.

@@ -18,6 +18,8 @@ type town struct {
 	problems []model.Problem
 	splits   []model.Split
 	releases []Release
+	calls    []metrics.Call
+	plain    map[string]bool
 }
 
 func (w town) mesh() Mesh {
@@ -30,6 +32,10 @@ func (w town) mesh() Mesh {
 		Edges:    func(time.Duration) []metrics.Edge { return w.edges },
 		Proxies:  func() []model.Proxy { return nil },
 		Status:   func() Status { return Status{} },
+		Calls:    func(time.Time) []metrics.Call { return w.calls },
+		Plain:    func(clusters []string) map[string]bool { return w.plain },
+
+		ReleasesChanged: func() uint64 { return 0 },
 	}
 }
 
@@ -132,7 +138,7 @@ func TestCauseFirst(t *testing.T) {
 func TestAttention(t *testing.T) {
 	now := time.Unix(10_000, 0)
 	w := &town{}
-	if o := overview(w.mesh(), now); len(o.Attention) != 0 || o.More != 0 {
+	if o := overview(newGlances(w.mesh()), now); len(o.Attention) != 0 || o.More != 0 {
 		t.Errorf("nothing is wrong: %+v", o)
 	}
 	for i := range 4 {
@@ -146,7 +152,7 @@ func TestAttention(t *testing.T) {
 		{Namespace: "shop", Name: "r2", Application: "a", Version: "v2", Phase: "RolledBack", State: Bad, Why: "worse", Ended: &just},
 		{Namespace: "shop", Name: "r3", Application: "a", Version: "v2", Phase: "RolledBack", State: Bad, Why: "old news", Ended: &before},
 	}
-	o := overview(w.mesh(), now)
+	o := overview(newGlances(w.mesh()), now)
 	if len(o.Attention) != 3 || o.More != 3 || o.Attention[0] != (Attention{Bad, "a v2: worse", "releases/shop/r2"}) || o.Attention[1].Page != "services/shop/s0" {
 		t.Errorf("%+v", o)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"time"
 
 	"weft.dev/metrics"
 	"weft.dev/model"
@@ -28,13 +29,12 @@ type ServicePage struct {
 	From      []Origin       `json:"from"`      // that make it a service
 }
 
-func servicePage(mesh Mesh, r *http.Request) (any, error) {
+func servicePage(seen *glances, r *http.Request) (any, error) {
 	window, err := windowOf(r)
 	if err != nil {
 		return nil, err
 	}
-	edges := mesh.Edges(window)
-	l := survey(mesh, edges)
+	l, mesh := seen.at(window, time.Now()).land(), seen.mesh
 	namespace, name := r.PathValue("namespace"), r.PathValue("name")
 	i := slices.IndexFunc(l.rows, func(s model.Service) bool { return s.Namespace == namespace && s.Name == name })
 	if i < 0 {
@@ -48,7 +48,7 @@ func servicePage(mesh Mesh, r *http.Request) (any, error) {
 	for _, o := range row.From {
 		p.From = append(p.From, originOf(o))
 	}
-	p.Callers, p.Callees = around(destination(row.Host), edges)
+	p.Callers, p.Callees = around(destination(row.Host), l.edges)
 	p.Instances, p.Known = l.workloads(row)
 	for _, one := range Problems(mesh.Problems()) {
 		if one.Namespace == namespace && one.Name == name {

@@ -17,7 +17,7 @@ import (
 var update = flag.Bool("update", false, "write the types of the UI anew")
 
 // answered are the types of what the UI reads.
-var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Change{}, Problem{}, metrics.Edge{}}
+var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Topology{}, Change{}, Problem{}, metrics.Edge{}}
 
 const typesFile = "ui/src/api.ts"
 
@@ -43,6 +43,7 @@ func typeScript(roots []any) string {
 	g := generator{done: map[reflect.Type]bool{}}
 	g.out.WriteString("// Generated from Go by `go generate ./web`: what the API answers.\n")
 	fmt.Fprintf(&g.out, "\nexport type State = %q | %q | %q | %q | %q;\n", Bad, Warn, Changing, OK, Idle)
+	fmt.Fprintf(&g.out, "\nexport type NodeKind = %q | %q | %q | %q;\n", InMesh, Outside, Entry, Caller)
 	for _, root := range roots {
 		g.declare(reflect.TypeOf(root))
 	}
@@ -84,8 +85,8 @@ func (g *generator) name(t reflect.Type) string {
 	switch {
 	case t == reflect.TypeFor[time.Time]():
 		return "string"
-	case t == reflect.TypeFor[State]():
-		return "State"
+	case t == reflect.TypeFor[State](), t == reflect.TypeFor[NodeKind]():
+		return t.Name()
 	}
 	switch t.Kind() {
 	case reflect.String:

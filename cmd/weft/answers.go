@@ -20,6 +20,8 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Serving:   m.serving,
 		Status:    func() web.Status { return m.status(meshAddress) },
 		Edges:     func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
+		Calls:     m.edges.Calls,
+		Plain:     m.compiled.Plain,
 		Problems:  m.problems.All,
 		Workloads: func() []model.Workload { return model.Workloads(m.rows.Replicas.All()) },
 		Replicas:  m.replicas.All,

@@ -2,6 +2,8 @@
 
 export type State = "bad" | "warn" | "changing" | "ok" | "idle";
 
+export type NodeKind = "service" | "outside" | "gateway" | "caller";
+
 export interface Status {
   version: string;
   revision: number;
@@ -233,6 +235,43 @@ export interface Fleet {
   total: number;
   all: number;
   revision: number;
+}
+
+export interface NodeVersion {
+  version: string;
+  healthy: number;
+  all: number;
+  weight?: number;
+}
+
+export interface Node {
+  namespace: string;
+  name: string;
+  kind: NodeKind;
+  state: State;
+  why?: string;
+  rate: number;
+  failing: number;
+  p99: number;
+  versions?: NodeVersion[];
+  releasing?: string;
+}
+
+export interface Way {
+  from: number;
+  to: number;
+  rate: number;
+  failing: number;
+  p99: number;
+  state: State;
+  plain: boolean;
+}
+
+export interface Topology {
+  time: string;
+  nodes: Node[];
+  ways: Way[];
+  left: number;
 }
 
 export interface Change {
