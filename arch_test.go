@@ -82,6 +82,7 @@ var rules = map[string]rule{
 	"install/gateway":    {[]string{"flow", "model"}, "rows in, objects out; who applies them, it is told"},
 	"install/redirect":   {nil, "a host's agent uses it, too"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
+	"metrics/series":     {[]string{"metrics", "model"}, "figures over time, whatever they mean"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
 	"web/ui":             {nil, "built pages, whatever they show"},
 	"cmd/*":              {[]string{"*"}, "the only place that knows every package"},
@@ -115,7 +116,7 @@ var fences = map[string][]string{
 	"sigs.k8s.io/gateway-api":                {"api/*", "translate/*"},
 	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "release/provider/remote", "cmd/*", "examples/*", "test/*", "agent/*"},
 	"github.com/minio/minio-go":              {"snapshot/store"},
-	"github.com/prometheus":                  {"metrics"},
+	"github.com/prometheus":                  {"metrics/series"},
 	"github.com/rogpeppe/go-internal":        {"cmd/weft", "test/*"},
 }
 

@@ -96,9 +96,10 @@ type edgeKey struct {
 }
 
 type edgeData struct {
-	total Counts
-	ring  []second // one a second in which there were calls, oldest first
-	used  int64    // Unix seconds of the last call; before the first, of the first report
+	total   Counts
+	classes model.Classes // running totals, too
+	ring    []second      // one a second in which there were calls, oldest first
+	used    int64         // Unix seconds of the last call; before the first, of the first report
 }
 
 type second struct {
@@ -141,12 +142,15 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 			data = &edgeData{used: now.Unix()}
 			c.edges[key] = data
 		}
-		if counted.Requests > 0 {
+		if counted.Requests > 0 || counted.Classes != (model.Classes{}) {
 			data.used = now.Unix()
 		}
 		host, _, _, _ := model.ParseClusterName(counted.Cluster)
 		hidden := c.hidden(host)
 		data.total.add(counted, hidden)
+		for i, n := range counted.Classes {
+			data.classes[i] += n
+		}
 		data.current(now.Unix()).add(counted, hidden)
 	}
 }
@@ -169,7 +173,7 @@ func (c *Edges) sweep(now time.Time) {
 
 func credible(e model.EdgeCounters) bool {
 	_, _, _, ok := model.ParseClusterName(e.Cluster)
-	most := max(e.Requests, e.Errors, e.Retries)
+	most := max(e.Requests, e.Errors, e.Retries, slices.Max(e.Classes[:]))
 	for _, n := range e.Latency {
 		most = max(most, n)
 	}
@@ -287,10 +291,16 @@ func destination(cluster string) (End, uint32) {
 	return End{Namespace: namespace, App: name, Version: subset}, port
 }
 
+// Bucket is where in a histogram by model.LatencyBounds a time is counted.
+func Bucket(d time.Duration) int {
+	i, _ := slices.BinarySearch(model.LatencyBounds, float64(d)/float64(time.Millisecond))
+	return i
+}
+
 // Slower counts a histogram by model.LatencyBounds, and what of it is in the buckets that lie beyond a
 // limit: the limit is as if it were the next higher bound, above 2 ms at most a third more.
 func Slower(buckets []uint64, limit time.Duration) (all, slower uint64) {
-	first, _ := slices.BinarySearch(model.LatencyBounds, float64(limit)/float64(time.Millisecond))
+	first := Bucket(limit)
 	for i, n := range buckets {
 		all += n
 		if i > first {

@@ -133,12 +133,17 @@ type EdgeCounters struct {
 	Requests uint64 `json:"requests,omitempty"` // attempts that were answered or failed
 	Errors   uint64 `json:"errors,omitempty"`   // of them 5xx, resets, timeouts, connection failures
 	Retries  uint64 `json:"retries,omitempty"`
+	// Classes counts the requests that ended by the class of their status.
+	Classes Classes `json:"classes,omitzero"`
 	// Statuses counts the errors by status. The server knows which of them a default response hid.
 	Statuses map[uint32]uint64 `json:"statuses,omitempty"`
 	// Latency counts requests by bucket: [i] are those of at most LatencyBounds[i] milliseconds, the
 	// last one those above all bounds.
 	Latency []uint64 `json:"latency,omitempty"`
 }
+
+// Classes counts by the class of a status: [0] is 1xx, [4] 5xx.
+type Classes [5]uint64
 
 // LatencyBounds are the upper ends of the latency buckets, milliseconds: a
 // relative error of at most 25% between 0.5 ms and 10 s.

@@ -78,7 +78,8 @@ const totalConnections = "total_connections"
 
 // kept are the counters that Traffic reads. All 107 of a cluster cost 55 KB.
 var kept = []string{
-	"." + rqTotal, "." + rqCompleted, "." + rq5xx, "." + rqRetry, "." + rqTime,
+	"." + rqTotal, "." + rqCompleted, "." + rqRetry, "." + rqTime,
+	".upstream_rq_1xx", ".upstream_rq_2xx", ".upstream_rq_3xx", ".upstream_rq_4xx", "." + rq5xx,
 	".upstream_rq_500", ".upstream_rq_502", ".upstream_rq_503", ".upstream_rq_504",
 }
 

@@ -25,6 +25,8 @@ cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_retry: 2
 cluster.up_80.internal.upstream_rq_5xx: 1
 cluster.up_80.retry.upstream_rq_5xx: 1
 cluster.up_80.retry.upstream_rq_completed: 1
+cluster.up_80.internal.upstream_rq_2xx: 3
+cluster.up_80.upstream_rq_2xx: 3
 cluster.up_80.upstream_rq_5xx: 1
 cluster.up_80.upstream_rq_completed: 4
 cluster.up_80.upstream_rq_retry: 1
@@ -41,6 +43,9 @@ func TestEdges(t *testing.T) {
 	up := all[statName("up:80")].edge("up")
 	if up.Requests != 5 || up.Errors != 2 || up.Retries != 1 {
 		t.Errorf("up: %+v", up)
+	}
+	if up.Classes != (model.Classes{1: 3, 4: 1}) || dead.Classes != (model.Classes{4: 1}) {
+		t.Errorf("classes: up %v, dead %v", up.Classes, dead.Classes)
 	}
 	last := len(model.LatencyBounds)
 	if five := slices.Index(model.LatencyBounds, 5); up.Latency[0] != 1 || up.Latency[five] != 3 || up.Latency[last] != 2 {

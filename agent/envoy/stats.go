@@ -20,6 +20,7 @@ const (
 	rqRetry     = "upstream_rq_retry"
 	rqTime      = "upstream_rq_time"
 	rqStatus    = "upstream_rq_" // and a status, of errors
+	rqClass     = "xx"           // behind the first digit of the others
 )
 
 // beyond is a bound of Envoy's histograms that stands for all above LatencyBounds, milliseconds.
@@ -58,7 +59,7 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 			continue
 		}
 		name := statName(cluster)
-		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Latency != nil { // Envoy tells latencies one reading later
+		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Latency != nil || edge.Classes != (model.Classes{}) { // Envoy tells latencies one reading later
 			report.Edges = append(report.Edges, edge)
 		}
 	}
@@ -96,6 +97,9 @@ func (t totals) edge(cluster string) model.EdgeCounters {
 		Requests: t.counters[rqCompleted] + t.counters[rqRetry],
 		Errors:   t.counters[rq5xx] + t.counters[rqRetry],
 		Retries:  t.counters[rqRetry],
+	}
+	for i := range e.Classes {
+		e.Classes[i] = t.counters[rqStatus+strconv.Itoa(i+1)+rqClass]
 	}
 	for name, n := range t.counters {
 		status, err := strconv.ParseUint(strings.TrimPrefix(name, rqStatus), 10, 32)
@@ -142,7 +146,7 @@ func parseStats(body []byte) map[string]totals {
 }
 
 // statForm is all that is read of a cluster.
-var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_rq_(?:total|completed|5xx|retry|time|[0-9]{3}))$`)
+var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_rq_(?:total|completed|[1-5]xx|retry|time|[0-9]{3}))$`)
 
 // scoped counters are counted without the scope, too.
 var scoped = regexp.MustCompile(`\.(internal|external|canary|zone|retry)$`)

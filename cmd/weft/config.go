@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -19,11 +20,11 @@ import (
 
 	"weft.dev/flow"
 	"weft.dev/identity"
+	"weft.dev/metrics/series"
 	"weft.dev/model"
 	"weft.dev/scope/memory"
 	"weft.dev/source/folder"
 	"weft.dev/source/git"
-	"weft.dev/web"
 )
 
 // folderFront is a folder of files: problems are logged, and workloads are in
@@ -133,7 +134,7 @@ func runFiles(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		return err
 	}
 	m := newMesh(graph, front, authority, flags, log)
-	people, err := loopbackOnly(web.Handler(m.web(flags.mesh)), flags.data)
+	people, err := loopbackOnly(m.people(flags, flags.mesh), flags.data)
 	if err != nil {
 		return err
 	}
@@ -180,7 +181,7 @@ func loopbackOnly(next http.Handler, data string) (http.Handler, error) {
 		switch {
 		case !isLoopback(r.Host):
 			fail(w, http.StatusForbidden, "ask by the address of loopback")
-		case r.Method != http.MethodGet && subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+secret)) != 1:
+		case r.Method != http.MethodGet && !strings.HasPrefix(r.URL.Path, series.Prefix) && subtle.ConstantTimeCompare([]byte(given), []byte("Bearer "+secret)) != 1:
 			fail(w, http.StatusForbidden, "only who can read the server's data directory may do that: set WEFT_DATA to it")
 		default:
 			next.ServeHTTP(w, r)

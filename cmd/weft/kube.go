@@ -64,7 +64,7 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	if err := m.runGateways(client, flags.injection); err != nil {
 		return err
 	}
-	people := reviews.people(web.Handler(m.web(meshAddress)))
+	people := reviews.people(m.people(flags, meshAddress))
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return servePeopleTLS(ctx, flags.listen, authority.CA.PeopleTLS(), people) })
 	group.Go(func() error { return m.run(ctx, flags) })

@@ -49,6 +49,7 @@ type mesh struct {
 	sessions  *xds.Server
 	hosts     *host.Server
 	edges     *metrics.Edges
+	changes   changes
 
 	previewKeys *flow.Source[model.PreviewKey]
 	record      func(serve.Mutation) error // of what is no object's change; nil: there is no audit

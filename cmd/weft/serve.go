@@ -22,7 +22,6 @@ import (
 	"weft.dev/source/git"
 	"weft.dev/store"
 	"weft.dev/store/serve"
-	"weft.dev/web"
 )
 
 // serveFlags are what `weft serve` can be told.
@@ -43,6 +42,7 @@ type serveFlags struct {
 	listen       string
 	mesh         string
 	trustDomain  string
+	metrics      metricsFlags
 	audit        string // whether a person's change that cannot be recorded is refused
 	verbose      bool
 }
@@ -87,6 +87,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().StringVar(&flags.plaintext, "xds-plaintext", "", "host:port on loopback where an Envoy without agent gets its configuration, without TLS")
 	c.Flags().StringToStringVar(&flags.providers, "provider", nil, "NAME=ADDRESS of a program that runs versions of applications: unix:/PATH, or a loopback address with a port (repeatable; docs/guides/providers.md)")
 	flags.bake.add(c)
+	flags.metrics.add(c)
 	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines, registries and repositories may be at, beside public ones (repeatable)")
 	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
@@ -112,6 +113,9 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 		return exitCode{exitUsage, fmt.Errorf("--xds-plaintext %s: whoever reaches it can read every proxy's configuration, so it is served on loopback only: use 127.0.0.1:PORT", flags.plaintext)}
 	}
 	if err := flags.hooks.check(flags); err != nil {
+		return err
+	}
+	if err := flags.metrics.check(); err != nil {
 		return err
 	}
 	var err error
@@ -159,7 +163,7 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	if err := m.runPipelines(client, flags); err != nil {
 		return err
 	}
-	people = web.Handler(m.web(flags.mesh))
+	people = m.people(flags, flags.mesh)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return api.Run(ctx) })
 	group.Go(func() error {

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"weft.dev/metrics/series"
 	"weft.dev/web"
 	"weft.dev/web/ui"
 )
@@ -73,7 +74,7 @@ func lead(behind *atomic.Pointer[server], key string) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+ui.Prefix, forward)
-	mux.HandleFunc("GET "+web.Prefix, func(w http.ResponseWriter, r *http.Request) {
+	signed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 		if subtle.ConstantTimeCompare([]byte(given), []byte(key)) != 1 {
 			fail(w, http.StatusUnauthorized, "the link that `weft ui` printed leads here: open it again, or the one of the `weft ui` that runs now")
@@ -81,6 +82,8 @@ func lead(behind *atomic.Pointer[server], key string) http.Handler {
 		}
 		forward.ServeHTTP(w, r)
 	})
+	mux.Handle("GET "+web.Prefix, signed)
+	mux.Handle("GET "+series.Prefix+"/api/", signed)
 	mux.Handle("GET /{$}", http.RedirectHandler(ui.Prefix, http.StatusSeeOther))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopback(r.Host) { // a name that somebody has pointed here

@@ -63,7 +63,7 @@ func main() {
 }
 
 func (c *collector) run(ctx context.Context, url string, rate int, quiet bool) {
-	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: maxInFlight}}
+	client := &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: maxInFlight}}
 	slots := make(chan struct{}, maxInFlight)
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
