@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
 
 	"weft.dev/test/process"
+	"weft.dev/test/prometheus"
 )
 
 // What the store of metrics says of an edge is what the caller itself counted, within 1%; a server
@@ -26,6 +30,7 @@ func TestMetrics(t *testing.T) {
 	}
 	s.from = []string{"--config", s.config, "--metrics-interval", "1s"}
 	s.serve()
+	peer := prometheus.Start(t, filepath.Join(s.dir, "peer"), fmt.Sprintf(scrapes, s.api))
 	s.join()
 	s.start(weft, "run", "--app", "rates", "--version", "v3", "--port", "9080", "--", shop, "rates", "--error-rate", "20")
 	s.says("status --wait 30s --workloads 1", "1 of 1 workloads healthy")
@@ -37,6 +42,13 @@ func TestMetrics(t *testing.T) {
 	s.equals(`histogram_count(sum(weft_request_duration_seconds{source_app="first"}))`, first.Sent)
 	s.equals(`sum(increase(weft_requests_total{source_app="first"}[10m]))`, first.Sent)
 	s.equals(`weft_proxies_connected`, 2)
+	for _, query := range []string{
+		`sum by (source_app, destination_service, destination_version, status) (weft_requests_total)`, `weft_workloads`, `weft_proxies_connected`,
+		`sum(weft_requests_total{status="5xx"}) / sum(weft_requests_total)`,
+	} {
+		s.agree(peer, query, query)
+	}
+	s.agree(peer, `histogram_quantile(0.9, sum(weft_request_duration_seconds))`, `histogram_quantile(0.9, sum by (le) (weft_request_duration_seconds_bucket))`)
 	counted := time.Now()
 	s.write("a.yaml", service("a", s.backend("a")))
 	s.equals(`weft_proxies_behind + (histogram_count(weft_change_duration_seconds) > bool 0)`, 1)
@@ -47,6 +59,51 @@ func TestMetrics(t *testing.T) {
 	s.equals(`sum(weft_requests_total{source_app="second"})`, second.Sent)
 	s.equals(fmt.Sprintf(`sum(weft_requests_total{source_app="first"} @ %d)`, counted.Unix()), first.Sent)
 	s.equals(`sum(increase(weft_requests_total{source_app="second"}[10m]))`, second.Sent)
+}
+
+// scrapes has a Prometheus take what a weft knows.
+const scrapes = `scrape_configs:
+- job_name: weft
+  scrape_interval: 1s
+  metrics_path: /weft/metrics/scrape
+  static_configs: [{targets: ["%s"]}]
+  metric_relabel_configs: [{regex: instance|job, action: labeldrop}]
+`
+
+// agree asks until weft says what a Prometheus says that scrapes it.
+func (s *site) agree(peer, query, theirs string) {
+	s.t.Helper()
+	s.until(query, func() error {
+		now := fmt.Sprint(time.Now().Unix())
+		got, err := vector("http://"+s.api+"/weft/metrics", query, now)
+		if err != nil {
+			return err
+		}
+		want, err := vector(peer, theirs, now)
+		if err == nil && !slices.Equal(got, want) {
+			err = fmt.Errorf("%q, prometheus says %q", got, want)
+		}
+		return err
+	})
+}
+
+// vector is the answer of a Prometheus, as JSON, sorted.
+func vector(server, query, now string) (all []string, err error) {
+	status, body, err := get(http.DefaultClient, server+"/api/v1/query?"+url.Values{"query": {query}, "time": {now}}.Encode())
+	if err != nil {
+		return nil, err
+	}
+	var a struct {
+		Data struct{ Result []json.RawMessage }
+	}
+	if err := json.Unmarshal([]byte(body), &a); err != nil || status != http.StatusOK || len(a.Data.Result) == 0 {
+		return nil, fmt.Errorf("%s: %d %s: %w", server, status, body, err)
+	}
+	for _, one := range a.Data.Result {
+		all = append(all, string(one))
+	}
+	slices.Sort(all)
+	return all, nil
 }
 
 // visited is what the load generator counted.
