@@ -21,6 +21,7 @@ const pages = "../../web/ui"
 var (
 	server   *process.Server
 	link     string // that `weft ui` printed
+	crowd    string // a program: see test/crowd
 	chromium string
 )
 
@@ -34,7 +35,8 @@ func TestMain(m *testing.M) {
 			return 1, fmt.Errorf("make ui, which takes Node 20.19 or newer: %w\n%s", err, out)
 		}
 		weft := filepath.Join(dir, "weft")
-		if err := process.Build(map[string]string{weft: "../../cmd/weft"}); err != nil {
+		crowd = filepath.Join(dir, "crowd")
+		if err := process.Build(map[string]string{weft: "../../cmd/weft", crowd: "../crowd"}); err != nil {
 			return 1, err
 		}
 		if server, err = process.Serve(weft, dir); err != nil {
@@ -67,22 +69,44 @@ func led(m *testing.M) (int, error) {
 	return m.Run(), nil
 }
 
-// look runs one file of browser tests.
-func look(t *testing.T, file string) {
+// look runs one file of browser tests, and logs what it measured.
+func look(t *testing.T, file, link string) {
 	t.Helper()
 	cmd := exec.Command("node", "--test", "test/"+file)
 	cmd.Dir = pages
 	cmd.Env = append(os.Environ(), "WEFT_UI="+link, "CHROMIUM="+chromium)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Errorf("%s: %v\n%s", file, err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		if _, measured, ok := strings.Cut(line, "measured: "); ok {
+			t.Log(strings.TrimSpace(measured))
+		}
 	}
 }
 
 // The order is that of a mesh: at first there is nothing.
 func TestPages(t *testing.T) {
-	look(t, "empty.test.mjs")
+	look(t, "empty.test.mjs", link)
 	openShop(t).release()
-	look(t, "shop.test.mjs")
+	look(t, "shop.test.mjs", link)
+	look(t, "map.test.mjs", link)
+}
+
+// What there is of a mesh of 2,000 services, and how long it takes.
+func TestCrowd(t *testing.T) {
+	cmd := exec.Command(crowd, "-services", "2000")
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait() // it was killed
+	}()
+	at, err := bufio.NewReader(out).ReadString('\n')
+	check(t, err)
+	look(t, "crowd.test.mjs", strings.TrimSpace(at))
 }
 
 // Only the link leads to what the mesh knows.

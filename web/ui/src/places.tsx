@@ -1,10 +1,13 @@
-import type { ReactNode } from "react";
+import { lazy, Suspense, type ReactNode } from "react";
 import { Fleet } from "./fleet/fleet";
+import { Skeleton } from "./part/table";
 import { Problems } from "./problems/problems";
 import { Release } from "./release/release";
 import { Releases } from "./releases/releases";
 import { Service } from "./service/service";
 import { Services } from "./services/services";
+
+const MapPage = lazy(() => import("./map/map"));
 
 export interface Page {
   name: string; // in the URL
@@ -22,6 +25,16 @@ export const places: Page[] = [
     icon: <path d="M8 1.5 14 5v6l-6 3.5L2 11V5zM2 5l6 3.5L14 5M8 8.5v6" />,
     list: () => <Services />,
     one: (namespace, name) => <Service namespace={namespace} name={name} />,
+  },
+  {
+    name: "map",
+    title: "Map",
+    icon: <path d="M5 8h3.5M8.5 8 11 4.2M8.5 8 11 11.8M1.5 6.2H5v3.6H1.5zM11 2h3.5v3.6H11zM11 10.4h3.5V14H11z" />,
+    list: () => (
+      <Suspense fallback={<Skeleton />}>
+        <MapPage />
+      </Suspense>
+    ),
   },
   {
     name: "releases",

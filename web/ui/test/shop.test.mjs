@@ -21,6 +21,17 @@ const pages = {
     await routes.getByText("90% shop/reviews v1, 10% shop/reviews v2").waitFor();
     assert.equal(await page.getByRole("table", { name: "Instances" }).locator("tbody tr").count(), 2);
   },
+  map: async (page) => {
+    await page.getByRole("button", { name: /^reviews: failing, .*5(\.\d)?% fail/ }).waitFor();
+    await page.getByText(/\d failing/).waitFor();
+  },
+  "map?as=table": async (page) => {
+    await page.getByRole("table").getByText("encrypted").first().waitFor({ state: "attached" });
+  },
+  "map?focus=shop/reviews&pick=shop/reviews": async (page) => {
+    await page.getByRole("button", { name: /^v2: failing/ }).waitFor();
+    await page.getByRole("complementary").getByText("50").first().waitFor();
+  },
   releases: async (page) => {
     const row = page.locator("tbody tr").first();
     await row.getByText("rolled back").first().waitFor({ state: "attached" });

@@ -1,6 +1,7 @@
-import type { ReactNode } from "react";
+import { useRef, type ReactNode } from "react";
 import type { Answer } from "../live";
 import { go, hrefOf } from "../url";
+import { usePart } from "./rows";
 
 export interface Column<T> {
   head: string;
@@ -17,8 +18,11 @@ interface Props<T> {
 }
 
 export function Table<T>({ label, columns, rows, keyOf, page }: Props<T>) {
+  const body = useRef<HTMLTableSectionElement>(null);
+  const part = usePart(body, rows.length);
+  const whole = part.to - part.from === rows.length;
   return (
-    <table aria-label={label}>
+    <table aria-label={label} aria-rowcount={whole ? undefined : rows.length + 1}>
       <thead>
         <tr>
           {columns.map((c) => (
@@ -28,11 +32,12 @@ export function Table<T>({ label, columns, rows, keyOf, page }: Props<T>) {
           ))}
         </tr>
       </thead>
-      <tbody>
-        {rows.map((row) => {
+      <tbody ref={body}>
+        <Room high={part.above} wide={columns.length} />
+        {rows.slice(part.from, part.to).map((row, i) => {
           const to = page?.(row);
           return (
-            <tr key={keyOf(row)} className={to && "leads"} onClick={to ? () => go(hrefOf(to)) : undefined}>
+            <tr key={keyOf(row)} data-row="" aria-rowindex={whole ? undefined : part.from + i + 2} className={to && "leads"} onClick={to ? () => go(hrefOf(to)) : undefined}>
               {columns.map((c) => (
                 <td key={c.head} className={c.kind}>
                   {c.cell(row)}
@@ -41,8 +46,19 @@ export function Table<T>({ label, columns, rows, keyOf, page }: Props<T>) {
             </tr>
           );
         })}
+        <Room high={part.below} wide={columns.length} />
       </tbody>
     </table>
+  );
+}
+
+// Room is as high as the rows that are not there.
+function Room({ high, wide }: { high: number; wide: number }) {
+  if (high === 0) return null;
+  return (
+    <tr aria-hidden="true" className="room">
+      <td colSpan={wide} style={{ height: high }} />
+    </tr>
   );
 }
 

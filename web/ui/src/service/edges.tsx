@@ -5,7 +5,7 @@ import { Table, type Column } from "../part/table";
 
 type Which = "source" | "destination";
 
-const failing = (e: Edge) => (e.requests < 20 ? undefined : e.success < 0.99 ? (e.fallbacks >= e.errors ? "warn" : "bad") : e.success < 0.999 ? "warn" : undefined);
+export const failing = (e: Edge) => (e.requests < 20 ? undefined : e.success < 0.99 ? (e.fallbacks >= e.errors ? "warn" : "bad") : e.success < 0.999 ? "warn" : undefined);
 
 const numbers: Column<Edge>[] = [
   { head: "Requests", kind: "num", cell: (e) => <Num of={rate(e.rate)} /> },
