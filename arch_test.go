@@ -83,6 +83,7 @@ var rules = map[string]rule{
 	"install/redirect":   {nil, "a host's agent uses it, too"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"metrics/series":     {[]string{"metrics", "model"}, "figures over time, whatever they mean"},
+	"metrics/board":      {nil, "what dashboards show, whoever draws them"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
 	"web/ui":             {nil, "built pages, whatever they show"},
 	"cmd/*":              {[]string{"*"}, "the only place that knows every package"},

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"weft.dev/metrics"
+	"weft.dev/metrics/board"
+	"weft.dev/metrics/series"
+	"weft.dev/model"
+)
+
+// Every query of every dashboard has an answer where everything happens, and every series is in one.
+func TestDashboards(t *testing.T) {
+	s := eventful(t)
+	var queries strings.Builder
+	for _, b := range board.All() {
+		chosen := strings.NewReplacer("$__rate_interval", "1m")
+		for _, v := range b.Variables {
+			var values []string
+			s.ask(t, "label/"+v.Label+"/values", url.Values{"match[]": {chosen.Replace(v.Match)}}, &values)
+			if len(values) == 0 {
+				t.Fatalf("%s: the variable %s has no value", b.Name, v.Name)
+			}
+			all := []string{"$__rate_interval", "1m"}
+			for _, before := range b.Variables {
+				all = append(all, "$"+before.Name, map[string]string{"namespace": "shop", "service": "reviews", "app": "frontend"}[before.Name])
+			}
+			chosen = strings.NewReplacer(all...)
+		}
+		for _, p := range b.Panels {
+			for _, q := range p.Queries {
+				queries.WriteString(q.Expr)
+				for path, form := range map[string]url.Values{"query": {}, "query_range": {"start": {"1767322900"}, "end": {"1767323000"}, "step": {"15"}}} {
+					form.Set("query", chosen.Replace(q.Expr))
+					var data struct {
+						Result []struct{ Metric map[string]string }
+					}
+					s.ask(t, path, form, &data)
+					if len(data.Result) == 0 {
+						t.Errorf("%s, %s: no answer to %s", b.Name, p.Title, form.Get("query"))
+					}
+					for _, one := range data.Result {
+						for label := range one.Metric {
+							if !strings.Contains(q.Legend, "{{"+label+"}}") && label != "__name__" && p.Title != "Traffic by version" {
+								t.Errorf("%s, %s: lines differ by %s, and the legend %s does not say it", b.Name, p.Title, label, q.Legend)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, f := range slices.Concat(serverFamilies, metrics.EdgeFamilies) {
+		if !strings.Contains(queries.String(), f.Name) {
+			t.Errorf("no dashboard shows %s", f.Name)
+		}
+	}
+}
+
+// The files are what Grafana imports: no panel is over another one, and each query is there.
+func TestDashboardFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "grafana")
+	c := newDashboards()
+	var out bytes.Buffer
+	c.SetOut(&out)
+	c.SetArgs([]string{dir})
+	if err := c.Execute(); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range board.All() {
+		path := filepath.Join(dir, "weft-"+b.Name+".json")
+		if !strings.Contains(out.String(), path+"\n") {
+			t.Errorf("it did not say %s: %s", path, out.String())
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d struct {
+			UID, Title string
+			Templating struct{ List []struct{ Name string } }
+			Panels     []struct {
+				ID      int
+				GridPos struct{ X, Y, W, H int }
+				Targets []struct{ Expr, RefID string }
+			}
+		}
+		if err := json.Unmarshal(text, &d); err != nil {
+			t.Fatal(err)
+		}
+		if d.UID != "weft-"+b.Name || !strings.Contains(d.Title, b.Title) || len(d.Templating.List) != len(b.Variables)+1 || len(d.Panels) != len(b.Panels) {
+			t.Errorf("%s: %s", path, text)
+		}
+		places := map[[2]int]bool{}
+		for i, p := range d.Panels {
+			place := [2]int{p.GridPos.X, p.GridPos.Y}
+			if places[place] || p.GridPos.X%p.GridPos.W != 0 || p.GridPos.X+p.GridPos.W > 24 || p.GridPos.Y%p.GridPos.H != 0 || p.ID != i+1 {
+				t.Errorf("%s: panel %d lies at %+v", path, p.ID, p.GridPos)
+			}
+			places[place] = true
+			for n, q := range b.Panels[i].Queries {
+				if len(p.Targets) != len(b.Panels[i].Queries) || p.Targets[n].Expr != q.Expr || p.Targets[n].RefID != string(rune('A'+n)) {
+					t.Errorf("%s: panel %d has %+v", path, p.ID, p.Targets)
+				}
+			}
+		}
+	}
+}
+
+// eventfulStore is one of metrics in which every family has figures.
+type eventfulStore struct{ server *httptest.Server }
+
+func eventful(t *testing.T) eventfulStore {
+	t.Helper()
+	now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
+	edges := metrics.NewEdges(func(string) []uint32 { return []uint32{503} })
+	var tookHere changes
+	server := func(emit metrics.Emit) {
+		tookHere.took(120 * time.Millisecond)
+		tookHere.figures(emit)
+		for _, f := range serverFamilies {
+			if f.Kind == metrics.Histogram {
+				continue
+			}
+			values := make([]string, len(f.Labels))
+			for i, label := range f.Labels {
+				values[i] = map[string]string{"namespace": "shop", "service": "reviews", "application": "reviews", "version": "v1"}[label]
+			}
+			emit(metrics.Figure{Family: f, Labels: values, Value: float64(now.Unix() % 1000)})
+		}
+	}
+	store := series.New(series.Options{
+		Dir: t.TempDir() + "/m", Interval: time.Hour, Retention: time.Hour, Size: 1 << 30, Series: 1000, Now: func() time.Time { return now },
+		Sources: []func(metrics.Emit){edges.Figures, server}, Families: slices.Concat(serverFamilies, metrics.EdgeFamilies), Log: slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = store.Run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	for range 16 {
+		now = now.Add(15 * time.Second)
+		buckets := make([]uint64, len(model.LatencyBounds)+1)
+		buckets[3] = 9
+		edges.Record(metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}, model.TrafficReport{Edges: []model.EdgeCounters{
+			{Cluster: "reviews.shop.svc.cluster.local:9080/v1", Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: buckets},
+		}}, now)
+		err := store.Sample(ctx)
+		for err != nil && strings.Contains(err.Error(), "is starting") {
+			time.Sleep(time.Millisecond) // a poll; the test's own limit ends it
+			err = store.Sample(ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := eventfulStore{httptest.NewServer(store.Handler())}
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+func (s eventfulStore) ask(t *testing.T, path string, form url.Values, into any) {
+	t.Helper()
+	response, err := s.server.Client().Get(s.server.URL + series.Prefix + "/api/v1/" + path + "?" + form.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var a struct {
+		Error string
+		Data  json.RawMessage
+	}
+	if err := json.NewDecoder(response.Body).Decode(&a); err != nil || a.Error != "" {
+		t.Fatalf("%s %v: %s %v", path, form, a.Error, err)
+	}
+	if err := json.Unmarshal(a.Data, into); err != nil {
+		t.Fatal(err)
+	}
+}

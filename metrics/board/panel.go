@@ -1,0 +1,59 @@
+package board
+
+import (
+	"fmt"
+	"strings"
+)
+
+// legend has the values of the labels.
+func legend(by []string) string { return "{{" + strings.Join(by, "}} {{") + "}}" }
+
+func sumBy(by []string) string {
+	if len(by) == 0 {
+		return "sum"
+	}
+	return "sum by (" + strings.Join(by, ", ") + ")"
+}
+
+func rate(family, selector string) string {
+	return fmt.Sprintf("(rate(%s{%s}[$__rate_interval]))", family, selector)
+}
+
+// requests is how many calls that are selected end in a second.
+func requests(title, selector string, by ...string) Panel {
+	return Panel{title, "Calls that ended, a second.", Rate, []Query{{sumBy(by) + " " + rate("weft_requests_total", selector), legend(by)}}}
+}
+
+// failures is the share of them that failed: 0, not nothing, where none did.
+func failures(title, selector, by string) Panel {
+	labels, named := []string{}, "failures"
+	if by != "" {
+		labels, named = []string{by}, legend([]string{by})
+	}
+	sum := sumBy(labels)
+	all := sum + " " + rate("weft_requests_total", selector)
+	failed := sum + " " + rate("weft_requests_total", selector+`, status="5xx"`)
+	return Panel{title, "Share of the calls that were answered with 5xx.", Percent, []Query{{fmt.Sprintf("100 * (%s or 0 * %s) / %s", failed, all, all), named}}}
+}
+
+func quantile(q, selector string, by ...string) Query {
+	named := q + " quantile"
+	if len(by) > 0 {
+		named = legend(by)
+	}
+	return Query{fmt.Sprintf("histogram_quantile(%s, %s %s)", q, sumBy(by), rate("weft_request_duration_seconds", selector)), named}
+}
+
+// latency is what 99% of the calls are done in.
+func latency(title, selector string, by ...string) Panel {
+	return Panel{title, "What 99% of the calls are done in.", Seconds, []Query{quantile("0.99", selector, by...)}}
+}
+
+// attempts is what callers do not see.
+func attempts(selector, by string) Panel {
+	labels := []string{by}
+	return Panel{"Retries and fallbacks", "Attempts that failed and were tried again, and failures that a fallback answered.", Rate, []Query{
+		{sumBy(labels) + " " + rate("weft_retries_total", selector), legend(labels) + " retries"},
+		{sumBy(labels) + " " + rate("weft_fallbacks_total", selector), legend(labels) + " fallbacks"},
+	}}
+}
