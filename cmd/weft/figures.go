@@ -23,6 +23,8 @@ type metricsFlags struct {
 	retention time.Duration
 	megabytes uint32
 	series    int
+	remote    string
+	writes    *series.Remote // what remote says
 }
 
 func (f *metricsFlags) add(c *cobra.Command) {
@@ -30,14 +32,21 @@ func (f *metricsFlags) add(c *cobra.Command) {
 	c.Flags().DurationVar(&f.retention, "metrics-retention", 15*24*time.Hour, "how long metrics are kept, in DATA/metrics")
 	c.Flags().Uint32Var(&f.megabytes, "metrics-megabytes", 1024, "how large DATA/metrics may become; the oldest go first")
 	c.Flags().IntVar(&f.series, "metrics-series", 50_000, "how many series of metrics may be in memory, some 4 KB each, of histograms 8; new ones beyond that are refused, counted and logged")
+	c.Flags().StringVar(&f.remote, "metrics-remote-write", "", "file that says where else metrics are written: remote_write and global.external_labels of a configuration of Prometheus")
 }
 
 // minSeries is what the server's own figures take.
 const minSeries = 100
 
-func (f metricsFlags) check() error {
+func (f *metricsFlags) check() (err error) {
 	if f.interval < time.Second || f.retention < time.Hour || f.megabytes == 0 || f.series < minSeries {
 		return exitCode{exitUsage, fmt.Errorf("--metrics-interval, --metrics-retention, --metrics-megabytes and --metrics-series: want at least 1s, 1h, 1 and %d", minSeries)}
+	}
+	if f.remote == "" {
+		return nil
+	}
+	if f.writes, err = series.LoadRemote(f.remote); err != nil {
+		return exitCode{exitUsage, fmt.Errorf("--metrics-remote-write: %w", err)}
 	}
 	return nil
 }
@@ -69,6 +78,7 @@ func (m *mesh) newSeries(flags serveFlags) *series.Store {
 		Series:    flags.metrics.series,
 		Sources:   []func(metrics.Emit){m.edges.Figures, m.fleet, m.changes.figures, m.shares, m.outcomes},
 		Families:  slices.Concat(serverFamilies, metrics.EdgeFamilies),
+		Remote:    flags.metrics.writes,
 		Now:       time.Now,
 		Log:       m.log,
 	})

@@ -19,7 +19,7 @@ import (
 	"weft.dev/metrics"
 )
 
-// Options of a store. Every field is set.
+// Options of a store. Every field but Remote is set.
 type Options struct {
 	Dir       string        // that it has for itself; another process must not use it
 	Interval  time.Duration // between two samples of a figure
@@ -28,6 +28,7 @@ type Options struct {
 	Series    int           // that may be in memory: the budget. New ones beyond it are refused
 	Sources   []func(metrics.Emit)
 	Families  []*metrics.Family
+	Remote    *Remote // nil: samples are written nowhere else
 	Now       func() time.Time
 	Log       *slog.Logger
 }
@@ -41,7 +42,7 @@ type Store struct {
 
 	mu     sync.RWMutex
 	db     *tsdb.DB        // nil: not open
-	lock   io.Closer       // of its folder
+	opened []io.Closer     // what is closed with it, in this order
 	closed error           // why
 	ctx    context.Context // of Run, while it is open
 	filled *filler         // of db; one goroutine uses it
@@ -97,7 +98,7 @@ func (s *Store) Run(ctx context.Context) error {
 
 // open reports whether there is a store now.
 func (s *Store) open(ctx context.Context) bool {
-	db, lock, err := openLocked(s.options)
+	db, opened, err := openAll(s.options)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -105,14 +106,14 @@ func (s *Store) open(ctx context.Context) bool {
 		s.options.Log.Warn("there are no metrics; the mesh needs none", "why", s.closed, "next try in", reopening)
 		return false
 	}
-	s.db, s.lock, s.ctx, s.filled = db, lock, ctx, newFiller(s.options, s.began)
+	s.db, s.opened, s.ctx, s.filled = db, opened, ctx, newFiller(s.options, s.began)
 	return true
 }
 
 func (s *Store) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := errors.Join(s.db.Close(), s.lock.Close()); err != nil {
+	if err := closeAll(s.opened); err != nil {
 		s.options.Log.Warn("the store of metrics did not close well", "why", err)
 	}
 	s.db, s.closed = nil, errors.New("the server stops")
@@ -128,23 +129,51 @@ func (s *Store) Sample(ctx context.Context) error {
 	return s.filled.fill(ctx, s.db, s.options.Now())
 }
 
-// openLocked opens a folder for this process alone.
-func openLocked(options Options) (*tsdb.DB, io.Closer, error) {
-	if err := os.MkdirAll(filepath.Dir(options.Dir), 0o700); err != nil {
-		return nil, nil, err
-	}
-	lock, err := os.OpenFile(options.Dir+lockSuffix, os.O_CREATE|os.O_RDWR, 0o600)
+// openAll opens a folder for this process alone.
+func openAll(options Options) (db *tsdb.DB, opened []io.Closer, err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll(opened))
+		}
+	}()
+	lock, err := lockDir(options.Dir)
 	if err != nil {
 		return nil, nil, err
+	}
+	opened = []io.Closer{lock}
+	if db, err = openDir(options); err != nil {
+		return nil, opened, err
+	}
+	opened = []io.Closer{db, lock}
+	if options.Remote == nil {
+		return db, opened, nil
+	}
+	remote, err := options.Remote.start(options, db)
+	if err != nil {
+		return nil, opened, err
+	}
+	return db, []io.Closer{remote, db, lock}, nil
+}
+
+func closeAll(opened []io.Closer) (err error) {
+	for _, one := range opened {
+		err = errors.Join(err, one.Close())
+	}
+	return err
+}
+
+func lockDir(dir string) (io.Closer, error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(dir+lockSuffix, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
 	}
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%s: %w: another server uses it; give this one a --data of its own", lock.Name(), err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w: another server uses it; give this one a --data of its own", lock.Name(), err), lock.Close())
 	}
-	db, err := openDir(options)
-	if err != nil {
-		return nil, nil, errors.Join(err, lock.Close())
-	}
-	return db, lock, nil
+	return lock, nil
 }
 
 // openDir opens the store of a folder. One that cannot be read is set aside for
@@ -179,6 +208,6 @@ func openDB(options Options) (*tsdb.DB, error) {
 	o.StripeSize = stripes
 	o.HeadChunksWriteBufferSize = writeBuffer
 	o.WALReplayConcurrency = 1
-	o.NoLockfile = true // openLocked has locked it, and says nothing of a crash before
+	o.NoLockfile = true // lockDir has locked it, and says nothing of a crash before
 	return tsdb.Open(options.Dir, options.Log, nil, o, nil)
 }

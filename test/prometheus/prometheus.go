@@ -19,8 +19,8 @@ import (
 const patience = time.Minute
 
 // Start runs one on loopback until the test ends, and returns its URL. data is its folder; what it
-// holds already may be of any age.
-func Start(t testing.TB, data, config string) (url string) {
+// holds already may be of any age. args are more flags.
+func Start(t testing.TB, data, config string, args ...string) (url string) {
 	t.Helper()
 	binary, err := debian.Program("prometheus", "prometheus")
 	if err != nil {
@@ -40,7 +40,7 @@ func Start(t testing.TB, data, config string) (url string) {
 		t.Fatal(err)
 	}
 	defer log.Close() // the process has its own
-	cmd := exec.Command(binary, "--config.file="+file, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=100y", "--web.listen-address="+process.Loopback(port))
+	cmd := exec.Command(binary, append(args, "--config.file="+file, "--storage.tsdb.path="+data, "--storage.tsdb.retention.time=100y", "--web.listen-address="+process.Loopback(port))...)
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = log, log, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
