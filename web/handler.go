@@ -22,6 +22,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/scope"
+	"weft.dev/topology"
 	"weft.dev/web/ui"
 )
 
@@ -38,6 +39,7 @@ type Mesh struct {
 	Edges   func(window time.Duration) []metrics.Edge
 	// Calls are those since a time, at most metrics.Forget ago.
 	Calls    func(since time.Time) []metrics.Call
+	Past     *topology.History
 	Plain    func(clusters []string) map[string]bool // those that are called in plain text
 	Problems func() []model.Problem
 	// Workloads are the instances that are registered.
@@ -141,6 +143,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))
+	get("past", func(*http.Request) (any, error) { return past(mesh), nil })
 	mux.HandleFunc("GET "+Prefix+"changes", changes(mesh))
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {

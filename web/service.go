@@ -131,13 +131,15 @@ type sums struct {
 }
 
 type tally struct {
-	rate   float64
-	counts metrics.Counts
+	rate    float64
+	counts  metrics.Counts
+	slowest float64 // p99 of an edge, where its latencies were not kept
 }
 
 func (t *tally) add(e metrics.Edge) {
 	t.rate += e.Rate
 	t.counts.Merge(e.Counts)
+	t.slowest = max(t.slowest, e.P99)
 }
 
 func (t *tally) calls() Calls {
@@ -147,6 +149,9 @@ func (t *tally) calls() Calls {
 		c.Fallbacks = float64(min(t.counts.Fallbacks, t.counts.Errors)) / n
 	}
 	c.P50, c.P99 = metrics.Quantile(t.counts.Latency, 0.50), metrics.Quantile(t.counts.Latency, 0.99)
+	if t.counts.Latency == nil {
+		c.P99 = t.slowest
+	}
 	return c
 }
 

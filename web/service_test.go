@@ -8,6 +8,7 @@ import (
 
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/topology"
 )
 
 // town is a mesh of services of one namespace.
@@ -33,6 +34,7 @@ func (w town) mesh() Mesh {
 		Proxies:  func() []model.Proxy { return nil },
 		Status:   func() Status { return Status{} },
 		Calls:    func(time.Time) []metrics.Call { return w.calls },
+		Past:     &topology.History{},
 		Plain:    func(clusters []string) map[string]bool { return w.plain },
 
 		ReleasesChanged: func() uint64 { return 0 },

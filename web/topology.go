@@ -66,14 +66,20 @@ type Way struct {
 	Plain   bool    `json:"plain"` // in plain text, if only to some of the instances
 }
 
-func showTopology(g *glances) http.HandlerFunc {
+func showTopology(seen *glances) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		window, err := windowOf(r)
-		if err != nil {
-			reply(w, r, func(*http.Request) (any, error) { return nil, err })
+		at, wrong := timeOf(r)
+		if err = cmp.Or(err, wrong); err != nil || !at.IsZero() {
+			reply(w, r, func(*http.Request) (any, error) {
+				if err != nil {
+					return nil, err
+				}
+				return topologyAt(seen.mesh, at)
+			})
 			return
 		}
-		g.at(window, time.Now()).topology().send(w, r)
+		seen.at(window, time.Now()).topology().send(w, r)
 	}
 }
 

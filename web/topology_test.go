@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"slices"
 	"testing"
@@ -14,17 +15,20 @@ import (
 )
 
 // drawn is what the handler answers, in words.
-func drawn(t *testing.T, seen *glances) (nodes, ways []string) {
+func drawn(t *testing.T, seen *glances, query string) (nodes, ways []string) {
 	t.Helper()
-	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", Prefix+"topology?window=10s", nil)
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", Prefix+"topology?"+query, nil)
 	r.Header.Set("Accept-Encoding", "gzip")
 	showTopology(seen)(w, r)
-	plain, err := gzip.NewReader(w.Body)
-	if err != nil {
-		t.Fatal(err)
+	body := io.Reader(w.Body)
+	if w.Header().Get("Content-Encoding") == "gzip" {
+		var err error
+		if body, err = gzip.NewReader(w.Body); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var got Topology
-	if err := json.NewDecoder(plain).Decode(&got); err != nil {
+	if err := json.NewDecoder(body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range got.Nodes {
@@ -60,7 +64,7 @@ func TestTopology(t *testing.T) {
 	w.plain = map[string]bool{"pay.example.com:80": true, "reviews.shop.svc.cluster.local:80/v1": false}
 	w.calls = []metrics.Call{{Namespace: "shop", App: "front", Host: model.HostOf("shop", "reviews")}, {Namespace: "shop", App: "old", Host: model.HostOf("shop", "front")}}
 	w.releases = []Release{{Namespace: "shop", Application: "reviews", Version: "v2", Phase: "Progressing"}}
-	nodes, ways := drawn(t, newGlances(w.mesh()))
+	nodes, ways := drawn(t, newGlances(w.mesh()), "window=10s")
 	if want := []string{
 		"shop/reviews service bad 100/s 4% v2", "shop/front service ok 100/s 0% ", "shop/pay.example.com outside ok 10/s 0% ", "shop/alone service idle 0/s 0% ",
 		"shop/edge gateway ok 0/s 0% ", "shop/batch caller ok 0/s 0% ", "shop/gone outside ok 1/s 100% ", "shop/old caller idle 0/s 0% ",
@@ -72,6 +76,39 @@ func TestTopology(t *testing.T) {
 		"batch > gone ok 1/s 100%", "old > front idle 0/s 0%",
 	}; !slices.Equal(ways, want) {
 		t.Errorf("got\n%q\nwant\n%q", ways, want)
+	}
+}
+
+// A minute of the past has what was called then, whatever is now, and the release of that time.
+func TestTopologyOfThePast(t *testing.T) {
+	w := &town{}
+	w.serve("reviews", "v1", 1, 0)
+	w.serve("new", "v1", 1, 1)
+	w.serve("web", "v1", 1, 1)
+	began := time.Unix(10_000, 0)
+	ended := began.Add(90 * time.Second)
+	w.releases = []Release{{Namespace: "shop", Name: "r", Application: "reviews", Version: "v2", Phase: "RolledBack", State: Bad, Started: began, Ended: &ended}}
+	mesh := w.mesh()
+	for minute := range 3 {
+		w.edges = nil
+		w.call("reviews", "v1", 600, uint64(minute%2*60), 0)
+		w.edges[0].P99 = 7
+		mesh.Past.Record(w.edges, began.Add(time.Duration(minute)*time.Minute))
+	}
+	w.edges = nil
+	for at, want := range map[time.Time]string{
+		began:                       "shop/reviews service ok 10/s 0% v2",
+		began.Add(time.Minute):      "shop/reviews service bad 10/s 10% v2",
+		began.Add(10 * time.Minute): "shop/reviews service ok 10/s 0% ",
+	} {
+		nodes, ways := drawn(t, newGlances(mesh), "at="+at.UTC().Format(time.RFC3339))
+		if len(nodes) != 2 || nodes[0] != want || nodes[1] != "shop/web service ok 0/s 0% " || len(ways) != 1 {
+			t.Errorf("%s: %q %q, want %s", at, nodes, ways, want)
+		}
+	}
+	p := past(mesh)
+	if len(p.Moments) != 3 || len(p.Marks) != 2 || p.Marks[0].Text != "reviews v2 starts" || p.Marks[1].Text != "reviews v2 ends" || p.Marks[1].State != Bad {
+		t.Errorf("%+v", p)
 	}
 }
 

@@ -21,6 +21,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Status:    func() web.Status { return m.status(meshAddress) },
 		Edges:     func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
 		Calls:     m.edges.Calls,
+		Past:      &m.past,
 		Plain:     m.compiled.Plain,
 		Problems:  m.problems.All,
 		Workloads: func() []model.Workload { return model.Workloads(m.rows.Replicas.All()) },

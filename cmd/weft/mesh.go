@@ -31,6 +31,7 @@ import (
 	"weft.dev/source/host"
 	"weft.dev/store"
 	"weft.dev/store/serve"
+	"weft.dev/topology"
 	"weft.dev/translate"
 	"weft.dev/xds"
 )
@@ -49,6 +50,7 @@ type mesh struct {
 	sessions  *xds.Server
 	hosts     *host.Server
 	edges     *metrics.Edges
+	past      topology.History // of the edges
 	changes   changes
 
 	previewKeys *flow.Source[model.PreviewKey]
@@ -91,7 +93,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	}
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
-	m.served = append(m.served, m.renewKeys)
+	m.served = append(m.served, m.renewKeys, m.remember)
 	return m
 }
 
@@ -103,6 +105,14 @@ func (m *mesh) newSessions() *xds.Server {
 		Proxies:      m.proxies,
 		Asks:         m.asks,
 		CrowdServed:  collect,
+	})
+}
+
+// remember keeps who calls whom, for those who look later.
+func (m *mesh) remember(ctx context.Context) error {
+	return every(ctx, topology.Pace, func() {
+		now := time.Now()
+		m.past.Record(m.edges.Recent(topology.Pace, now), now)
 	})
 }
 

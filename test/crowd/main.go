@@ -15,6 +15,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/scope"
+	"weft.dev/topology"
 	"weft.dev/web"
 )
 
@@ -31,10 +32,15 @@ func main() {
 	log.Fatal(http.Serve(listener, web.Handler(newCrowd(*services, *failing).mesh())))
 }
 
-const perNamespace = 40
+const (
+	perNamespace = 40
+	failingFor   = 30 * time.Minute
+)
 
 // crowd is a mesh in which the i-th service calls some of those after it.
 type crowd struct {
+	past     topology.History
+	since    time.Time // they fail
 	services []model.Service
 	replicas []model.Replicas
 	calls    []call
@@ -47,7 +53,7 @@ type call struct {
 }
 
 func newCrowd(services, failing int) *crowd {
-	c := &crowd{failing: map[int]bool{}}
+	c := &crowd{failing: map[int]bool{}, since: time.Now().Add(-failingFor)}
 	for i := range failing {
 		c.failing[(i+1)*services/(failing+1)] = true
 	}
@@ -58,6 +64,9 @@ func newCrowd(services, failing int) *crowd {
 				c.calls = append(c.calls, call{i, to, uint64(1+(i*7919+k*104729)%900) / uint64(1+k)})
 			}
 		}
+	}
+	for at := time.Now().Add(-topology.Kept); at.Before(time.Now()); at = at.Add(topology.Pace) {
+		c.past.Record(c.edges(topology.Pace, at), at)
 	}
 	return c
 }
@@ -90,8 +99,8 @@ func (c *crowd) add(i int) {
 }
 
 // edges are the calls of a window: each second somewhat others. The newest version is the one that fails.
-func (c *crowd) edges(window time.Duration) (all []metrics.Edge) {
-	now := uint64(time.Now().Unix())
+func (c *crowd) edges(window time.Duration, at time.Time) (all []metrics.Edge) {
+	now := uint64(at.Unix())
 	for i, one := range c.calls {
 		n := (one.rate*100 + (now*31+uint64(i)*17)%100) * uint64(window/time.Second) / 100
 		split := versions(one.to)
@@ -101,7 +110,7 @@ func (c *crowd) edges(window time.Duration) (all []metrics.Edge) {
 			if len(split) > 1 {
 				e.Destination.Version = v
 			}
-			if c.failing[one.to] && (v == "v2" || len(split) == 1) {
+			if c.failing[one.to] && at.After(c.since) && (v == "v2" || len(split) == 1) {
 				e.Errors = e.Requests / 8
 				e.Success = 1 - float64(e.Errors)/float64(max(e.Requests, 1))
 			}
@@ -123,7 +132,8 @@ func (c *crowd) mesh() web.Mesh {
 	return web.Mesh{
 		Serving:   serving,
 		Status:    func() web.Status { return web.Status{Workloads: len(c.replicas), Healthy: len(c.replicas)} },
-		Edges:     c.edges,
+		Edges:     func(window time.Duration) []metrics.Edge { return c.edges(window, time.Now()) },
+		Past:      &c.past,
 		Calls:     func(time.Time) []metrics.Call { return nil },
 		Plain:     func([]string) map[string]bool { return nil },
 		Services:  func() []model.Service { return c.services },

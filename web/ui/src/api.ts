@@ -274,6 +274,24 @@ export interface Topology {
   left: number;
 }
 
+export interface Moment {
+  time: string;
+  rate: number;
+  failing: number;
+}
+
+export interface Mark {
+  time: string;
+  state: State;
+  text: string;
+  page: string;
+}
+
+export interface Past {
+  moments: Moment[];
+  marks: Mark[];
+}
+
 export interface Change {
   revision: number;
   releases: number;

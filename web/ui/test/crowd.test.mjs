@@ -77,3 +77,23 @@ test("the list of services goes on where one scrolls", async () => {
   assert.ok((await row.count()) < 100, `${await row.count()} rows`);
   await sound(page, "services");
 });
+
+test("the last hours are looked at again, minute by minute", async () => {
+  const page = await open();
+  const at = new Date(Date.now() - 10 * 60_000).toISOString();
+  await visit(page, "map?show=services&at=" + at);
+  await page.getByText("3 failing").waitFor();
+  const minute = page.getByRole("slider", { name: "Minute" });
+  await minute.press("Home");
+  await page.getByText("3 failing").waitFor({ state: "detached" });
+  await page.getByRole("img", { name: /^1\d\d\d services/ }).waitFor(); // those that nobody called are not known
+  const first = new URL(page.url()).searchParams.get("at");
+  assert.ok(Date.parse(at) - Date.parse(first) > 2 * 3600_000, first);
+  await page.getByRole("button", { name: "Play", exact: true }).click();
+  await page.waitForFunction((was) => new URL(location.href).searchParams.get("at") !== was, first);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await sound(page, "replay");
+  await page.getByRole("button", { name: "Back to now" }).click();
+  await page.getByText("3 failing").waitFor();
+  assert.equal(new URL(page.url()).searchParams.get("at"), null);
+});

@@ -123,7 +123,16 @@ function Failing({ edges }: { edges: Edge[] }) {
   );
 }
 
-export function OfLine({ line, from, to, close, pick }: { line: Line; from: Dot; to: Dot; close: () => void; pick: (id: string) => void }) {
+interface OfLineProps {
+  line: Line;
+  from: Dot;
+  to: Dot;
+  past: boolean;
+  close: () => void;
+  pick: (id: string) => void;
+}
+
+export function OfLine({ line, from, to, past, close, pick }: OfLineProps) {
   return (
     <Drawer
       close={close}
@@ -135,7 +144,7 @@ export function OfLine({ line, from, to, close, pick }: { line: Line; from: Dot;
       }
     >
       <Signals of={line} quiet={line.rate === 0} />
-      <p className="dim">{line.plain ? "In plain text, if only to some of its instances." : "Encrypted."}</p>
+      {!past && <p className="dim">{line.plain ? "In plain text, if only to some of its instances." : "Encrypted."}</p>}
       <p className="actions">
         <button type="button" onClick={() => pick(from.id)}>
           {from.label}

@@ -12,11 +12,23 @@ import { OfDot, OfLine } from "./drawer";
 import "./map.css";
 import { byVersion, idOf, pageOf, picture, type Choice, type Dot, type Picture } from "./picture";
 import { isCrowded, usePlaces } from "./places";
+import { Replay, replay, useRead } from "./replay";
 import { Sheet, type Hands } from "./sheet";
 import { useNavigation } from "./view";
 import { Ways } from "./ways";
 
 export default function MapPage() {
+  const at = usePlace().query.get("at");
+  if (!at) return <Now />;
+  return (
+    <>
+      <Replay at={at} />
+      <Then at={at} />
+    </>
+  );
+}
+
+function Now() {
   const answer = useLive<Topology>("topology", { window: useWindow() });
   return (
     <Shown answer={answer}>
@@ -24,11 +36,16 @@ export default function MapPage() {
         t.nodes.length === 0 ? (
           <Empty text="Nothing is on the map yet: a service is there as soon as an application runs, and a line to it with its first call." command="weft run --app hello --version v1 --port 8000 -- ./hello" />
         ) : (
-          <Map topology={t} />
+          <Map topology={t} past={false} />
         )
       }
     </Shown>
   );
+}
+
+function Then({ at }: { at: string }) {
+  const answer = useRead<Topology>("topology", { at });
+  return <Shown answer={answer}>{(t) => <Map topology={t} past />}</Shown>;
 }
 
 const narrow = matchMedia("(max-width: 760px)");
@@ -55,12 +72,12 @@ function part(name?: string, value = "") {
   if (name) choose(name, value);
 }
 
-function Map({ topology }: { topology: Topology }) {
+function Map({ topology, past }: { topology: Topology; past: boolean }) {
   const choice = useChoice();
   const whole = useMemo(() => picture(topology, choice), [topology, JSON.stringify(choice)]);
   const inFocus = whole.shows === "focus" && topology.nodes.find((n) => idOf(n) === choice.focus);
   if (inFocus && (inFocus.versions?.length ?? 0) > 1) return <ByVersion whole={whole} choice={choice} left={topology.left} />;
-  return <Framed picture={whole} choice={choice} left={topology.left} />;
+  return <Framed picture={whole} past={past} choice={choice} left={topology.left} />;
 }
 
 // ByVersion has the service in focus taken apart.
@@ -75,9 +92,10 @@ interface FramedProps {
   whole?: Picture; // before it was taken apart
   choice: Choice;
   left: number; // that the server left out
+  past?: boolean;
 }
 
-function Framed({ picture: p, whole = p, choice, left }: FramedProps) {
+function Framed({ picture: p, whole = p, choice, left, past = false }: FramedProps) {
   const { query } = usePlace();
   const table = query.get("as") === "table";
   const idle = () => choose("idle", choice.idle ? "" : "shown");
@@ -94,9 +112,12 @@ function Framed({ picture: p, whole = p, choice, left }: FramedProps) {
         <Switch on={table} set={turn} hint="t">
           Table
         </Switch>
+        <button type="button" aria-pressed={past} onClick={() => replay(!past)}>
+          Replay
+        </button>
         <Summary picture={p} choice={choice} left={left} />
       </div>
-      {p.dots.length === 0 ? <p className="none dim">{nothing(choice)}</p> : table ? <Ways picture={p} /> : <Sight picture={p} whole={whole} pick={query.get("pick") ?? ""} />}
+      {p.dots.length === 0 ? <p className="none dim">{nothing(choice)}</p> : table ? <Ways picture={p} past={past} /> : <Sight picture={p} whole={whole} past={past} pick={query.get("pick") ?? ""} />}
     </div>
   );
 }
@@ -167,7 +188,7 @@ function useKeys(keys: Record<string, () => void>) {
 const enter = (d: Dot) => (d.kind === "namespace" ? part("namespace", d.namespace) : part("focus", d.of ?? d.id));
 
 // Sight is the picture in its window, and what is picked of it.
-function Sight({ picture: p, whole, pick }: { picture: Picture; whole: Picture; pick: string }) {
+function Sight({ picture: p, whole, past, pick }: { picture: Picture; whole: Picture; past: boolean; pick: string }) {
   const down = useNarrow();
   const [hovered, hover] = useState<string>();
   const [anew, setAnew] = useState(0);
@@ -207,7 +228,7 @@ function Sight({ picture: p, whole, pick }: { picture: Picture; whole: Picture; 
         </div>
         <Legend />
       </div>
-      <Picked picture={p} whole={whole} id={pick} close={close} pick={(id) => choose("pick", id)} />
+      <Picked picture={p} whole={whole} past={past} id={pick} close={close} pick={(id) => choose("pick", id)} />
     </div>
   );
 }
@@ -215,18 +236,19 @@ function Sight({ picture: p, whole, pick }: { picture: Picture; whole: Picture; 
 interface PickedProps {
   picture: Picture;
   whole: Picture;
+  past: boolean;
   id: string;
   close: () => void;
   pick: (id: string) => void;
 }
 
 // Picked is a service, also where one of its versions was, or a line.
-function Picked({ picture: p, whole, id, close, pick }: PickedProps) {
+function Picked({ picture: p, whole, past, id, close, pick }: PickedProps) {
   const line = p.lines.find((l) => l.id === id);
   const end = (of: string) => p.dots.find((d) => d.id === of)!;
-  if (line) return <OfLine line={line} from={end(line.from)} to={end(line.to)} close={close} pick={pick} />;
+  if (line) return <OfLine line={line} past={past} from={end(line.from)} to={end(line.to)} close={close} pick={pick} />;
   const dot = whole.dots.find((d) => d.id === id.split("#")[0]);
-  return dot ? <OfDot dot={dot} past={false} enter={enter} close={close} /> : null;
+  return dot ? <OfDot dot={dot} past={past} enter={enter} close={close} /> : null;
 }
 
 function Legend() {

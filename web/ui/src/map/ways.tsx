@@ -21,6 +21,9 @@ const End = ({ dot }: { dot?: Dot }) =>
     <span className="dim">–</span>
   );
 
+// wire is not known of the past.
+const wire: Column<Row> = { head: "On the wire", kind: "wide", cell: (r) => (r.rate === 0 ? <span className="dim">–</span> : r.plain ? "plain text" : <span className="dim">encrypted</span>) };
+
 const columns: Column<Row>[] = [
   {
     head: "From",
@@ -46,10 +49,10 @@ const columns: Column<Row>[] = [
     ),
   },
   { head: "p99", kind: "num wide", cell: (r) => <Num of={millis(r.p99)} none={r.p99 === 0} /> },
-  { head: "On the wire", kind: "wide", cell: (r) => (r.rate === 0 ? <span className="dim">–</span> : r.plain ? "plain text" : <span className="dim">encrypted</span>) },
+  wire,
 ];
 
-export function Ways({ picture }: { picture: Picture }) {
+export function Ways({ picture, past }: { picture: Picture; past: boolean }) {
   const at = new Map(picture.dots.map((d) => [d.id, d]));
   const tied = new Set(picture.lines.flatMap((l) => [l.from, l.to]));
   const rows: Row[] = picture.lines.map((l) => ({ ...l, from: at.get(l.from), to: at.get(l.to) }));
@@ -57,5 +60,5 @@ export function Ways({ picture }: { picture: Picture }) {
     if (!tied.has(d.id)) rows.push({ id: d.id, to: d, rate: d.rate, failing: d.failing, p99: d.p99, state: d.state, plain: false });
   }
   rows.sort((a, b) => ranks[a.state] - ranks[b.state]); // which leaves the rest as it was: the busiest first
-  return <Table label="Who calls whom, what needs attention first" columns={columns} rows={rows} keyOf={(r) => r.id} page={(r) => r.to && pageOf(r.to)} />;
+  return <Table label="Who calls whom, what needs attention first" columns={past ? columns.filter((c) => c !== wire) : columns} rows={rows} keyOf={(r) => r.id} page={(r) => r.to && pageOf(r.to)} />;
 }
