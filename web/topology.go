@@ -30,9 +30,10 @@ type Node struct {
 	Kind      NodeKind      `json:"kind"`
 	State     State         `json:"state"`
 	Why       string        `json:"why,omitempty"`
-	Rate      float64       `json:"rate"`    // requests a second that it gets
-	Failing   float64       `json:"failing"` // share of them whose callers see a failure
-	P99       float64       `json:"p99"`     // milliseconds
+	Rate      float64       `json:"rate"`                // requests a second that it gets
+	Failing   float64       `json:"failing"`             // share of them whose callers see a failure
+	Fallbacks float64       `json:"fallbacks,omitempty"` // share that a fallback answered
+	P99       float64       `json:"p99"`                 // milliseconds
 	Versions  []NodeVersion `json:"versions,omitempty"`
 	Releasing string        `json:"releasing,omitempty"` // the version that a release brings in
 }
@@ -57,13 +58,14 @@ type NodeVersion struct {
 
 // Way is the calls of one node to another.
 type Way struct {
-	From    int     `json:"from"` // index of Nodes
-	To      int     `json:"to"`
-	Rate    float64 `json:"rate"`
-	Failing float64 `json:"failing"` // share of them whose caller sees a failure
-	P99     float64 `json:"p99"`
-	State   State   `json:"state"` // idle: there were calls lately, and none during the time range
-	Plain   bool    `json:"plain"` // in plain text, if only to some of the instances
+	From      int     `json:"from"` // index of Nodes
+	To        int     `json:"to"`
+	Rate      float64 `json:"rate"`
+	Failing   float64 `json:"failing"` // share of them whose caller sees a failure
+	Fallbacks float64 `json:"fallbacks,omitempty"`
+	P99       float64 `json:"p99"`
+	State     State   `json:"state"` // idle: there were calls lately, and none during the time range
+	Plain     bool    `json:"plain"` // in plain text, if only to some of the instances
 }
 
 func showTopology(seen *glances) http.HandlerFunc {
@@ -128,7 +130,7 @@ func hostOf(e metrics.End) string {
 }
 
 func (a *atlas) service(s Service) {
-	n := Node{Namespace: s.Namespace, Name: s.Name, Kind: InMesh, State: s.State, Why: s.Why, Rate: s.Calls.Rate, Failing: s.Calls.seen(), P99: s.Calls.P99}
+	n := Node{Namespace: s.Namespace, Name: s.Name, Kind: InMesh, State: s.State, Why: s.Why, Rate: s.Calls.Rate, Failing: s.Calls.seen(), Fallbacks: s.Calls.Fallbacks, P99: s.Calls.P99}
 	if s.External {
 		n.Kind = Outside
 	}
@@ -202,7 +204,7 @@ func (a *atlas) measure() {
 			to.State = slices.MinFunc([]State{to.State, c.state()}, func(x, y State) int { return ranks[x] - ranks[y] })
 		}
 		a.Ways = append(a.Ways, Way{
-			From: key[0], To: key[1], Rate: c.Rate, Failing: c.seen(), P99: c.P99, State: c.state(),
+			From: key[0], To: key[1], Rate: c.Rate, Failing: c.seen(), Fallbacks: c.Fallbacks, P99: c.P99, State: c.state(),
 			Plain: slices.ContainsFunc(w.clusters, func(name string) bool { return plain[name] }),
 		})
 	}

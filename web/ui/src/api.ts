@@ -252,6 +252,7 @@ export interface Node {
   why?: string;
   rate: number;
   failing: number;
+  fallbacks?: number;
   p99: number;
   versions?: NodeVersion[];
   releasing?: string;
@@ -262,6 +263,7 @@ export interface Way {
   to: number;
   rate: number;
   failing: number;
+  fallbacks?: number;
   p99: number;
   state: State;
   plain: boolean;

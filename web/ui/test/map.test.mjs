@@ -35,7 +35,7 @@ test("a service in focus is taken apart by version, with its callers alone", asy
   assert.equal(chosen(page, "focus"), "shop/reviews");
   await dot(page, "frontend").waitFor();
   assert.equal(await dot(page, "cart").count(), 0);
-  assert.match(await dot(page, "v2").locator(".said").textContent(), /failing, \d+\.\d\/s, 50.0% fail/);
+  assert.match(await dot(page, "v2").locator(".said").textContent(), /failing, \d+\.\d\/s · 50.0% fail/);
   assert.match(await dot(page, "v1").locator(".said").textContent(), /well, \d+\.\d\/s/);
   await page.getByRole("button", { name: "back to all" }).click();
   await dot(page, "cart").waitFor();
@@ -85,4 +85,27 @@ test("while it is live everything stays where it is, and only what is meant is b
   await dot(page, "cart").hover();
   await page.locator(".card.faded", { hasText: "reviews" }).waitFor();
   assert.equal(await page.locator(".card.faded", { hasText: "frontend" }).count(), 0);
+});
+
+test("what comes new comes at the edge, and moves nothing", async () => {
+  const page = await open();
+  await visit(page, "map");
+  await dot(page, "frontend").waitFor();
+  const where = () => page.locator(".card").evaluateAll((all) => Object.fromEntries(all.map((e) => [e.querySelector(".label").textContent, e.getAttribute("transform")])));
+  const before = await where();
+  // The server's answer, and in it a service that sorts before all others.
+  await page.route("**/topology?*", async (route) => {
+    const answer = await route.fetch();
+    const topology = await answer.json();
+    const of = (name) => topology.nodes.findIndex((n) => n.name === name);
+    topology.nodes.push({ namespace: "shop", name: "basket", kind: "service", state: "ok", rate: 5, failing: 0, p99: 1 });
+    topology.ways.push({ from: of("frontend"), to: of("basket"), rate: 5, failing: 0, p99: 1, state: "ok", plain: true });
+    await route.fulfill({ json: topology });
+  });
+  await dot(page, "basket").waitFor();
+  const { basket, ...others } = await where();
+  assert.deepEqual(others, before);
+  assert.ok(!Object.values(others).includes(basket), "it stands on another");
+  await page.locator(".wire .plain").first().waitFor({ state: "attached" });
+  await page.unrouteAll({ behavior: "ignoreErrors" });
 });

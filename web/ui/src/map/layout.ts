@@ -19,7 +19,7 @@ interface Steps {
   across: number;
 }
 
-const steps = (p: Plan): Steps => ({ along: p.down ? 92 : 216, across: p.down ? 172 : 60, ...(p.bubbles && { along: 190, across: 124 }) });
+const steps = (p: Plan): Steps => ({ along: p.down ? 92 : 236, across: p.down ? 188 : 60, ...(p.bubbles && { along: 190, across: 124 }) });
 
 export function layout(p: Plan): Places {
   return p.crowded ? crowd(p) : layered(p);

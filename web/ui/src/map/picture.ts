@@ -12,6 +12,7 @@ export interface Dot {
   why?: string;
   rate: number;
   failing: number;
+  fallbacks?: number; // share that a fallback answered
   p99: number;
   note?: string; // beside the numbers: the version that a release brings in, how many services a namespace has
   context?: boolean; // it is there for the sake of another
@@ -24,6 +25,7 @@ export interface Line {
   to: string;
   rate: number;
   failing: number;
+  fallbacks?: number;
   p99: number;
   state: State;
   plain: boolean;
@@ -126,11 +128,11 @@ function excerpt(mesh: Mesh, shows: Picture["shows"], key: string, centres: stri
 }
 
 function dotOf(id: string, n: Node, context: boolean): Dot {
-  const { namespace, kind, state, why, rate, failing, p99 } = n;
-  return { id, label: n.name || "not named", namespace, kind, state, why, rate, failing, p99, context, note: n.releasing && "→ " + n.releasing };
+  const { namespace, kind, state, why, rate, failing, fallbacks, p99 } = n;
+  return { id, label: n.name || "not named", namespace, kind, state, why, rate, failing, fallbacks, p99, context, note: n.releasing && "→ " + n.releasing };
 }
 
-const lineOf = (w: Way & { a: string; b: string }): Line => ({ id: `${w.a}>${w.b}`, from: w.a, to: w.b, rate: w.rate, failing: w.failing, p99: w.p99, state: w.state, plain: w.plain });
+const lineOf = (w: Way & { a: string; b: string }): Line => ({ id: `${w.a}>${w.b}`, from: w.a, to: w.b, rate: w.rate, failing: w.failing, fallbacks: w.fallbacks, p99: w.p99, state: w.state, plain: w.plain });
 
 // namespaces are one dot each, and the calls between them.
 function namespaces(mesh: Mesh, idle: boolean): Picture {
@@ -238,9 +240,11 @@ function endOf(p: Picture, end: End): string {
 }
 
 function add(to: Dot | Line, e: Edge) {
-  const seen = Math.max(0, 1 - e.success - (e.requests ? e.fallbacks / e.requests : 0));
+  const hidden = e.requests ? e.fallbacks / e.requests : 0;
   const rate = to.rate + e.rate;
-  to.failing = rate > 0 ? (to.failing * to.rate + seen * e.rate) / rate : 0;
+  const mean = (before: number, more: number) => (rate > 0 ? (before * to.rate + more * e.rate) / rate : 0);
+  to.failing = mean(to.failing, Math.max(0, 1 - e.success - hidden));
+  to.fallbacks = mean(to.fallbacks ?? 0, hidden);
   to.rate = rate;
   to.p99 = Math.max(to.p99, e.p99);
   to.state = worse(to.state, failing(e) ?? "ok");

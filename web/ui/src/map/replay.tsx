@@ -73,11 +73,11 @@ function Bars({ past }: { past?: Past }) {
           <Link key={m.time + m.text} to={m.page} className={m.state} title={m.text} aria-label={m.text} style={{ left: `${Math.min(100, Math.max(0, ((Date.parse(m.time) - from) / (to - from)) * 100))}%` }} />
         ))}
       </div>
-      <svg viewBox={`0 0 ${moments.length} 24`} preserveAspectRatio="none" aria-hidden="true">
+      <svg viewBox={`0 0 ${moments.length - 1} 24`} preserveAspectRatio="none" aria-hidden="true">
         {moments.map((m, i) => (
           <g key={m.time}>
-            <rect className="all" x={i + 0.1} width={0.8} y={24 - (24 * m.rate) / most} height={(24 * m.rate) / most} />
-            <rect className="failing" x={i + 0.1} width={0.8} y={24 - failing(m.failing)} height={failing(m.failing)} />
+            <rect className="all" x={i - 0.4} width={0.8} y={24 - (24 * m.rate) / most} height={(24 * m.rate) / most} />
+            <rect className="failing" x={i - 0.4} width={0.8} y={24 - failing(m.failing)} height={failing(m.failing)} />
           </g>
         ))}
       </svg>

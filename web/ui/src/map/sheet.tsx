@@ -7,7 +7,7 @@ import type { Dot, Line, Picture } from "./picture";
 
 // A sheet is a picture as SVG: each dot a card that can be read, and reached by the keyboard.
 
-export const card = { width: 156, height: 40 };
+export const card = { width: 172, height: 40 };
 
 export interface Hands {
   hovered?: string; // a dot or a line
@@ -160,22 +160,32 @@ const Card = memo(function Card({ dot: d, x, y, kind, hover, pick, open, enter }
 });
 
 function said(d: Dot): string {
-  return `${d.kind === "namespace" ? "namespace " : ""}${d.label}: ${words[d.state]}, ${rate(d.rate).join("")}${d.failing > 0 ? `, ${share(d.failing).join("")} fail` : ""}${d.note ? `, ${d.note}` : ""}`;
+  return `${d.kind === "namespace" ? "namespace " : ""}${d.label}: ${[words[d.state], numbers(d), d.why].filter(Boolean).join(", ")}`;
 }
 
-const most = 17; // letters that a card has room for
-const short = (text: string) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
+const pen = document.createElement("canvas").getContext("2d")!;
+pen.font = "600 13px " + getComputedStyle(document.body).fontFamily; // as .card .label
+
+// fitted is as much of a text as there is room for.
+function fitted(text: string, room: number): string {
+  if (pen.measureText(text).width <= room) return text;
+  let short = text;
+  while (short && pen.measureText(short + "…").width > room) short = short.slice(0, -1);
+  return short + "…";
+}
 
 function Face({ dot: d }: { dot: Dot }) {
   const { width: w, height: h } = card;
   return (
     <>
-      <rect x={-w / 2} y={-h / 2} width={w} height={h} rx={d.kind === "gateway" ? h / 2 : d.kind === "service" || d.kind === "version" ? 6 : 0} />
+      <rect x={-w / 2} y={-h / 2} width={w} height={h} rx={d.kind === "gateway" ? h / 2 : d.kind === "service" || d.kind === "version" ? 6 : 0}>
+        {d.why && <title>{d.why}</title>}
+      </rect>
       <g className={"mark " + d.state} transform={`translate(${-w / 2 + 11} -6)`}>
         {shapes[d.state]}
       </g>
       <text className="label" aria-hidden="true" x={-w / 2 + 30} y={-3}>
-        {short(d.label)}
+        {fitted(d.label, w - 40)}
       </text>
       <text className="numbers" aria-hidden="true" x={-w / 2 + 30} y={12}>
         {numbers(d)}
@@ -187,6 +197,7 @@ function Face({ dot: d }: { dot: Dot }) {
 function numbers(d: Dot): string {
   const parts = [d.rate > 0 ? rate(d.rate).join("") : d.kind === "gateway" || d.kind === "caller" ? d.kind : "not called"];
   if (d.failing >= 0.0005) parts.push(share(d.failing).join("") + " fail");
+  if (d.fallbacks && d.fallbacks >= 0.0005) parts.push(share(d.fallbacks).join("") + " fallback");
   if (d.note) parts.push(d.note);
   return parts.join(" · ");
 }

@@ -8,7 +8,7 @@ export interface View {
   k: number;
 }
 
-const margin = { x: 110, y: 60 }; // around the middles of the outermost dots
+const margin = { x: 112, y: 60 }; // around the middles of the outermost dots
 const [smallest, largest] = [0.05, 3];
 
 // fit has all of it in the window, or, where it could not be read then, its beginning.

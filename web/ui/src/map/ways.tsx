@@ -44,6 +44,7 @@ const columns: Column<Row>[] = [
     kind: "num",
     cell: (r) => (
       <span className={r.state === "bad" || r.state === "warn" ? r.state : undefined}>
+        {r.fallbacks ? <span className="of">{share(r.fallbacks).join("")} by a fallback </span> : null}
         <Num of={share(r.failing)} none={r.rate === 0} />
       </span>
     ),
@@ -57,7 +58,7 @@ export function Ways({ picture, past }: { picture: Picture; past: boolean }) {
   const tied = new Set(picture.lines.flatMap((l) => [l.from, l.to]));
   const rows: Row[] = picture.lines.map((l) => ({ ...l, from: at.get(l.from), to: at.get(l.to) }));
   for (const d of picture.dots) {
-    if (!tied.has(d.id)) rows.push({ id: d.id, to: d, rate: d.rate, failing: d.failing, p99: d.p99, state: d.state, plain: false });
+    if (!tied.has(d.id)) rows.push({ id: d.id, to: d, rate: d.rate, failing: d.failing, fallbacks: d.fallbacks, p99: d.p99, state: d.state, plain: false });
   }
   rows.sort((a, b) => ranks[a.state] - ranks[b.state]); // which leaves the rest as it was: the busiest first
   return <Table label="Who calls whom, what needs attention first" columns={past ? columns.filter((c) => c !== wire) : columns} rows={rows} keyOf={(r) => r.id} page={(r) => r.to && pageOf(r.to)} />;
