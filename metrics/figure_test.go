@@ -53,3 +53,18 @@ func TestFigures(t *testing.T) {
 		}
 	}
 }
+
+// Totals have all but what is recent.
+func TestTotals(t *testing.T) {
+	edges, now := metrics.NewTotals(none), time.Unix(1000, 0)
+	edges.Record(metrics.End{App: "a"}, report(reviewsV2, 5, 1), now)
+	if got := edges.Versions("reviews.shop.svc.cluster.local")["v2"][metrics.End{App: "a"}]; got.Requests != 5 || got.Errors != 1 {
+		t.Errorf("totals %+v", got)
+	}
+	if calls := edges.Calls(now); len(calls) != 1 {
+		t.Errorf("calls %v, want one", calls)
+	}
+	if recent := edges.Recent(time.Minute, now); len(recent) != 0 {
+		t.Errorf("recent %v, want none", recent)
+	}
+}

@@ -19,8 +19,8 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 	return web.Mesh{
 		Serving:   m.serving,
 		Status:    func() web.Status { return m.status(meshAddress) },
-		Edges:     func(window time.Duration) []metrics.Edge { return m.edges.Recent(window, time.Now()) },
-		Calls:     m.edges.Calls,
+		Edges:     func(window time.Duration) []metrics.Edge { return m.seen.Recent(window, time.Now()) },
+		Calls:     m.seen.Calls,
 		Past:      &m.past,
 		Plain:     m.compiled.Plain,
 		Problems:  m.problems.All,

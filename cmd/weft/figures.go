@@ -76,7 +76,7 @@ func (m *mesh) newSeries(flags serveFlags) *series.Store {
 		Retention: flags.metrics.retention,
 		Size:      int64(flags.metrics.megabytes) << 20,
 		Series:    flags.metrics.series,
-		Sources:   []func(metrics.Emit){m.edges.Figures, m.fleet, m.changes.figures, m.shares, m.outcomes},
+		Sources:   []func(metrics.Emit){m.seen.Figures, m.fleet, m.changes.figures, m.shares, m.outcomes},
 		Families:  slices.Concat(serverFamilies, metrics.EdgeFamilies),
 		Remote:    flags.metrics.writes,
 		Now:       time.Now,

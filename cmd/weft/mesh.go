@@ -49,8 +49,11 @@ type mesh struct {
 	problems  *flow.Collection[model.Problem]
 	sessions  *xds.Server
 	hosts     *host.Server
-	edges     *metrics.Edges
-	past      topology.History // of the edges
+	edges     *metrics.Edges   // what the proxies say that are connected here
+	seen      *metrics.Edges   // what people see: the same, and what other replicas hear
+	past      topology.History // of what is seen
+	shared    *shared          // nil: this is the only server
+	others    func() map[string]other
 	changes   changes
 
 	previewKeys *flow.Source[model.PreviewKey]
@@ -81,6 +84,10 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		m.guests = newGuests(graph, more, m.rows.Replicas)
 	}
 	m.edges = metrics.NewEdges(m.hidden)
+	m.seen = m.edges
+	if from.pods != nil {
+		m.shareReports()
+	}
 	m.recorder = scope.NewRecorder(scope.RecorderOptions{
 		Graph: m.graph, Scopes: m.scopes, Learned: m.learned, Memory: from.memory,
 		Calls: m.calls, Now: time.Now, Log: m.log,
@@ -112,7 +119,7 @@ func (m *mesh) newSessions() *xds.Server {
 func (m *mesh) remember(ctx context.Context) error {
 	return every(ctx, topology.Pace, func() {
 		now := time.Now()
-		m.past.Record(m.edges.Recent(topology.Pace, now), now)
+		m.past.Record(m.seen.Recent(topology.Pace, now), now)
 	})
 }
 
@@ -167,7 +174,7 @@ func (m *mesh) newHosts() *host.Server {
 		Cluster:   m.front.cluster,
 		Workloads: m.front.workloads,
 		Traffic: func(w model.Registration, r model.TrafficReport) {
-			m.edges.Record(m.sourceOf(w), r, time.Now())
+			m.reported(heardReport{m.sourceOf(w), r})
 		},
 		Problem: func(group, text string) {
 			if text != "" {
@@ -302,7 +309,7 @@ func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	m.hosts.Register(server)
 	m.sessions.Register(server)
 	if m.front.pods != nil {
-		registerFacts(server, m.known)
+		registerFacts(server, m.known, m.shared)
 	}
 	return serveGRPC(ctx, server, address, "--mesh", func() { close(m.serving) }, m.front.callers)
 }

@@ -248,9 +248,10 @@ func (r *replicas) hear(who string, q question, a answer) {
 }
 
 // registerFacts has a mesh port answer other servers of the mesh, and nobody else.
-func registerFacts(server grpc.ServiceRegistrar, own facts) {
+func registerFacts(server grpc.ServiceRegistrar, own facts, heard *shared) {
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: replicaService, HandlerType: (*any)(nil),
+		Streams: []grpc.StreamDesc{{StreamName: reportsMethod, Handler: heard.stream, ServerStreams: true}},
 		Methods: []grpc.MethodDesc{{MethodName: factsMethod, Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 			if !isServer(ctx) {
 				return nil, status.Error(codes.PermissionDenied, "only servers of the mesh ask each other this")
@@ -278,17 +279,27 @@ func isServer(ctx context.Context) bool {
 	return err == nil && name.IsServer()
 }
 
-// newReplicas is part of the wiring: the others are the pods of servers beside this one.
+// newReplicas is part of the wiring.
 func (m *mesh) newReplicas(own facts) *replicas {
-	namespace := ownNamespace()
-	self, _ := os.Hostname() // a pod's is its name; the election has failed without it
+	return newReplicas(own, ownPod(), m.others, m.authority.CA.PeerTLS())
+}
+
+// ownPod is the name of this one: the election has failed without it.
+func ownPod() string {
+	self, _ := os.Hostname()
+	return self
+}
+
+// newOthers is part of the wiring: the others are the pods of servers beside this one.
+func (m *mesh) newOthers() func() map[string]other {
+	namespace, self := ownNamespace(), ownPod()
 	servers := flow.NewIndex(m.front.pods, func(p model.Pod) []string {
 		if p.Namespace == namespace && p.Labels["app"] == serverApp {
 			return []string{serverApp}
 		}
 		return nil
 	})
-	others := func() map[string]other {
+	return func() map[string]other {
 		all := map[string]other{}
 		m.graph.View(func(x *flow.Ctx) {
 			for _, p := range flow.Lookup(x, servers, serverApp) {
@@ -298,5 +309,4 @@ func (m *mesh) newReplicas(own facts) *replicas {
 		delete(all, self)
 		return all
 	}
-	return newReplicas(own, self, others, m.authority.CA.PeerTLS())
 }
