@@ -32,6 +32,7 @@ type router struct {
 	needs    map[string]struct{}
 	from     []model.Key
 	problems []model.Problem
+	counted  []string // names of routes that are counted
 }
 
 func newRouter(w world, port uint32) *router {
@@ -69,6 +70,7 @@ func (r *router) routes(c candidate) []conditional {
 		base.Action = direct(c.rule.Direct.Status, c.rule.Direct.Body)
 		all = []*routev3.Route{base}
 	default:
+		base.Metadata = r.count(base.Metadata, c)
 		all = r.forward(base, c)
 	}
 	when := conditionOf(c.match)

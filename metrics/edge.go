@@ -28,6 +28,9 @@ const (
 	// stay sums, and one agent cannot fill the memory with names.
 	maxCount   = 1 << 32
 	maxCluster = 512
+	// maxRoutes of an edge are told apart; compile makes no more for a virtual host.
+	maxRoutes = 64
+	maxRoute  = 256 // bytes of a name
 )
 
 // End is one side of an edge.
@@ -98,8 +101,9 @@ type edgeKey struct {
 type edgeData struct {
 	total   Counts
 	classes model.Classes // running totals, too
-	ring    []second      // one a second in which there were calls, oldest first
-	used    int64         // Unix seconds of the last call; before the first, of the first report
+	routes  map[string]model.RouteCounts
+	ring    []second // one a second in which there were calls, oldest first
+	used    int64    // Unix seconds of the last call; before the first, of the first report
 }
 
 type second struct {
@@ -159,6 +163,7 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 		for i, n := range counted.Classes {
 			data.classes[i] += n
 		}
+		data.addRoutes(counted.Routes)
 		if !c.totals {
 			data.current(now.Unix()).add(counted, hidden)
 		}
@@ -190,7 +195,22 @@ func credible(e model.EdgeCounters) bool {
 	for _, n := range e.Statuses {
 		most = max(most, n)
 	}
+	for _, n := range e.Routes {
+		most = max(most, n.Requests, n.Errors)
+	}
 	return ok && len(e.Cluster) <= maxCluster && most <= maxCount
+}
+
+func (d *edgeData) addRoutes(counted map[string]model.RouteCounts) {
+	for route, n := range counted {
+		if _, known := d.routes[route]; !known && len(d.routes) >= maxRoutes || len(route) > maxRoute {
+			route = model.OtherRoutes
+		}
+		if d.routes == nil {
+			d.routes = map[string]model.RouteCounts{}
+		}
+		d.routes[route] = d.routes[route].Add(n)
+	}
 }
 
 // current is the counts of the second at.
@@ -285,6 +305,26 @@ func (c *Edges) Versions(host string) map[string]map[End]Counts {
 		sum := totals[subset][caller]
 		sum.Merge(data.total)
 		totals[subset][caller] = sum
+	}
+	return totals
+}
+
+// Routes returns the running totals of requests to a host, by version and then by route, where proxies count so.
+func (c *Edges) Routes(host string) map[string]map[string]model.RouteCounts {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	totals := map[string]map[string]model.RouteCounts{}
+	for key, data := range c.edges {
+		clusterHost, _, subset, ok := model.ParseClusterName(key.cluster)
+		if !ok || clusterHost != host || len(data.routes) == 0 {
+			continue
+		}
+		if totals[subset] == nil {
+			totals[subset] = map[string]model.RouteCounts{}
+		}
+		for route, n := range data.routes {
+			totals[subset][route] = totals[subset][route].Add(n)
+		}
 	}
 	return totals
 }

@@ -1,8 +1,10 @@
 package metrics_test
 
 import (
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -39,6 +41,32 @@ func TestFallbacksAreErrorsThatCallersDoNotSee(t *testing.T) {
 	}}}, now)
 	if got := edges.Recent(time.Second, now)[0]; got.Errors != 9 || got.Fallbacks != 5 {
 		t.Errorf("%d errors, %d of them fallbacks; want 9 and 5", got.Errors, got.Fallbacks)
+	}
+}
+
+// Routes add up over callers; what one edge says beyond 64 of them is one.
+func TestRoutes(t *testing.T) {
+	edges, now := metrics.NewEdges(none), time.Unix(1000, 0)
+	say := func(app string, routes map[string]model.RouteCounts) {
+		edges.Record(metrics.End{App: app}, model.TrafficReport{Edges: []model.EdgeCounters{{Cluster: reviewsV2, Routes: routes}}}, now)
+	}
+	say("a", map[string]model.RouteCounts{"/": {Requests: 5, Errors: 1}})
+	say("a", map[string]model.RouteCounts{"/": {Requests: 2}})
+	say("b", map[string]model.RouteCounts{"/": {Requests: 3}, "/rare": {Requests: 1, Errors: 1}})
+	say("b", map[string]model.RouteCounts{"/": {Requests: 1 << 60}}) // no proxy counts so fast
+	const host = "reviews.shop.svc.cluster.local"
+	got := edges.Routes(host)["v2"]
+	if want := map[string]model.RouteCounts{"/": {Requests: 10, Errors: 1}, "/rare": {Requests: 1, Errors: 1}}; !maps.Equal(got, want) {
+		t.Errorf("routes %v, want %v", got, want)
+	}
+	for i := range 1000 {
+		say("a", map[string]model.RouteCounts{strconv.Itoa(i): {Requests: 1}})
+	}
+	if got = edges.Routes(host)["v2"]; len(got) > 70 || got[model.OtherRoutes].Requests < 900 {
+		t.Errorf("%d routes, %v of others", len(got), got[model.OtherRoutes])
+	}
+	if len(edges.Routes("details.shop.svc.cluster.local")) > 0 {
+		t.Error("routes of a host that nobody called")
 	}
 }
 

@@ -140,6 +140,19 @@ type EdgeCounters struct {
 	// Latency counts requests by bucket: [i] are those of at most LatencyBounds[i] milliseconds, the
 	// last one those above all bounds.
 	Latency []uint64 `json:"latency,omitempty"`
+	// Routes counts requests by the route that led to a version, where the proxy was told to. An older agent has none.
+	Routes map[string]RouteCounts `json:"routes,omitempty"`
+}
+
+// RouteCounts are requests, each once however often it was tried.
+type RouteCounts struct {
+	Requests uint64 `json:"requests,omitempty"`
+	Errors   uint64 `json:"errors,omitempty"` // of them answered 5xx, or by a fallback
+}
+
+// Add is both together.
+func (c RouteCounts) Add(o RouteCounts) RouteCounts {
+	return RouteCounts{c.Requests + o.Requests, c.Errors + o.Errors}
 }
 
 // Classes counts by the class of a status: [0] is 1xx, [4] 5xx.

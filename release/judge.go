@@ -26,6 +26,8 @@ type Question struct {
 	Confidence float64
 	// Traffic as in Facts.
 	Traffic map[string]map[string]Counts
+	// Routes as in Facts: harm on one alone is looked for, beside that in Traffic.
+	Routes map[string]map[string]Counts
 	// Reference replaces Old's traffic where Old serves nothing at the same time.
 	Reference *Counts
 }

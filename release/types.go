@@ -122,6 +122,9 @@ type Facts struct {
 	// Traffic since the proxies began to count, by version and then by stratum: a part of the
 	// traffic in which versions are compared only with each other (a route, a caller). One stratum "" is enough.
 	Traffic map[string]map[string]Counts
+	// Routes are the same answers by version and route, as far as proxies count so: each request once, however often
+	// it was tried. Not to be added to Traffic.
+	Routes map[string]map[string]Counts
 	// Said is what those said last whom the analysis asks beside the proxies, by the keys of their opinion.Voices.
 	Said map[string]opinion.Said
 }
@@ -130,6 +133,7 @@ type Facts struct {
 type Answers struct {
 	Serving string                       `json:"serving,omitempty"`
 	Traffic map[string]map[string]Counts `json:"traffic,omitempty"` // as in Facts
+	Routes  map[string]map[string]Counts `json:"routes,omitempty"`  // as in Facts
 }
 
 // Split is the shares that a service's versions receive.

@@ -146,6 +146,8 @@ func (w *world) Traffic(t release.Target) map[string]map[string]release.Counts {
 	return out
 }
 
+func (*world) Routes(release.Target) map[string]map[string]release.Counts { return nil }
+
 // deploy adds an application that serves v2, with v3 running beside it.
 func (w *world) deploy(app string, errorRate, rps float64, kind v1alpha1.StrategyType) {
 	w.mesh.Lock()

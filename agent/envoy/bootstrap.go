@@ -84,7 +84,7 @@ var kept = []string{
 }
 
 func statsConfig() object {
-	patterns := list{object{"exact": "server." + totalConnections}}
+	patterns := list{object{"exact": "server." + totalConnections}, object{"prefix": model.RouteStatPrefix + "."}}
 	for _, name := range kept {
 		patterns = append(patterns, object{"suffix": name})
 	}

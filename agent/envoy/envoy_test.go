@@ -53,6 +53,27 @@ func TestEdges(t *testing.T) {
 	}
 }
 
+// What a real Envoy counts by route, and a cluster that was made anew meanwhile.
+func TestRoutes(t *testing.T) {
+	const name = "weft.rq.route.%2Freviews%2E.end."
+	at := func(ok, bad string) totals {
+		return parseStats([]byte("cluster.up_80/v2.upstream_rq_total: 9\n" +
+			name + "ok.cluster.up:80/v2: " + ok + "\n" + name + "bad.cluster.up:80/v2: " + bad + "\n" +
+			"weft.rq.route.x.end.else.cluster.up:80/v2: 7\nweft.rq.route.x.cluster.up:80/v2: 7\n"))[statName("up:80/v2")]
+	}
+	first, second := at("5", "2"), at("6", "4")
+	if got, want := first.since(totals{}).edge("up").Routes, (model.RouteCounts{Requests: 7, Errors: 2}); len(got) != 1 || got["/reviews."] != want {
+		t.Errorf("first: %v", got)
+	}
+	second.counters[rqTotal] = 1
+	if got, want := second.since(first).edge("up").Routes, (model.RouteCounts{Requests: 3, Errors: 2}); len(got) != 1 || got["/reviews."] != want {
+		t.Errorf("since: %v", got)
+	}
+	if got := second.since(second).edge("up").Routes; got != nil {
+		t.Errorf("without a request: %v", got)
+	}
+}
+
 func TestDeltasSurviveARestart(t *testing.T) {
 	first, second := parseStats([]byte(text))["up_80"], parseStats([]byte(text))["up_80"]
 	second.counters[rqCompleted], second.counters[rqTotal] = 6, 7
@@ -67,6 +88,7 @@ func TestDeltasSurviveARestart(t *testing.T) {
 
 func FuzzParseStats(f *testing.F) {
 	f.Add([]byte(text))
+	f.Add([]byte("weft.rq.route.%2F.end.bad.cluster.x:1: 3\n"))
 	f.Add([]byte("cluster.x.upstream_rq_time: B1(2,3) B0.5(1,1)\n"))
 	f.Fuzz(func(_ *testing.T, body []byte) {
 		for _, one := range parseStats(body) {

@@ -37,6 +37,7 @@ type Traffic struct {
 type totals struct {
 	counters map[string]uint64
 	latency  []uint64 // by bucket, as in model.EdgeCounters
+	routes   map[string]model.RouteCounts
 }
 
 // NewTraffic begins at zero.
@@ -45,7 +46,7 @@ func NewTraffic(admin *Admin) *Traffic { return &Traffic{admin: admin} }
 // Report is what was counted since the last call, for these clusters. The first
 // one has no period: what it counts may be old.
 func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) (model.TrafficReport, error) {
-	body, err := t.admin.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^cluster%5C.")
+	body, err := t.admin.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+")%5C.")
 	if err != nil {
 		return model.TrafficReport{}, err
 	}
@@ -59,7 +60,7 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 			continue
 		}
 		name := statName(cluster)
-		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Latency != nil || edge.Classes != (model.Classes{}) { // Envoy tells latencies one reading later
+		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Latency != nil || edge.Routes != nil || edge.Classes != (model.Classes{}) { // Envoy tells latencies one reading later
 			report.Edges = append(report.Edges, edge)
 		}
 	}
@@ -86,7 +87,25 @@ func (t totals) since(o totals) totals {
 			d.latency[i] = n - o.latency[i]
 		}
 	}
+	for route, n := range t.routes {
+		// They outlive their cluster, so they restart by themselves.
+		if before := o.routes[route]; before.Requests <= n.Requests && before.Errors <= n.Errors {
+			n.Requests, n.Errors = n.Requests-before.Requests, n.Errors-before.Errors
+		}
+		d.count(route, n)
+	}
 	return d
+}
+
+// count adds requests of a route.
+func (t *totals) count(route string, n model.RouteCounts) {
+	if n == (model.RouteCounts{}) {
+		return
+	}
+	if t.routes == nil {
+		t.routes = map[string]model.RouteCounts{}
+	}
+	t.routes[route] = t.routes[route].Add(n)
 }
 
 // edge counts attempts: each request that ended, and each that was tried again
@@ -97,6 +116,7 @@ func (t totals) edge(cluster string) model.EdgeCounters {
 		Requests: t.counters[rqCompleted] + t.counters[rqRetry],
 		Errors:   t.counters[rq5xx] + t.counters[rqRetry],
 		Retries:  t.counters[rqRetry],
+		Routes:   t.routes,
 	}
 	for i := range e.Classes {
 		e.Classes[i] = t.counters[rqStatus+strconv.Itoa(i+1)+rqClass]
@@ -127,6 +147,10 @@ func parseStats(body []byte) map[string]totals {
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
 		name, value, ok := strings.Cut(lines.Text(), ": ")
+		if cluster, route, end, ours := model.ParseRouteStat(name); ok && ours {
+			all[statName(cluster)] = all[statName(cluster)].ended(route, end, value)
+			continue
+		}
 		cluster, counter, known := splitStat(name)
 		if !ok || !known {
 			continue
@@ -143,6 +167,23 @@ func parseStats(body []byte) map[string]totals {
 		all[cluster] = one
 	}
 	return all
+}
+
+// ended is t with a counter of requests that ended so.
+func (t totals) ended(route, end, value string) totals {
+	n, err := strconv.ParseUint(value, 10, 64)
+	if err != nil {
+		return t
+	}
+	if t.counters == nil {
+		t.counters = map[string]uint64{}
+	}
+	counts := model.RouteCounts{Requests: n}
+	if end == model.RouteEndBad {
+		counts.Errors = n
+	}
+	t.count(route, counts)
+	return t
 }
 
 // statForm is all that is read of a cluster.

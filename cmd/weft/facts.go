@@ -107,3 +107,15 @@ func (f facts) Traffic(t release.Target) map[string]map[string]release.Counts {
 	}
 	return traffic
 }
+
+// Routes implements the release provider's Mesh.
+func (f facts) Routes(t release.Target) map[string]map[string]release.Counts {
+	all := map[string]map[string]release.Counts{}
+	for version, routes := range f.edges.Routes(model.HostOf(t.Namespace, t.Service)) {
+		all[version] = map[string]release.Counts{}
+		for route, counts := range routes {
+			all[version][route] = release.Counts{Requests: counts.Requests, Errors: counts.Errors}
+		}
+	}
+	return all
+}

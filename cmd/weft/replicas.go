@@ -56,6 +56,7 @@ type (
 	answer struct {
 		Applied []release.Applied                      `json:"applied,omitempty"`
 		Traffic []map[string]map[string]release.Counts `json:"traffic,omitempty"`
+		Routes  []map[string]map[string]release.Counts `json:"routes,omitempty"` // an older replica says none
 	}
 )
 
@@ -68,6 +69,7 @@ func (f facts) answer(q question) (a answer) {
 	}
 	for _, t := range q.Targets {
 		a.Traffic = append(a.Traffic, f.Traffic(t))
+		a.Routes = append(a.Routes, f.Routes(t))
 	}
 	return a
 }
@@ -99,6 +101,7 @@ type heard struct {
 	at      time.Time
 	applied map[splitOf]release.Applied
 	traffic map[release.Target]map[string]map[string]release.Counts
+	routes  map[release.Target]map[string]map[string]release.Counts
 }
 
 func newReplicas(own facts, self string, others func() map[string]other, tls *tls.Config) *replicas {
@@ -134,23 +137,32 @@ func (r *replicas) Applied(namespace, name string, generation int64) release.App
 // Traffic implements the release provider's Mesh: what each replica counted is a part
 // of its own, because each begins to count at its own time.
 func (r *replicas) Traffic(t release.Target) map[string]map[string]release.Counts {
+	return r.each(t, r.facts.Traffic(t), func(h *heard) map[string]map[string]release.Counts { return h.traffic[t] })
+}
+
+// Routes implements the release provider's Mesh, in the same way.
+func (r *replicas) Routes(t release.Target) map[string]map[string]release.Counts {
+	return r.each(t, r.facts.Routes(t), func(h *heard) map[string]map[string]release.Counts { return h.routes[t] })
+}
+
+func (r *replicas) each(t release.Target, own map[string]map[string]release.Counts, said func(*heard) map[string]map[string]release.Counts) map[string]map[string]release.Counts {
 	all := map[string]map[string]release.Counts{}
 	add := func(who string, traffic map[string]map[string]release.Counts) {
-		for version, callers := range traffic {
+		for version, parts := range traffic {
 			if all[version] == nil {
 				all[version] = map[string]release.Counts{}
 			}
-			for caller, counts := range callers {
-				all[version][caller+"@"+who] = counts
+			for part, counts := range parts {
+				all[version][part+"@"+who] = counts
 			}
 		}
 	}
-	add(r.self, r.facts.Traffic(t))
+	add(r.self, own)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.targets[t] = r.now()
 	for who, h := range r.heard {
-		add(who, h.traffic[t])
+		add(who, said(h))
 	}
 	return all
 }
@@ -235,12 +247,18 @@ func (r *replicas) hear(who string, q question, a answer) {
 	if len(a.Applied) != len(q.Splits) || len(a.Traffic) != len(q.Targets) {
 		return // no answer to this question
 	}
-	h := &heard{r.now(), map[splitOf]release.Applied{}, map[release.Target]map[string]map[string]release.Counts{}}
+	h := &heard{
+		at: r.now(), applied: map[splitOf]release.Applied{},
+		traffic: map[release.Target]map[string]map[string]release.Counts{}, routes: map[release.Target]map[string]map[string]release.Counts{},
+	}
 	for i, s := range q.Splits {
 		h.applied[s] = a.Applied[i]
 	}
 	for i, t := range q.Targets {
 		h.traffic[t] = a.Traffic[i]
+		if len(a.Routes) == len(q.Targets) {
+			h.routes[t] = a.Routes[i]
+		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

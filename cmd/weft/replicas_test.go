@@ -26,7 +26,7 @@ import (
 func replicaOf(generation int64, missing []string, requests uint64) facts {
 	edges := metrics.NewEdges(func(string) []uint32 { return nil })
 	edges.Record(metrics.End{Namespace: "shop", App: "web"}, model.TrafficReport{Period: time.Second, Edges: []model.EdgeCounters{
-		{Cluster: "reviews.shop.svc.cluster.local:9080/v3", Requests: requests},
+		{Cluster: "reviews.shop.svc.cluster.local:9080/v3", Requests: requests, Routes: map[string]model.RouteCounts{"/rare": {Requests: requests, Errors: 1}}},
 	}}, time.Unix(1000, 0))
 	key := api.Object{Kind: api.TrafficSplit, Namespace: "shop", Name: "reviews"}.Key()
 	return facts{
@@ -108,6 +108,10 @@ func TestReplicas(t *testing.T) {
 	want := map[string]release.Counts{"shop/web@a": {Requests: 20}, "shop/web@b": {Requests: 10}}
 	if got := r.Traffic(target)["v3"]; !maps.Equal(got, want) {
 		t.Errorf("traffic %v, want %v", got, want)
+	}
+	want = map[string]release.Counts{"/rare@a": {Requests: 20, Errors: 1}, "/rare@b": {Requests: 10, Errors: 1}}
+	if got := r.Routes(target)["v3"]; !maps.Equal(got, want) {
+		t.Errorf("routes %v, want %v", got, want)
 	}
 	r.Applied("shop", "reviews", 4)
 	hears(splitOf{"shop", "reviews", 4})

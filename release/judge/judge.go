@@ -97,23 +97,34 @@ func (e *evidence) look(q release.Question) {
 	if e.Step != q.Step {
 		e.Step, e.Answered = q.Step, 0
 	}
-	now := strata(q)
-	e.enter(now)
+	now, routes := strata(q.Traffic, q), routes(q)
+	e.enter(now, routes)
 	for _, name := range slices.Sorted(maps.Keys(now)) {
-		last, known := e.Last[name]
-		w, usable := since(last, now[name], q.Reference != nil)
-		if !known || !usable {
-			if !known || restarted(last, now[name]) {
-				e.Last[name] = now[name]
-			}
+		w, usable := e.window(name, now[name], q)
+		if !usable {
 			continue
 		}
-		e.Last[name] = now[name]
 		e.take(w, q)
 		if q.Reference == nil { // what was known before is known of all traffic together
 			e.Parts[name].take(w)
 		}
 	}
+	for _, name := range slices.Sorted(maps.Keys(routes)) { // the same traffic once more: its parts alone
+		if w, usable := e.window(name, routes[name], q); usable && q.Reference == nil {
+			e.Parts[name].take(w)
+		}
+	}
+}
+
+// window is what a part answered since its last usable one.
+func (e *evidence) window(name string, now pair, q release.Question) (window, bool) {
+	last, known := e.Last[name]
+	w, usable := since(last, now, q.Reference != nil)
+	if known && !usable && !restarted(last, now) {
+		return window{}, false
+	}
+	e.Last[name] = now
+	return w, known && usable
 }
 
 // take adds one window of one stratum to the evidence.
@@ -143,12 +154,25 @@ func (e *evidence) take(w window, q release.Question) {
 // rate is the usual error rate of late; never 0, which would bet everything on no error ever.
 func (e *evidence) rate() float64 { return min(0.5, (e.Errors+0.1)/(e.Requests+200)) }
 
+// routes are the cumulative counts of both versions by route, where there are several: one alone is all.
+func routes(q release.Question) map[string]pair {
+	all := strata(q.Routes, q)
+	if len(all) < 2 {
+		return nil
+	}
+	named := make(map[string]pair, len(all))
+	for name, p := range all {
+		named["route "+name] = p
+	}
+	return named
+}
+
 // strata are the cumulative counts of both versions by stratum.
-func strata(q release.Question) map[string]pair {
+func strata(traffic map[string]map[string]release.Counts, q release.Question) map[string]pair {
 	out := map[string]pair{}
 	names := map[string]bool{}
 	for _, version := range []string{q.Old, q.New} {
-		for name := range q.Traffic[version] {
+		for name := range traffic[version] {
 			names[name] = true
 		}
 	}
@@ -158,8 +182,8 @@ func strata(q release.Question) map[string]pair {
 			into = "(others)"
 		}
 		p := out[into]
-		p.Old = p.Old.Add(q.Traffic[q.Old][name])
-		p.New = p.New.Add(q.Traffic[q.New][name])
+		p.Old = p.Old.Add(traffic[q.Old][name])
+		p.New = p.New.Add(traffic[q.New][name])
 		out[into] = p
 	}
 	return out

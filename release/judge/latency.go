@@ -21,7 +21,7 @@ func late(q release.Question) release.Question {
 			traffic[version][name] = lateCounts(c)
 		}
 	}
-	q.Traffic, q.MaxIncrease = traffic, q.Latency.MaxIncrease
+	q.Traffic, q.Routes, q.MaxIncrease = traffic, nil, q.Latency.MaxIncrease // no proxy times its answers by route
 	if q.Reference != nil {
 		before := lateCounts(*q.Reference)
 		q.Reference = &before

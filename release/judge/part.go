@@ -61,11 +61,13 @@ func soundParts(parts map[string]*part) bool {
 
 // enter begins the parts that are new. Those k that come after n others pay (n+1)(n+k+1) each: whenever
 // which comes, the sum of 1/price stays below 1, and so the chance that any of them errs.
-func (e *evidence) enter(now map[string]pair) {
+func (e *evidence) enter(kinds ...map[string]pair) {
 	var fresh []string
-	for name := range now {
-		if e.Parts[name] == nil {
-			fresh = append(fresh, name)
+	for _, now := range kinds {
+		for name := range now {
+			if e.Parts[name] == nil {
+				fresh = append(fresh, name)
+			}
 		}
 	}
 	n, k := float64(len(e.Parts)), float64(len(fresh))

@@ -133,3 +133,54 @@ func TestPrices(t *testing.T) {
 		t.Errorf("%d parts err by %v of what is allowed to all", len(e.Parts), sum)
 	}
 }
+
+// ofOneCaller runs twenty minutes of this traffic, all of one caller and told apart by route, with a look each five seconds.
+func ofOneCaller(t *testing.T, seed uint64, habits []habit) (release.Kind, string) {
+	const each = 5
+	r, m, q := rand.New(rand.NewPCG(seed, 17)), newMemory(), ask
+	q.Traffic = map[string]map[string]release.Counts{"v2": {"shop/web": {}}, "v3": {"shop/web": {}}}
+	q.Routes = map[string]map[string]release.Counts{"v2": {}, "v3": {}}
+	for _, h := range habits {
+		q.Routes["v2"][h.name] = release.Counts{}
+	}
+	m.look(q)
+	for range 1200 / each {
+		for _, h := range habits {
+			w := second(r, h.rps*each, h.share, h.oldRate, h.newRate)
+			for version, c := range map[string]release.Counts{"v2": w.old, "v3": w.new} {
+				q.Routes[version][h.name] = q.Routes[version][h.name].Add(c)
+				q.Traffic[version]["shop/web"] = q.Traffic[version]["shop/web"].Add(c)
+			}
+		}
+		m.look(q)
+		if m.Seen.New != q.Traffic["v3"]["shop/web"] {
+			t.Fatalf("seen %+v, want %+v: the routes' requests are no others", m.Seen.New, q.Traffic["v3"])
+		}
+		if v := m.verdict(q); v.Kind == release.Fail {
+			return v.Kind, v.Why
+		}
+	}
+	return release.Continue, ""
+}
+
+// Attempts are counted by caller, requests by route. A route alone fails a version that errs by less than is allowed in all,
+// and one that harms none is failed no more often than is promised.
+func TestHarmOnOneRouteOfACaller(t *testing.T) {
+	t.Parallel()
+	failed, named, innocent := 0, 0, 0
+	for seed := range uint64(1000) {
+		if kind, why := ofOneCaller(t, seed, []habit{{"/", 248, 0.5, 0.001, 0.001}, {"/rare", 2, 0.5, 0.001, 0.25}}); kind == release.Fail {
+			failed++
+			if strings.Contains(why, "of route /rare alone") {
+				named++
+			}
+		}
+		if kind, _ := ofOneCaller(t, seed, []habit{{"/", 180, 0.05, 0.01, 0.01}, {"/rare", 20, 0.05, 0.05, 0.05}}); kind == release.Fail {
+			innocent++
+		}
+	}
+	t.Logf("%d of 1000 failed, %d named the route; %d harmless ones failed", failed, named, innocent)
+	if failed < 950 || named < 950 || innocent > 10 {
+		t.Errorf("%d of 1000 failed, %d named the route; %d harmless ones failed", failed, named, innocent)
+	}
+}

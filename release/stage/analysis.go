@@ -126,7 +126,7 @@ func (a *inquiry) judge() release.Verdict {
 		return release.Verdict{Kind: release.Continue, Why: "no version serves that could be compared with: give old, or alone"}
 	}
 	q := release.Question{
-		New: a.New, Old: a.seen.Old, Step: 1, Gate: release.NotWorse, Traffic: answers.Traffic,
+		New: a.New, Old: a.seen.Old, Step: 1, Gate: release.NotWorse, Traffic: answers.Traffic, Routes: answers.Routes,
 		MaxIncrease: a.limits.MaxIncrease, Latency: a.limits.Latency, Confidence: a.limits.Confidence,
 	}
 	var v release.Verdict

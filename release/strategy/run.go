@@ -262,7 +262,7 @@ func (r *run) changed() string {
 // ask puts the judge's question.
 func (r *run) ask(g release.Gate) release.Verdict {
 	q := release.Question{
-		New: r.Config.Version, Old: r.m.From, Step: r.m.Stage, Gate: g, Traffic: r.Facts.Traffic,
+		New: r.Config.Version, Old: r.m.From, Step: r.m.Stage, Gate: g, Traffic: r.Facts.Traffic, Routes: r.Facts.Routes,
 		MaxIncrease: r.limits.MaxIncrease, Latency: r.limits.Latency, Confidence: r.limits.Confidence, Reference: r.m.Reference,
 	}
 	var v release.Verdict

@@ -45,6 +45,8 @@ type Mesh interface {
 	// Traffic is what callers of a service counted, as in release.Facts. Counts should only rise:
 	// a proxy that restarted or left must not take back what it had counted.
 	Traffic(release.Target) map[string]map[string]release.Counts
+	// Routes is the same by route, as in release.Facts.
+	Routes(release.Target) map[string]map[string]release.Counts
 }
 
 // Provider is the release.Provider of the mesh.
@@ -64,7 +66,7 @@ func (p *Provider) Observe(ctx context.Context, t release.Target) (release.Facts
 	if err != nil {
 		return release.Facts{}, err
 	}
-	facts := release.Facts{Healthy: p.mesh.Healthy(t), Traffic: p.mesh.Traffic(t)}
+	facts := release.Facts{Healthy: p.mesh.Healthy(t), Traffic: p.mesh.Traffic(t), Routes: p.mesh.Routes(t)}
 	if split != nil {
 		facts.Split = read(split)
 		facts.Applied = p.mesh.Applied(split.Namespace, split.Name, split.Generation)

@@ -82,6 +82,10 @@ func (quiet) Traffic(t release.Target) map[string]map[string]release.Counts {
 	return map[string]map[string]release.Counts{t.Service: {}}
 }
 
+func (quiet) Routes(t release.Target) map[string]map[string]release.Counts {
+	return map[string]map[string]release.Counts{t.Application: {}}
+}
+
 func weights(kv ...any) (out []v1alpha1.VersionWeight) {
 	for i := 0; i < len(kv); i += 2 {
 		out = append(out, v1alpha1.VersionWeight{Version: kv[i].(string), Weight: int32(kv[i+1].(int))})

@@ -34,7 +34,7 @@ func (w World) Observe(ctx context.Context, namespace string, l pipeline.Look) (
 	if err != nil {
 		return pipeline.Fact{}, err
 	}
-	data, err := json.Marshal(release.Answers{Serving: app.Status.Version, Traffic: facts.Traffic})
+	data, err := json.Marshal(release.Answers{Serving: app.Status.Version, Traffic: facts.Traffic, Routes: facts.Routes})
 	return pipeline.Fact{Data: data}, err
 }
 

@@ -1,7 +1,8 @@
 // Shop is the application of the releases, and who calls it.
 //
-//	shop              answers with who it is; a version whose name begins with "bad" fails every fifth request
-//	shop call APP...  calls each application 60 times a second through its proxy, and tells at GET / what came back
+//	shop              answers with who it is; a version whose name begins with "bad" fails every fifth
+//	                  request, one whose name begins with "rare" all for /rare
+//	shop call APP...  calls each application 60 times a second through its proxy, twice of that /rare, and tells at GET / what came back
 //	                  since a POST to it
 //
 // It listens at $LISTEN, or on loopback at $PORT.
@@ -31,11 +32,11 @@ func main() {
 
 func answers() http.HandlerFunc {
 	from := os.Getenv("WEFT_APP") + "/" + os.Getenv("WEFT_VERSION")
-	bad := strings.HasPrefix(os.Getenv("WEFT_VERSION"), "bad")
+	bad, rare := strings.HasPrefix(os.Getenv("WEFT_VERSION"), "bad"), strings.HasPrefix(os.Getenv("WEFT_VERSION"), "rare")
 	var count atomic.Int64
-	return func(w http.ResponseWriter, _ *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-From", from)
-		if count.Add(1)%5 == 0 && bad {
+		if count.Add(1)%5 == 0 && bad || r.URL.Path == "/rare" && rare {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	}
@@ -56,8 +57,9 @@ type tallies struct {
 }
 
 const (
-	rate   = 60 // requests a second to each application
-	maxWhy = 20
+	rate     = 60 // requests a second to each application
+	rareRate = 2  // of them for /rare
+	maxWhy   = 20
 )
 
 func calls(apps []string) http.HandlerFunc {
@@ -65,8 +67,13 @@ func calls(apps []string) http.HandlerFunc {
 	for _, app := range apps {
 		t.all[app] = &Tally{}
 		go func() {
+			sent := 0
 			for range time.Tick(time.Second / rate) {
-				go t.call(app)
+				path := "/"
+				if sent++; sent%(rate/rareRate) == 0 {
+					path = "/rare"
+				}
+				go t.call(app, path)
 			}
 		}()
 	}
@@ -84,9 +91,9 @@ func calls(apps []string) http.HandlerFunc {
 
 var client = &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConnsPerHost: 100}}
 
-func (t *tallies) call(app string) {
+func (t *tallies) call(app, path string) {
 	begun := time.Now()
-	response, err := client.Get("http://" + app + ":9080/")
+	response, err := client.Get("http://" + app + ":9080" + path)
 	why, own := "", false
 	if err == nil {
 		body, _ := io.ReadAll(response.Body)
