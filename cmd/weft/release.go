@@ -117,7 +117,6 @@ func newReleaseList() *cobra.Command {
 	return c
 }
 
-// newReleaseDecision sets spec.VERB of a release, a person's decision, and in spec.WHO whose it is.
 func newReleaseDecision(verb, who, short string) *cobra.Command {
 	return &cobra.Command{
 		Use:     verb + " NAME",
@@ -129,25 +128,30 @@ func newReleaseDecision(verb, who, short string) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			me, err := signature(c)
-			if err != nil {
-				return err
-			}
-			spec := map[string]any{verb: true}
-			if me.By != "" {
-				spec[who] = me
-			}
-			patch, err := json.Marshal(map[string]any{"spec": spec})
-			if err != nil {
-				return err
-			}
-			if err := releases.patch(c.Context(), args[0], patch); err != nil {
+			if err := decideRelease(c, releases, args[0], verb, who); err != nil {
 				return err
 			}
 			fmt.Fprintf(c.OutOrStdout(), "release/%s: %s asked for\n", args[0], verb)
 			return nil
 		},
 	}
+}
+
+// decideRelease sets spec.VERB of a release, a person's decision, and in spec.WHO whose it is.
+func decideRelease(c *cobra.Command, releases objects[v1alpha1.Release], name, verb, who string) error {
+	me, err := signature(c)
+	if err != nil {
+		return err
+	}
+	spec := map[string]any{verb: true}
+	if me.By != "" {
+		spec[who] = me
+	}
+	patch, err := json.Marshal(map[string]any{"spec": spec})
+	if err != nil {
+		return err
+	}
+	return releases.patch(c.Context(), name, patch)
 }
 
 // follow prints the events of a release until it ends or waits for a person.

@@ -32,7 +32,7 @@ func newUI() *cobra.Command {
 		Use:   "ui",
 		Short: "Print a link to the web UI, and lead it to the server for as long as this runs",
 		Long: `Print a link to the web UI, and lead what it asks to the server, signed in as this command is: the browser needs no
-certificate, and sees what you may see. It is served on loopback alone, to who has the link. Ctrl-C ends it.`,
+certificate, and may see and do what you may: abort, promote and undo releases. It is served on loopback alone, to who has the link. Ctrl-C ends it.`,
 		Example: "  weft ui\n  weft ui --port 7450",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -48,7 +48,7 @@ certificate, and sees what you may see. It is served on loopback alone, to who h
 			behind.Store(first)
 			key := rand.Text()
 			group, ctx := errgroup.WithContext(c.Context())
-			group.Go(func() error { return serveHTTP(ctx, listener, lead(&behind, key)) })
+			group.Go(func() error { return serveHTTP(ctx, listener, lead(&behind, acts{c}, key)) })
 			group.Go(func() error { return renewSignIn(ctx, c, &behind) })
 			fmt.Fprintf(c.OutOrStdout(), "http://%s%s#key=%s\n", listener.Addr(), ui.Prefix, key)
 			if err := group.Wait(); !errors.Is(err, context.Canceled) {
@@ -61,10 +61,10 @@ certificate, and sees what you may see. It is served on loopback alone, to who h
 	return c
 }
 
-// lead hands on what a browser reads, with the sign-in of this command. The key is in the link behind #,
+// lead hands on what a browser reads, with the sign-in of this command, and does what a page asks for. The key is in the link behind #,
 // which no browser sends or logs, and comes back in a header, which no other page can set: so neither other
 // pages nor other users of this machine can ask.
-func lead(behind *atomic.Pointer[server], key string) http.Handler {
+func lead(behind *atomic.Pointer[server], acts acts, key string) http.Handler {
 	forward := &httputil.ReverseProxy{
 		Transport: through{behind},
 		Rewrite:   func(r *httputil.ProxyRequest) { behind.Load().sign(r) },
@@ -74,23 +74,34 @@ func lead(behind *atomic.Pointer[server], key string) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET "+ui.Prefix, forward)
-	signed := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if subtle.ConstantTimeCompare([]byte(given), []byte(key)) != 1 {
-			fail(w, http.StatusUnauthorized, "the link that `weft ui` printed leads here: open it again, or the one of the `weft ui` that runs now")
-			return
-		}
-		forward.ServeHTTP(w, r)
-	})
-	mux.Handle("GET "+web.Prefix, signed)
-	mux.Handle("GET "+series.Prefix+"/api/", signed)
+	signed := http.NewServeMux()
+	signed.Handle("GET "+web.Prefix, forward)
+	signed.Handle("GET "+series.Prefix+"/api/", forward)
+	acts.handle(signed)
 	mux.Handle("GET /{$}", http.RedirectHandler(ui.Prefix, http.StatusSeeOther))
+	mux.Handle("/", withKey(signed, key))
+	own := http.NewCrossOriginProtection()
+	own.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fail(w, http.StatusForbidden, "another page asked for that: only the pages behind this link may")
+	}))
+	guarded := own.Handler(mux)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopback(r.Host) { // a name that somebody has pointed here
 			fail(w, http.StatusForbidden, "ask by the address of loopback")
 			return
 		}
-		mux.ServeHTTP(w, r)
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+func withKey(next http.Handler, key string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if subtle.ConstantTimeCompare([]byte(given), []byte(key)) != 1 {
+			fail(w, http.StatusUnauthorized, "the link that `weft ui` printed leads here: open it again, or the one of the `weft ui` that runs now")
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -87,6 +87,7 @@ func undoTarget(c *cobra.Command, releases objects[v1alpha1.Release], applicatio
 	if err != nil {
 		return "", "", err
 	}
+	apps.namespace = releases.namespace
 	all, err := releases.list(c.Context())
 	if err != nil {
 		return "", "", err

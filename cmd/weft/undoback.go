@@ -12,6 +12,7 @@ import (
 	"weft.dev/release/pin"
 	"weft.dev/release/provider/versions"
 	"weft.dev/store"
+	"weft.dev/web"
 )
 
 // standing is what stood beside a version, and is not so now.
@@ -64,24 +65,12 @@ func (s standing) tell(out io.Writer, back pin.Back) {
 	}
 }
 
-// undoPlan is what weft undo --dry-run prints with -o json.
-type undoPlan struct {
-	From    string       `json:"from,omitempty"` // version that serves
-	To      string       `json:"to"`
-	Changes []undoChange `json:"changes"` // since To served
-}
-
-type undoChange struct {
-	pin.Change
-	Becomes string `json:"becomes"`
-}
-
 func (s standing) plan(serving, target string, back pin.Back) table {
-	plan := undoPlan{serving, target, []undoChange{}}
+	plan := web.UndoPlan{From: serving, To: target, Changes: []web.UndoChange{}}
 	t := table{header: []string{"KIND", "NAME", "DIFFERENCE", "BECOMES"}}
 	t.rows = append(t.rows, []string{"Version", target, cmp.Or(serving, "nothing") + " serves", "gets all traffic"})
 	for _, c := range s.changes {
-		plan.Changes = append(plan.Changes, undoChange{c, back.Becomes(c)})
+		plan.Changes = append(plan.Changes, web.UndoChange{Change: c, Becomes: back.Becomes(c)})
 		for _, line := range c.Text {
 			t.rows = append(t.rows, []string{c.Kind, c.Name, line, back.Becomes(c)})
 		}

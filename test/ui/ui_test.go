@@ -4,6 +4,7 @@ package ui
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -17,6 +18,8 @@ import (
 )
 
 const pages = "../../web/ui"
+
+var update = flag.Bool("update", false, "make the pictures in docs/images anew")
 
 var (
 	server   *process.Server
@@ -48,25 +51,35 @@ func TestMain(m *testing.M) {
 }
 
 // led runs the tests while `weft ui` leads to the server.
-func led(m *testing.M) (int, error) {
-	leader := server.Command("ui")
+func led(m *testing.M) (code int, err error) {
+	var end func()
+	if link, end, err = lead(); err != nil {
+		return 1, err
+	}
+	defer end()
+	return m.Run(), nil
+}
+
+// lead starts `weft ui`, and returns the link that it prints.
+func lead(flags ...string) (link string, end func(), err error) {
+	leader := server.Command(append([]string{"ui"}, flags...)...)
 	leader.Stderr = os.Stderr
 	out, err := leader.StdoutPipe()
 	if err != nil {
-		return 1, err
+		return "", nil, err
 	}
 	if err := leader.Start(); err != nil {
-		return 1, err
+		return "", nil, err
 	}
-	defer func() {
+	end = func() {
 		_ = leader.Process.Kill()
 		_ = leader.Wait() // it was killed
-	}()
-	if link, err = bufio.NewReader(out).ReadString('\n'); err != nil {
-		return 1, fmt.Errorf("weft ui printed no link: %w", err)
 	}
-	link = strings.TrimSpace(link)
-	return m.Run(), nil
+	if link, err = bufio.NewReader(out).ReadString('\n'); err != nil {
+		end()
+		return "", nil, fmt.Errorf("weft ui printed no link: %w", err)
+	}
+	return strings.TrimSpace(link), end, nil
 }
 
 // look runs one file of browser tests, and logs what it measured.
@@ -89,9 +102,15 @@ func look(t *testing.T, file, link string) {
 // The order is that of a mesh: at first there is nothing.
 func TestPages(t *testing.T) {
 	look(t, "empty.test.mjs", link)
-	openShop(t).release()
+	shop := openShop(t)
+	shop.release()
 	look(t, "shop.test.mjs", link)
 	look(t, "map.test.mjs", link)
+	bob := shop.bob()
+	if *update {
+		look(t, "pictures.test.mjs", bob)
+	}
+	look(t, "acts.test.mjs", bob)
 }
 
 // What there is of a mesh of 2,000 services, and how long it takes.
@@ -125,7 +144,8 @@ func TestLink(t *testing.T) {
 		{"with another key", "GET", "/weft/v1/status", key[1:] + "A", "", 401},
 		{"around the key", "GET", "/weft/ui/..%2fv1/status", "", "", 200}, // a page: nothing is decoded twice
 		{"by a name", "GET", "/weft/v1/status", key, "evil.example", 403},
-		{"to change something", "POST", "/weft/v1/tokens", key, "", 405},
+		{"to do what a page can, without a key", "POST", "/weft/v1/releases/shop/none/abort", "", "", 401},
+		{"to change something else", "POST", "/weft/v1/tokens", key, "", 405},
 		{"past the pages", "GET", "/api/v1/secrets", key, "", 404},
 	} {
 		q, err := http.NewRequestWithContext(t.Context(), c.method, origin+c.path, nil)

@@ -3,6 +3,8 @@ package ui
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -63,6 +65,7 @@ kind: Application
 metadata: {name: ratings, namespace: shop}
 spec:
   strategy: {type: canary, steps: [5, 50, 100]}
+  roles: {release: [dev], approve: [lead]}
 `
 
 // calls are what the frontend's proxy counts in a second: one of ten goes to v2 of reviews, which answers half badly.
@@ -165,6 +168,26 @@ func (s *shop) release() {
 	if !strings.Contains(string(out), "RolledBack") {
 		s.t.Fatalf("release: %v\n%s", err, out)
 	}
+}
+
+// bob is a developer, who may release ratings and take back, but not promote. There is an undo to v2 that is
+// done, and a release of v9 that waits for a workload. The link is bob's.
+func (s *shop) bob() (link string) {
+	s.t.Helper()
+	kubeconfig := filepath.Join(s.t.TempDir(), "bob.kubeconfig")
+	text, err := server.Command("user", "add", "bob", "--group", "dev").Output()
+	check(s.t, err)
+	check(s.t, os.WriteFile(kubeconfig, text, 0o600))
+	for _, args := range [][]string{{"undo", "ratings", "--to", "v2", "--wait"}, {"release", "start", "ratings", "v9"}} {
+		out, err := server.Command(append(args, "-n", namespace, "--kubeconfig", kubeconfig)...).CombinedOutput()
+		if err != nil {
+			s.t.Fatalf("%s: %v\n%s", args, err, out)
+		}
+	}
+	link, end, err := lead("--kubeconfig", kubeconfig)
+	check(s.t, err)
+	s.t.Cleanup(end)
+	return link
 }
 
 // report has a proxy count the same calls each second.

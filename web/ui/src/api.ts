@@ -299,3 +299,27 @@ export interface Change {
   releases: number;
   time: string;
 }
+
+export interface UndoChange {
+  part: string;
+  kind: string;
+  name: string;
+  text: string[];
+  becomes: string;
+}
+
+export interface UndoPlan {
+  from?: string;
+  to: string;
+  changes: UndoChange[];
+  unknown?: string;
+}
+
+export interface UndoRequest {
+  to: string;
+  reason?: string;
+}
+
+export interface Done {
+  page?: string;
+}

@@ -24,7 +24,10 @@ export class Refused extends Error {
 
 export type Query = Record<string, string | number | undefined>;
 
-export async function ask(path: string, query: Query, signal?: AbortSignal): Promise<Response> {
+// signedIn says whether a link of `weft ui` led here: it does what a page asks for.
+export const signedIn = () => !!localStorage.getItem(kept);
+
+export async function ask(path: string, query: Query, signal?: AbortSignal, body?: object): Promise<Response> {
   const url = new URL(path, api);
   for (const [name, value] of Object.entries(query)) {
     if (value) url.searchParams.set(name, String(value));
@@ -33,7 +36,7 @@ export async function ask(path: string, query: Query, signal?: AbortSignal): Pro
   const headers: HeadersInit = key ? { Authorization: "Bearer " + key } : {};
   let response: Response;
   try {
-    response = await fetch(url, { signal, headers, cache: "no-store" });
+    response = await fetch(url, { signal, headers, cache: "no-store", ...(body && { method: "POST", body: JSON.stringify(body) }) });
   } catch (e) {
     if (signal?.aborted) throw e;
     throw new Refused(0, "The server does not answer.");
@@ -53,5 +56,10 @@ async function said(response: Response): Promise<string> {
 
 export async function read<T>(path: string, query: Query): Promise<T> {
   const response = await ask(path, query);
+  return (await response.json()) as T;
+}
+
+export async function write<T>(path: string, body: object): Promise<T> {
+  const response = await ask(path, {}, undefined, body);
   return (await response.json()) as T;
 }

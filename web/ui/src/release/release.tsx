@@ -1,13 +1,13 @@
 import type { ReleasePage } from "../api";
-import { clock, lasted, rate, share } from "../format";
+import { clock, lasted } from "../format";
 import { useLive } from "../live";
-import { Command } from "../part/command";
 import { Mark } from "../part/mark";
 import { Section } from "../part/section";
 import { Shown } from "../part/table";
 import { phaseText } from "../releases/table";
 import { VersionTable } from "../service/versions";
 import { Link } from "../url";
+import { Choices } from "./choices";
 import { EvidenceView } from "./evidence";
 import { Track } from "./track";
 
@@ -86,43 +86,6 @@ function Facts({ r }: { r: ReleasePage }) {
             ),
         )}
       </dl>
-    </Section>
-  );
-}
-
-const ended = new Set(["Succeeded", "RolledBack", "Failed"]);
-
-// Choices are what a person can do, each with what it would change and the command for it.
-function Choices({ r }: { r: ReleasePage }) {
-  const of = `${r.name} -n ${r.namespace}`;
-  const new1 = r.versions.find((v) => v.version === r.version);
-  const amount = new1 && new1.calls.requests > 0 ? `${rate(new1.calls.rate).join("")}, ${share(r.weight / 100).join("")} of all` : `${r.weight}% of all`;
-  if (r.phase === "Succeeded") {
-    return (
-      <Section title="What you can do">
-        <p className="choice">Undo: {r.from ? `every request goes back to ${r.from}.` : "there was no version before it."}</p>
-        {r.from && <Command text={`weft undo ${r.application} -n ${r.namespace}`} />}
-      </Section>
-    );
-  }
-  if (ended.has(r.phase)) {
-    return (
-      <Section title="What you can do">
-        <p className="choice">Release a repaired version: this one gets no requests but by its private address.</p>
-        <Command text={`weft release start ${r.application} VERSION -n ${r.namespace}`} />
-      </Section>
-    );
-  }
-  return (
-    <Section title="What you can do">
-      <p className="choice">
-        Abort: {r.version} gets no more requests (now {amount}){r.from ? `, ${r.from} gets them all` : ""}.
-      </p>
-      <Command text={"weft release abort " + of} />
-      <p className="choice">Promote: it goes on where it would wait for a person. A version that is shown to be worse goes back all the same.</p>
-      <Command text={"weft release promote " + of} />
-      <p className="choice">Stop everything but the way back, for all releases.</p>
-      <Command text="weft freeze --reason WHY" />
     </Section>
   );
 }

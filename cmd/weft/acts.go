@@ -1,0 +1,108 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
+	"weft.dev/release/pin"
+	"weft.dev/web"
+)
+
+// acts are what pages do: what commands do, with the rights of who runs `weft ui`, and with no other way to the server.
+type acts struct{ command *cobra.Command }
+
+// maxAsked is the size of what a page may send: a reason.
+const maxAsked = 4 << 10
+
+func (a acts) handle(mux *http.ServeMux) {
+	release := web.Prefix + "releases/{namespace}/{name}/"
+	mux.HandleFunc("POST "+release+"abort", a.answer(a.decision("abort", "aborter")))
+	mux.HandleFunc("POST "+release+"promote", a.answer(a.decision("promote", "promoter")))
+	undo := web.Prefix + "applications/{namespace}/{name}/undo"
+	mux.HandleFunc("GET "+undo, a.answer(a.undoPlan))
+	mux.HandleFunc("POST "+undo, a.answer(a.undo))
+}
+
+// answer says what the API server does not let happen as it says it.
+func (a acts) answer(do func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxAsked)
+		value, err := do(r)
+		if err != nil {
+			fail(w, refusal(err), err.Error())
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(value)
+	}
+}
+
+// refusal is the status of an error: the API server's own, or that nothing can be done as things are.
+func refusal(err error) int {
+	var said apierrors.APIStatus
+	var coded exitCode
+	switch {
+	case errors.As(err, &said):
+		return cmp.Or(int(said.Status().Code), http.StatusBadGateway)
+	case errors.As(err, &coded) && coded.code == exitNoServer:
+		return http.StatusBadGateway
+	}
+	return http.StatusConflict
+}
+
+func (a acts) releases(r *http.Request) (objects[v1alpha1.Release], error) {
+	all, err := objectsOf[v1alpha1.Release](a.command, api.Release)
+	all.namespace = r.PathValue("namespace")
+	return all, err
+}
+
+func (a acts) decision(verb, who string) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		releases, err := a.releases(r)
+		if err != nil {
+			return nil, err
+		}
+		return web.Done{}, decideRelease(a.command, releases, r.PathValue("name"), verb, who)
+	}
+}
+
+func (a acts) undoPlan(r *http.Request) (any, error) {
+	releases, err := a.releases(r)
+	if err != nil {
+		return nil, err
+	}
+	target, serving, err := undoTarget(a.command, releases, r.PathValue("name"), "")
+	if err != nil {
+		return nil, err
+	}
+	then, err := compared(a.command, releases.namespace, r.PathValue("name"), target)
+	plan := then.plan(serving, target, pin.Back{}).value.(web.UndoPlan)
+	if err != nil {
+		plan.Unknown = err.Error()
+	}
+	return plan, nil
+}
+
+// undo gives back traffic alone, to the version that its page has named: another may serve since it was looked at.
+func (a acts) undo(r *http.Request) (any, error) {
+	var asked web.UndoRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.To == "" {
+		return nil, errors.New(`undo: want {"to": VERSION, "reason": TEXT}`)
+	}
+	releases, err := a.releases(r)
+	if err != nil {
+		return nil, err
+	}
+	made, err := standing{namespace: releases.namespace}.undo(a.command, releases, r.PathValue("name"), asked.To, asked.Reason, pin.Back{})
+	if made == nil {
+		return nil, err
+	}
+	return web.Done{Page: "releases/" + made.Namespace + "/" + made.Name}, err
+}

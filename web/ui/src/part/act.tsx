@@ -1,0 +1,78 @@
+import { useId, useRef, useState, type ReactNode } from "react";
+import type { Done } from "../api";
+import { signedIn, write, type Refused } from "../client";
+import { go, hrefOf } from "../url";
+import { Command } from "./command";
+
+interface Props {
+  name: string; // what it does, in a word
+  of: string; // to what
+  effect: ReactNode; // what changes
+  back: ReactNode; // how that is undone
+  command: string; // that does the same
+  path: string; // of the API
+  body?: () => object | undefined; // undefined: what it would do is not known yet
+  not?: string; // why it cannot be done now
+  children?: ReactNode; // what is asked, and shown, before
+}
+
+const unsigned = "To act from this page, open it by the link of `weft ui`.";
+
+// Act is a button that says what it would change and how that is undone, and asks again before.
+export function Act({ name, of, effect, back, command, path, body = () => ({}), not = signedIn() ? undefined : unsigned, children }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [open, setOpen] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [refused, setRefused] = useState("");
+  const id = useId();
+  const ask = () => {
+    setRefused("");
+    setOpen(true);
+    dialog.current?.showModal();
+  };
+  const act = async () => {
+    const sent = body();
+    if (!sent) return;
+    setBusy(true);
+    try {
+      const done = await write<Done>(path, sent);
+      dialog.current?.close();
+      if (done.page) go(hrefOf(done.page));
+    } catch (e) {
+      setRefused((e as Refused).message);
+    }
+    setBusy(false);
+  };
+  return (
+    <div className="act">
+      <button type="button" onClick={ask} disabled={!!not} aria-describedby={id + "effect"}>
+        {name}
+      </button>
+      <p id={id + "effect"}>
+        {effect} {not && <span className="dim">{not}</span>}
+      </p>
+      <dialog ref={dialog} aria-labelledby={id + "title"} onClose={() => setOpen(false)}>
+        <h2 id={id + "title"}>
+          {name} {of}?
+        </h2>
+        <p>{effect}</p>
+        {open && children}
+        <p className="dim">{back}</p>
+        <Command text={command} />
+        {refused && (
+          <p role="alert" className="bad">
+            {refused}
+          </p>
+        )}
+        <p className="answers">
+          <button type="button" className="do" onClick={() => void act()} disabled={busy}>
+            {name}
+          </button>
+          <button type="button" onClick={() => dialog.current?.close()}>
+            Leave it
+          </button>
+        </p>
+      </dialog>
+    </div>
+  );
+}

@@ -1,0 +1,80 @@
+// What a person does from the page of a release: bob, who may release ratings and take it back, but not promote.
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { browser, looks, open, sound, visit } from "./browser.mjs";
+
+after(() => browser.close());
+
+const release = async (page, name) => {
+  await visit(page, "releases");
+  await page.locator("tbody").getByRole("link", { name, exact: true }).first().click();
+};
+
+test("before anything is done, the page says what changes, how that is undone, and the command", async () => {
+  for (const look of looks) {
+    const page = await open(look);
+    await release(page, "ratings v9");
+    await page.getByRole("button", { name: "Abort", exact: true }).click();
+    const asked = page.getByRole("dialog", { name: "Abort ratings v9?" });
+    await asked.getByText("v9 gets no more requests").waitFor();
+    await asked.getByText(/To undo that/).waitFor();
+    await asked.getByText(/^weft release abort ratings-v9-\w+ -n shop$/).waitFor();
+    await sound(page, "abort");
+    await page.keyboard.press("Escape");
+    await asked.waitFor({ state: "hidden" });
+  }
+});
+
+test("what the roles do not let bob do is refused with the reason", async () => {
+  const page = await open();
+  await release(page, "ratings v9");
+  await page.getByRole("button", { name: "Promote", exact: true }).click();
+  const asked = page.getByRole("dialog");
+  await asked.getByRole("button", { name: "Promote", exact: true }).click();
+  await asked.getByRole("alert").getByText(/lead/).waitFor();
+  console.log("measured: refused:", await asked.getByRole("alert").innerText());
+});
+
+test("an abort is done in bob's name", async () => {
+  const page = await open();
+  await release(page, "ratings v9");
+  await page.getByRole("button", { name: "Abort", exact: true }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Abort", exact: true }).click();
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.locator(".facts").getByText("Aborted by").waitFor();
+  assert.match(await page.locator(".facts").innerText(), /Aborted by\s+bob/);
+  await page.locator(".verdict.bad").waitFor();
+  await sound(page, "aborted");
+});
+
+test("an undo shows what it would do, and leads to its own release", async () => {
+  const page = await open();
+  await release(page, "ratings v2");
+  await page.getByRole("button", { name: "Undo", exact: true }).click();
+  const asked = page.getByRole("dialog", { name: "Undo ratings?" });
+  await asked.getByText("Now v2 serves; then v1 gets all traffic.").waitFor();
+  await asked.getByLabel(/Reason/).fill("half of its answers are bad");
+  await sound(page, "undo");
+  await asked.getByRole("button", { name: "Undo", exact: true }).click();
+  await page.locator(".verdict.ok").getByText("ratings v1 succeeded").waitFor();
+  assert.match(await page.locator(".facts").innerText(), /half of its answers are bad/);
+});
+
+test("a page of elsewhere can do nothing, even one that knows the key", async () => {
+  const page = await open();
+  const key = await page.evaluate(() => localStorage.getItem("weft.key"));
+  const elsewhere = new URL(page.url());
+  elsewhere.hostname = "localhost"; // the same server by another name: another origin
+  await page.goto(elsewhere.href);
+  page.wrong.length = 0;
+  const url = new URL(page.url());
+  url.hostname = "127.0.0.1";
+  const status = await page.evaluate(async ([at, bearer]) => {
+    try {
+      return (await fetch(at, { method: "POST", headers: { Authorization: "Bearer " + bearer }, body: "{}" })).status;
+    } catch {
+      return "kept from asking";
+    }
+  }, [new URL("/weft/v1/releases/shop/none/abort", url).href, key]);
+  assert.equal(status, "kept from asking");
+});
