@@ -5,6 +5,9 @@ import (
 	"time"
 )
 
+// mostGlances are shared at a time: pages ask for three time ranges, and who asks for more gets them alone.
+const mostGlances = 8
+
 // glances are the mesh as it is seen during one second, by time range: however many people look,
 // it is found once.
 type glances struct {
@@ -40,7 +43,9 @@ func (g *glances) at(window time.Duration, now time.Time) *glance {
 	found := g.all[window]
 	if found == nil {
 		found = look(g.mesh, window, now)
-		g.all[window] = found
+		if len(g.all) < mostGlances {
+			g.all[window] = found
+		}
 	}
 	return found
 }

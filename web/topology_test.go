@@ -133,4 +133,10 @@ func TestGlancesAreShared(t *testing.T) {
 	look(10*time.Second, now.Add(time.Second), 3)
 	revision++
 	look(10*time.Second, now.Add(time.Second), 4)
+	for i := range 100 {
+		seen.at(time.Duration(i+1)*time.Second, now)
+	}
+	if len(seen.all) != mostGlances {
+		t.Errorf("%d glances are kept, want %d", len(seen.all), mostGlances)
+	}
 }

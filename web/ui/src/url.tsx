@@ -27,10 +27,11 @@ export function usePlace(): Place {
 }
 
 // hrefOf keeps the time range, which is the same on every page.
-export function hrefOf(page: string): string {
+export function hrefOf(page: string, chosen: Record<string, string> = {}): string {
   const range = new URLSearchParams(location.search).get("window");
   const path = page.split("/").map(encodeURIComponent).join("/");
-  return base + path + (range ? "?window=" + encodeURIComponent(range) : "");
+  const query = new URLSearchParams(range ? { window: range, ...chosen } : chosen).toString();
+  return base + path + (query && "?" + query);
 }
 
 export function go(href: string) {
@@ -50,10 +51,11 @@ export function choose(name: string, value: string) {
 
 interface LinkProps extends AnchorHTMLAttributes<HTMLAnchorElement> {
   to: string; // a page, such as services/shop/reviews
+  chosen?: Record<string, string>; // on it
 }
 
-export function Link({ to, ...rest }: LinkProps) {
-  const href = hrefOf(to);
+export function Link({ to, chosen, ...rest }: LinkProps) {
+  const href = hrefOf(to, chosen);
   const open = (e: MouseEvent) => {
     if (e.button !== 0 || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;
     e.preventDefault();

@@ -24,6 +24,9 @@ test("from what fails to its page", async () => {
   await page.keyboard.press("Enter");
   await page.locator(".verdict.bad").waitFor();
   assert.match(page.url(), /services\/shop\/reviews/);
+  await page.getByRole("link", { name: "on the map" }).click();
+  await dot(page, "v2").waitFor();
+  assert.equal(chosen(page, "focus"), "shop/reviews");
 });
 
 test("a service in focus is taken apart by version, with its callers alone", async () => {

@@ -18,7 +18,10 @@ export function usePlaces(p: Picture | undefined, down: boolean, anew: number): 
     if (!plan || !key) return;
     worker.current?.terminate();
     worker.current = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
-    worker.current.onmessage = (e: MessageEvent<Places>) => setFound({ key, places: e.data });
+    worker.current.onmessage = (e: MessageEvent<Places>) => {
+      worker.current?.terminate();
+      setFound({ key, places: e.data });
+    };
     worker.current.postMessage(plan);
     // The rest of the plan is that of the first picture of this key.
   }, [key]);

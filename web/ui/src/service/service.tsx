@@ -25,6 +25,9 @@ function One({ s }: { s: ServicePage }) {
         <Mark state={s.state} />
         <span>{s.why || (s.state === "idle" ? "Nobody has called it during this time." : "All is well.")}</span>
         {s.release && <Link to={`releases/${s.release.namespace}/${s.release.name}`}>the release of {s.release.version} →</Link>}
+        <Link to="map" chosen={{ focus: `${s.namespace}/${s.name}` }}>
+          on the map →
+        </Link>
       </p>
       <Signals s={s} />
       {s.versions.length > 0 && (
