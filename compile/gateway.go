@@ -33,6 +33,7 @@ type attachment struct {
 	Table   string // key
 	At      entrance
 	ToHTTPS bool
+	TLS     bool // what comes there is encrypted until it is there
 }
 
 func (a attachment) place() string           { return a.Gate + "|" + a.Chain + "|" + a.Domain }
@@ -117,7 +118,7 @@ func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[
 					continue
 				}
 				for _, domain := range c.domains(l, t) {
-					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, ToHTTPS: l.listener.ToHTTPS}
+					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != ""}
 					if _, earlier := found[a.Key()]; !earlier {
 						found[a.Key()] = a
 					}
@@ -147,7 +148,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 			config.RequireTls = routev3.VirtualHost_ALL
 		}
 		if r.private != nil {
-			previewing(config, first.Domain)
+			previewing(config, first.Domain, first.TLS)
 		}
 		h.resource = g.gateHostResource(config, r.needed(), r.from)
 	}

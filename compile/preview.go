@@ -118,19 +118,19 @@ func (c *compiler) previewKeys(x *flow.Ctx) []model.PreviewKey {
 }
 
 // previewing lets previews for a domain through its virtual host: a link becomes a cookie, and what
-// is inside gets the version by VersionHeader.
-func previewing(host *routev3.VirtualHost, domain string) {
+// is inside gets the version by VersionHeader. What came encrypted is sent back no other way.
+func previewing(host *routev3.VirtualHost, domain string, encrypted bool) {
 	const set = corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD
 	host.RequestHeadersToAdd = append(host.RequestHeadersToAdd, &corev3.HeaderValueOption{AppendAction: set, Header: &corev3.HeaderValue{
 		Key: model.VersionHeader, Value: "%DYNAMIC_METADATA(" + PreviewFilter + ":" + PreviewCarried + ":" + model.PreviewTo + ":" + domain + ")%",
 	}})
-	host.Routes = slices.Insert(host.Routes, 0, linkRoute(domain))
+	host.Routes = slices.Insert(host.Routes, 0, linkRoute(domain, encrypted))
 }
 
 // RoutePreview is the route of a link.
 const RoutePreview = "preview-link"
 
-func linkRoute(domain string) *routev3.Route {
+func linkRoute(domain string, encrypted bool) *routev3.Route {
 	match := noRoute().Match
 	match.Headers = []*routev3.HeaderMatcher{{Name: ":method", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{
 		StringMatch: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "GET"}},
@@ -138,6 +138,9 @@ func linkRoute(domain string) *routev3.Route {
 	match.DynamicMetadata = []*matcherv3.MetadataMatcher{previewMatcher(PreviewLink, domain, &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_PresentMatch{PresentMatch: true}})}
 	cookie := model.PreviewParam + "=%QUERY_PARAM(" + model.PreviewParam + ")%; Path=/; Expires=%DYNAMIC_METADATA(" +
 		PreviewFilter + ":" + PreviewLink + ":" + model.PreviewEnds + ")%; HttpOnly; SameSite=Lax"
+	if encrypted {
+		cookie += "; Secure"
+	}
 	return &routev3.Route{
 		Name: RoutePreview, Match: match,
 		Action: &routev3.Route_Redirect{Redirect: &routev3.RedirectAction{ResponseCode: routev3.RedirectAction_FOUND, StripQuery: true}},
