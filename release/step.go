@@ -216,7 +216,7 @@ func recorded(rel *v1alpha1.Release, id string) bool {
 
 // addEvent appends to the record, which keeps the newest maxEvents.
 func addEvent(s *v1alpha1.ReleaseStatus, now time.Time, event Event) {
-	s.Events = append(s.Events, v1alpha1.ReleaseEvent{Time: metav1.NewMicroTime(now), Action: event.Action, Text: event.Text})
+	s.Events = append(s.Events, v1alpha1.ReleaseEvent{Time: metav1.NewMicroTime(now), Action: event.Action, Text: event.Text, Weight: s.Weight})
 	if over := len(s.Events) - maxEvents; over > 0 {
 		s.Events = slices.Delete(s.Events, 0, over)
 	}

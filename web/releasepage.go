@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"weft.dev/api/v1alpha1"
@@ -34,10 +35,19 @@ type Evidence struct {
 	New      Answered `json:"new"`
 	Increase float64  `json:"increase"` // of the share of bad answers, estimated, 0 to 1
 	Allowed  float64  `json:"allowed"`
-	Step     uint64   `json:"step"`     // requests of the new version at this share
-	NeedStep uint64   `json:"needStep"` // and how many it must have
-	Worse    Bet      `json:"worse"`    // that the new version is worse
-	NotWorse Bet      `json:"notWorse"` // that it is not worse by more than is allowed
+	Step     uint64   `json:"step"`           // requests of the new version at this share
+	NeedStep uint64   `json:"needStep"`       // and how many it must have
+	Worse    Bet      `json:"worse"`          // that the new version is worse
+	NotWorse Bet      `json:"notWorse"`       // that it is not worse by more than is allowed
+	Part     *Part    `json:"part,omitempty"` // of the traffic that speaks most against the new version
+}
+
+// Part is what one caller or route says alone.
+type Part struct {
+	Name  string   `json:"name"`
+	Old   Answered `json:"old"`
+	New   Answered `json:"new"`
+	Worse Bet      `json:"worse"`
 }
 
 // Answered is how a version answered.
@@ -54,8 +64,9 @@ type Bet struct {
 
 // ReleaseEvent is one thing that happened.
 type ReleaseEvent struct {
-	Time time.Time `json:"time"`
-	Text string    `json:"text"`
+	Time   time.Time `json:"time"`
+	Text   string    `json:"text"`
+	Weight int32     `json:"weight"` // of the new version from then on, percent
 }
 
 func releasePage(mesh Mesh, r *http.Request) (any, error) {
@@ -70,8 +81,8 @@ func releasePage(mesh Mesh, r *http.Request) (any, error) {
 	if o.Spec.Promoter != nil {
 		p.Promoter = o.Spec.Promoter.By
 	}
-	for i := len(o.Status.Events) - 1; i >= 0; i-- {
-		p.Events = append(p.Events, ReleaseEvent{o.Status.Events[i].Time.Time, o.Status.Events[i].Text})
+	for _, e := range slices.Backward(o.Status.Events) {
+		p.Events = append(p.Events, ReleaseEvent{e.Time.Time, e.Text, e.Weight})
 	}
 	p.recorded(o)
 	if p.Service != "" {
@@ -105,6 +116,12 @@ func (p *ReleasePage) recorded(o *v1alpha1.Release) {
 		Old: Answered{found.Old.Requests, found.Old.Errors}, New: Answered{found.New.Requests, found.New.Errors},
 		Increase: found.Increase, Allowed: limits.MaxIncrease, Step: found.Answered, NeedStep: judge.MinRequests,
 		Worse: Bet{found.Harm, found.NeedHarm}, NotWorse: Bet{found.Safe, found.NeedSafe},
+	}
+	if part := found.Part; part != nil {
+		p.Evidence.Part = &Part{
+			Name: part.Name, Worse: Bet{part.Harm, part.NeedHarm},
+			Old: Answered{part.Old.Requests, part.Old.Errors}, New: Answered{part.New.Requests, part.New.Errors},
+		}
 	}
 }
 

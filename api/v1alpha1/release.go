@@ -119,6 +119,9 @@ type ReleaseEvent struct {
 	Action string `json:"action,omitempty"`
 	// Text says what happened, in one sentence.
 	Text string `json:"text"`
+	// Weight of the new version from then on, in percent.
+	// +optional
+	Weight int32 `json:"weight,omitempty"`
 }
 
 // ReleaseList is a list of releases.

@@ -31,3 +31,28 @@ func TestRead(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Where one part of the traffic fails a version, the report is of that part, too.
+func TestReadPart(t *testing.T) {
+	limits := release.Limits{MaxIncrease: 0.005, Confidence: 0.99}
+	counts := func(bad uint64) map[string]map[string]release.Counts {
+		return map[string]map[string]release.Counts{
+			"v1": {"web": {Requests: 9000, Errors: 30}, "till": {Requests: 200}},
+			"v2": {"web": {Requests: 9000, Errors: 30}, "till": {Requests: 200, Errors: bad}},
+		}
+	}
+	for _, bad := range []uint64{0, 40} {
+		q := release.Question{Old: "v1", New: "v2", Step: 1, MaxIncrease: limits.MaxIncrease, Confidence: limits.Confidence}
+		q.Traffic = map[string]map[string]release.Counts{"v1": {"web": {}, "till": {}}, "v2": {"web": {}, "till": {}}}
+		state, _ := judge.ErrorRate{}.Look(nil, q)
+		q.Traffic = counts(bad)
+		state, verdict := judge.ErrorRate{}.Look(state, q)
+		r, _ := judge.Read(state, limits)
+		if bad == 0 && r.Part != nil {
+			t.Errorf("a part that is well is reported: %+v", r.Part)
+		}
+		if p := r.Part; bad > 0 && (verdict.Kind != release.Fail || p == nil || p.Name != "till" || p.New.Errors != bad || p.Increase != 0.2 || p.Harm < p.NeedHarm || p.NeedHarm <= r.NeedHarm) {
+			t.Errorf("%+v of a verdict %+v", p, verdict)
+		}
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 )
 
@@ -35,6 +37,7 @@ func (d *demo) finish() {
 
 // stay leaves everything running until the person ends it.
 func (d *demo) stay(ctx context.Context) {
+	link := d.pages()
 	fmt.Printf(`
 All of it is still running. To try next, in another shell in this folder:
 
@@ -47,6 +50,26 @@ All of it is still running. To try next, in another shell in this folder:
   kubectl edit virtualservice catalog
 
 Ctrl-C ends it and removes %[1]s.
-`, d.dir, d.ingress)
+
+See it in a browser: %[3]s
+`, d.dir, d.ingress, link)
 	<-ctx.Done()
+}
+
+// pages leads to the web UI, with calls that it can show.
+func (d *demo) pages() (link string) {
+	if d.load != nil {
+		d.load = d.start("load", "bin/load", "--rate", "20", "--quiet", "http://"+d.ingress+"/")
+	}
+	d.ui = d.start("ui", "bin/weft", "ui")
+	d.until("weft ui prints its link", 20*time.Second, func() (bool, string) {
+		text, err := os.ReadFile(d.ui.log)
+		if err != nil {
+			return false, err.Error()
+		}
+		line, _, whole := strings.Cut(string(text), "\n")
+		link = line
+		return whole && strings.HasPrefix(line, "http://"), string(text)
+	})
+	return link
 }

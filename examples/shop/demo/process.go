@@ -29,6 +29,7 @@ type demo struct {
 	server    *process
 	workloads []*process
 	load      *process
+	ui        *process
 	counted   result // what the load saw, so far as it has ended
 }
 
@@ -223,6 +224,7 @@ func (d *demo) showLogs() {
 // that held.
 func (d *demo) stop(held bool) {
 	d.load.end(2 * time.Second)
+	d.ui.end(2 * time.Second)
 	ended := make(chan struct{})
 	for _, w := range d.workloads {
 		go func() {

@@ -173,6 +173,13 @@ export interface Bet {
   need: number;
 }
 
+export interface Part {
+  name: string;
+  old: Answered;
+  new: Answered;
+  worse: Bet;
+}
+
 export interface Evidence {
   old: Answered;
   new: Answered;
@@ -182,11 +189,13 @@ export interface Evidence {
   needStep: number;
   worse: Bet;
   notWorse: Bet;
+  part?: Part;
 }
 
 export interface ReleaseEvent {
   time: string;
   text: string;
+  weight: number;
 }
 
 export interface ReleasePage {

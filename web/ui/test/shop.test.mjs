@@ -37,6 +37,8 @@ const pages = {
     await row.getByText("rolled back").first().waitFor({ state: "attached" });
     await row.getByRole("link", { name: "ratings v2" }).click();
     await page.locator(".verdict.bad").getByText("ratings v2 rolled back").waitFor();
+    await page.getByText("failed here, private again").waitFor();
+    await page.getByRole("img", { name: /^5% at [\d:]+, 0% at/ }).waitFor();
     await page.getByText("that v2 is worse").waitFor();
     await page.getByText("shown: it goes back").waitFor();
     await page.getByText(/v2 gets 5% of ratings/).first().waitFor();

@@ -1,4 +1,4 @@
-import type { Answered, Bet, Evidence } from "../api";
+import type { Answered, Bet, Evidence, Part } from "../api";
 
 const percent = (a: Answered) => (a.requests ? (100 * a.errors) / a.requests : 0);
 
@@ -14,10 +14,25 @@ export function EvidenceView({ e, version, from }: { e: Evidence; version: strin
       <p className="dim">
         Estimated: {points(Math.abs(e.increase))} points {e.increase < 0 ? "fewer" : "more"} are answered badly; {points(e.allowed)} more are allowed.
       </p>
-      <Proof name={`that ${version} is worse`} bet={e.worse} kind="bad" then="it goes back" />
+      {e.part && <PartView part={e.part} e={e} version={version} from={from} />}
+      <Proof name={e.part ? `that ${version} is worse for all together` : `that ${version} is worse`} bet={e.worse} kind="bad" then="it goes back" />
       <Proof name={`that it is not worse than is allowed`} bet={e.notWorse} kind="ok" then="it gets everything" />
       <Meter name="requests at this share" part={e.step / e.needStep} kind="accent" text={`${e.step} of ${e.needStep}`} />
     </div>
+  );
+}
+
+// PartView is the one caller or route that may fail a version by which all together are not harmed.
+function PartView({ part, e, version, from }: { part: Part; e: Evidence; version: string; from: string }) {
+  const limit = percent(part.old) + 100 * e.allowed;
+  const most = Math.max(percent(part.old), percent(part.new), limit, 0.1) * 1.15;
+  return (
+    <section className="part" aria-label={`Of ${part.name} alone`}>
+      <h3>Of {part.name} alone</h3>
+      <Errors name={version} of={part.new} most={most} limit={limit} />
+      <Errors name={from} of={part.old} most={most} />
+      <Proof name={`that ${version} is worse for ${part.name}`} bet={part.worse} kind="bad" then="it goes back" />
+    </section>
   );
 }
 

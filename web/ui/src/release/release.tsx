@@ -8,6 +8,7 @@ import { phaseText } from "../releases/table";
 import { VersionTable } from "../service/versions";
 import { Link } from "../url";
 import { Choices } from "./choices";
+import { Course } from "./course";
 import { EvidenceView } from "./evidence";
 import { Track } from "./track";
 
@@ -29,6 +30,7 @@ function One({ r }: { r: ReleasePage }) {
       <Track r={r} />
       <div className="beside">
         <div>
+          <Course r={r} />
           {r.evidence && (
             <Section title="Evidence" note="the versions' own requests, callers compared one by one">
               <EvidenceView e={r.evidence} version={r.version} from={r.from ?? ""} />
