@@ -46,7 +46,7 @@ function layered(p: Plan): Places {
   }
   const columns: string[][] = [];
   for (const id of tied) (columns[layer.get(id)!] ??= []).push(id);
-  const y = order(columns, out, into);
+  const y = order(columns, out, into, p);
   const places: Places = new Map();
   let x = 0;
   for (const column of columns) x = put(places, column, y, x, p);
@@ -82,9 +82,9 @@ function acyclic(p: Plan): [string, string][] {
 type Ties = Map<string, string[]>;
 
 // order puts each dot near those that it is tied to: by their mean, sweep after sweep.
-function order(columns: string[][], out: Ties, into: Ties): Map<string, number> {
+function order(columns: string[][], out: Ties, into: Ties, p: Plan): Map<string, number> {
   const y = new Map<string, number>();
-  const settle = (column: string[]) => column.forEach((id, i) => y.set(id, i - (column.length - 1) / 2));
+  const settle = (column: string[]) => column.forEach((id, i) => y.set(id, (i - (column.length - 1) / 2) / parts(column, p)));
   columns.forEach(settle);
   const mean = (ids: string[]) => ids.reduce((sum, id) => sum + y.get(id)!, 0) / ids.length;
   for (let sweep = 0; sweep < 12; sweep++) {
@@ -96,34 +96,35 @@ function order(columns: string[][], out: Ties, into: Ties): Map<string, number> 
       settle(column);
     }
   }
-  for (let sweep = 0; sweep < 8; sweep++) for (const column of columns) straighten(column, y, (id) => mean([...into.get(id)!, ...out.get(id)!]));
+  for (let sweep = 0; sweep < 8; sweep++) for (const column of columns) straighten(column, y, 1 / parts(column, p), (id) => mean([...into.get(id)!, ...out.get(id)!]));
   return y;
 }
 
 // straighten moves the dots of a column towards where their ties lead, and keeps their order and distance.
-function straighten(column: string[], y: Map<string, number>, wish: (id: string) => number) {
+function straighten(column: string[], y: Map<string, number>, distance: number, wish: (id: string) => number) {
   const want = column.map(wish);
   let shift = 0;
   let last = -Infinity;
   column.forEach((id, i) => {
-    last = Math.max(want[i]!, last + 1);
+    last = Math.max(want[i]!, last + distance);
     y.set(id, last);
     shift += last - want[i]!;
   });
   for (const id of column) y.set(id, y.get(id)! - shift / column.length);
 }
 
-// put places a column, or, of one that is too long, several; it returns where the next begins.
+// parts are how many columns one that is too long is made of, its dots by turns.
+const parts = (column: string[], p: Plan) => Math.ceil(column.length / (p.down ? 4 : p.bubbles ? tallest / 2 : tallest));
+
+// put places a column, and returns where the next begins.
 function put(places: Places, column: string[], y: Map<string, number>, x: number, p: Plan): number {
   const { along, across } = steps(p);
-  const parts = Math.ceil(column.length / (p.down ? 4 : p.bubbles ? tallest / 2 : tallest));
-  const middle = column.reduce((sum, id) => sum + y.get(id)!, 0) / column.length;
+  const many = parts(column, p);
   column.forEach((id, i) => {
-    const at = parts > 1 ? middle + (i - column.length / 2) / parts : y.get(id)!;
-    const [u, v] = [x + (i % parts) * along * 0.85, at * across];
+    const [u, v] = [x + (i % many) * along * 0.85, y.get(id)! * across];
     places.set(id, p.down ? [v, u] : [u, v]);
   });
-  return x + (parts - 1) * along * 0.85 + along;
+  return x + (many - 1) * along * 0.85 + along;
 }
 
 // alone are those without any tie: in rows below all others.
