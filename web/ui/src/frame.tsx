@@ -4,6 +4,7 @@ import { clock } from "./format";
 import { useLive, usePulse, type Answer } from "./live";
 import { Command } from "./part/command";
 import { Mark } from "./part/mark";
+import { Palette } from "./palette";
 import { places } from "./places";
 import { hrefOf, Link, usePlace } from "./url";
 import { WindowChoice } from "./window";
@@ -25,6 +26,7 @@ export function Frame() {
         <header>
           <Crumbs path={path} />
           <span className="spring" />
+          <Palette />
           <WindowChoice />
           <Live />
         </header>

@@ -77,6 +77,28 @@ test("a list is searched by the keyboard, and the URL is what is chosen", async 
   assert.equal(new URL(page.url()).searchParams.get("window"), "5m");
 });
 
+test("Ctrl-K leads to a service, a release and a page by some letters", async () => {
+  for (const look of looks) {
+    const page = await open(look);
+    const to = async (letters, name, path) => {
+      await page.keyboard.press("Control+k");
+      await page.keyboard.type(letters);
+      await page.locator('[role="listbox"][aria-busy="false"]').waitFor();
+      const goal = page.getByRole("option", { name }).first();
+      await goal.waitFor();
+      await sound(page, "palette");
+      while ((await goal.getAttribute("aria-selected")) !== "true") await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("Enter");
+      await page.waitForURL((url) => url.pathname.includes(path));
+      await page.getByRole("dialog").waitFor({ state: "hidden" });
+    };
+    await page.getByRole("link", { name: "reviews", exact: true }).waitFor();
+    await to("revi", "reviews service in shop", "/services/shop/reviews");
+    await to("rati", /^ratings v2 release/, "/releases/shop/ratings-v2-");
+    await to("prob", "Problems page", "/problems");
+  }
+});
+
 test("rates are live, and a server that is away is said to be", async () => {
   const page = await open();
   await page.getByText("live", { exact: true }).waitFor();
