@@ -10,6 +10,18 @@ const release = async (page, name) => {
   await page.locator("tbody").getByRole("link", { name, exact: true }).first().click();
 };
 
+test("from the first page: which service fails, why, and which release did it", async () => {
+  const page = await open();
+  const row = page.locator("tbody tr", { hasText: "ratings" });
+  await row.getByText(/of its requests fail: 50% of those to v2/).first().waitFor({ state: "attached" });
+  await row.getByRole("link", { name: "ratings", exact: true }).click();
+  await page.locator(".verdict.bad").getByText(/50% of those to v2/).waitFor();
+  await page.getByRole("table", { name: "Releases" }).locator("tbody tr", { hasText: "succeeded" }).getByRole("link", { name: "ratings v2", exact: true }).click();
+  await page.locator(".verdict.ok").getByText("ratings v2 succeeded").waitFor();
+  assert.match(await page.locator(".facts").innerText(), /By\s+bob/);
+  await page.getByRole("button", { name: "Undo", exact: true }).waitFor();
+});
+
 test("before anything is done, the page says what changes, how that is undone, and the command", async () => {
   for (const look of looks) {
     const page = await open(look);
