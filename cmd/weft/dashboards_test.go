@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"weft.dev/metrics/board"
 	"weft.dev/metrics/series"
 	"weft.dev/model"
+	"weft.dev/test/process"
 )
 
 // Every query of every dashboard has an answer where everything happens, and every series is in one.
@@ -161,11 +163,13 @@ func eventful(t *testing.T) eventfulStore {
 		edges.Record(metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}, model.TrafficReport{Edges: []model.EdgeCounters{
 			{Cluster: "reviews.shop.svc.cluster.local:9080/v1", Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: buckets},
 		}}, now)
-		err := store.Sample(ctx)
-		for err != nil && strings.Contains(err.Error(), "is starting") {
-			time.Sleep(time.Millisecond) // a poll; the test's own limit ends it
-			err = store.Sample(ctx)
-		}
+		var err error
+		_ = process.Until(time.Minute, func() error {
+			if err = store.Sample(ctx); errors.Is(err, series.ErrStarting) {
+				return err
+			}
+			return nil
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/metrics/series"
 	"weft.dev/model"
+	"weft.dev/test/process"
 )
 
 var (
@@ -113,14 +115,14 @@ func (s *shelf) sample(figures ...metrics.Figure) {
 }
 
 // trySample waits for the store to be open.
-func (s *shelf) trySample() error {
-	for {
-		err := s.store.Sample(context.Background())
-		if err == nil || !strings.Contains(err.Error(), "is starting") {
+func (s *shelf) trySample() (err error) {
+	_ = process.Until(time.Minute, func() error {
+		if err = s.store.Sample(context.Background()); errors.Is(err, series.ErrStarting) {
 			return err
 		}
-		time.Sleep(time.Millisecond) // a poll; the test's own limit ends it
-	}
+		return nil
+	})
+	return err
 }
 
 type answer struct {

@@ -48,9 +48,12 @@ type Store struct {
 	filled *filler         // of db; one goroutine uses it
 }
 
+// ErrStarting is why there is no store until Run has opened it for the first time.
+var ErrStarting = errors.New("the store of metrics is starting: try again in a second")
+
 // New makes a store that Run opens.
 func New(options Options) *Store {
-	s := &Store{options: options, began: options.Now(), closed: errors.New("the store of metrics is starting: try again in a second")}
+	s := &Store{options: options, began: options.Now(), closed: ErrStarting}
 	s.engine, s.running = newEngine(options.Log), make(chan struct{}, maxQueries)
 	return s
 }
