@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"weft.dev/metrics"
-	"weft.dev/model"
 )
 
 // scrape answers with what figures stand at now, in Prometheus' text format: so
@@ -48,17 +47,16 @@ func write(text *bytes.Buffer, f metrics.Figure) {
 		line("", f.Value)
 		return
 	}
-	var count uint64
-	var sum float64
+	var until uint64
 	for i, n := range f.Buckets {
-		count += n
-		sum += float64(n) * middle(i)
+		until += n
 		bound := "+Inf"
-		if i < len(model.LatencyBounds) {
-			bound = strconv.FormatFloat(model.LatencyBounds[i]/1000, 'g', -1, 64)
+		if i < len(bounds) {
+			bound = strconv.FormatFloat(bounds[i], 'g', -1, 64)
 		}
-		line("_bucket", float64(count), `le="`+bound+`"`)
+		line("_bucket", float64(until), `le="`+bound+`"`)
 	}
-	line("_sum", sum)
-	line("_count", float64(count))
+	all := histogramOf(f.Buckets)
+	line("_sum", all.Sum)
+	line("_count", float64(all.Count))
 }
