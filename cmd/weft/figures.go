@@ -161,29 +161,23 @@ const changeTick = 100 * time.Millisecond
 
 // watchChanges times one change after the other, where there is a proxy to have it.
 func (m *mesh) watchChanges(ctx context.Context) error {
-	tick := time.NewTicker(changeTick)
-	defer tick.Stop()
 	seen := uint64(m.graph.Revision())
 	var began time.Time // of the change to seen; zero: everybody has it
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case now := <-tick.C:
-			if newest := uint64(m.graph.Revision()); began.IsZero() && newest != seen {
-				seen, began = newest, now
-			}
-			if began.IsZero() {
-				continue
-			}
-			if current, total, _ := m.sessions.Applied(seen); current == total {
-				if total > 0 {
-					m.changes.took(now.Sub(began))
-				}
-				began = time.Time{}
-			}
+	return every(ctx, changeTick, func() {
+		now := time.Now()
+		if newest := uint64(m.graph.Revision()); began.IsZero() && newest != seen {
+			seen, began = newest, now
 		}
-	}
+		if began.IsZero() {
+			return
+		}
+		if current, total, _ := m.sessions.Applied(seen); current == total {
+			if total > 0 {
+				m.changes.took(now.Sub(began))
+			}
+			began = time.Time{}
+		}
+	})
 }
 
 // outcomes are the phases of releases, as they are stored.
