@@ -18,7 +18,7 @@ import (
 const maxRouteCounters = 8192
 
 // RouteCounts counts, inside of Envoy, how requests ended, by route and cluster: one for a request, however
-// often it was tried. Only those of routes that say as what (Counted) are: what is counted of all costs all.
+// often it was tried. Only those of routes that say as what (metadataCounted) are: what is counted of all costs all.
 func RouteCounts() *accesslogv3.AccessLog {
 	return &accesslogv3.AccessLog{
 		Name: "envoy.access_loggers.stats",

@@ -3,32 +3,19 @@ import { failing } from "../service/edges";
 
 // A picture is what of the mesh is drawn: which part, is chosen in the URL.
 
-export interface Dot {
+export interface Dot extends Omit<Node, "name" | "kind" | "versions" | "releasing"> {
   id: string;
   label: string;
-  namespace: string;
   kind: NodeKind | "namespace" | "version";
-  state: State;
-  why?: string;
-  rate: number;
-  failing: number;
-  fallbacks?: number; // share that a fallback answered
-  p99: number;
   note?: string; // beside the numbers: the version that a release brings in, how many services a namespace has
   context?: boolean; // it is there for the sake of another
   of?: string; // the dot of which it is a part
 }
 
-export interface Line {
+export interface Line extends Omit<Way, "from" | "to"> {
   id: string;
   from: string;
   to: string;
-  rate: number;
-  failing: number;
-  fallbacks?: number;
-  p99: number;
-  state: State;
-  plain: boolean;
 }
 
 export interface Choice {
