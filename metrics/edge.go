@@ -49,23 +49,28 @@ type Edge struct {
 	Success     float64 `json:"success"` // share of requests that did not fail, 0 to 1; 1 without requests
 	P50         float64 `json:"p50"`     // milliseconds
 	P99         float64 `json:"p99"`
+	Connections float64 `json:"connections"`     // that were open, on average
+	Plain       bool    `json:"plain,omitempty"` // in plain text, if only to some of the instances; for whoever shows the edge to say
 	Counts
 }
 
 // Counts are running totals; Requests holds every attempt, Errors those that
 // failed, an attempt answered by a fallback among them.
 type Counts struct {
-	Requests  uint64   `json:"requests"`
-	Errors    uint64   `json:"errors"`
-	Retries   uint64   `json:"retries"`
-	Fallbacks uint64   `json:"fallbacks"`
-	Latency   []uint64 `json:"-"` // by model.LatencyBounds
+	Requests  uint64 `json:"requests"`
+	Errors    uint64 `json:"errors"`
+	Retries   uint64 `json:"retries"`
+	Fallbacks uint64 `json:"fallbacks"`
+	model.Troubles
+	Open    uint64   `json:"-"` // milliseconds of connections
+	Latency []uint64 `json:"-"` // by model.LatencyBounds
 }
 
 func (c *Counts) add(e model.EdgeCounters, hidden []uint32) {
 	c.Requests += e.Requests
 	c.Errors += min(e.Errors, e.Requests) // a proxy reads its counters one after the other
 	c.Retries += e.Retries
+	c.Troubles, c.Open = c.Troubles.Add(e.Troubles), c.Open+e.Open
 	for _, status := range hidden {
 		c.Fallbacks += e.Statuses[status]
 	}
@@ -78,6 +83,7 @@ func (c *Counts) Merge(o Counts) {
 	c.Errors += o.Errors
 	c.Retries += o.Retries
 	c.Fallbacks += o.Fallbacks
+	c.Troubles, c.Open = c.Troubles.Add(o.Troubles), c.Open+o.Open
 	c.addLatency(o.Latency)
 }
 
@@ -188,7 +194,7 @@ func (c *Edges) sweep(now time.Time) {
 
 func credible(e model.EdgeCounters) bool {
 	_, _, _, ok := model.ParseClusterName(e.Cluster)
-	most := max(e.Requests, e.Errors, e.Retries, slices.Max(e.Classes[:]))
+	most := max(e.Requests, e.Errors, e.Retries, e.Timeouts, e.Exhausted, e.Overflows, e.Unconnected, e.Open, slices.Max(e.Classes[:]))
 	for _, n := range e.Latency {
 		most = max(most, n)
 	}
@@ -253,6 +259,7 @@ func (c *Edges) Recent(window time.Duration, now time.Time) []Edge {
 		edge := Edge{Source: key.source, Counts: sum, Success: 1 - float64(sum.Errors)/float64(sum.Requests)}
 		edge.Destination, edge.Port = destination(key.cluster)
 		edge.Rate = float64(sum.Requests) / window.Seconds()
+		edge.Connections = float64(sum.Open) / float64(window.Milliseconds())
 		edge.P50, edge.P99 = Quantile(sum.Latency, 0.50), Quantile(sum.Latency, 0.99)
 		found = append(found, edge)
 	}

@@ -16,13 +16,15 @@ func TestFigures(t *testing.T) {
 	from := metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}
 	for range 2 {
 		edges.Record(from, model.TrafficReport{Edges: []model.EdgeCounters{
-			{Cluster: reviewsV2, Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: latency(7, 8)},
+			{Cluster: reviewsV2, Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: latency(7, 8),
+				Troubles: model.Troubles{Timeouts: 1, Exhausted: 2, Overflows: 3, Unconnected: 4}, Open: 2500},
 			{Cluster: "rates.example.com:80", Classes: model.Classes{3: 4}},
 			{Cluster: "?", Classes: model.Classes{3: 4}},
 		}}, now)
 	}
 	var got []string
-	edges.Figures(func(f metrics.Figure) {
+	plain := func([]string) map[string]bool { return map[string]bool{"rates.example.com:80": true} }
+	edges.Figures(plain, func(f metrics.Figure) {
 		if len(f.Labels) != len(f.Family.Labels) {
 			t.Errorf("%s has labels %q, their names are %q", f.Family.Name, f.Labels, f.Family.Labels)
 		}
@@ -34,13 +36,19 @@ func TestFigures(t *testing.T) {
 	})
 	slices.Sort(got)
 	want := []string{
+		`weft_breaker_overflows_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 6 0`,
+		`weft_connect_failures_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 8 0`,
+		`weft_connection_seconds_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 5 0`,
 		`weft_edge_reports_dropped_total[] 2 0`,
 		`weft_fallbacks_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 4 0`,
+		`weft_plaintext["shop" "frontend" "v1" "" "rates.example.com" "" "80"] 1 0`,
 		`weft_request_duration_seconds["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 0 16`,
 		`weft_requests_total["shop" "frontend" "v1" "" "rates.example.com" "" "80" "4xx"] 8 0`,
 		`weft_requests_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080" "2xx"] 12 0`,
 		`weft_requests_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080" "5xx"] 4 0`,
+		`weft_retries_exhausted_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 4 0`,
 		`weft_retries_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 2 0`,
+		`weft_timeouts_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 2 0`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("figures\n%q, want\n%q", got, want)

@@ -133,6 +133,9 @@ type EdgeCounters struct {
 	Requests uint64 `json:"requests,omitempty"` // attempts that were answered or failed
 	Errors   uint64 `json:"errors,omitempty"`   // of them 5xx, resets, timeouts, connection failures
 	Retries  uint64 `json:"retries,omitempty"`
+	Troubles
+	// Open is how long connections were open, all together, milliseconds: over a period, their average number.
+	Open uint64 `json:"open,omitempty"`
 	// Classes counts the requests that ended by the class of their status.
 	Classes Classes `json:"classes,omitzero"`
 	// Statuses counts the errors by status. The server knows which of them a default response hid.
@@ -142,6 +145,19 @@ type EdgeCounters struct {
 	Latency []uint64 `json:"latency,omitempty"`
 	// Routes counts requests by the route that led to a version, where the proxy was told to. An older agent has none.
 	Routes map[string]RouteCounts `json:"routes,omitempty"`
+}
+
+// Troubles are why requests failed on their way, as far as the proxy says.
+type Troubles struct {
+	Timeouts    uint64 `json:"timeouts,omitempty"`    // nobody answered in time, a single try or all of them
+	Exhausted   uint64 `json:"exhausted,omitempty"`   // the last try that was allowed failed, too
+	Overflows   uint64 `json:"overflows,omitempty"`   // not sent: more were under way than the circuit breaker lets
+	Unconnected uint64 `json:"unconnected,omitempty"` // connections that could not be opened
+}
+
+// Add is both together.
+func (t Troubles) Add(o Troubles) Troubles {
+	return Troubles{t.Timeouts + o.Timeouts, t.Exhausted + o.Exhausted, t.Overflows + o.Overflows, t.Unconnected + o.Unconnected}
 }
 
 // RouteCounts are requests, each once however often it was tried.

@@ -38,6 +38,7 @@ func FuzzHandler(f *testing.F) {
 			Services: func() []model.Service { return nil },
 			Replicas: func() []model.Replicas { return nil },
 			Splits:   func() []model.Split { return nil },
+			Plain:    func([]string) map[string]bool { return nil },
 			Problems: func() []model.Problem { return nil },
 			Releases: func() []Release { return nil },
 			Explain: func(proxy string, r explain.Request) (explain.Trace, error) {

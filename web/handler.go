@@ -209,7 +209,20 @@ func edges(mesh Mesh, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return orEmpty(mesh.Edges(window)), nil
+	return orEmpty(secured(mesh, mesh.Edges(window))), nil
+}
+
+// secured says of edges which are called in plain text.
+func secured(mesh Mesh, edges []metrics.Edge) []metrics.Edge {
+	names := make([]string, len(edges))
+	for i, e := range edges {
+		names[i] = model.ClusterName(hostOf(e.Destination), e.Port, e.Destination.Version)
+	}
+	plain := mesh.Plain(names)
+	for i := range edges {
+		edges[i].Plain = plain[names[i]]
+	}
+	return edges
 }
 
 // Problems are rows as JSON.

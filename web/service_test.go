@@ -180,3 +180,15 @@ func TestRoutesOf(t *testing.T) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
 	}
 }
+
+// What is called in plain text is said of the edge.
+func TestPlainEdges(t *testing.T) {
+	w := town{plain: map[string]bool{"rates.example.com:80": true}}
+	w.edges = []metrics.Edge{
+		{Source: metrics.End{Namespace: "shop", App: "web"}, Destination: metrics.End{App: "rates.example.com"}, Port: 80},
+		{Source: metrics.End{Namespace: "shop", App: "web"}, Destination: metrics.End{Namespace: "shop", App: "reviews", Version: "v1"}, Port: 80},
+	}
+	if got := secured(w.mesh(), w.edges); !got[0].Plain || got[1].Plain {
+		t.Errorf("plain %v and %v, want only the first", got[0].Plain, got[1].Plain)
+	}
+}

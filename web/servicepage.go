@@ -49,6 +49,8 @@ func servicePage(seen *glances, r *http.Request) (any, error) {
 		p.From = append(p.From, originOf(o))
 	}
 	p.Callers, p.Callees = around(destination(row.Host), l.edges)
+	secured(mesh, p.Callers)
+	secured(mesh, p.Callees)
 	p.Instances, p.Known = l.workloads(row)
 	for _, one := range Problems(mesh.Problems()) {
 		if one.Namespace == namespace && one.Name == name {

@@ -2,8 +2,12 @@ package envoy
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +23,10 @@ var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 // text is what Envoy 1.40.0 printed for 3 good and 1 bad request, of which one
 // was tried again, and one to a dead backend, tried three times.
 const text = `cluster.dead.shop.svc.cluster.local_80/v1.upstream_cx_connect_fail: 3
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_timeout: 1
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_per_try_timeout: 2
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_retry_limit_exceeded: 4
+cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_pending_overflow: 5
 cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_5xx: 1
 cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_completed: 1
 cluster.dead.shop.svc.cluster.local_80/v1.upstream_rq_retry: 2
@@ -40,6 +48,9 @@ func TestEdges(t *testing.T) {
 	if dead.Requests != 3 || dead.Errors != 3 || dead.Retries != 2 || dead.Latency != nil {
 		t.Errorf("dead: %+v", dead)
 	}
+	if dead.Troubles != (model.Troubles{Timeouts: 3, Exhausted: 4, Overflows: 5, Unconnected: 3}) {
+		t.Errorf("dead: %+v", dead.Troubles)
+	}
 	up := all[statName("up:80")].edge("up")
 	if up.Requests != 5 || up.Errors != 2 || up.Retries != 1 {
 		t.Errorf("up: %+v", up)
@@ -50,6 +61,40 @@ func TestEdges(t *testing.T) {
 	last := len(model.LatencyBounds)
 	if five := slices.Index(model.LatencyBounds, 5); up.Latency[0] != 1 || up.Latency[five] != 3 || up.Latency[last] != 2 {
 		t.Errorf("latency %v", up.Latency)
+	}
+}
+
+// Connections are told with what else there is, and else once they add up.
+func TestOpen(t *testing.T) {
+	socket, stats := filepath.Join(t.TempDir(), "admin.sock"), "cluster.up_80.upstream_cx_active: 4\n"
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, stats) }))
+	server.Listener = listener
+	server.Start()
+	defer server.Close()
+	traffic, now := NewTraffic(NewAdmin(socket)), time.Unix(1000, 0)
+	read := func() []model.EdgeCounters {
+		r, err := traffic.Report(t.Context(), []string{"up:80"}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now = now.Add(time.Second)
+		return r.Edges
+	}
+	for i := range 3 {
+		if got := read(); len(got) > 0 {
+			t.Errorf("reading %d: %+v, want none yet", i, got)
+		}
+	}
+	if got := read(); len(got) != 1 || got[0].Open != 12_000 {
+		t.Errorf("after three seconds: %+v, want 12 s of connections", got)
+	}
+	stats += "cluster.up_80.upstream_rq_timeout: 1\n"
+	if got := read(); len(got) != 1 || got[0].Open != 4_000 || got[0].Timeouts != 1 {
+		t.Errorf("with a timeout: %+v, want 4 s of connections at once", got)
 	}
 }
 

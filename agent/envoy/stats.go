@@ -14,13 +14,19 @@ import (
 
 // The counters of a cluster that are read.
 const (
-	rqTotal     = "upstream_rq_total"
-	rqCompleted = "upstream_rq_completed"
-	rq5xx       = "upstream_rq_5xx"
-	rqRetry     = "upstream_rq_retry"
-	rqTime      = "upstream_rq_time"
-	rqStatus    = "upstream_rq_" // and a status, of errors
-	rqClass     = "xx"           // behind the first digit of the others
+	rqTotal      = "upstream_rq_total"
+	rqCompleted  = "upstream_rq_completed"
+	rq5xx        = "upstream_rq_5xx"
+	rqRetry      = "upstream_rq_retry"
+	rqTime       = "upstream_rq_time"
+	rqStatus     = "upstream_rq_" // and a status, of errors
+	rqClass      = "xx"           // behind the first digit of the others
+	rqTimeout    = "upstream_rq_timeout"
+	rqTryTimeout = "upstream_rq_per_try_timeout"
+	rqExhausted  = "upstream_rq_retry_limit_exceeded"
+	rqOverflow   = "upstream_rq_pending_overflow" // of requests, too, where one connection carries many
+	cxFail       = "upstream_cx_connect_fail"
+	cxActive     = "upstream_cx_active" // now
 )
 
 // beyond is a bound of Envoy's histograms that stands for all above LatencyBounds, milliseconds.
@@ -29,9 +35,14 @@ const beyond = 3_600_000
 // Traffic makes reports of what Envoy counts: the difference to the time before.
 type Traffic struct {
 	admin  *Admin
-	before map[string]totals // by the cluster's name in stats
+	before map[string]totals        // by the cluster's name in stats
+	open   map[string]time.Duration // of connections, not reported yet
 	at     time.Time
 }
+
+// openPace is how long connections must have been open, all together, to be reported where there is nothing
+// else to say: an idle edge is not worth a report a second.
+const openPace = 10 * time.Second
 
 // totals are the counters of one cluster since Envoy's start.
 type totals struct {
@@ -55,16 +66,23 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 	if !t.at.IsZero() {
 		report.Period = now.Sub(t.at)
 	}
+	waiting := map[string]time.Duration{}
 	for _, cluster := range clusters {
 		if _, _, _, ok := model.ParseClusterName(cluster); !ok {
 			continue
 		}
 		name := statName(cluster)
-		if edge := current[name].since(t.before[name]).edge(cluster); edge.Requests > 0 || edge.Latency != nil || edge.Routes != nil || edge.Classes != (model.Classes{}) { // Envoy tells latencies one reading later
+		edge := current[name].since(t.before[name]).edge(cluster)
+		open := t.open[name] + time.Duration(current[name].counters[cxActive])*report.Period
+		said := edge.Requests > 0 || edge.Latency != nil || edge.Routes != nil || edge.Classes != (model.Classes{}) || edge.Troubles != (model.Troubles{}) // Envoy tells latencies one reading later
+		if said || open >= openPace {
+			edge.Open = uint64(open.Milliseconds())
 			report.Edges = append(report.Edges, edge)
+		} else if open > 0 {
+			waiting[name] = open
 		}
 	}
-	t.before, t.at = current, now
+	t.before, t.at, t.open = current, now, waiting
 	return report, nil
 }
 
@@ -117,6 +135,10 @@ func (t totals) edge(cluster string) model.EdgeCounters {
 		Errors:   t.counters[rq5xx] + t.counters[rqRetry],
 		Retries:  t.counters[rqRetry],
 		Routes:   t.routes,
+		Troubles: model.Troubles{
+			Timeouts:  t.counters[rqTimeout] + t.counters[rqTryTimeout],
+			Exhausted: t.counters[rqExhausted], Overflows: t.counters[rqOverflow], Unconnected: t.counters[cxFail],
+		},
 	}
 	for i := range e.Classes {
 		e.Classes[i] = t.counters[rqStatus+strconv.Itoa(i+1)+rqClass]
@@ -187,7 +209,7 @@ func (t totals) ended(route, end, value string) totals {
 }
 
 // statForm is all that is read of a cluster.
-var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_rq_(?:total|completed|[1-5]xx|retry|time|[0-9]{3}))$`)
+var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_(?:rq_(?:total|completed|[1-5]xx|retry|time|[0-9]{3}|timeout|per_try_timeout|retry_limit_exceeded|pending_overflow)|cx_(?:connect_fail|active)))$`)
 
 // scoped counters are counted without the scope, too.
 var scoped = regexp.MustCompile(`\.(internal|external|canary|zone|retry)$`)

@@ -144,7 +144,7 @@ func eventful(t *testing.T) eventfulStore {
 	}
 	store := series.New(series.Options{
 		Dir: t.TempDir() + "/m", Interval: time.Hour, Retention: time.Hour, Size: 1 << 30, Series: 1000, Now: func() time.Time { return now },
-		Sources: []func(metrics.Emit){edges.Figures, server}, Families: slices.Concat(serverFamilies, metrics.EdgeFamilies), Log: slog.New(slog.DiscardHandler),
+		Sources: []func(metrics.Emit){func(emit metrics.Emit) { edges.Figures(allPlain, emit) }, server}, Families: slices.Concat(serverFamilies, metrics.EdgeFamilies), Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -161,7 +161,8 @@ func eventful(t *testing.T) eventfulStore {
 		buckets := make([]uint64, len(model.LatencyBounds)+1)
 		buckets[3] = 9
 		edges.Record(metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}, model.TrafficReport{Edges: []model.EdgeCounters{
-			{Cluster: "reviews.shop.svc.cluster.local:9080/v1", Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: buckets},
+			{Cluster: "reviews.shop.svc.cluster.local:9080/v1", Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: buckets,
+				Troubles: model.Troubles{Timeouts: 1, Exhausted: 1, Overflows: 1, Unconnected: 1}, Open: 30_000},
 		}}, now)
 		var err error
 		_ = process.Until(time.Minute, func() error {
@@ -177,6 +178,14 @@ func eventful(t *testing.T) eventfulStore {
 	s := eventfulStore{httptest.NewServer(store.Handler())}
 	t.Cleanup(s.server.Close)
 	return s
+}
+
+func allPlain(clusters []string) map[string]bool {
+	all := map[string]bool{}
+	for _, name := range clusters {
+		all[name] = true
+	}
+	return all
 }
 
 func (s eventfulStore) ask(t *testing.T, path string, form url.Values, into any) {

@@ -76,7 +76,7 @@ func (m *mesh) newSeries(flags serveFlags) *series.Store {
 		Retention: flags.metrics.retention,
 		Size:      int64(flags.metrics.megabytes) << 20,
 		Series:    flags.metrics.series,
-		Sources:   []func(metrics.Emit){m.seen.Figures, m.fleet, m.changes.figures, m.shares, m.outcomes},
+		Sources:   []func(metrics.Emit){m.called, m.fleet, m.changes.figures, m.shares, m.outcomes},
 		Families:  slices.Concat(serverFamilies, metrics.EdgeFamilies),
 		Remote:    flags.metrics.writes,
 		Now:       time.Now,
@@ -93,6 +93,9 @@ func (m *mesh) people(flags serveFlags, meshAddress string) http.Handler {
 	mux.Handle(series.Prefix+"/", m.newSeries(flags).Handler())
 	return mux
 }
+
+// called are the edges.
+func (m *mesh) called(emit metrics.Emit) { m.seen.Figures(m.compiled.Plain, emit) }
 
 // fleet is how the proxies and the workloads are.
 func (m *mesh) fleet(emit metrics.Emit) {

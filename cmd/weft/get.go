@@ -171,7 +171,7 @@ func newEdges() *cobra.Command {
 
 func edgeTable(edges []metrics.Edge, window time.Duration) table {
 	t := table{
-		header: []string{"FROM", "TO", "RATE", "SUCCESS", "P50", "P99", "RETRIES", "FALLBACKS"},
+		header: []string{"FROM", "TO", "RATE", "SUCCESS", "P50", "P99", "RETRIES", "FALLBACKS", "TROUBLES"},
 		value:  edges,
 		empty:  fmt.Sprintf("no calls in the last %s", window),
 	}
@@ -180,10 +180,27 @@ func edgeTable(edges []metrics.Edge, window time.Duration) table {
 			endName(e.Source), fmt.Sprintf("%s:%d", endName(e.Destination), e.Port),
 			fmt.Sprintf("%.1f/s", e.Rate), fmt.Sprintf("%.2f%%", 100*e.Success),
 			fmt.Sprintf("%.1f ms", e.P50), fmt.Sprintf("%.1f ms", e.P99),
-			strconv.FormatUint(e.Retries, 10), strconv.FormatUint(e.Fallbacks, 10),
+			strconv.FormatUint(e.Retries, 10), strconv.FormatUint(e.Fallbacks, 10), troubles(e),
 		})
 	}
 	return t
+}
+
+// troubles are those that there were.
+func troubles(e metrics.Edge) string {
+	var all []string
+	for _, one := range []struct {
+		n    uint64
+		what string
+	}{{e.Timeouts, "timed out"}, {e.Exhausted, "out of retries"}, {e.Overflows, "over the breaker"}, {e.Unconnected, "not connected"}} {
+		if one.n > 0 {
+			all = append(all, fmt.Sprintf("%d %s", one.n, one.what))
+		}
+	}
+	if e.Plain {
+		all = append(all, "plain text")
+	}
+	return strings.Join(all, ", ")
 }
 
 func endName(e metrics.End) string {

@@ -70,6 +70,8 @@ func service() Board {
 		failures("Failures by version", in, "destination_version"),
 		latency("Latency by version", in, "destination_version"),
 		attempts(in, "source_app"),
+		troubles(in, "source_app"),
+		connections(in, "source_app"),
 	}}
 }
 
@@ -83,6 +85,8 @@ func workload() Board {
 		failures("Failures by upstream", out, "destination_service"),
 		latency("Latency by upstream", out, "destination_service"),
 		attempts(out, "destination_service"),
+		troubles(out, "destination_service"),
+		connections(out, "destination_service"),
 		requests("Calls by own version", out, "source_version"),
 	}}
 }

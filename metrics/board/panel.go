@@ -55,5 +55,25 @@ func attempts(selector, by string) Panel {
 	return Panel{"Retries and fallbacks", "Attempts that failed and were tried again, and failures that a fallback answered.", Rate, []Query{
 		{sumBy(labels) + " " + rate("weft_retries_total", selector), legend(labels) + " retries"},
 		{sumBy(labels) + " " + rate("weft_fallbacks_total", selector), legend(labels) + " fallbacks"},
+		{sumBy(labels) + " " + rate("weft_retries_exhausted_total", selector), legend(labels) + " last try failed"},
+	}}
+}
+
+// troubles is why requests fail on their way.
+func troubles(selector, by string) Panel {
+	labels := []string{by}
+	return Panel{"Timeouts, breakers, connections", "Not answered in time, not sent because too much was under way, and connections that could not be opened.", Rate, []Query{
+		{sumBy(labels) + " " + rate("weft_timeouts_total", selector), legend(labels) + " timeouts"},
+		{sumBy(labels) + " " + rate("weft_breaker_overflows_total", selector), legend(labels) + " breaker"},
+		{sumBy(labels) + " " + rate("weft_connect_failures_total", selector), legend(labels) + " not connected"},
+	}}
+}
+
+// connections is how many are open, and of which of the edges in plain text.
+func connections(selector, by string) Panel {
+	labels := []string{by}
+	return Panel{"Open connections", "And, of what is called in plain text, how many edges.", Count, []Query{
+		{sumBy(labels) + " " + rate("weft_connection_seconds_total", selector), legend(labels)},
+		{fmt.Sprintf("%s (weft_plaintext{%s})", sumBy(labels), selector), legend(labels) + " in plain text"},
 	}}
 }

@@ -22,6 +22,7 @@
 //	share FROM URL n=400 [header:value...] app/version=90±5...
 //	problem OBJECT CODE [REGEXP]  a problem of "Kind/name" or "Kind/namespace/name"
 //	noproblem [OBJECT]
+//	edge FROM TO timeouts=1 exhausted=2 ...   `weft edges` counts so many, or some, of the calls of app FROM to TO
 //	received NAME/VERSION METHOD PATH COUNT
 //	sent NAME/VERSION RouteConfiguration=1 ...  resources pushed since the last `mark`
 //	leave NAME/VERSION          SIGTERM, and wait for the end
@@ -92,6 +93,7 @@ func TestScenarios(t *testing.T) {
 			"share":       with((*script).share),
 			"problem":     with((*script).problem),
 			"noproblem":   with((*script).noProblem),
+			"edge":        with((*script).edge),
 			"received":    with((*script).received),
 			"mark":        with((*script).mark),
 			"sent":        with((*script).sent),

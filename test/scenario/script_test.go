@@ -588,6 +588,34 @@ func (s *script) noProblem(args []string) {
 	})
 }
 
+// edge waits until the calls of an application to another were counted so. Those of its versions add up.
+func (s *script) edge(args []string) {
+	want, _ := settings(args[2:])
+	s.until(func() error {
+		edges, err := output[[]map[string]any]("edges", "--window", "5m")
+		if err != nil {
+			return err
+		}
+		got := map[string]float64{}
+		for _, e := range edges {
+			from, to := e["source"].(map[string]any), e["destination"].(map[string]any)
+			if from["namespace"] != s.namespace || from["app"] != args[0] || to["app"] != args[1] {
+				continue
+			}
+			for name := range want {
+				n, _ := e[name].(float64)
+				got[name] += n
+			}
+		}
+		for name, n := range want {
+			if text := strconv.FormatFloat(got[name], 'f', -1, 64); n == "some" && got[name] == 0 || n != "some" && text != n {
+				return fmt.Errorf("edge %s to %s: %s %s, want %s", args[0], args[1], text, name, n)
+			}
+		}
+		return nil
+	})
+}
+
 func (s *script) received(args []string) {
 	w := s.workload(args[0])
 	s.until(func() error {

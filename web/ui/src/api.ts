@@ -95,10 +95,16 @@ export interface Edge {
   success: number;
   p50: number;
   p99: number;
+  connections: number;
+  plain?: boolean;
   requests: number;
   errors: number;
   retries: number;
   fallbacks: number;
+  timeouts?: number;
+  exhausted?: number;
+  overflows?: number;
+  unconnected?: number;
 }
 
 export interface Origin {
