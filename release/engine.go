@@ -67,6 +67,7 @@ type Engine struct {
 	Options
 
 	loops *loop.Loops
+	open  open
 
 	mu   sync.Mutex
 	turn map[loop.Key]loop.Key // application to the release whose turn it is
@@ -77,7 +78,7 @@ type Engine struct {
 
 // NewEngine wires an engine; Run works.
 func NewEngine(o Options) *Engine {
-	e := &Engine{Options: o, turn: map[loop.Key]loop.Key{}, adopting: map[loop.Key]bool{}}
+	e := &Engine{Options: o, open: open{all: map[loop.Key]*v1alpha1.Release{}}, turn: map[loop.Key]loop.Key{}, adopting: map[loop.Key]bool{}}
 	e.loops = loop.New(loop.Options{
 		Noun: "release", Now: o.Now, Log: o.Log, Took: o.Took,
 		Begin: func(k loop.Key) loop.Step { return (&run{Engine: e, key: k}).step },
@@ -99,8 +100,8 @@ func (e *Engine) Run(ctx context.Context) error {
 	if e.Delete != nil {
 		e.adoption.Go(func() { e.sweep(ctx) })
 	}
-	return e.Releases.Watch(ctx, "", func(rel *v1alpha1.Release, _ bool) {
-		if !Final(rel.Status.Phase) || begun(rel) {
+	return e.Releases.Watch(ctx, "", func(rel *v1alpha1.Release, deleted bool) {
+		if e.open.see(rel, deleted) || deleted {
 			e.loops.Poke(ctx, loop.Key{Namespace: rel.Namespace, Name: rel.Name})
 		}
 	})

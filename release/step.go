@@ -76,16 +76,12 @@ func (r *run) decide(ctx context.Context, rel *v1alpha1.Release) (time.Time, err
 	if err != nil {
 		return time.Time{}, r.wrap("observe "+c.Service, err)
 	}
-	behind, err := r.behind(ctx, rel, app, c)
-	if err != nil {
-		return time.Time{}, err
-	}
 	r.look(ctx, c, &facts)
 	r.hear(ctx, rel, c, &facts)
 	now := r.Now()
 	out := strategy.Next(Input{
 		Now: now, Config: c, State: rec.Strategy, Facts: facts,
-		Abort: abort, Hold: r.hold(ctx, rel, app), Promote: words.promote, Behind: behind, Refused: r.refused, Answer: r.answer,
+		Abort: abort, Hold: r.hold(ctx, rel, app), Promote: words.promote, Behind: r.behind(ctx, rel, app, c), Refused: r.refused, Answer: r.answer,
 	})
 	out.Why += words.why
 	rel, err = r.save(ctx, rel, rec.Config, out, now)

@@ -75,17 +75,28 @@ func (e *Engine) hold(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.
 	return e.Hold(ctx, rel, app)
 }
 
-// ahead is the release of the same application that goes first: one that has
-// begun, else one that undoes, else the oldest that nothing holds.
+// ahead is the release of the same application that goes first. Who waits finds it among what the engine was told;
+// only who would begin reads all that is stored, which may be much.
 func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) (string, error) {
+	if first := r.first(ctx, r.open.beside(rel), rel, app); first != rel.Name {
+		return first, nil
+	}
 	all, err := r.Releases.List(ctx, rel.Namespace)
 	if err != nil {
 		return "", r.wrap("list", err)
 	}
+	if first := r.first(ctx, all, rel, app); first != rel.Name {
+		return first, nil
+	}
+	return r.claim(rel), nil
+}
+
+// first of rel and the others of its application is one that has begun, else one that undoes, else the oldest that nothing holds.
+func (r *run) first(ctx context.Context, all []*v1alpha1.Release, rel *v1alpha1.Release, app *v1alpha1.Application) string {
 	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
 		return o.Spec.Application != rel.Spec.Application || !begun(o) && (Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || r.hold(ctx, o, app) != "")
 	})
-	first := slices.MinFunc(append(all, rel), func(a, b *v1alpha1.Release) int {
+	return slices.MinFunc(append(all, rel), func(a, b *v1alpha1.Release) int {
 		switch {
 		case begun(a) && !begun(b):
 			return -1
@@ -97,29 +108,21 @@ func (r *run) ahead(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Ap
 			return 1
 		}
 		return byAge(a, b)
-	})
-	if first.Name != rel.Name {
-		return first.Name, nil
-	}
-	return r.claim(rel), nil
+	}).Name
 }
 
 // behind is the version of the release that waits for this one, which has all traffic; empty: none does.
-func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application, c Config) (string, error) {
+func (r *run) behind(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application, c Config) string {
 	if c.Runs == nil || rel.Status.Weight < 100 {
-		return "", nil // nothing is kept that somebody could wait for
+		return "" // nothing is kept that somebody could wait for
 	}
-	all, err := r.Releases.List(ctx, rel.Namespace)
-	if err != nil {
-		return "", r.wrap("list", err)
-	}
-	all = slices.DeleteFunc(all, func(o *v1alpha1.Release) bool {
-		return o.Name == rel.Name || o.Spec.Application != c.Application || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || !begun(o) && r.hold(ctx, o, app) != ""
+	all := slices.DeleteFunc(r.open.beside(rel), func(o *v1alpha1.Release) bool {
+		return o.Name == rel.Name || Final(o.Status.Phase) || o.Spec.Abort || o.DeletionTimestamp != nil || !begun(o) && r.hold(ctx, o, app) != ""
 	})
 	if len(all) == 0 {
-		return "", nil
+		return ""
 	}
-	return slices.MinFunc(all, byAge).Spec.Version, nil
+	return slices.MinFunc(all, byAge).Spec.Version
 }
 
 func byAge(a, b *v1alpha1.Release) int {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -133,7 +134,7 @@ func (r rowFollower) row(u *unstructured.Unstructured) api.Object {
 type typedFollower[T any] struct {
 	resource Resource[T]
 	changed  func(o *T, deleted bool)
-	last     map[string]*T
+	last     map[string]*T // without their statuses, which are most of a record
 }
 
 func (t *typedFollower[T]) set(u *unstructured.Unstructured) {
@@ -141,8 +142,17 @@ func (t *typedFollower[T]) set(u *unstructured.Unstructured) {
 	if err != nil {
 		return // the server's schema is the type's, so this is a newer server with a field of another type
 	}
-	t.last[u.GetNamespace()+"/"+u.GetName()] = o
+	t.last[u.GetNamespace()+"/"+u.GetName()] = withoutStatus(o)
 	t.changed(o, false)
+}
+
+// withoutStatus is a copy of o that shares the rest with it.
+func withoutStatus[T any](o *T) *T {
+	short := *o
+	if status := reflect.ValueOf(&short).Elem().FieldByName("Status"); status.IsValid() {
+		status.SetZero()
+	}
+	return &short
 }
 
 func (t *typedFollower[T]) delete(u *unstructured.Unstructured) {

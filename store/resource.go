@@ -136,7 +136,7 @@ func (r Resource[T]) DeleteAll(ctx context.Context, namespace, label, value stri
 
 // Watch tells of every object that there is, and then of each change, until ctx
 // ends. After a lost connection it tells of everything again; so deleted means
-// only that the object is gone now, and the object is as it was last seen.
+// only that the object is gone now, and the object is as it was last seen, without its status.
 func (r Resource[T]) Watch(ctx context.Context, namespace string, changed func(o *T, deleted bool)) error {
 	return follow(ctx, r.in(namespace), r.info, &typedFollower[T]{resource: r, changed: changed, last: map[string]*T{}})
 }

@@ -265,6 +265,32 @@ func TestWatch(t *testing.T) {
 	expect(t, events, "a2 true")
 }
 
+// Of an object that is gone no status is kept: of records that is most, and each watch would have one.
+func TestWatchKeepsNoStatus(t *testing.T) {
+	c, ns := client(t)
+	releases := store.For[v1alpha1.Release](c, api.Release)
+	events := make(chan string, 10)
+	go releases.Watch(t.Context(), ns, func(o *v1alpha1.Release, deleted bool) { //nolint:errcheck // it ends with the test
+		events <- fmt.Sprintf("%s of %s, why: %q, deleted: %t", o.Name, o.Spec.Application, o.Status.Why, deleted)
+	})
+	made, err := releases.Create(t.Context(), &v1alpha1.Release{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "a"}, Spec: v1alpha1.ReleaseSpec{Application: "reviews", Version: "v2"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, events, `a of reviews, why: "", deleted: false`)
+	made.Status.Phase, made.Status.Why = v1alpha1.ReleasePending, "waiting"
+	if _, err := releases.UpdateStatus(t.Context(), made); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, events, `a of reviews, why: "waiting", deleted: false`)
+	if err := releases.Delete(t.Context(), ns, "a"); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, events, `a of reviews, why: "", deleted: true`)
+}
+
 func expect(t *testing.T, events <-chan string, want string) {
 	t.Helper()
 	select {

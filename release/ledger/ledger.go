@@ -58,19 +58,28 @@ func New(o Options) *Ledger {
 func (l *Ledger) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		return l.Decisions.Watch(ctx, "", func(o *v1alpha1.Decision, _ bool) { l.see(ofDecision(o)) })
+		return l.Decisions.Watch(ctx, "", whileThere(l, ofDecision))
 	})
 	group.Go(func() error {
 		return l.Freezes.Watch(ctx, "", func(o *v1alpha1.Freeze, deleted bool) { l.see(ofFreeze(o, deleted, l.Now())) })
 	})
 	group.Go(func() error {
-		return l.Releases.Watch(ctx, "", func(o *v1alpha1.Release, _ bool) { l.see(ofRelease(o)) })
+		return l.Releases.Watch(ctx, "", whileThere(l, ofRelease))
 	})
 	group.Go(func() error {
-		return l.Runs.Watch(ctx, "", func(o *v1alpha1.PipelineRun, _ bool) { l.see(ofRun(o)) })
+		return l.Runs.Watch(ctx, "", whileThere(l, ofRun))
 	})
 	group.Go(func() error { return l.write(ctx) })
 	return group.Wait()
+}
+
+// whileThere sees what objects say until they are deleted: then all was seen.
+func whileThere[T any](l *Ledger, entries func(*T) []audit.Entry) func(*T, bool) {
+	return func(o *T, deleted bool) {
+		if !deleted {
+			l.see(entries(o))
+		}
+	}
 }
 
 // see takes in what was not seen before.
