@@ -47,15 +47,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 func (m *mesh) status(meshAddress string) web.Status {
 	revision := m.graph.Revision()
 	current, total, _ := m.sessions.Applied(uint64(revision))
-	workloads, healthy := 0, 0
-	for _, r := range m.rows.Replicas.All() {
-		workloads += len(r.Instances)
-		for _, i := range r.Instances {
-			if i.Health == model.Healthy {
-				healthy++
-			}
-		}
-	}
+	workloads, healthy := m.instances()
 	commit := ""
 	if m.front.commit != nil {
 		commit = m.front.commit()
@@ -65,6 +57,19 @@ func (m *mesh) status(meshAddress string) web.Status {
 		Version: version(), Revision: uint64(revision), Proxies: total, Current: current,
 		Workloads: workloads, Healthy: healthy, Problems: m.problems.Len(), MeshPort: meshAddress,
 	}
+}
+
+// instances are all workloads of the mesh, and the healthy ones among them.
+func (m *mesh) instances() (all, healthy int) {
+	for _, r := range m.rows.Replicas.All() {
+		all += len(r.Instances)
+		for _, i := range r.Instances {
+			if i.Health == model.Healthy {
+				healthy++
+			}
+		}
+	}
+	return all, healthy
 }
 
 func (m *mesh) behind() []string {

@@ -213,6 +213,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		m.more = append(m.more, replicas.run)
 		known = replicas
 	}
+	known = returning{known, func() int { _, healthy := m.instances(); return healthy }, time.Now().Add(comeBack), time.Now}
 	errors, rails := judge.ErrorRate{}, m.newRails(client)
 	m.application = func(ctx context.Context, namespace, name string) (*v1alpha1.Application, error) {
 		return applicationOf(ctx, rails.applications, namespace, name)
