@@ -41,6 +41,7 @@ func FuzzHandler(f *testing.F) {
 			Plain:    func([]string) map[string]bool { return nil },
 			Problems: func() []model.Problem { return nil },
 			Releases: func() []Release { return nil },
+			Runs:     func() []Run { return nil },
 			Explain: func(proxy string, r explain.Request) (explain.Trace, error) {
 				return explain.Trace{Proxy: proxy}, r.Check()
 			},

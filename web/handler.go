@@ -57,8 +57,15 @@ type Mesh struct {
 	Releases        func() []Release
 	ReleasesChanged func() uint64 // grows with each change of one
 	Release         func(ctx context.Context, namespace, name string) (*v1alpha1.Release, error)
-	Scope           func(namespace, workload string) (scope.Answer, error)
-	Token           func(TokenRequest) (TokenReply, error)
+	// Pipelines and Runs are in short, sorted by namespace and name; none where nobody ships.
+	Pipelines func() []Pipeline
+	Pipeline  func(ctx context.Context, namespace, name string) (*v1alpha1.Pipeline, error)
+	Runs      func() []Run
+	Run       func(ctx context.Context, namespace, name string) (*v1alpha1.PipelineRun, error)
+	// Definition is the pipeline of a run as it is for that run; ErrNotFound where it is gone.
+	Definition func(context.Context, *v1alpha1.PipelineRun) (*v1alpha1.PipelineSpec, error)
+	Scope      func(namespace, workload string) (scope.Answer, error)
+	Token      func(TokenRequest) (TokenReply, error)
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }
@@ -140,6 +147,9 @@ func Handler(mesh Mesh) http.Handler {
 	get("services/{namespace}/{name}", func(r *http.Request) (any, error) { return servicePage(seen, r) })
 	get("releases", func(r *http.Request) (any, error) { return releases(mesh, r) })
 	get("releases/{namespace}/{name}", func(r *http.Request) (any, error) { return releasePage(mesh, r) })
+	get("pipelines", func(r *http.Request) (any, error) { return pipelines(mesh, r) })
+	get("pipelines/{namespace}/{name}", func(r *http.Request) (any, error) { return pipelinePage(mesh, r) })
+	get("runs/{namespace}/{name}", func(r *http.Request) (any, error) { return runPage(mesh, r) })
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))

@@ -12,7 +12,7 @@ import (
 const (
 	// mostAttention is how many lines are at the top of each page.
 	mostAttention = 3
-	// attentionTime is how long the end of a release is news.
+	// attentionTime is how long the end of a release or run is news.
 	attentionTime = 10 * time.Minute
 	// attentionWindow is over which calls decide who needs attention.
 	attentionWindow = 10 * time.Second
@@ -35,7 +35,7 @@ type Attention struct {
 func overview(seen *glances, now time.Time) Overview {
 	mesh := seen.mesh
 	o := Overview{Status: mesh.Status()}
-	all := slices.Concat(newsOfReleases(mesh, now), newsOfServices(seen.at(attentionWindow, now).services()), newsOfFleet(mesh))
+	all := slices.Concat(newsOfReleases(mesh, now), newsOfRuns(mesh, now), newsOfServices(seen.at(attentionWindow, now).services()), newsOfFleet(mesh))
 	slices.SortStableFunc(all, func(a, b Attention) int { return cmp.Compare(ranks[a.State], ranks[b.State]) })
 	o.Attention = first(all, mostAttention)
 	o.More = len(all) - len(o.Attention)
@@ -48,7 +48,7 @@ func newsOfReleases(mesh Mesh, now time.Time) (all []Attention) {
 		switch p := v1alpha1.ReleasePhase(r.Phase); {
 		case p == v1alpha1.ReleaseInconclusive:
 			text = fmt.Sprintf("%s %s waits for a person at %d%%", r.Application, r.Version, r.Weight)
-		case p == v1alpha1.ReleaseRollingBack, p == v1alpha1.ReleaseFailed && recent(r, now), p == v1alpha1.ReleaseRolledBack && recent(r, now):
+		case p == v1alpha1.ReleaseRollingBack, p == v1alpha1.ReleaseFailed && recent(r.Ended, now), p == v1alpha1.ReleaseRolledBack && recent(r.Ended, now):
 			text = fmt.Sprintf("%s %s: %s", r.Application, r.Version, r.Why)
 		default:
 			continue
@@ -58,8 +58,20 @@ func newsOfReleases(mesh Mesh, now time.Time) (all []Attention) {
 	return all
 }
 
-func recent(r Release, now time.Time) bool {
-	return r.Ended != nil && now.Sub(*r.Ended) < attentionTime
+func newsOfRuns(mesh Mesh, now time.Time) (all []Attention) {
+	for _, r := range mesh.Runs() {
+		switch p := v1alpha1.RunPhase(r.Phase); {
+		case p == v1alpha1.RunAsking:
+			all = append(all, Attention{r.State, fmt.Sprintf("%s waits for a person: %s", r.Name, r.Why), "runs/" + r.Namespace + "/" + r.Name})
+		case p == v1alpha1.RunFailed && recent(r.Ended, now):
+			all = append(all, Attention{r.State, fmt.Sprintf("%s failed: %s", r.Name, r.Why), "runs/" + r.Namespace + "/" + r.Name})
+		}
+	}
+	return all
+}
+
+func recent(ended *time.Time, now time.Time) bool {
+	return ended != nil && now.Sub(*ended) < attentionTime
 }
 
 func newsOfServices(services []Service) (all []Attention) {

@@ -30,6 +30,7 @@ func (w town) mesh() Mesh {
 		Problems: func() []model.Problem { return w.problems },
 		Splits:   func() []model.Split { return w.splits },
 		Releases: func() []Release { return w.releases },
+		Runs:     func() []Run { return nil },
 		Edges:    func(time.Duration) []metrics.Edge { return w.edges },
 		Proxies:  func() []model.Proxy { return nil },
 		Status:   func() Status { return Status{} },

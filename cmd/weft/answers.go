@@ -38,9 +38,14 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
 
-		Releases:        m.listed.all,
-		ReleasesChanged: m.listed.changed,
-		Release:         m.listed.whole,
+		Releases:        m.lists.releases.all,
+		ReleasesChanged: m.lists.releases.changed,
+		Release:         m.lists.releases.whole,
+		Pipelines:       m.lists.pipelines.all,
+		Pipeline:        m.lists.pipelines.whole,
+		Runs:            m.lists.runs.all,
+		Run:             m.lists.runs.whole,
+		Definition:      m.lists.definition,
 	}
 }
 

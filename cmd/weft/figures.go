@@ -186,7 +186,7 @@ func (m *mesh) watchChanges(ctx context.Context) error {
 // outcomes are the phases of releases, as they are stored.
 func (m *mesh) outcomes(emit metrics.Emit) {
 	count := map[[3]string]int{}
-	for _, r := range m.listed.all() {
+	for _, r := range m.lists.releases.all() {
 		count[[3]string{r.Namespace, r.Application, r.Phase}]++
 	}
 	for labels, n := range count {

@@ -1,34 +1,88 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
+	"weft.dev/release/runner"
 	"weft.dev/store"
 	"weft.dev/web"
 )
 
-// listedReleases are all releases in short, for lists that people look at: reading every
+// listed are all objects of a kind in short, for lists that people look at: reading every
 // one whole, with what happened in it, once a second for each page would be most of a server's work.
-type listedReleases struct {
-	mu    sync.Mutex
-	known map[string]web.Release // by namespace/name
-	count uint64                 // of changes
+type listed[T, S any] struct {
+	noun  string
+	short func(*T) S
 
-	// stored is where each is whole; nil: nobody releases.
-	stored interface {
-		Get(ctx context.Context, namespace, name string) (*v1alpha1.Release, error)
+	mu    sync.Mutex
+	known map[[2]string]S // by namespace and name
+	count uint64          // of changes
+
+	// stored is where each is whole; nil: nobody writes them.
+	stored *store.Resource[T]
+}
+
+// lists are of what people write to ship.
+type lists struct {
+	releases  listed[v1alpha1.Release, web.Release]
+	pipelines listed[v1alpha1.Pipeline, web.Pipeline]
+	runs      listed[v1alpha1.PipelineRun, web.Run]
+	blobs     *store.Resource[v1alpha1.Blob] // what runs began with; nil: nobody ships
+}
+
+func newLists() *lists {
+	return &lists{
+		releases:  listed[v1alpha1.Release, web.Release]{noun: "release", short: web.ReleaseOf},
+		pipelines: listed[v1alpha1.Pipeline, web.Pipeline]{noun: "pipeline", short: web.PipelineOf},
+		runs:      listed[v1alpha1.PipelineRun, web.Run]{noun: "run", short: web.RunOf},
 	}
 }
 
+// follow keeps the lists true, each by a function that runs until its context ends.
+func (l *lists) follow(client *store.Client) []func(context.Context) error {
+	blobs := store.For[v1alpha1.Blob](client, api.Blob)
+	l.blobs = &blobs
+	return []func(context.Context) error{
+		l.releases.follow(client, api.Release), l.pipelines.follow(client, api.Pipeline), l.runs.follow(client, api.PipelineRun),
+	}
+}
+
+// definition is the pipeline of a run: as it was when the run began, or as it is now.
+func (l *lists) definition(ctx context.Context, o *v1alpha1.PipelineRun) (*v1alpha1.PipelineSpec, error) {
+	if o.Status.Definition == "" {
+		p, err := l.pipelines.whole(ctx, o.Namespace, o.Spec.Pipeline)
+		if err != nil {
+			return nil, err
+		}
+		return &p.Spec, nil
+	}
+	b, err := l.blobs.Get(ctx, o.Namespace, o.Status.Definition)
+	if store.IsNotFound(err) {
+		return nil, fmt.Errorf("definition of run %s/%s: %w", o.Namespace, o.Name, web.ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return runner.Definition(b)
+}
+
+func (s *listed[T, S]) follow(client *store.Client, kind api.Kind) func(context.Context) error {
+	all := store.For[T](client, kind)
+	s.stored = &all
+	return func(ctx context.Context) error { return all.Watch(ctx, "", s.set) }
+}
+
 // whole is one as it is stored.
-func (s *listedReleases) whole(ctx context.Context, namespace, name string) (*v1alpha1.Release, error) {
-	missing := fmt.Errorf("release %s/%s: %w", namespace, name, web.ErrNotFound)
+func (s *listed[T, S]) whole(ctx context.Context, namespace, name string) (*T, error) {
+	missing := fmt.Errorf("%s %s/%s: %w", s.noun, namespace, name, web.ErrNotFound)
 	if s.stored == nil {
 		return nil, missing
 	}
@@ -39,30 +93,34 @@ func (s *listedReleases) whole(ctx context.Context, namespace, name string) (*v1
 	return o, err
 }
 
-func (s *listedReleases) set(o *v1alpha1.Release, deleted bool) {
+func (s *listed[T, S]) set(o *T, deleted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	key := o.Namespace + "/" + o.Name
+	named := any(o).(metav1.Object)
+	key := [2]string{named.GetNamespace(), named.GetName()}
 	s.count++
 	if deleted {
 		delete(s.known, key)
 		return
 	}
 	if s.known == nil {
-		s.known = map[string]web.Release{}
+		s.known = map[[2]string]S{}
 	}
-	s.known[key] = web.ReleaseOf(o)
+	s.known[key] = s.short(o)
 }
 
-func (s *listedReleases) all() []web.Release {
+// all are sorted by namespace and name.
+func (s *listed[T, S]) all() []S {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.SortedFunc(maps.Values(s.known), func(a, b web.Release) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
+	list := make([]S, 0, len(s.known))
+	for _, key := range slices.SortedFunc(maps.Keys(s.known), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+		list = append(list, s.known[key])
+	}
+	return list
 }
 
-func (s *listedReleases) changed() uint64 {
+func (s *listed[T, S]) changed() uint64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.count

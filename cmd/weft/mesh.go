@@ -64,14 +64,14 @@ type mesh struct {
 	named    map[string]instances.Provider // programs that run versions
 	known    facts                         // what this server knows of them, for releases
 	releases *release.Engine               // nil: nobody writes releases
-	listed   listedReleases                // the same for people, in short
+	lists    *lists                        // the same for people, in short
 	more     []func(context.Context) error // duties of the leader
 	served   []func(context.Context) error // what each server does
 	serving  chan struct{}                 // closed once agents can come
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
-	m := &mesh{log: log, front: from, authority: authority, named: flags.named, serving: make(chan struct{})}
+	m := &mesh{log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
 	var more *flow.Source[model.Workload]
 	if flags.plaintext != "" {
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")
@@ -219,8 +219,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 		return applicationOf(ctx, rails.applications, namespace, name)
 	}
 	all := store.For[v1alpha1.Release](client, api.Release)
-	m.listed.stored = all
-	m.served = append(m.served, func(ctx context.Context) error { return all.Watch(ctx, "", m.listed.set) })
+	m.served = append(m.served, m.lists.follow(client)...)
 	return release.NewEngine(release.Options{
 		Releases:     all,
 		Applications: store.For[v1alpha1.Application](client, api.Application),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -189,6 +190,14 @@ func newPipelineRuns() *cobra.Command {
 
 // moment is a time as people here read it; "" for none.
 func moment(t *metav1.MicroTime) string {
+	if t == nil {
+		return ""
+	}
+	return date(&t.Time)
+}
+
+// date is the same of another kind of time.
+func date(t *time.Time) string {
 	if t == nil {
 		return ""
 	}

@@ -9,7 +9,7 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
-	"weft.dev/release/trigger"
+	"weft.dev/web"
 )
 
 // showPipeline shows what starts a pipeline by itself. It is NotFound where there is no such pipeline.
@@ -26,31 +26,8 @@ func showPipeline(c *cobra.Command, name, output string) error {
 		return err
 	}
 	t := table{header: []string{"TRIGGER", "KIND", "STATE", "NEXT", "RUN", "WHY"}, value: p, empty: "nothing starts it by itself"}
-	for _, row := range triggerRows(p) {
-		t.rows = append(t.rows, row[:])
+	for _, one := range web.TriggersOf(p) {
+		t.rows = append(t.rows, []string{one.Name, one.Kind, one.State, date(one.Next), cmp.Or(one.Run, "-"), one.Why})
 	}
 	return t.print(c, output)
-}
-
-// triggerRows are the triggers of a pipeline, with what the server says of each.
-func triggerRows(p *v1alpha1.Pipeline) (rows [][6]string) {
-	seen := map[string]v1alpha1.TriggerStatus{}
-	for _, s := range p.Status.Triggers {
-		seen[s.Name] = s
-	}
-	for i := range p.Spec.Triggers {
-		t := &p.Spec.Triggers[i]
-		s, known := seen[t.Name]
-		state := "on"
-		switch {
-		case p.Spec.Disabled:
-			state = "pipeline disabled"
-		case t.Disabled:
-			state = "disabled"
-		case !known:
-			state = "not looked at yet"
-		}
-		rows = append(rows, [6]string{t.Name, trigger.Kind(t), state, moment(s.Next), cmp.Or(s.Run, "-"), s.Why})
-	}
-	return rows
 }

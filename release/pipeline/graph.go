@@ -54,6 +54,16 @@ func newGraph(stages []v1alpha1.Stage) graph {
 	return g
 }
 
+// Ordered are the stages each after those that it comes after, else as they are written; those that wait for
+// each other, and so never run, are last.
+func Ordered(stages []v1alpha1.Stage) []*v1alpha1.Stage {
+	g := newGraph(stages)
+	for _, name := range g.loop {
+		g.order = append(g.order, g.stages[name])
+	}
+	return g.order
+}
+
 // ancestors are all that the stage comes after, however far.
 func (g graph) ancestors(s *v1alpha1.Stage) map[string]bool {
 	found := map[string]bool{}

@@ -53,8 +53,8 @@ func (r *run) pinned(ctx context.Context, o *v1alpha1.PipelineRun) (*v1alpha1.Pi
 	if err != nil {
 		return nil, r.wrap("read definition", err)
 	}
-	d := &v1alpha1.PipelineSpec{}
-	if err := unpack(b, d); err != nil {
+	d, err := Definition(b)
+	if err != nil {
 		return nil, unfit(err.Error())
 	}
 	r.definition = d

@@ -32,6 +32,12 @@ func Chapter(b *v1alpha1.Blob) (events []v1alpha1.RunEvent, err error) {
 	return events, unpack(b, &events)
 }
 
+// Definition reads what a run began with, of the Blob that its status names.
+func Definition(b *v1alpha1.Blob) (*v1alpha1.PipelineSpec, error) {
+	d := &v1alpha1.PipelineSpec{}
+	return d, unpack(b, d)
+}
+
 // pin stores a pipeline's spec as it is now, and returns the Blob's name.
 func (e *Engine) pin(ctx context.Context, o *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec) (string, error) {
 	data, err := json.Marshal(d)

@@ -148,5 +148,7 @@ func (c *crowd) mesh() web.Mesh {
 
 		Releases:        func() []web.Release { return nil },
 		ReleasesChanged: func() uint64 { return 0 },
+		Pipelines:       func() []web.Pipeline { return nil },
+		Runs:            func() []web.Run { return nil },
 	}
 }

@@ -102,6 +102,8 @@ func look(t *testing.T, file, link string) {
 // The order is that of a mesh: at first there is nothing.
 func TestPages(t *testing.T) {
 	look(t, "empty.test.mjs", link)
+	openPipelines(t)
+	look(t, "pipelines.test.mjs", link)
 	shop := openShop(t)
 	shop.release()
 	look(t, "shop.test.mjs", link)

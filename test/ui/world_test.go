@@ -3,8 +3,6 @@ package ui
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -174,10 +172,7 @@ func (s *shop) release() {
 // done, and a release of v9 that waits for a workload. The link is bob's.
 func (s *shop) bob() (link string) {
 	s.t.Helper()
-	kubeconfig := filepath.Join(s.t.TempDir(), "bob.kubeconfig")
-	text, err := server.Command("user", "add", "bob", "--group", "dev").Output()
-	check(s.t, err)
-	check(s.t, os.WriteFile(kubeconfig, text, 0o600))
+	kubeconfig := person(s.t, "bob", "dev")
 	for _, args := range [][]string{{"undo", "ratings", "--to", "v2", "--wait"}, {"release", "start", "ratings", "v9"}} {
 		out, err := server.Command(append(args, "-n", namespace, "--kubeconfig", kubeconfig)...).CombinedOutput()
 		if err != nil {

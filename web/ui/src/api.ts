@@ -315,6 +315,127 @@ export interface Change {
   time: string;
 }
 
+export interface Run {
+  namespace: string;
+  name: string;
+  pipeline: string;
+  state: State;
+  phase: string;
+  why?: string;
+  asks: string[];
+  by?: string;
+  trigger: string;
+  started: string;
+  ended?: string;
+}
+
+export interface Pipeline {
+  namespace: string;
+  name: string;
+  application?: string;
+  description?: string;
+  stages: number;
+  disabled: boolean;
+  locked?: string;
+  problems: number;
+  state: State;
+  runs: Run[];
+}
+
+export interface Pipelines {
+  pipelines: Pipeline[];
+  total: number;
+  all: number;
+}
+
+export interface Parameter {
+  name: string;
+  description?: string;
+  required?: boolean;
+  default?: string;
+  options?: string[];
+}
+
+export interface Stage {
+  name: string;
+  title?: string;
+  kind: string;
+  summary: string;
+  after: string[];
+  when?: string;
+}
+
+export interface Trigger {
+  name: string;
+  kind: string;
+  state: string;
+  next?: string;
+  run?: string;
+  why?: string;
+}
+
+export interface PipelinePage {
+  namespace: string;
+  name: string;
+  application?: string;
+  description?: string;
+  stages: number;
+  disabled: boolean;
+  locked?: string;
+  problems: number;
+  state: State;
+  runs: Run[];
+  parameters: Parameter[];
+  graph: Stage[];
+  triggers: Trigger[];
+  found: Problem[];
+}
+
+export interface RunStage {
+  name: string;
+  title?: string;
+  kind: string;
+  summary: string;
+  after: string[];
+  when?: string;
+  state: State;
+  phase?: string;
+  attempt?: number;
+  why?: string;
+  started?: string;
+  ended?: string;
+  outputs?: Record<string, string>;
+  child?: string;
+}
+
+export interface RunEvent {
+  time: string;
+  kind: string;
+  stage?: string;
+  text?: string;
+}
+
+export interface RunPage {
+  namespace: string;
+  name: string;
+  pipeline: string;
+  state: State;
+  phase: string;
+  why?: string;
+  asks: string[];
+  by?: string;
+  trigger: string;
+  started: string;
+  ended?: string;
+  application?: string;
+  parameters: Record<string, string>;
+  facts: Record<string, string>;
+  parents: string[];
+  graph: RunStage[];
+  events: RunEvent[];
+  sealed: number;
+}
+
 export interface UndoChange {
   part: string;
   kind: string;

@@ -1,18 +1,19 @@
-import { useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import type { Overview } from "./api";
 import { clock } from "./format";
 import { useLive, usePulse, type Answer } from "./live";
 import { Command } from "./part/command";
 import { Mark } from "./part/mark";
+import { Skeleton } from "./part/table";
 import { Palette } from "./palette";
-import { places } from "./places";
-import { hrefOf, Link, usePlace } from "./url";
+import { placeOf, places, rootOf, type Page } from "./places";
+import { Link, usePlace } from "./url";
 import { WindowChoice } from "./window";
 
 export function Frame() {
   const { path } = usePlace();
   const overview = useLive<Overview>("overview");
-  const place = places.find((p) => p.name === (path[0] ?? places[0]!.name));
+  const place = placeOf(path);
   useEffect(() => {
     document.title = [...path.toReversed(), "weft"].join(" · ");
   }, [path.join("/")]);
@@ -21,7 +22,7 @@ export function Frame() {
       <a className="skip" href="#main">
         Skip to the page
       </a>
-      <Rail here={place?.name} overview={overview.data} />
+      <Rail here={place && rootOf(place).name} overview={overview.data} />
       <div className="side">
         <header>
           <Crumbs path={path} />
@@ -40,15 +41,36 @@ export function Frame() {
 }
 
 function Shown({ path }: { path: string[] }) {
-  const place = places.find((p) => p.name === (path[0] ?? places[0]!.name));
+  const place = placeOf(path);
   const [, namespace, name] = path;
-  if (place && path.length <= 1) return <>{place.list()}</>;
-  if (place?.one && path.length === 3) return <>{place.one(namespace!, name!)}</>;
+  if (place?.list && path.length <= 1)
+    return (
+      <Suspense fallback={<Skeleton />}>
+        <Tabs place={place} />
+        {place.list()}
+      </Suspense>
+    );
+  if (place?.one && path.length === 3) return <Suspense fallback={<Skeleton />}>{place.one(namespace!, name!)}</Suspense>;
   return (
     <div className="empty">
       <p>There is no such page.</p>
       <Link to={places[0]!.name}>{places[0]!.title}</Link>
     </div>
+  );
+}
+
+// Tabs are the lists of one place of the rail, where it has several.
+function Tabs({ place }: { place: Page }) {
+  const all = places.filter((p) => p.list && rootOf(p) === rootOf(place));
+  if (all.length === 1) return null;
+  return (
+    <nav className="tabs" aria-label="Lists">
+      {all.map((p) => (
+        <Link key={p.name} to={p.name} aria-current={p === place ? "page" : undefined}>
+          {p.title}
+        </Link>
+      ))}
+    </nav>
   );
 }
 
@@ -64,7 +86,7 @@ function SignIn({ why }: { why: string }) {
 function Rail({ here, overview }: { here?: string; overview?: Overview }) {
   return (
     <nav className="rail" aria-label="Places">
-      {places.map((p) => (
+      {places.filter((p) => p.icon).map((p) => (
         <Link key={p.name} to={p.name} aria-current={p.name === here ? "page" : undefined}>
           <svg viewBox="0 0 16 16" aria-hidden="true">
             {p.icon}
@@ -79,11 +101,12 @@ function Rail({ here, overview }: { here?: string; overview?: Overview }) {
 
 function Crumbs({ path }: { path: string[] }) {
   const [first = places[0]!.name, ...rest] = path;
-  const title = places.find((p) => p.name === first)?.title ?? first;
+  const place = placeOf(path);
+  const title = place?.title ?? first;
   if (rest.length === 0) return <h1>{title}</h1>;
   return (
     <nav aria-label="Breadcrumbs" className="crumbs">
-      <a href={hrefOf(first)}>{title}</a>
+      <Link to={place?.list ? place.name : (place?.of ?? first)}>{title}</Link>
       <span className="dim">/ {rest[0]} /</span>
       <h1>{rest[1]}</h1>
     </nav>

@@ -1,7 +1,8 @@
 import { useEffect, useId, useRef, useState, type KeyboardEvent } from "react";
-import type { Releases, Services } from "./api";
+import type { Pipelines, Releases, Services } from "./api";
 import { read } from "./client";
 import { places } from "./places";
+import { pipelinePage } from "./pipelines/words";
 import { phaseText, releasePage } from "./releases/table";
 import { go, hrefOf } from "./url";
 
@@ -11,9 +12,9 @@ interface Goal {
   what: string;
 }
 
-const most = 6; // of services, and of releases
+const most = 6; // of services, of releases, and of pipelines
 
-// Palette leads to any page, service or release by some letters of its name: Ctrl-K, or Cmd-K.
+// Palette leads to any page, service, release or pipeline by some letters of its name: Ctrl-K, or Cmd-K.
 export function Palette() {
   const dialog = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
@@ -65,11 +66,11 @@ function Goals({ onDone }: { onDone: () => void }) {
       <input
         autoFocus
         role="combobox"
-        aria-label="Page, service or release"
+        aria-label="Page, service, release or pipeline"
         aria-expanded="true"
         aria-controls={id}
         aria-activedescendant={goals[here] && id + here}
-        placeholder="Page, service or release"
+        placeholder="Page, service, release or pipeline"
         value={search}
         onKeyDown={key}
         onChange={(e) => {
@@ -97,13 +98,14 @@ function useGoals(search: string): { goals: Goal[]; busy: boolean } {
     const query = { search, limit: most };
     const services = read<Services>("services", query).then((all) => all.services.map((s) => ({ page: `services/${s.namespace}/${s.name}`, name: s.name, what: `service in ${s.namespace}` })));
     const releases = read<Releases>("releases", query).then((all) => all.releases.map((r) => ({ page: releasePage(r), name: `${r.application} ${r.version}`, what: `release, ${phaseText(r)}` })));
-    void Promise.allSettled([services, releases]).then((answers) => {
+    const pipelines = read<Pipelines>("pipelines", query).then((all) => all.pipelines.map((p) => ({ page: pipelinePage(p), name: p.name, what: `pipeline in ${p.namespace}` })));
+    void Promise.allSettled([services, releases, pipelines]).then((answers) => {
       if (newest) setFound({ of: search, goals: answers.flatMap((a) => (a.status === "fulfilled" ? a.value : [])) });
     });
     return () => {
       newest = false;
     };
   }, [search]);
-  const pages = places.filter((p) => p.title.toLowerCase().includes(search.trim().toLowerCase()));
+  const pages = places.filter((p) => p.list && p.title.toLowerCase().includes(search.trim().toLowerCase()));
   return { goals: [...pages.map((p) => ({ page: p.name, name: p.title, what: "page" })), ...found.goals], busy: found.of !== search };
 }

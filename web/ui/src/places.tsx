@@ -1,6 +1,5 @@
-import { lazy, Suspense, type ReactNode } from "react";
+import { lazy, type ReactNode } from "react";
 import { Fleet } from "./fleet/fleet";
-import { Skeleton } from "./part/table";
 import { Problems } from "./problems/problems";
 import { Release } from "./release/release";
 import { Releases } from "./releases/releases";
@@ -8,12 +7,16 @@ import { Service } from "./service/service";
 import { Services } from "./services/services";
 
 const MapPage = lazy(() => import("./map/map"));
+const Pipelines = lazy(() => import("./pipelines/pipelines"));
+const Pipeline = lazy(() => import("./pipelines/pipeline"));
+const Run = lazy(() => import("./pipelines/run"));
 
 export interface Page {
   name: string; // in the URL
   title: string;
-  icon: ReactNode;
-  list: () => ReactNode; // the page itself
+  icon?: ReactNode; // none: it is reached from another one
+  of?: string; // that one
+  list?: () => ReactNode; // the page itself; none: there is only one of each thing
   one?: (namespace: string, name: string) => ReactNode; // the page of one thing on it
 }
 
@@ -30,11 +33,7 @@ export const places: Page[] = [
     name: "map",
     title: "Map",
     icon: <path d="M5 8h3.5M8.5 8 11 4.2M8.5 8 11 11.8M1.5 6.2H5v3.6H1.5zM11 2h3.5v3.6H11zM11 10.4h3.5V14H11z" />,
-    list: () => (
-      <Suspense fallback={<Skeleton />}>
-        <MapPage />
-      </Suspense>
-    ),
+    list: () => <MapPage />,
   },
   {
     name: "releases",
@@ -42,6 +41,19 @@ export const places: Page[] = [
     icon: <path d="M2 12.5h3.5l5-9H14M11.5 1.2 14 3.5l-2.5 2.3M2 3.5h3.5" />,
     list: () => <Releases />,
     one: (namespace, name) => <Release namespace={namespace} name={name} />,
+  },
+  {
+    name: "pipelines",
+    title: "Pipelines",
+    of: "releases",
+    list: () => <Pipelines />,
+    one: (namespace, name) => <Pipeline namespace={namespace} name={name} />,
+  },
+  {
+    name: "runs",
+    title: "Pipelines",
+    of: "pipelines",
+    one: (namespace, name) => <Run namespace={namespace} name={name} />,
   },
   {
     name: "fleet",
@@ -56,3 +68,8 @@ export const places: Page[] = [
     list: () => <Problems />,
   },
 ];
+
+// placeOf is the place of a path, and rootOf the one of the rail that leads there.
+export const placeOf = (path: string[]): Page | undefined => places.find((p) => p.name === (path[0] ?? places[0]!.name));
+
+export const rootOf = (place: Page): Page => (place.of ? rootOf(placeOf([place.of])!) : place);
