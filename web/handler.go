@@ -64,8 +64,11 @@ type Mesh struct {
 	Run       func(ctx context.Context, namespace, name string) (*v1alpha1.PipelineRun, error)
 	// Definition is the pipeline of a run as it is for that run; ErrNotFound where it is gone.
 	Definition func(context.Context, *v1alpha1.PipelineRun) (*v1alpha1.PipelineSpec, error)
-	Scope      func(namespace, workload string) (scope.Answer, error)
-	Token      func(TokenRequest) (TokenReply, error)
+	// NotStart and NotDecide are why who asks, by the context, may not; "": they may, or only the API server knows who asks.
+	NotStart  func(context.Context, *v1alpha1.Pipeline) string
+	NotDecide func(ctx context.Context, run *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec, verb, stage string) string
+	Scope     func(namespace, workload string) (scope.Answer, error)
+	Token     func(TokenRequest) (TokenReply, error)
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }

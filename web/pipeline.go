@@ -43,6 +43,7 @@ type PipelinePage struct {
 	Graph      []Stage              `json:"graph"`
 	Triggers   []Trigger            `json:"triggers"`
 	Found      []Problem            `json:"found"`
+	NotStart   string               `json:"notStart,omitempty"` // why who asks may not start a run, where that is known
 }
 
 // Trigger is what starts runs by itself, and what becomes of it.
@@ -118,7 +119,7 @@ func pipelinePage(mesh Mesh, r *http.Request) (any, error) {
 	}
 	p := PipelinePage{
 		Pipeline:   PipelineOf(o).with(runsByPipeline(mesh)[place{o.Namespace, o.Name}], mostOfPage),
-		Parameters: orEmpty(o.Spec.Parameters), Graph: graphOf(&o.Spec), Triggers: TriggersOf(o), Found: []Problem{},
+		Parameters: orEmpty(o.Spec.Parameters), Graph: graphOf(&o.Spec), Triggers: TriggersOf(o), Found: []Problem{}, NotStart: mesh.NotStart(r.Context(), o),
 	}
 	for _, f := range o.Status.Problems {
 		p.Found = append(p.Found, Problem{Kind: "Pipeline", Namespace: o.Namespace, Name: o.Name, Code: f.Code, Path: f.Path, Message: f.Message})

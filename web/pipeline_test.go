@@ -88,9 +88,9 @@ func TestGraph(t *testing.T) {
 		{Name: "ring", After: []string{"ring"}, Wait: &v1alpha1.WaitStage{For: "1s"}},
 	}})
 	want := []Stage{
-		{Name: "jar", Kind: "variables", Summary: "a b", After: []string{}},
-		{Name: "last", Kind: "release", Summary: "reviews ${params.v}", After: []string{"jar"}},
-		{Name: "ring", Kind: "wait", Summary: "1s", After: []string{"ring"}},
+		{Name: "jar", Kind: "variables", Summary: "a b", After: []string{}, OnFailure: "fail"},
+		{Name: "last", Kind: "release", Summary: "reviews ${params.v}", After: []string{"jar"}, OnFailure: "fail"},
+		{Name: "ring", Kind: "wait", Summary: "1s", After: []string{"ring"}, OnFailure: "fail"},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)

@@ -34,11 +34,12 @@ type RunPage struct {
 	Run
 	Application string                    `json:"application,omitempty"`
 	Parameters  map[string]v1alpha1.Value `json:"parameters"`
-	Facts       map[string]v1alpha1.Value `json:"facts"`   // of what started it: commit, image
-	Parents     []string                  `json:"parents"` // PIPELINE/RUN that called it, the outermost first
-	Graph       []RunStage                `json:"graph"`   // of the pipeline as it was when the run began; none: it is gone
-	Events      []RunEvent                `json:"events"`  // the newest first
-	Sealed      int32                     `json:"sealed"`  // chapters of older events, which are stored beside it
+	Facts       map[string]v1alpha1.Value `json:"facts"`               // of what started it: commit, image
+	Parents     []string                  `json:"parents"`             // PIPELINE/RUN that called it, the outermost first
+	Graph       []RunStage                `json:"graph"`               // of the pipeline as it was when the run began; none: it is gone
+	Events      []RunEvent                `json:"events"`              // the newest first
+	Sealed      int32                     `json:"sealed"`              // chapters of older events, which are stored beside it
+	NotCancel   string                    `json:"notCancel,omitempty"` // why who asks may not cancel it, where that is known
 }
 
 // RunStage is a stage, and how it stands in a run.
@@ -52,6 +53,8 @@ type RunStage struct {
 	Ended   *time.Time        `json:"ended,omitempty"`
 	Outputs map[string]string `json:"outputs,omitempty"` // text as it is, other values as JSON
 	Child   string            `json:"child,omitempty"`   // the page of what it made: releases/shop/r
+	// Question is there while it waits for a person, unless that decides on the page of what it made.
+	Question *Question `json:"question,omitempty"`
 }
 
 // RunEvent is one thing that happened in a run.
@@ -123,6 +126,7 @@ func runPage(mesh Mesh, r *http.Request) (any, error) {
 	}
 	if d != nil {
 		p.Application, p.Graph = d.Application, stagesOf(o, d)
+		p.ask(r.Context(), mesh, o, d)
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -16,6 +17,8 @@ type Stage struct {
 	Summary string   `json:"summary"`         // what it does, in one line; expressions as they are written
 	After   []string `json:"after"`           // stages; one that is not there is one of the problems
 	When    string   `json:"when,omitempty"`  // an expression: where it is false the stage is skipped
+	// OnFailure is what its failure means for the run: fail, stop, continue or failLater.
+	OnFailure string `json:"onFailure"`
 }
 
 // graphOf are the stages of a pipeline, each after those that it comes after.
@@ -23,7 +26,10 @@ func graphOf(d *v1alpha1.PipelineSpec) []Stage {
 	graph := []Stage{}
 	for _, s := range pipeline.Ordered(d.Stages) {
 		kind, config := pipeline.KindOf(s)
-		graph = append(graph, Stage{Name: s.Name, Title: s.Title, Kind: kind, Summary: summary(kind, config), After: orEmpty(s.After), When: s.When})
+		graph = append(graph, Stage{
+			Name: s.Name, Title: s.Title, Kind: kind, Summary: summary(kind, config), After: orEmpty(s.After), When: s.When,
+			OnFailure: string(cmp.Or(s.OnFailure, v1alpha1.FailRun)),
+		})
 	}
 	return graph
 }

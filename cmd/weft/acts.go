@@ -12,14 +12,15 @@ import (
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/pin"
+	"weft.dev/release/pipeline"
 	"weft.dev/web"
 )
 
 // acts are what pages do: what commands do, with the rights of who runs `weft ui`, and with no other way to the server.
 type acts struct{ command *cobra.Command }
 
-// maxAsked is the size of what a page may send: a reason.
-const maxAsked = 4 << 10
+// maxAsked is the size of what a page may send: a reason, or the parameters of a run.
+const maxAsked = 256 << 10
 
 func (a acts) handle(mux *http.ServeMux) {
 	release := web.Prefix + "releases/{namespace}/{name}/"
@@ -28,6 +29,10 @@ func (a acts) handle(mux *http.ServeMux) {
 	undo := web.Prefix + "applications/{namespace}/{name}/undo"
 	mux.HandleFunc("GET "+undo, a.answer(a.undoPlan))
 	mux.HandleFunc("POST "+undo, a.answer(a.undo))
+	run := web.Prefix + "runs/{namespace}/{name}/"
+	mux.HandleFunc("POST "+run+"judge", a.answer(a.judge))
+	mux.HandleFunc("POST "+run+"cancel", a.answer(a.cancel))
+	mux.HandleFunc("POST "+web.Prefix+"pipelines/{namespace}/{name}/run", a.answer(a.start))
 }
 
 // answer says what the API server does not let happen as it says it.
@@ -53,12 +58,19 @@ func refusal(err error) int {
 		return cmp.Or(int(said.Status().Code), http.StatusBadGateway)
 	case errors.As(err, &coded) && coded.code == exitNoServer:
 		return http.StatusBadGateway
+	case errors.As(err, &coded) && coded.code == exitDenied:
+		return http.StatusForbidden
 	}
 	return http.StatusConflict
 }
 
 func (a acts) releases(r *http.Request) (objects[v1alpha1.Release], error) {
-	all, err := objectsOf[v1alpha1.Release](a.command, api.Release)
+	return objectsIn[v1alpha1.Release](a, r, api.Release)
+}
+
+// objectsIn are those of the namespace that a request names.
+func objectsIn[T any](a acts, r *http.Request, kind api.Kind) (objects[T], error) {
+	all, err := objectsOf[T](a.command, kind)
 	all.namespace = r.PathValue("namespace")
 	return all, err
 }
@@ -105,4 +117,48 @@ func (a acts) undo(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return web.Done{Page: "releases/" + made.Namespace + "/" + made.Name}, err
+}
+
+func (a acts) judge(r *http.Request) (any, error) {
+	var asked web.JudgeRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Stage == "" || asked.Choice == "" {
+		return nil, errors.New(`judge: want {"stage": NAME, "attempt": N, "choice": CHOICE, "reason": TEXT}`)
+	}
+	return a.decide(r, v1alpha1.DecisionSpec{Verb: pipeline.Judge, Stage: asked.Stage, Attempt: asked.Attempt, Choice: asked.Choice, Reason: asked.Reason})
+}
+
+func (a acts) cancel(r *http.Request) (any, error) {
+	var asked web.CancelRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		return nil, errors.New(`cancel: want {"reason": TEXT}`)
+	}
+	return a.decide(r, v1alpha1.DecisionSpec{Verb: pipeline.Cancel, Reason: asked.Reason})
+}
+
+func (a acts) decide(r *http.Request, spec v1alpha1.DecisionSpec) (any, error) {
+	runs, err := objectsIn[v1alpha1.PipelineRun](a, r, api.PipelineRun)
+	if err != nil {
+		return nil, err
+	}
+	run, err := runs.get(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	return web.Done{}, writeDecision(a.command, run, spec)
+}
+
+func (a acts) start(r *http.Request) (any, error) {
+	var asked web.StartRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
+		return nil, errors.New(`run: want {"parameters": {NAME: TEXT}}`)
+	}
+	runs, err := objectsIn[v1alpha1.PipelineRun](a, r, api.PipelineRun)
+	if err != nil {
+		return nil, err
+	}
+	made, err := startRun(a.command, runs, "", v1alpha1.PipelineRunSpec{Pipeline: r.PathValue("name"), Parameters: asked.Parameters})
+	if err != nil {
+		return nil, err
+	}
+	return web.Done{Page: "runs/" + made.Namespace + "/" + made.Name}, nil
 }

@@ -46,6 +46,8 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Runs:            m.lists.runs.all,
 		Run:             m.lists.runs.whole,
 		Definition:      m.lists.definition,
+		NotStart:        m.may.notStart,
+		NotDecide:       m.may.notDecide,
 	}
 }
 

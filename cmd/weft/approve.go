@@ -139,12 +139,22 @@ func askingStage(run *v1alpha1.PipelineRun, named []string) (v1alpha1.StageStatu
 // answerTime is how long the answer to a decision is waited for.
 const answerTime = 5 * time.Second
 
-// decide writes a decision and waits for what becomes of it.
+// decide writes a decision, waits for what becomes of it, and says so.
 func decide(c *cobra.Command, run *v1alpha1.PipelineRun, spec v1alpha1.DecisionSpec) error {
+	if err := writeDecision(c, run, spec); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.OutOrStdout(), "pipelinerun/%s: %s accepted%s\n", run.Name, spec.Verb, undoOf(run, spec.Verb))
+	return nil
+}
+
+// writeDecision returns once the decision counts; an error says why it does not.
+func writeDecision(c *cobra.Command, run *v1alpha1.PipelineRun, spec v1alpha1.DecisionSpec) error {
 	decisions, err := objectsOf[v1alpha1.Decision](c, api.Decision)
 	if err != nil {
 		return err
 	}
+	decisions.namespace = run.Namespace
 	me, err := signature(c)
 	if err != nil {
 		return err
@@ -175,7 +185,6 @@ func decide(c *cobra.Command, run *v1alpha1.PipelineRun, spec v1alpha1.DecisionS
 	case !*answer.Accepted:
 		return exitCode{exitDenied, fmt.Errorf("run %s: %s refused: %s", run.Name, spec.Verb, answer.Why)}
 	}
-	fmt.Fprintf(c.OutOrStdout(), "pipelinerun/%s: %s accepted%s\n", run.Name, spec.Verb, undoOf(run, spec.Verb))
 	return nil
 }
 

@@ -65,6 +65,7 @@ type mesh struct {
 	known    facts                         // what this server knows of them, for releases
 	releases *release.Engine               // nil: nobody writes releases
 	lists    *lists                        // the same for people, in short
+	may      may                           // who asks; not where nobody writes releases
 	more     []func(context.Context) error // duties of the leader
 	served   []func(context.Context) error // what each server does
 	serving  chan struct{}                 // closed once agents can come
@@ -218,6 +219,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 	m.application = func(ctx context.Context, namespace, name string) (*v1alpha1.Application, error) {
 		return applicationOf(ctx, rails.applications, namespace, name)
 	}
+	m.may = may{rails}
 	all := store.For[v1alpha1.Release](client, api.Release)
 	m.served = append(m.served, m.lists.follow(client)...)
 	return release.NewEngine(release.Options{

@@ -50,16 +50,7 @@ With --wait: exit code 0 when the run has succeeded, 2 when it failed, was cance
 			if err != nil {
 				return err
 			}
-			me, err := signature(c)
-			if err != nil {
-				return err
-			}
-			made, err := runs.create(c.Context(), &v1alpha1.PipelineRun{
-				ObjectMeta: metav1.ObjectMeta{Namespace: runs.namespace, Name: name, GenerateName: args[0] + "-"},
-				Spec: v1alpha1.PipelineRunSpec{
-					Pipeline: args[0], Parameters: parameters, Trigger: v1alpha1.TriggerFact{Type: pipeline.Manual, By: me.By, Groups: me.Groups},
-				},
-			})
+			made, err := startRun(c, runs, name, v1alpha1.PipelineRunSpec{Pipeline: args[0], Parameters: parameters})
 			if err != nil {
 				return err
 			}
@@ -74,6 +65,18 @@ With --wait: exit code 0 when the run has succeeded, 2 when it failed, was cance
 	c.Flags().StringVar(&name, "name", "", "name of the run, of which there is one (default: the pipeline's, with some letters)")
 	c.Flags().BoolVar(&wait, "wait", false, "print what happens until the run ends or waits for a person")
 	return c
+}
+
+// startRun makes a run in the name of who asks; without a name it gets one.
+func startRun(c *cobra.Command, runs objects[v1alpha1.PipelineRun], name string, spec v1alpha1.PipelineRunSpec) (*v1alpha1.PipelineRun, error) {
+	me, err := signature(c)
+	if err != nil {
+		return nil, err
+	}
+	spec.Trigger = v1alpha1.TriggerFact{Type: pipeline.Manual, By: me.By, Groups: me.Groups}
+	return runs.create(c.Context(), &v1alpha1.PipelineRun{
+		ObjectMeta: metav1.ObjectMeta{Namespace: runs.namespace, Name: name, GenerateName: spec.Pipeline + "-"}, Spec: spec,
+	})
 }
 
 func parseParameters(given []string) (map[string]v1alpha1.Value, error) {

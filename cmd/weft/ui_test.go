@@ -26,6 +26,9 @@ func TestLeadActs(t *testing.T) {
 	}{
 		"a page of ours":          {"releases/shop/r/abort", "the-key", "Sec-Fetch-Site", "same-origin", http.StatusConflict},
 		"a program":               {"releases/shop/r/promote", "the-key", "", "", http.StatusConflict},
+		"a page that judges":      {"runs/shop/r/judge", "the-key", "Sec-Fetch-Site", "same-origin", http.StatusConflict},
+		"elsewhere, to judge":     {"runs/shop/r/judge", "the-key", "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		"elsewhere, to run":       {"pipelines/shop/p/run", "the-key", "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
 		"a page of elsewhere":     {"releases/shop/r/abort", "the-key", "Sec-Fetch-Site", "cross-site", http.StatusForbidden},
 		"another port's page":     {"releases/shop/r/abort", "the-key", "Sec-Fetch-Site", "same-site", http.StatusForbidden},
 		"an old browser's page":   {"applications/shop/a/undo", "the-key", "Origin", "https://evil.example", http.StatusForbidden},
@@ -33,7 +36,7 @@ func TestLeadActs(t *testing.T) {
 		"a page that deletes":     {"releases/shop/r", "the-key", "Sec-Fetch-Site", "same-origin", http.StatusMethodNotAllowed},
 		"a page that asks no act": {"releases/shop/r/pause", "the-key", "Sec-Fetch-Site", "same-origin", http.StatusMethodNotAllowed},
 	} {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, link.URL+web.Prefix+c.path, strings.NewReader(`{"to":"v1"}`))
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, link.URL+web.Prefix+c.path, strings.NewReader(`{"to":"v1","stage":"ask","choice":"continue"}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -60,7 +60,7 @@ func (m *machine) ending(s *v1alpha1.Stage) {
 		return
 	}
 	why, as := m.stopping(), Cancelled
-	if limit := timeout(s); why == "" && limit > 0 {
+	if limit := Timeout(s); why == "" && limit > 0 {
 		m.wake(st.Started.Add(limit))
 		if m.Now.Sub(st.Started) >= limit {
 			why, as = fmt.Sprintf("it took longer than %s", limit), Failed
@@ -71,8 +71,8 @@ func (m *machine) ending(s *v1alpha1.Stage) {
 	}
 }
 
-// timeout of the stage; 0: none.
-func timeout(s *v1alpha1.Stage) time.Duration {
+// Timeout is how long a stage may take; 0: as long as it does.
+func Timeout(s *v1alpha1.Stage) time.Duration {
 	switch {
 	case s.Timeout != nil:
 		return s.Timeout.Duration

@@ -57,6 +57,14 @@ func question(c *v1alpha1.JudgmentStage) string {
 
 // objection says why a person's decision does not count; "": it does.
 func objection(c *v1alpha1.JudgmentStage, r pipeline.Run, d pipeline.Decision) string {
+	if why := Barred(c, r, d); why != "" {
+		return why
+	}
+	return wrongChoice(c.Options, d.Choice)
+}
+
+// Barred says why nothing counts that a person decides there; "": it does.
+func Barred(c *v1alpha1.JudgmentStage, r pipeline.Run, d pipeline.Decision) string {
 	starter := r.Trigger.By
 	inRole := func(role string) bool { return slices.Contains(d.Groups, role) }
 	switch {
@@ -71,17 +79,26 @@ func objection(c *v1alpha1.JudgmentStage, r pipeline.Run, d pipeline.Decision) s
 	case !c.AllowSelf && d.By == string(r.Trigger.Facts[pipeline.Author]):
 		return fmt.Sprintf("%s pushed what the run is for: somebody else has to judge it", d.By)
 	}
-	return wrongChoice(c.Options, d.Choice)
+	return ""
 }
 
-func wrongChoice(options []string, choice string) string {
+// Choices are what a judgment with some options, or none, lets people choose from; the last one stops the stage.
+func Choices(options []string) []string {
 	if len(options) == 0 {
 		options = []string{goOn}
 	}
-	if choice == stop || slices.Contains(options, choice) {
+	if slices.Contains(options, stop) {
+		return options
+	}
+	return append(slices.Clone(options), stop)
+}
+
+func wrongChoice(options []string, choice string) string {
+	choices := Choices(options)
+	if slices.Contains(choices, choice) {
 		return ""
 	}
-	return fmt.Sprintf("%q is no choice: choose one of %s, %s", choice, strings.Join(options, ", "), stop)
+	return fmt.Sprintf("%q is no choice: choose one of %s", choice, strings.Join(choices, ", "))
 }
 
 // chosen is out, which asks, with the first decision of somebody to go on or to stop.

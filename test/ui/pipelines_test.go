@@ -19,8 +19,9 @@ import (
 //go:embed testdata/pipelines.yaml
 var pipelines string
 
-// openPipelines has ann, who is of the group dev, start a run of each, and returns when these have come as far as they do by themselves.
-func openPipelines(t *testing.T) {
+// openPipelines has ann, who is of the group dev, start a run of each, and returns when these have come as far as they do by
+// themselves. The link is bob's, of the same group.
+func openPipelines(t *testing.T) (link string) {
 	t.Helper()
 	_, err := server.Token("", namespace) // which makes the namespace
 	check(t, err)
@@ -46,6 +47,16 @@ func openPipelines(t *testing.T) {
 			return err
 		}))
 	}
+	return leadAs(t, person(t, "bob", "dev"))
+}
+
+// leadAs is the link of somebody.
+func leadAs(t *testing.T, kubeconfig string) (link string) {
+	t.Helper()
+	link, end, err := lead("--kubeconfig", kubeconfig)
+	check(t, err)
+	t.Cleanup(end)
+	return link
 }
 
 // person is the kubeconfig of somebody who is in a group.

@@ -102,13 +102,14 @@ func look(t *testing.T, file, link string) {
 // The order is that of a mesh: at first there is nothing.
 func TestPages(t *testing.T) {
 	look(t, "empty.test.mjs", link)
-	openPipelines(t)
-	look(t, "pipelines.test.mjs", link)
+	bob := openPipelines(t)
+	look(t, "pipelines.test.mjs", bob)
+	look(t, "judgments.test.mjs", bob)
 	shop := openShop(t)
 	shop.release()
 	look(t, "shop.test.mjs", link)
 	look(t, "map.test.mjs", link)
-	bob := shop.bob()
+	bob = shop.bob()
 	if *update {
 		look(t, "pictures.test.mjs", bob)
 	}

@@ -179,10 +179,7 @@ func (s *shop) bob() (link string) {
 			s.t.Fatalf("%s: %v\n%s", args, err, out)
 		}
 	}
-	link, end, err := lead("--kubeconfig", kubeconfig)
-	check(s.t, err)
-	s.t.Cleanup(end)
-	return link
+	return leadAs(s.t, kubeconfig)
 }
 
 // report has a proxy count the same calls each second.

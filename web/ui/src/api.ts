@@ -363,6 +363,7 @@ export interface Stage {
   summary: string;
   after: string[];
   when?: string;
+  onFailure: string;
 }
 
 export interface Trigger {
@@ -389,6 +390,16 @@ export interface PipelinePage {
   graph: Stage[];
   triggers: Trigger[];
   found: Problem[];
+  notStart?: string;
+}
+
+export interface Question {
+  text: string;
+  choices: string[];
+  roles: string[];
+  self: boolean;
+  ends?: string;
+  not?: string;
 }
 
 export interface RunStage {
@@ -398,6 +409,7 @@ export interface RunStage {
   summary: string;
   after: string[];
   when?: string;
+  onFailure: string;
   state: State;
   phase?: string;
   attempt?: number;
@@ -406,6 +418,7 @@ export interface RunStage {
   ended?: string;
   outputs?: Record<string, string>;
   child?: string;
+  question?: Question;
 }
 
 export interface RunEvent {
@@ -434,6 +447,22 @@ export interface RunPage {
   graph: RunStage[];
   events: RunEvent[];
   sealed: number;
+  notCancel?: string;
+}
+
+export interface JudgeRequest {
+  stage: string;
+  attempt: number;
+  choice: string;
+  reason?: string;
+}
+
+export interface CancelRequest {
+  reason?: string;
+}
+
+export interface StartRequest {
+  parameters: Record<string, string>;
 }
 
 export interface UndoChange {

@@ -11,7 +11,7 @@ interface Props {
   back: ReactNode; // how that is undone
   command: string; // that does the same
   path: string; // of the API
-  body?: () => object | undefined; // undefined: what it would do is not known yet
+  body?: () => object | string | undefined; // a text: what is wrong with what was asked; undefined: what it would do is not known yet
   not?: string; // why it cannot be done now
   children?: ReactNode; // what is asked, and shown, before
 }
@@ -32,7 +32,9 @@ export function Act({ name, of, effect, back, command, path, body = () => ({}), 
   };
   const act = async () => {
     const sent = body();
-    if (!sent) return;
+    if (typeof sent === "string") setRefused(sent);
+    if (typeof sent !== "object") return;
+    setRefused("");
     setBusy(true);
     try {
       const done = await write<Done>(path, sent);

@@ -1,13 +1,13 @@
 import type { PipelinePage, Run, Trigger } from "../api";
 import { lasted } from "../format";
 import { useLive } from "../live";
-import { Command } from "../part/command";
 import { Mark } from "../part/mark";
 import { Nothing, Section } from "../part/section";
 import { Shown, Table, type Column } from "../part/table";
 import { choose, Link, usePlace } from "../url";
 import { Detail } from "./detail";
 import { Graph } from "./graph";
+import { Start } from "./start";
 import { Began } from "./pipelines";
 import { runPage, runText } from "./words";
 
@@ -40,9 +40,11 @@ function One({ p }: { p: PipelinePage }) {
           </ul>
         </Section>
       )}
+      <Section title="What you can do">
+        <Start p={p} />
+      </Section>
       <Section title="Runs" note="the newest first">
         {p.runs.length ? <Table label="Runs" columns={runs} rows={p.runs} keyOf={runPage} page={runPage} /> : <Nothing>None yet.</Nothing>}
-        {p.runs.length === 0 && <Command text={`weft pipeline run ${p.name} -n ${p.namespace}`} />}
       </Section>
       {p.triggers.length > 0 && (
         <Section title="What starts it by itself">

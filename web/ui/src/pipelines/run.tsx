@@ -8,6 +8,8 @@ import { Shown } from "../part/table";
 import { choose, Link, usePlace } from "../url";
 import { Detail } from "./detail";
 import { Graph } from "./graph";
+import { Questions } from "./question";
+import { Cancel } from "./start";
 import { pipelinePage, runText } from "./words";
 
 export default function Run({ namespace, name }: { namespace: string; name: string }) {
@@ -27,7 +29,8 @@ function One({ r }: { r: RunPage }) {
           {r.pipeline} {runText(r)}
         </span>
       </p>
-      <p className="because">{r.why}</p>
+      {r.asks.length === 0 && <p className="because">{r.why}</p>}
+      <Questions r={r} />
       {r.graph.length > 0 ? <Graph stages={r.graph} picked={now?.name} onPick={(name) => choose("stage", name)} /> : <Nothing>What it was to do is gone: its definition was deleted.</Nothing>}
       <div className="beside">
         <div>
@@ -36,7 +39,8 @@ function One({ r }: { r: RunPage }) {
         </div>
         <aside>
           <Facts r={r} />
-          <Section title="The same by commands">
+          <Section title="What you can do">
+            {r.ended ? <p className="choice">Start another run on the page of {<Link to={pipelinePage({ namespace: r.namespace, name: r.pipeline })}>{r.pipeline}</Link>}.</p> : <Cancel r={r} />}
             <Command text={`weft pipeline show ${r.name} -n ${r.namespace}`} />
           </Section>
         </aside>
