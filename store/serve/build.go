@@ -64,7 +64,7 @@ func (s *Server) build(listener net.Listener) error {
 	config := crdserver.Config{
 		GenericConfig: cfg,
 		ExtraConfig: crdserver.ExtraConfig{
-			CRDRESTOptionsGetter: oneCachedVersion{restOptions(custom, cfg)},
+			CRDRESTOptionsGetter: cachedOnce{restOptions(custom, cfg)},
 			MasterCount:          1,
 			ServiceResolver:      webhook.NewDefaultServiceResolver(),
 			AuthResolverWrapper: webhook.NewDefaultAuthenticationInfoResolverWrapper(nil, nil, cfg.LoopbackClientConfig,

@@ -1,6 +1,8 @@
 package serve
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
@@ -27,19 +29,23 @@ func restOptions(o *serveroptions.EtcdOptions, cfg *genericapiserver.Recommended
 	return o.CreateRESTOptionsGetter(&serveroptions.SimpleStorageFactory{StorageConfig: o.StorageConfig}, nil)
 }
 
-// oneCachedVersion gives a watch cache to the version of a kind that weft reads,
+// records are kinds that only ever grow in number, and that few watch. A watch cache takes eight
+// times the bytes of an object for as long as it is kept; without one each watch reads from etcd by itself.
+var records = []api.Kind{api.Release, api.PipelineRun, api.Decision, api.Version, api.Blob}
+
+// cachedOnce gives a watch cache to the version of a kind that weft reads, unless it is a record,
 // and to all kinds that weft does not know. The CRD server would keep one per
 // version: of Istio's kinds three copies of every object. Clients of the other
 // versions read from etcd.
-type oneCachedVersion struct{ generic.RESTOptionsGetter }
+type cachedOnce struct{ generic.RESTOptionsGetter }
 
-func (g oneCachedVersion) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
+func (g cachedOnce) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
 	options, err := g.RESTOptionsGetter.GetRESTOptions(resource, example)
 	if err != nil || example == nil {
 		return options, err
 	}
 	version := example.GetObjectKind().GroupVersionKind()
-	if info, ok := api.KindOf(version.Group, version.Kind); ok && info.Version.Version != version.Version {
+	if info, ok := api.KindOf(version.Group, version.Kind); ok && (info.Version.Version != version.Version || slices.Contains(records, info.Kind)) {
 		options.Decorator = generic.UndecoratedStorage
 	}
 	return options, nil
