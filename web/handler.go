@@ -40,6 +40,7 @@ type Mesh struct {
 	// Calls are those since a time, at most metrics.Forget ago.
 	Calls    func(since time.Time) []metrics.Call
 	Past     *topology.History
+	Series   Series
 	Plain    func(clusters []string) map[string]bool // those that are called in plain text
 	Problems func() []model.Problem
 	// Workloads are the instances that are registered.
@@ -156,6 +157,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))
+	get("boards/{name}", func(r *http.Request) (any, error) { return showBoard(mesh, r, time.Now()) })
 	get("past", func(*http.Request) (any, error) { return past(mesh), nil })
 	mux.HandleFunc("GET "+Prefix+"changes", changes(mesh))
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })

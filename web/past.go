@@ -30,20 +30,25 @@ func past(mesh Mesh) Past {
 	if len(p.Moments) == 0 {
 		return p
 	}
-	since := p.Moments[0].Time.Add(-topology.Pace)
+	p.Marks = orEmpty(releaseMarks(mesh.Releases(), p.Moments[0].Time.Add(-topology.Pace)))
+	return p
+}
+
+// releaseMarks are when releases began and ended, the oldest first.
+func releaseMarks(all []Release, since time.Time) (marks []Mark) {
 	mark := func(at time.Time, r Release, state State, what string) {
 		if at.After(since) {
-			p.Marks = append(p.Marks, Mark{at, state, fmt.Sprintf("%s %s %s", r.Application, r.Version, what), "releases/" + r.Namespace + "/" + r.Name})
+			marks = append(marks, Mark{at, state, fmt.Sprintf("%s %s %s", r.Application, r.Version, what), "releases/" + r.Namespace + "/" + r.Name})
 		}
 	}
-	for _, r := range mesh.Releases() {
+	for _, r := range all {
 		mark(r.Started, r, Changing, "starts")
 		if r.Ended != nil {
 			mark(*r.Ended, r, r.State, "ends")
 		}
 	}
-	slices.SortStableFunc(p.Marks, func(a, b Mark) int { return cmp.Compare(a.Time.Unix(), b.Time.Unix()) })
-	return p
+	slices.SortStableFunc(marks, func(a, b Mark) int { return cmp.Compare(a.Time.Unix(), b.Time.Unix()) })
+	return marks
 }
 
 // topologyAt is the map of a minute of the past: who called whom then. Nothing but calls was kept.

@@ -20,11 +20,12 @@ import (
 	"weft.dev/metrics/series"
 	"weft.dev/model"
 	"weft.dev/test/process"
+	"weft.dev/web"
 )
 
 // Every query of every dashboard has an answer where everything happens, and every series is in one.
 func TestDashboards(t *testing.T) {
-	s := eventful(t)
+	s := eventful(t, roomy)
 	var queries strings.Builder
 	for _, b := range board.All() {
 		chosen := strings.NewReplacer("$__rate_interval", "1m")
@@ -67,6 +68,63 @@ func TestDashboards(t *testing.T) {
 		if !strings.Contains(queries.String(), f.Name) {
 			t.Errorf("no dashboard shows %s", f.Name)
 		}
+	}
+}
+
+// The pages of the UI have lines in each panel, and say what is missing and why.
+func TestDrawnDashboards(t *testing.T) {
+	s, serving := eventful(t, roomy), make(chan struct{})
+	close(serving)
+	ended := time.Date(2026, 1, 2, 3, 3, 0, 0, time.UTC)
+	mesh := web.Mesh{Serving: serving, Series: sampled{s.store}, Releases: func() []web.Release {
+		return []web.Release{
+			{Namespace: "shop", Name: "reviews-v2", Application: "reviews", Version: "v2", State: web.Bad, Started: ended.Add(-time.Minute), Ended: &ended},
+			{Namespace: "bank", Name: "ledger-v2", Application: "ledger", Version: "v2", Started: ended},
+		}
+	}}
+	get := func(path string) (b web.Board, code int) {
+		w := httptest.NewRecorder()
+		web.Handler(mesh).ServeHTTP(w, httptest.NewRequest("GET", web.Prefix+"boards/"+path, nil))
+		if err := json.Unmarshal(w.Body.Bytes(), &b); err != nil {
+			t.Fatal(err)
+		}
+		return b, w.Code
+	}
+	for _, want := range board.All() {
+		b, _ := get(want.Name + "?range=15m&at=2026-01-02T03:05:00Z&service=reviews&app=frontend")
+		if b.Title != want.Title || len(b.Panels) != len(want.Panels) || len(b.Others) != len(board.All()) || b.Step != 15 {
+			t.Errorf("%s: %+v", want.Name, b)
+		}
+		for i, p := range b.Panels {
+			if len(p.Lines) == 0 || p.Title != want.Panels[i].Title {
+				t.Errorf("%s: panel %s has no line", b.Name, p.Title)
+			}
+			for _, l := range p.Lines {
+				if len(l.At) != len(l.Values) || len(l.At) == 0 || slices.Max(l.At) > 60 || slices.Min(l.At) < 0 || strings.ContainsAny(l.Name, "{}") {
+					t.Errorf("%s, %s: line %+v", b.Name, p.Title, l)
+				}
+			}
+		}
+		marks := len(b.Marks)
+		if of := len(want.Variables) > 0; of && marks != 2+1 || !of && marks != 3+1 { // and that of refusals
+			t.Errorf("%s: marks %+v", b.Name, b.Marks)
+		}
+		if b.Why != "" {
+			t.Errorf("%s: %s", b.Name, b.Why)
+		}
+	}
+	for path, want := range map[string]int{"nothing": 404, "fleet?range=1y": 400, "fleet?at=now": 400, `service?service="}`: 200} {
+		if _, code := get(path); code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	mesh.Series = sampled{eventful(t, 10).store}
+	if b, _ := get("fleet?range=15m&at=2026-01-02T03:05:00Z"); !strings.Contains(b.Why, "budget of metrics is full") {
+		t.Errorf("it does not say that series were refused: %q", b.Why)
+	}
+	mesh.Series = series.New(series.Options{Interval: time.Second, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	if b, code := get("service"); code != 200 || !strings.Contains(b.Why, "starting") || len(b.Panels) == 0 {
+		t.Errorf("while the store starts: %d %q", code, b.Why)
 	}
 }
 
@@ -121,9 +179,20 @@ func TestDashboardFiles(t *testing.T) {
 }
 
 // eventfulStore is one of metrics in which every family has figures.
-type eventfulStore struct{ server *httptest.Server }
+// roomy is a budget that is never full here.
+const roomy = 1000
 
-func eventful(t *testing.T) eventfulStore {
+// sampled is a store that was filled by hand, each 15 s of its own time.
+type sampled struct{ *series.Store }
+
+func (sampled) Interval() time.Duration { return 15 * time.Second }
+
+type eventfulStore struct {
+	store  *series.Store
+	server *httptest.Server
+}
+
+func eventful(t *testing.T, budget int) eventfulStore {
 	t.Helper()
 	now := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	edges := metrics.NewEdges(func(string) []uint32 { return []uint32{503} })
@@ -143,7 +212,7 @@ func eventful(t *testing.T) eventfulStore {
 		}
 	}
 	store := series.New(series.Options{
-		Dir: t.TempDir() + "/m", Interval: time.Hour, Retention: time.Hour, Size: 1 << 30, Series: 1000, Now: func() time.Time { return now },
+		Dir: t.TempDir() + "/m", Interval: time.Hour, Retention: time.Hour, Size: 1 << 30, Series: budget, Now: func() time.Time { return now },
 		Sources: []func(metrics.Emit){func(emit metrics.Emit) { edges.Figures(allPlain, emit) }, server}, Families: slices.Concat(serverFamilies, metrics.EdgeFamilies), Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -175,7 +244,7 @@ func eventful(t *testing.T) eventfulStore {
 			t.Fatal(err)
 		}
 	}
-	s := eventfulStore{httptest.NewServer(store.Handler())}
+	s := eventfulStore{store, httptest.NewServer(store.Handler())}
 	t.Cleanup(s.server.Close)
 	return s
 }

@@ -89,8 +89,10 @@ func (m *mesh) newSeries(flags serveFlags) *series.Store {
 // people is what people and their tools are answered by.
 func (m *mesh) people(flags serveFlags, meshAddress string) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/", web.Handler(m.web(meshAddress)))
-	mux.Handle(series.Prefix+"/", m.newSeries(flags).Handler())
+	kept, shown := m.newSeries(flags), m.web(meshAddress)
+	shown.Series = kept
+	mux.Handle("/", web.Handler(shown))
+	mux.Handle(series.Prefix+"/", kept.Handler())
 	return mux
 }
 

@@ -92,6 +92,28 @@ func TestServer(t *testing.T) {
 	}
 }
 
+// The budgets of metrics are those of weft serve, and a Secret is where else they are written.
+func TestMetrics(t *testing.T) {
+	args := func(values map[string]any) (string, appsv1.Deployment) {
+		d := find[appsv1.Deployment](t, render(t, values), "Deployment")
+		return strings.Join(d.Spec.Template.Spec.Containers[0].Args, " "), *d
+	}
+	if got, _ := args(nil); !strings.Contains(got, "--metrics-interval=15s --metrics-retention=360h --metrics-megabytes=1024 --metrics-series=50000") || strings.Contains(got, "remote-write") {
+		t.Errorf("as usual: %s", got)
+	}
+	got, d := args(map[string]any{"metrics": map[string]any{"series": 2_000_000, "remoteWriteSecret": "mimir"}})
+	if !strings.Contains(got, "--metrics-series=2000000 --metrics-remote-write=/etc/weft-metrics/config.yaml") {
+		t.Errorf("with a Secret: %s", got)
+	}
+	pod := d.Spec.Template.Spec
+	if i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == "mimir" }); i < 0 ||
+		!slices.ContainsFunc(pod.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == pod.Volumes[i].Name && m.MountPath == "/etc/weft-metrics"
+		}) {
+		t.Errorf("the Secret is not at /etc/weft-metrics: %+v", pod.Volumes)
+	}
+}
+
 // TestRoles: weft may read every kind that it accepts, and write the statuses
 // that it has to write.
 func TestRoles(t *testing.T) {

@@ -85,7 +85,7 @@ func counted(name, version string, requests, errors uint64, ms float64) model.Ed
 	}
 	return model.EdgeCounters{
 		Cluster:  model.ClusterName(model.HostOf(namespace, name), servicePort, version),
-		Requests: requests, Errors: errors, Statuses: map[uint32]uint64{500: errors}, Latency: latency,
+		Requests: requests, Errors: errors, Statuses: map[uint32]uint64{500: errors}, Classes: model.Classes{1: requests - errors, 4: errors}, Latency: latency,
 	}
 }
 

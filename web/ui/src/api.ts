@@ -309,6 +309,44 @@ export interface Past {
   marks: Mark[];
 }
 
+export interface Named {
+  name: string;
+  title: string;
+}
+
+export interface Variable {
+  name: string;
+  value: string;
+  values: string[];
+}
+
+export interface Line {
+  name: string;
+  at: number[];
+  values: number[];
+}
+
+export interface Panel {
+  title: string;
+  help?: string;
+  unit: string;
+  lines: Line[];
+  more: number;
+}
+
+export interface Board {
+  name: string;
+  title: string;
+  others: Named[];
+  from: string;
+  to: string;
+  step: number;
+  variables: Variable[];
+  panels: Panel[];
+  marks: Mark[];
+  why?: string;
+}
+
 export interface Change {
   revision: number;
   releases: number;

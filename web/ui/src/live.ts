@@ -80,10 +80,12 @@ export interface Answer<T> {
   refused?: Refused; // why it is not the newest
 }
 
-// useLive reads again with each change: one question at a time, and of what changed meanwhile the last.
-export function useLive<T>(path: string, query: Query = {}): Answer<T> {
+// useLive reads again with each change, or with the first in so many milliseconds: one question at a time, and of
+// what changed meanwhile the last.
+export function useLive<T>(path: string, query: Query = {}, pace = 0): Answer<T> {
   const question = path + "?" + JSON.stringify(query);
   const { change, live } = usePulse();
+  const beat = pace && change ? Math.floor(Date.parse(change.time) / pace) : change;
   // What another search or time range found stays until the new answer is there: nothing jumps.
   const [answer, setAnswer] = useState<Answer<T> & { of: string }>({ of: path });
   const busy = useRef<{ question: string; again: boolean }>(undefined);
@@ -107,6 +109,6 @@ export function useLive<T>(path: string, query: Query = {}): Answer<T> {
       if (busy.current === own) busy.current = undefined;
     })();
     // A change, and the stream's end and return, are when to read again.
-  }, [question, change, live]);
+  }, [question, beat, live]);
   return answer.of === path ? answer : {};
 }

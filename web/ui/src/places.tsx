@@ -7,6 +7,7 @@ import { Service } from "./service/service";
 import { Services } from "./services/services";
 
 const MapPage = lazy(() => import("./map/map"));
+const Dashboards = lazy(() => import("./dashboards/dashboards"));
 const Pipelines = lazy(() => import("./pipelines/pipelines"));
 const Pipeline = lazy(() => import("./pipelines/pipeline"));
 const Run = lazy(() => import("./pipelines/run"));
@@ -54,6 +55,12 @@ export const places: Page[] = [
     title: "Pipelines",
     of: "pipelines",
     one: (namespace, name) => <Run namespace={namespace} name={name} />,
+  },
+  {
+    name: "dashboards",
+    title: "Dashboards",
+    icon: <path d="M2 2v12h12M4.5 11 7 7l2.5 2L13.5 4" />,
+    list: () => <Dashboards />,
   },
   {
     name: "fleet",

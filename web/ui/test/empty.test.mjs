@@ -23,6 +23,7 @@ const sentences = {
   services: ["No service is known yet", "weft run"],
   map: ["Nothing is on the map yet", "weft run"],
   releases: ["Nothing has been released yet", "weft release start"],
+  dashboards: ["Nothing was counted of this", "weft query"],
   fleet: ["No workload is in the mesh yet", "weft token create"],
   problems: ["Everything that is written has its effect", "weft get problems"],
 };

@@ -43,6 +43,21 @@ const pages = {
     await page.getByText("shown: it goes back").waitFor();
     await page.getByText(/v2 gets 5% of ratings/).first().waitFor();
   },
+  "dashboards?range=15m&namespace=shop&service=reviews": async (page) => {
+    const versions = page.getByRole("region", { name: "Failures by version" });
+    await versions.locator("li", { hasText: "v2" }).getByText(/^5\d(\.\d)?%$/).waitFor();
+    await page.getByRole("region", { name: "Requests by caller" }).getByText("shop frontend").waitFor();
+    await page.getByRole("list", { name: "What changed meanwhile" }).getByText("ratings v2 ends").waitFor();
+    const requests = page.getByRole("region", { name: "Requests", exact: true });
+    await requests.locator(".plot").hover();
+    await requests.locator(".here").waitFor();
+  },
+  "dashboards?board=workload&namespace=shop&app=frontend": async (page) => {
+    await page.getByRole("region", { name: "Calls by upstream", exact: true }).getByText("reviews").waitFor();
+    await page.getByLabel("app").selectOption({ index: 0 });
+    await page.getByRole("navigation", { name: "Dashboards" }).getByRole("link", { name: "Proxy fleet" }).click();
+    await page.getByRole("region", { name: "Proxies" }).getByText("connected").waitFor();
+  },
   fleet: async (page) => {
     await page.getByRole("table").getByText("shop/reviews-v2").waitFor();
     assert.equal(await page.locator("tbody tr").count(), 6);

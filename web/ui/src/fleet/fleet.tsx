@@ -3,6 +3,7 @@ import { Empty } from "../part/command";
 import { Listed, useList } from "../part/listed";
 import { Mark } from "../part/mark";
 import { Shown, Table, type Column } from "../part/table";
+import { Link } from "../url";
 
 const columns: Column<Member>[] = [
   {
@@ -39,7 +40,11 @@ export function Fleet() {
         list.all === 0 ? (
           <Empty text="No workload is in the mesh yet. A machine joins once; then each process runs beside an Envoy of its own." command="weft token create" />
         ) : (
-          <Listed what="workload" where="it" all={list.all} total={list.total} shown={list.members.length} beside={`, revision ${list.revision}`}>
+          <Listed what="workload" where="it" all={list.all} total={list.total} shown={list.members.length} beside={
+              <>
+                , revision {list.revision}; over time: <Link to="dashboards" chosen={{ board: "fleet" }}>the fleet</Link>, <Link to="dashboards" chosen={{ board: "control-plane" }}>the control plane</Link>
+              </>
+            }>
             <Table label="Workloads and their proxies, what needs attention first" columns={columns} rows={list.members} keyOf={(m) => m.id} />
           </Listed>
         )

@@ -25,6 +25,11 @@ function One({ r }: { r: ReleasePage }) {
         <span>
           {r.application} {r.version} {phaseText(r)}
         </span>
+        {r.service && (
+          <Link to="dashboards" chosen={{ board: "releases", namespace: r.namespace, service: r.service }}>
+            its versions over time →
+          </Link>
+        )}
       </p>
       <p className="because">{r.why}</p>
       <Track r={r} />

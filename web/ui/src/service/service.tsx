@@ -28,6 +28,16 @@ function One({ s }: { s: ServicePage }) {
         <Link to="map" chosen={{ focus: `${s.namespace}/${s.name}` }}>
           on the map →
         </Link>
+        {!s.external && (
+          <>
+            <Link to="dashboards" chosen={{ board: "service", namespace: s.namespace, service: s.name }}>
+              its last hour →
+            </Link>
+            <Link to="dashboards" chosen={{ board: "workload", namespace: s.namespace, app: s.name }}>
+              and of its calls →
+            </Link>
+          </>
+        )}
       </p>
       <Signals s={s} />
       {s.versions.length > 0 && (
