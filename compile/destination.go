@@ -112,35 +112,36 @@ func overlay(base model.TrafficPolicy, over *model.TrafficPolicy) model.TrafficP
 	return base
 }
 
-// subsets are those of the policy and one for each version of the split.
+// subsets are those of the policy and one for each version of the split, with the traffic policy
+// of the one that has exactly that version.
 func subsets(p model.Policy, split *model.Split) []model.Subset {
 	all := slices.Clone(p.Subsets)
 	if split == nil {
 		return all
 	}
 	for _, v := range split.Versions {
-		name := versionSubset(p, v.Version)
-		if !slices.ContainsFunc(all, func(s model.Subset) bool { return s.Name == name }) {
-			all = append(all, model.Subset{Name: name, Labels: map[string]string{VersionLabel: v.Version}})
+		labels := map[string]string{VersionLabel: v.Version}
+		own := model.Subset{Name: versionSubset(p, v.Version), Labels: labels}
+		if slices.ContainsFunc(all, func(s model.Subset) bool { return s.Name == own.Name }) {
+			continue
 		}
+		if i := slices.IndexFunc(p.Subsets, func(s model.Subset) bool { return maps.Equal(s.Labels, labels) }); i >= 0 {
+			own.Traffic = p.Subsets[i].Traffic
+		}
+		all = append(all, own)
 	}
 	return all
 }
 
-// versionSubset is the name of the subset that holds exactly one version. A
-// user's subset of another meaning keeps its name, and the version gets one of
-// its own: a release must never send to instances that it does not mean.
+// versionSubset is the name of the subset that holds exactly one version: its own, by which its requests are
+// counted. Where a user's subset of another meaning has that, it is another one: a release must never send to
+// instances that it does not mean.
 func versionSubset(p model.Policy, version string) string {
-	exactly := map[string]string{VersionLabel: version}
-	taken := false
-	for _, s := range p.Subsets {
-		if maps.Equal(s.Labels, exactly) {
-			return s.Name
-		}
-		taken = taken || s.Name == version
-	}
+	taken := slices.ContainsFunc(p.Subsets, func(s model.Subset) bool {
+		return s.Name == version && !maps.Equal(s.Labels, map[string]string{VersionLabel: version})
+	})
 	if taken {
-		return "version-" + version
+		return model.VersionPrefix + version
 	}
 	return version
 }

@@ -9,6 +9,7 @@ package metrics
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -295,23 +296,23 @@ func compareEnds(a, b End) int {
 }
 
 // Versions returns the running totals of all calls to a host, by version
-// (subset) and then by the app that called; calls that named no version are under "".
+// and then by the app that called; calls that named no version are under "".
 func (c *Edges) Versions(host string) map[string]map[End]Counts {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	totals := map[string]map[End]Counts{}
 	for key, data := range c.edges {
-		clusterHost, _, subset, ok := model.ParseClusterName(key.cluster)
+		clusterHost, _, version, ok := parse(key.cluster)
 		if !ok || clusterHost != host {
 			continue
 		}
-		if totals[subset] == nil {
-			totals[subset] = map[End]Counts{}
+		if totals[version] == nil {
+			totals[version] = map[End]Counts{}
 		}
 		caller := End{Namespace: key.source.Namespace, App: key.source.App}
-		sum := totals[subset][caller]
+		sum := totals[version][caller]
 		sum.Merge(data.total)
-		totals[subset][caller] = sum
+		totals[version][caller] = sum
 	}
 	return totals
 }
@@ -322,30 +323,36 @@ func (c *Edges) Routes(host string) map[string]map[string]model.RouteCounts {
 	defer c.mu.Unlock()
 	totals := map[string]map[string]model.RouteCounts{}
 	for key, data := range c.edges {
-		clusterHost, _, subset, ok := model.ParseClusterName(key.cluster)
+		clusterHost, _, version, ok := parse(key.cluster)
 		if !ok || clusterHost != host || len(data.routes) == 0 {
 			continue
 		}
-		if totals[subset] == nil {
-			totals[subset] = map[string]model.RouteCounts{}
+		if totals[version] == nil {
+			totals[version] = map[string]model.RouteCounts{}
 		}
 		for route, n := range data.routes {
-			totals[subset][route] = totals[subset][route].Add(n)
+			totals[version][route] = totals[version][route].Add(n)
 		}
 	}
 	return totals
 }
 
-func destination(cluster string) (End, uint32) {
+// parse takes a cluster's name apart, of which the subset is a version, or as good as one.
+func parse(cluster string) (host string, port uint32, version string, ok bool) {
 	host, port, subset, ok := model.ParseClusterName(cluster)
+	return host, port, strings.TrimPrefix(subset, model.VersionPrefix), ok
+}
+
+func destination(cluster string) (End, uint32) {
+	host, port, version, ok := parse(cluster)
 	if !ok {
 		return End{App: cluster}, 0
 	}
 	name, namespace, inMesh := model.SplitHost(host)
 	if !inMesh {
-		return End{App: host, Version: subset}, port
+		return End{App: host, Version: version}, port
 	}
-	return End{Namespace: namespace, App: name, Version: subset}, port
+	return End{Namespace: namespace, App: name, Version: version}, port
 }
 
 // Bucket is where in a histogram by model.LatencyBounds a time is counted.

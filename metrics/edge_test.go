@@ -101,7 +101,7 @@ func TestVersionsAddUpByCaller(t *testing.T) {
 	edges, now := metrics.NewEdges(none), time.Unix(1000, 0)
 	edges.Record(metrics.End{App: "a", Version: "v1"}, report(reviewsV2, 10, 1), now)
 	edges.Record(metrics.End{App: "a", Version: "v2"}, report(reviewsV2, 3, 0), now)
-	edges.Record(metrics.End{App: "b"}, report(reviewsV2, 5, 2), now)
+	edges.Record(metrics.End{App: "b"}, report("reviews.shop.svc.cluster.local:9080/"+model.VersionPrefix+"v2", 5, 2), now)
 	edges.Record(metrics.End{App: "b"}, report("ratings.shop.svc.cluster.local:9080", 7, 0), now)
 	got := edges.Versions("reviews.shop.svc.cluster.local")
 	a, b := got["v2"][metrics.End{App: "a"}], got["v2"][metrics.End{App: "b"}]

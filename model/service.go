@@ -158,6 +158,9 @@ func ParseClusterName(name string) (host string, port uint32, subset string, ok 
 	return host, port, subset, err == nil && ClusterName(host, port, subset) == name
 }
 
+// VersionPrefix stands before a version in the name of a subset, where somebody else has given its name to something else.
+const VersionPrefix = "version-"
+
 // Health of a workload.
 type Health string
 
