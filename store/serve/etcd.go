@@ -24,8 +24,9 @@ const (
 	maxSocketPath = 107
 	// etcdQuota is the size at which etcd refuses writes, so that a runaway writer cannot fill the disk.
 	etcdQuota = 2 << 30
-	// snapshotEvery many writes, and as many entries, etcd keeps in memory for followers. It has none.
-	snapshotEvery = 5000
+	// snapshotEvery many writes etcd keeps in memory, and catchUp more of them for followers. It has none.
+	snapshotEvery = 1000
+	catchUp       = 1 // 0 would be the default, 5,000
 )
 
 // etcd is one embedded member that listens on Unix sockets in the data
@@ -77,7 +78,7 @@ func etcdConfig(dir string, client, peer url.URL, log *etcdLog) *embed.Config {
 	c.InitialCluster = c.InitialClusterFromName(etcdName)
 	c.QuotaBackendBytes = etcdQuota
 	c.SnapshotCount = snapshotEvery
-	c.SnapshotCatchUpEntries = snapshotEvery
+	c.SnapshotCatchUpEntries = catchUp
 	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(log))
 	return c
 }
