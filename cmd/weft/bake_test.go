@@ -3,16 +3,24 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestMain is the process that bakes, too: it is of the same binary as who waits for it.
+// TestMain is the process that bakes, too: it is of the same binary as who waits for it. So is the one that follows pods.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 3 && os.Args[2] == "--"+jailedFlag {
 		os.Exit(run(context.Background(), os.Args[1:]))
+	}
+	if server := os.Getenv(followedServer); server != "" {
+		if err := followPods(server); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
 	}
 	os.Exit(m.Run())
 }

@@ -93,11 +93,32 @@ func (f follower[O, R]) set(o O) {
 	})
 }
 
+// made is what stays of an object that was read.
+type made[R any] struct {
+	row R
+	ok  bool
+}
+
+func (f follower[O, R]) make(o O) (m made[R]) {
+	m.row, m.ok = f.row(o)
+	return m
+}
+
+// Transformer makes the rows of a first list while its objects arrive, one by one. Were all held until the last,
+// the heap would stay as large: no page of it would be free of the few bytes that are kept of each.
+func (f follower[O, R]) Transformer() cache.TransformFunc {
+	return func(o any) (any, error) { return f.make(o.(O)), nil }
+}
+
 func (f follower[O, R]) Replace(list []any, _ string) error {
 	rows := make([]R, 0, len(list))
 	for i, o := range list {
-		if row, ok := f.row(o.(O)); ok {
-			rows = append(rows, row)
+		one, ok := o.(made[R])
+		if !ok {
+			one = f.make(o.(O)) // an older server gives its objects in lists
+		}
+		if one.ok {
+			rows = append(rows, one.row)
 		}
 		list[i] = nil // so that both forms are never in memory together
 	}

@@ -48,6 +48,13 @@ func TestSourceFollows(t *testing.T) {
 	_ = f.Add(podAt("c", "10.0.0.3"))
 	_ = f.Replace([]any{podAt("d", "10.0.0.4")}, "2")
 	has("all is read again", "d 10.0.0.4")
+	var streamed []any
+	for _, pod := range []*corev1.Pod{podAt("e", "10.0.0.5"), podAt("f", "")} {
+		one, _ := f.Transformer()(pod)
+		streamed = append(streamed, one)
+	}
+	_ = f.Replace(streamed, "3")
+	has("all came one by one", "e 10.0.0.5")
 }
 
 // A gateway is called at what a load balancer gave it, or at the address of its Service.
