@@ -72,6 +72,7 @@ type agent struct {
 	sockets    string
 	home       home
 	relay      *relay.Service
+	spans      spans
 	admin      *envoy.Admin
 	health     atomic.Value  // model.Health
 	leaveEnvoy func()        // ends what serveEnvoy began

@@ -60,7 +60,7 @@ func (m *member) open(ctx context.Context) (upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.session = newSession(conn, m.Registration, m.keeper.trust, m.Log)
+	m.session = newSession(conn, m.Registration, m.keeper.trust, m.spans.take, m.Log)
 	return conn, nil
 }
 

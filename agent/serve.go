@@ -65,6 +65,7 @@ func (a *agent) serveAt(socket string) (leave func(), err error) {
 	}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.SharedWriteBuffer(true))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
+	server.RegisterService(&spanService, &a.spans)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

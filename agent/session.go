@@ -23,6 +23,7 @@ type session struct {
 	conn  grpc.ClientConnInterface
 	what  model.Registration
 	roots func([][]byte)
+	spans func() *model.SpanReport // that nobody has heard; nil: there are none
 	log   *slog.Logger
 
 	traffic   chan model.TrafficReport
@@ -35,9 +36,9 @@ type session struct {
 	changed   chan struct{}
 }
 
-func newSession(conn grpc.ClientConnInterface, what model.Registration, roots func([][]byte), log *slog.Logger) *session {
+func newSession(conn grpc.ClientConnInterface, what model.Registration, roots func([][]byte), spans func() *model.SpanReport, log *slog.Logger) *session {
 	return &session{
-		conn: conn, what: what, roots: roots, log: log, health: model.Unhealthy,
+		conn: conn, what: what, roots: roots, spans: spans, log: log, health: model.Unhealthy,
 		traffic: make(chan model.TrafficReport, 1), leave: make(chan struct{}),
 		confirmed: make(chan model.Health, 8), changed: make(chan struct{}, 1),
 	}
@@ -128,6 +129,8 @@ func (s *session) once(ctx context.Context) error {
 	}
 	heartbeat := time.NewTicker(model.LeaseInterval / 2)
 	defer heartbeat.Stop()
+	telling := time.NewTicker(spanInterval)
+	defer telling.Stop()
 	leave := s.leave
 	for {
 		var m model.AgentMessage
@@ -141,6 +144,10 @@ func (s *session) once(ctx context.Context) error {
 			m.Health, _ = s.state()
 		case r := <-s.traffic:
 			m.Traffic = &r
+		case <-telling.C:
+			if m.Spans = s.spans(); m.Spans == nil {
+				continue
+			}
 		case <-leave:
 			m.Deregister = true
 			leave = nil // the server ends the stream once it is done

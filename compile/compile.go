@@ -34,6 +34,8 @@ type Options struct {
 	// Alone: there is no server that gives proxies an identity. They speak plain
 	// text to each other, and no view names a certificate of the mesh.
 	Alone bool
+	// Tracing is what proxies do that nobody says more of.
+	Tracing model.Tracing
 }
 
 // Compiled is what follows from the inputs.
@@ -334,7 +336,7 @@ func (c *compiler) assign(x *flow.Ctx, r model.Replicas) []model.Assignment {
 }
 
 func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
-	s := selectors{trust: c.TrustDomain, alone: c.Alone}
+	s := selectors{trust: c.TrustDomain, alone: c.Alone, tracing: c.Tracing}
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)

@@ -74,6 +74,7 @@ func identityOf(id string) *corev3.Metadata {
 
 func u32(v uint32) *wrapperspb.UInt32Value { return wrapperspb.UInt32(v) }
 func yes() *wrapperspb.BoolValue           { return wrapperspb.Bool(true) }
+func no() *wrapperspb.BoolValue            { return wrapperspb.Bool(false) }
 
 // orDefault is v, or the default if v is zero.
 func orDefault(v, otherwise uint32) *wrapperspb.UInt32Value {

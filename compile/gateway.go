@@ -258,7 +258,7 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all 
 	ports, _ := c.gatewayPorts(x, s.asGate())
 	for _, p := range ports {
 		bound, problem := boundPort(p, s)
-		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x)); problem == nil && len(l.FilterChains) > 0 {
+		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x), s.Tracing); problem == nil && len(l.FilterChains) > 0 {
 			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, p.leadsTo(), gatewayKeys(p)...))
 		}
 	}

@@ -141,6 +141,7 @@ func networkFilter(name string, config proto.Message) *listenerv3.Filter {
 	return &listenerv3.Filter{Name: name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: pack(config)}}
 }
 
+// managed are the filters of a chain of HTTP.
 func managed(m *hcmv3.HttpConnectionManager) []*listenerv3.Filter {
 	return []*listenerv3.Filter{networkFilter(hcmFilter, m)}
 }

@@ -55,7 +55,7 @@ func boundPort(p gatewayPort, s scope) (port uint32, problem *model.Problem) {
 	}
 }
 
-func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity string, keys []model.PreviewKey) *listenerv3.Listener {
+func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity string, keys []model.PreviewKey, tracing model.Tracing) *listenerv3.Listener {
 	name := GatewayName(p.number)
 	l := &listenerv3.Listener{
 		Name:                          name,
@@ -66,7 +66,7 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
 	}
 	for _, c := range p.chains {
-		l.FilterChains = append(l.FilterChains, filterChain(c, keys))
+		l.FilterChains = append(l.FilterChains, filterChain(c, keys, tracing))
 	}
 	for _, t := range p.sniRoutes {
 		l.FilterChains = append(l.FilterChains, t.filterChain())
@@ -79,8 +79,8 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 
 // filterChain has no match where it serves whoever asks for no host, or for an
 // unknown one.
-func filterChain(c chain, keys []model.PreviewKey) *listenerv3.FilterChain {
-	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(edgeManager(c.name, c.name, keys))}
+func filterChain(c chain, keys []model.PreviewKey, tracing model.Tracing) *listenerv3.FilterChain {
+	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(tracedAtEdge(edgeManager(c.name, c.name, keys), tracing))}
 	if c.tls.Secret == "" {
 		return f
 	}

@@ -6,6 +6,8 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
+
+	"weft.dev/model"
 )
 
 // OutboundListener is where an application's own calls enter its proxy.
@@ -13,7 +15,7 @@ const OutboundListener = "outbound"
 
 // outboundListener is the HTTP proxy of the application beside it. Only the
 // port differs between workloads; all that it routes by comes by RDS.
-func outboundListener(port uint32, identity string, learns bool) *listenerv3.Listener {
+func outboundListener(port uint32, identity string, learns bool, tracing model.Tracing) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          OutboundListener,
 		StatPrefix:                    OutboundListener,
@@ -21,20 +23,20 @@ func outboundListener(port uint32, identity string, learns bool) *listenerv3.Lis
 		Address:                       address("127.0.0.1", port),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
-		FilterChains:                  []*listenerv3.FilterChain{{Filters: managed(outboundManager(OutboundListener, learns))}},
+		FilterChains:                  []*listenerv3.FilterChain{{Filters: managed(traced(outboundManager(OutboundListener, learns), tracing))}},
 	}
 }
 
 // connectListener takes what was inside of a CONNECT to an HTTP port and routes
 // each request, HTTP/1.1 or HTTP/2, as if it had been sent to the proxy.
-func connectListener(learns bool) *listenerv3.Listener {
+func connectListener(learns bool, tracing model.Tracing) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          connectName,
 		StatPrefix:                    connectName,
 		ListenerSpecifier:             &listenerv3.Listener_InternalListener{InternalListener: &listenerv3.Listener_InternalListenerConfig{}},
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
-		FilterChains:                  []*listenerv3.FilterChain{{Filters: managed(outboundManager(connectName, learns))}},
+		FilterChains:                  []*listenerv3.FilterChain{{Filters: managed(traced(outboundManager(connectName, learns), tracing))}},
 	}
 }
 

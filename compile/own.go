@@ -21,7 +21,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	add := func(r *model.Resource) { resources = append(resources, r) }
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
 	if s.Outbound != 0 && !s.transparent() {
-		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns()), nil))
+		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns(), s.Tracing), nil))
 	}
 	if s.Gateway != "" {
 		return model.NewLayer(key, append(resources, c.gatewayListeners(x, s, identity)...)...)
@@ -37,7 +37,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		if !p.Protocol.IsHTTP() {
 			guards, needs = allFound(x, c.Authorizations, s.Guards), []string{name}
 		}
-		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards), needs, append(guardKeys(guards), p.ModeFrom...)...))
+		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards, s.Tracing), needs, append(guardKeys(guards), p.ModeFrom...)...))
 	}
 	return model.NewLayer(key, resources...)
 }

@@ -49,7 +49,7 @@ func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv
 		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
 	}
 	for _, p := range s.Ports {
-		l.FilterChains = append(l.FilterChains, portChains(p, guards)...)
+		l.FilterChains = append(l.FilterChains, portChains(p, guards, s.Tracing)...)
 	}
 	// Nobody can say of a port that no service has whether a policy means it.
 	if len(guards) == 0 && s.Rest != model.MTLSStrict {
@@ -70,9 +70,9 @@ func closed() *listenerv3.FilterChain {
 }
 
 // portChains are those of one port.
-func portChains(p servedPort, guards []model.Authorization) []*listenerv3.FilterChain {
+func portChains(p servedPort, guards []model.Authorization, tracing model.Tracing) []*listenerv3.FilterChain {
 	name := InboundName(p.Number)
-	filters, alpn := managed(inboundManager(name, name)), []string{"h2", "http/1.1"}
+	filters, alpn := managed(traced(inboundManager(name, name), tracing)), []string{"h2", "http/1.1"}
 	if !p.Protocol.IsHTTP() {
 		filters, alpn = tcpFilters(name, p.WorkloadPort, guards), []string{alpnTCP}
 	}

@@ -9,6 +9,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/http_inspector/v3"
 	originalv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -102,15 +103,15 @@ func redirectedListener(s scope, identity string, http []httpPort, known []passa
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:               []*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)},
 		ListenerFiltersTimeout:        durationpb.New(0), // none
-		FilterChains:                  redirectedChains(s.learns(), http, known),
+		FilterChains:                  redirectedChains(traced(outboundManager(OutboundListener, s.learns()), s.Tracing), http, known),
 		DefaultFilterChain:            &listenerv3.FilterChain{Name: straysName, Filters: leadOn(straysName)},
 	}
 }
 
 // redirectedChains are one for each passage, and one for HTTP. Envoy chooses by
 // port first and does not come back: so a port that has passages has HTTP, too.
-func redirectedChains(learns bool, http []httpPort, known []passage) []*listenerv3.FilterChain {
-	filters := managed(outboundManager(OutboundListener, learns))
+func redirectedChains(m *hcmv3.HttpConnectionManager, http []httpPort, known []passage) []*listenerv3.FilterChain {
+	filters := managed(m)
 	chains := []*listenerv3.FilterChain{{
 		Name: "http", Filters: filters, FilterChainMatch: &listenerv3.FilterChainMatch{ApplicationProtocols: httpVersions},
 	}}

@@ -26,7 +26,8 @@ type scope struct {
 	Inline             bool           // its proxy cannot have routes in pieces
 	All                bool           // it knows every service
 	Hosts              []string       // else: those that it knows
-	Asked              []string       // authorities that go where they were going, unless a service has them
+	Tracing            model.Tracing
+	Asked              []string // authorities that go where they were going, unless a service has them
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -59,24 +60,28 @@ func (s scope) redirected() bool { return s.Interception == model.Redirected && 
 
 // base is the layer that all share who know services in one way.
 func (s scope) base() string {
+	way := "learn" + string(s.Interception)
 	switch {
 	case s.Outbound == 0:
 		return ""
 	case s.Inline:
-		return "base/inline"
+		way = "inline"
 	case s.All:
-		return "base/all" + string(s.Interception)
+		way = "all" + string(s.Interception)
 	}
-	return "base/learn" + string(s.Interception)
+	if s.Tracing.Percent > 0 {
+		way += "#" + digest(s.Tracing)
+	}
+	return "base/" + way
 }
 
 // named sets the keys, once all else is known.
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest})
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
 	if s.transparent() {
-		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts})
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing})
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
@@ -129,6 +134,7 @@ func (p placement) Equal(o placement) bool { return p.Cohort == o.Cohort && p.Sc
 type selectors struct {
 	trust    string
 	alone    bool
+	tracing  model.Tracing
 	guards   []model.Authorization
 	peers    []model.PeerAuth
 	callers  []condition
@@ -139,7 +145,7 @@ type selectors struct {
 func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
-		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack,
+		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack, Tracing: s.tracing,
 	}
 	if out.redirected() {
 		out.Rest, _ = mtlsMode(s.peers, w.Workload, 0)

@@ -69,6 +69,7 @@ type AgentMessage struct {
 	// Deregister ends the lease at once: the workload stops of its own will.
 	Deregister bool           `json:"deregister,omitempty"`
 	Traffic    *TrafficReport `json:"traffic,omitempty"`
+	Spans      *SpanReport    `json:"spans,omitempty"`
 }
 
 // Registration is the workload that the agent stands for.
@@ -126,6 +127,16 @@ type TrafficReport struct {
 	Period time.Duration  `json:"period"`
 	Edges  []EdgeCounters `json:"edges"`
 }
+
+// SpanReport is what a proxy told of requests since the report before it. What does not
+// reach the server is lost.
+type SpanReport struct {
+	Messages []byte `json:"messages,omitempty"` // ExportTraceServiceRequests of OTLP, one after the other, which is the same as one
+	Dropped  uint64 `json:"dropped,omitempty"`  // bytes beyond MaxSpanBytes
+}
+
+// MaxSpanBytes is how much a SpanReport holds: two thirds of an AgentMessage, as base64.
+const MaxSpanBytes = 512 << 10
 
 // EdgeCounters are the calls of one proxy to one cluster.
 type EdgeCounters struct {

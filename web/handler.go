@@ -23,6 +23,7 @@ import (
 	"weft.dev/model"
 	"weft.dev/scope"
 	"weft.dev/topology"
+	"weft.dev/trace"
 	"weft.dev/web/ui"
 )
 
@@ -70,6 +71,7 @@ type Mesh struct {
 	NotDecide func(ctx context.Context, run *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec, verb, stage string) string
 	Scope     func(namespace, workload string) (scope.Answer, error)
 	Token     func(TokenRequest) (TokenReply, error)
+	Traces    *trace.Store
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }
@@ -160,6 +162,8 @@ func Handler(mesh Mesh) http.Handler {
 	get("boards/{name}", func(r *http.Request) (any, error) { return showBoard(mesh, r, time.Now()) })
 	get("past", func(*http.Request) (any, error) { return past(mesh), nil })
 	mux.HandleFunc("GET "+Prefix+"changes", changes(mesh))
+	get("traces", func(r *http.Request) (any, error) { return traces(mesh.Traces, r, time.Now()) })
+	get("traces/{id}", func(r *http.Request) (any, error) { return oneTrace(mesh.Traces, r) })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {
 		query := r.URL.Query()

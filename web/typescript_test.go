@@ -1,15 +1,16 @@
 package web
 
 import (
+	"encoding"
 	"flag"
 	"fmt"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"weft.dev/metrics"
+	"weft.dev/trace"
 )
 
 //go:generate go test . -run TestTypeScript -update
@@ -17,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write the types of the UI anew")
 
 // answered are the types of what the UI reads.
-var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Topology{}, Past{}, Board{}, Change{}, Problem{}, Pipelines{}, PipelinePage{}, RunPage{}, JudgeRequest{}, CancelRequest{}, StartRequest{}, UndoPlan{}, UndoRequest{}, Done{}, metrics.Edge{}}
+var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Topology{}, Past{}, Board{}, Change{}, Problem{}, Pipelines{}, PipelinePage{}, RunPage{}, JudgeRequest{}, CancelRequest{}, StartRequest{}, UndoPlan{}, UndoRequest{}, Done{}, metrics.Edge{}, Traces{}, trace.Waterfall{}}
 
 const typesFile = "ui/src/api.ts"
 
@@ -83,7 +84,7 @@ func (g *generator) fields(body *strings.Builder, t reflect.Type) {
 
 func (g *generator) name(t reflect.Type) string {
 	switch {
-	case t == reflect.TypeFor[time.Time]():
+	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
 		return "string"
 	case t == reflect.TypeFor[State](), t == reflect.TypeFor[NodeKind]():
 		return t.Name()

@@ -13,8 +13,10 @@ const (
 	// maxConnections from outside, all listeners together.
 	maxConnections = 50_000
 
-	agentCluster = "weft-agent" // where Envoy asks for its configuration
-	ownerOnly    = 0o600
+	spanFlush = 1000 // milliseconds until the agent hears of a request
+	spanBatch = 64   // spans that each thread sends at once, and no sooner
+
+	ownerOnly = 0o600
 )
 
 // Bootstrap is what an Envoy starts with; all else comes from its agent.
@@ -42,7 +44,7 @@ func (b Bootstrap) JSON() ([]byte, error) {
 		"dynamic_resources": object{
 			"ads_config": object{
 				"api_type": "DELTA_GRPC", "transport_api_version": "V3", "set_node_on_first_message_only": true,
-				"grpc_services": list{object{"envoy_grpc": object{"cluster_name": agentCluster}}},
+				"grpc_services": list{object{"envoy_grpc": object{"cluster_name": model.AgentCluster}}},
 			},
 			"cds_config": ads, "lds_config": ads,
 		},
@@ -51,7 +53,9 @@ func (b Bootstrap) JSON() ([]byte, error) {
 		"stats_flush_on_admin":  true,
 		"stats_config":          statsConfig(),
 		"overload_manager":      overloadManager(heap),
-		"layered_runtime":       object{"layers": list{object{"name": "static", "static_layer": object{}}}},
+		"layered_runtime": object{"layers": list{object{"name": "static", "static_layer": object{
+			"tracing.opentelemetry.flush_interval_ms": spanFlush, "tracing.opentelemetry.min_flush_spans": spanBatch,
+		}}}},
 		"bootstrap_extensions": list{object{
 			"name":         "envoy.bootstrap.internal_listener",
 			"typed_config": object{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},
@@ -61,8 +65,8 @@ func (b Bootstrap) JSON() ([]byte, error) {
 
 func (b Bootstrap) agent() object {
 	return object{
-		"name": agentCluster, "type": "STATIC", "connect_timeout": "1s",
-		"load_assignment": object{"cluster_name": agentCluster, "endpoints": list{object{"lb_endpoints": list{
+		"name": model.AgentCluster, "type": "STATIC", "connect_timeout": "1s",
+		"load_assignment": object{"cluster_name": model.AgentCluster, "endpoints": list{object{"lb_endpoints": list{
 			object{"endpoint": object{"address": object{"pipe": object{"path": b.AgentSocket}}}},
 		}}}},
 		"typed_extension_protocol_options": object{

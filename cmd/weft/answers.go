@@ -37,6 +37,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Scope:     m.scope,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
+		Traces:    m.traces,
 
 		Releases:        m.lists.releases.all,
 		ReleasesChanged: m.lists.releases.changed,

@@ -221,7 +221,12 @@ func listenForPeople(ctx context.Context, address string) (net.Listener, error) 
 }
 
 func serveHTTP(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: headerTime, MaxHeaderBytes: maxHeader}
+	return serveBy(ctx, listener, &http.Server{Handler: handler})
+}
+
+// serveBy serves until ctx ends.
+func serveBy(ctx context.Context, listener net.Listener, server *http.Server) error {
+	server.ReadHeaderTimeout, server.MaxHeaderBytes = headerTime, maxHeader
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -14,6 +14,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/metrics/series"
 	"weft.dev/model"
+	"weft.dev/trace"
 	"weft.dev/web"
 )
 
@@ -76,8 +77,8 @@ func (m *mesh) newSeries(flags serveFlags) *series.Store {
 		Retention: flags.metrics.retention,
 		Size:      int64(flags.metrics.megabytes) << 20,
 		Series:    flags.metrics.series,
-		Sources:   []func(metrics.Emit){m.called, m.fleet, m.changes.figures, m.shares, m.outcomes},
-		Families:  slices.Concat(serverFamilies, metrics.EdgeFamilies),
+		Sources:   []func(metrics.Emit){m.called, m.fleet, m.changes.figures, m.shares, m.outcomes, m.traces.Figures},
+		Families:  slices.Concat(serverFamilies, metrics.EdgeFamilies, trace.Families),
 		Remote:    flags.metrics.writes,
 		Now:       time.Now,
 		Log:       m.log,

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"weft.dev/metrics"
+	"weft.dev/trace"
 )
 
 // People find each series in the guide.
@@ -15,7 +16,7 @@ func TestSeriesInGuide(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range slices.Concat(serverFamilies, metrics.EdgeFamilies) {
+	for _, f := range slices.Concat(serverFamilies, metrics.EdgeFamilies, trace.Families) {
 		if !strings.Contains(string(guide), "| `"+f.Name+"` | "+string(f.Kind)+" |") {
 			t.Errorf("docs/guides/metrics.md has no row of %s, a %s", f.Name, f.Kind)
 		}

@@ -32,6 +32,7 @@ import (
 	"weft.dev/store"
 	"weft.dev/store/serve"
 	"weft.dev/topology"
+	"weft.dev/trace"
 	"weft.dev/translate"
 	"weft.dev/xds"
 )
@@ -55,6 +56,8 @@ type mesh struct {
 	shared    *shared          // nil: this is the only server
 	others    func() map[string]other
 	changes   changes
+	traces    *trace.Store
+	spans     *trace.Intake
 
 	previewKeys *flow.Source[model.PreviewKey]
 	record      func(serve.Mutation) error // of what is no object's change; nil: there is no audit
@@ -80,6 +83,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.previewKeys = flow.NewSource[model.PreviewKey](graph, "keys of previews")
 	m.street = newStreet(graph, from.objects, streetOptions{
 		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection,
+		tracing: model.Tracing{Percent: flags.traces.sample},
 	}, more)
 	if more != nil {
 		m.guests = newGuests(graph, more, m.rows.Replicas)
@@ -99,6 +103,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	if from.state != nil {
 		from.state(m.rows.Statuses(from.addresses))
 	}
+	m.wireTraces(flags)
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
 	m.served = append(m.served, m.renewKeys, m.remember)
@@ -177,6 +182,7 @@ func (m *mesh) newHosts() *host.Server {
 		Traffic: func(w model.Registration, r model.TrafficReport) {
 			m.reported(heardReport{m.sourceOf(w), r})
 		},
+		Spans: m.told,
 		Problem: func(group, text string) {
 			if text != "" {
 				m.log.Warn(text, "workloads", group)

@@ -43,6 +43,7 @@ type serveFlags struct {
 	mesh         string
 	trustDomain  string
 	metrics      metricsFlags
+	traces       tracesFlags
 	audit        string // whether a person's change that cannot be recorded is refused
 	verbose      bool
 }
@@ -88,6 +89,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().StringToStringVar(&flags.providers, "provider", nil, "NAME=ADDRESS of a program that runs versions of applications: unix:/PATH, or a loopback address with a port (repeatable; docs/guides/providers.md)")
 	flags.bake.add(c)
 	flags.metrics.add(c)
+	flags.traces.add(c)
 	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines, registries and repositories may be at, beside public ones (repeatable)")
 	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
@@ -115,7 +117,7 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	if err := flags.hooks.check(flags); err != nil {
 		return err
 	}
-	if err := flags.metrics.check(); err != nil {
+	if err := errors.Join(flags.metrics.check(), flags.traces.check()); err != nil {
 		return err
 	}
 	var err error

@@ -27,6 +27,7 @@ type street struct {
 type streetOptions struct {
 	translate.Options
 	previews *flow.Collection[model.PreviewKey] // nil: no gateway verifies any
+	tracing  model.Tracing                      // of proxies of which nobody says more
 	alone    bool                               // no server will serve it: see compile.Options and scope.Inputs
 }
 
@@ -49,7 +50,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, Authorizations: s.rows.Authorizations,
 		Known: s.scopes.Known, Previews: options.previews,
-	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone})
+	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s
 }
 

@@ -72,6 +72,8 @@ type Options struct {
 	Workloads Workloads
 	// Traffic takes what a workload's proxy counted. It must not block.
 	Traffic func(w model.Registration, r model.TrafficReport)
+	// Spans takes what it told of requests, and must not block either. Its error says that this cannot be read.
+	Spans func(w model.Registration, r model.SpanReport) error
 	// Problem takes what people must know of a group of workloads; text "" ends it. May be nil.
 	Problem func(group, text string)
 	Now     func() time.Time

@@ -216,6 +216,11 @@ func (s *session) take(ctx context.Context, m model.AgentMessage) error {
 	if m.Traffic != nil && s.Traffic != nil {
 		s.Traffic(s.what, *m.Traffic)
 	}
+	if m.Spans != nil && s.Spans != nil {
+		if err := s.Spans(s.what, *m.Spans); err != nil {
+			return status.Errorf(codes.InvalidArgument, "spans: %v", err)
+		}
+	}
 	if m.Health == "" || s.pod() {
 		return nil
 	}

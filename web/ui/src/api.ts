@@ -526,3 +526,80 @@ export interface UndoRequest {
 export interface Done {
   page?: string;
 }
+
+export interface Summary {
+  id: string;
+  namespace?: string;
+  service: string;
+  name: string;
+  start: string;
+  duration: number;
+  spans: number;
+  services: string[];
+  failed?: boolean;
+  found: number;
+}
+
+export interface Counts {
+  spans: number;
+  tooMany: number;
+  tooOld: number;
+  invalid: number;
+  cut: number;
+  lost: number;
+  unsent: number;
+  traces: number;
+  bytes: number;
+  limit: number;
+}
+
+export interface Traces {
+  traces: Summary[];
+  store: Counts;
+}
+
+export interface Attribute {
+  name: string;
+  value: string;
+}
+
+export interface Event {
+  name: string;
+  at: string;
+}
+
+export interface Bar {
+  trace: string;
+  id: string;
+  parent?: string;
+  namespace?: string;
+  service: string;
+  version?: string;
+  workload?: string;
+  proxy?: boolean;
+  name: string;
+  kind: string;
+  start: string;
+  duration: number;
+  failed?: boolean;
+  message?: string;
+  attributes?: Attribute[];
+  events?: Event[];
+  depth: number;
+  offset: number;
+  orphan?: boolean;
+}
+
+export interface Waterfall {
+  id: string;
+  namespace?: string;
+  service: string;
+  name: string;
+  start: string;
+  duration: number;
+  spans: number;
+  services: string[];
+  failed?: boolean;
+  found: number;
+  steps: Bar[];
+}

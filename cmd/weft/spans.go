@@ -1,0 +1,69 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"weft.dev/model"
+	"weft.dev/trace"
+)
+
+// tracesFlags say which requests are told of, and what is kept of that.
+type tracesFlags struct {
+	sample    float64
+	megabytes uint32
+	age       time.Duration
+	listen    string
+}
+
+func (f *tracesFlags) add(c *cobra.Command) {
+	c.Flags().Float64Var(&f.sample, "traces-sample", 1, "percentage of requests that proxies tell of where nobody decided before them; 0: proxies tell of none (docs/guides/traces.md)")
+	c.Flags().Uint32Var(&f.megabytes, "traces-megabytes", 64, "how much memory traces may take; the oldest go first, failed and slow ones last")
+	c.Flags().DurationVar(&f.age, "traces-age", 24*time.Hour, "how long a trace is kept at most")
+	c.Flags().StringVar(&f.listen, "otlp", "", "host:port where applications send spans of their own by OTLP, gRPC and HTTP, without TLS or sign-in; none: nowhere")
+}
+
+func (f *tracesFlags) check() error {
+	if f.sample < 0 || f.sample > 100 || f.megabytes == 0 || f.age < time.Minute {
+		return exitCode{exitUsage, fmt.Errorf("--traces-sample, --traces-megabytes and --traces-age: want 0 to 100, at least 1 and 1m")}
+	}
+	return nil
+}
+
+// wireTraces is part of the wiring.
+func (m *mesh) wireTraces(flags serveFlags) {
+	m.traces = trace.NewStore(int(flags.traces.megabytes)<<20, flags.traces.age)
+	m.spans = trace.NewIntake(m.traces, time.Now)
+	m.served = append(m.served, func(ctx context.Context) error {
+		return every(ctx, time.Minute, func() { m.traces.Trim(time.Now()) })
+	})
+	if flags.traces.listen != "" {
+		m.served = append(m.served, func(ctx context.Context) error { return m.serveOTLP(ctx, flags.traces.listen) })
+	}
+}
+
+// told takes in what a proxy told of requests.
+func (m *mesh) told(w model.Registration, r model.SpanReport) error {
+	source := m.sourceOf(w)
+	return m.spans.FromProxy(trace.Source{
+		Namespace: source.Namespace, Service: source.App, Version: source.Version, Workload: cmp.Or(w.Name, source.App),
+	}, r)
+}
+
+// serveOTLP takes spans of applications until ctx ends.
+func (m *mesh) serveOTLP(ctx context.Context, address string) error {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return fmt.Errorf("--otlp %s: %w; choose another one", address, err)
+	}
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetUnencryptedHTTP2(true)
+	return serveBy(ctx, listener, &http.Server{Handler: trace.NewReceiver(m.spans).Handler(), Protocols: &protocols})
+}

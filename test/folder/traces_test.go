@@ -1,0 +1,105 @@
+package folder
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"weft.dev/test/process"
+	"weft.dev/trace"
+)
+
+// One request through two services and an API outside of the mesh is one trace, the proxies' steps
+// and the application's own, as the command prints it.
+func TestTraces(t *testing.T) {
+	s := emptySite(t)
+	if err := os.Mkdir(s.config, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	shop := filepath.Join(s.dir, "shop")
+	if err := process.Build(map[string]string{shop: "../../examples/shop"}); err != nil {
+		t.Fatal(err)
+	}
+	rates := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("traceparent"), "00-"+failing) {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		fmt.Fprint(w, "1")
+	}))
+	t.Cleanup(rates.Close)
+	s.write("rates.yaml", service("rates", rates.Listener.Addr().String()))
+	otlp := free(t)
+	s.from = []string{"--config", s.config, "--traces-sample", "100", "--otlp", otlp}
+	s.serve()
+	s.join()
+	s.start(weft, "run", "--app", "catalog", "--version", "v1", "--port", "9080", "--", shop, "catalog")
+	s.start(weft, "run", "--app", "pricing", "--version", "v2", "--port", "9080", "--", shop, "pricing")
+	s.says("status --wait 30s --workloads 2", "2 of 2 workloads healthy")
+
+	s.start(weft, "run", "--app", "visitor", "--", "sh", "-c", // which stays, so that its proxy tells
+		`for call in "$@"; do curl -sS -H "traceparent: 00-${call%@*}-000000000000000d-01" "${call#*@}"; done; exec tail -f /dev/null`, "sh",
+		passing+"@http://catalog:9080/products", failing+"@http://rates.example.com/eur")
+	own := fmt.Sprintf(`{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"visitor"}}]},"scopeSpans":[{"spans":[
+		{"traceId":"%s","spanId":"000000000000000d","name":"shopping","kind":1,"startTimeUnixNano":"%d","endTimeUnixNano":"%d"}]}]}]}`, passing, time.Now().UnixNano(), time.Now().Add(time.Second).UnixNano())
+	s.until("an application tells", func() error {
+		response, err := http.Post("http://"+otlp+"/v1/traces", "application/json", strings.NewReader(own))
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("%s", response.Status)
+		}
+		return nil
+	})
+	s.steps(passing, `
+shopping of visitor internal
+  GET catalog:9080 of default/visitor client
+    GET catalog:9080 of default/catalog v1 server
+      GET pricing:9080 of default/catalog v1 client
+        GET pricing:9080 of default/pricing v2 server
+          GET rates.example.com of default/pricing v2 client`)
+
+	s.steps(failing, "GET rates.example.com of default/visitor client failed")
+	s.says("traces visitor --calls rates.example.com --failed", failing)
+	s.says("traces --failed -o json", `"id": "`+failing+`"`)
+	s.says("traces pricing --version v2 --slower 1us --since 1h --attribute http.response.status_code=200", passing)
+	s.says("query weft_spans_total", "7")
+	if out, err := s.command("traces", "show", failing).CombinedOutput(); err == nil || !strings.Contains(string(out), "default/visitor calls") || !strings.Contains(string(out), "failed, 500") {
+		t.Errorf("%v, %s: want exit code 2, and which call failed how", err, out)
+	}
+}
+
+// Ids of two traces.
+const passing, failing = "0000000000000000000000000000aaaa", "00000000000000000000000000ffffff"
+
+// steps asks until a trace has these, each below the one that called it.
+func (s *site) steps(id, want string) {
+	s.t.Helper()
+	want = strings.TrimPrefix(want, "\n")
+	s.until("trace "+id, func() error {
+		out, _ := s.command("traces", "show", id, "-o", "json").Output() // 2: it failed
+		var t trace.Waterfall
+		if err := json.Unmarshal(out, &t); err != nil {
+			return err
+		}
+		var lines []string
+		for _, one := range t.Steps {
+			line := strings.Repeat("  ", one.Depth) + one.Name + " of " + strings.TrimSpace(one.Of()+" "+one.Version) + " " + string(one.Kind)
+			if one.Failed {
+				line += " failed"
+			}
+			lines = append(lines, line)
+		}
+		if got := strings.Join(lines, "\n"); got != want {
+			return fmt.Errorf("it has\n%s\nwant\n%s", got, want)
+		}
+		return nil
+	})
+}
