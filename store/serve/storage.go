@@ -10,7 +10,10 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 	serveroptions "k8s.io/apiserver/pkg/server/options"
+	"k8s.io/apiserver/pkg/storage"
 	"k8s.io/apiserver/pkg/storage/storagebackend"
+	"k8s.io/apiserver/pkg/storage/storagebackend/factory"
+	"k8s.io/client-go/tools/cache"
 
 	"weft.dev/api"
 )
@@ -29,26 +32,31 @@ func restOptions(o *serveroptions.EtcdOptions, cfg *genericapiserver.Recommended
 	return o.CreateRESTOptionsGetter(&serveroptions.SimpleStorageFactory{StorageConfig: o.StorageConfig}, nil)
 }
 
-// records are kinds that only ever grow in number, and that few watch. A watch cache takes eight
+// records are kinds that only ever grow in number, and that few watch. A watch cache takes four to eight
 // times the bytes of an object for as long as it is kept; without one each watch reads from etcd by itself.
 var records = []api.Kind{api.Release, api.PipelineRun, api.Decision, api.Version, api.Blob}
 
 // cachedOnce gives a watch cache to the version of a kind that weft reads, unless it is a record,
 // and to all kinds that weft does not know. The CRD server would keep one per
 // version: of Istio's kinds three copies of every object. Clients of the other
-// versions read from etcd.
+// versions read from etcd. Which version is asked for, only the storage's own objects say.
 type cachedOnce struct{ generic.RESTOptionsGetter }
 
 func (g cachedOnce) GetRESTOptions(resource schema.GroupResource, example runtime.Object) (generic.RESTOptions, error) {
 	options, err := g.RESTOptionsGetter.GetRESTOptions(resource, example)
-	if err != nil || example == nil {
-		return options, err
+	cached := options.Decorator
+	options.Decorator = func(
+		config *storagebackend.ConfigForResource, prefix string, key func(runtime.Object) (string, error), newObject, newList func() runtime.Object,
+		attributes storage.AttrFunc, triggers storage.IndexerFuncs, indexers *cache.Indexers,
+	) (storage.Interface, factory.DestroyFunc, error) {
+		version := newObject().GetObjectKind().GroupVersionKind()
+		info, known := api.KindOf(version.Group, version.Kind)
+		if known && (info.Version.Version != version.Version || slices.Contains(records, info.Kind)) {
+			return generic.NewRawStorage(config, newObject, newList, prefix)
+		}
+		return cached(config, prefix, key, newObject, newList, attributes, triggers, indexers)
 	}
-	version := example.GetObjectKind().GroupVersionKind()
-	if info, ok := api.KindOf(version.Group, version.Kind); ok && (info.Version.Version != version.Version || slices.Contains(records, info.Kind)) {
-		options.Decorator = generic.UndecoratedStorage
-	}
-	return options, nil
+	return options, err
 }
 
 // installBuiltins serves the kinds that have no CRD.
