@@ -78,6 +78,16 @@ func (r Resource[T]) Update(ctx context.Context, o *T) (*T, error) {
 	return r.typed(u, err)
 }
 
+// Try is Update without effect: its error is what Update's would be.
+func (r Resource[T]) Try(ctx context.Context, o *T) error {
+	u, err := r.untyped(o)
+	if err != nil {
+		return err
+	}
+	_, err = r.in(u.GetNamespace()).Update(ctx, u, metav1.UpdateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
+}
+
 // UpdateStatus replaces the status alone, and conflicts like Update.
 func (r Resource[T]) UpdateStatus(ctx context.Context, o *T) (*T, error) {
 	u, err := r.untyped(o)

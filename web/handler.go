@@ -66,6 +66,7 @@ type Mesh struct {
 	Run       func(ctx context.Context, namespace, name string) (*v1alpha1.PipelineRun, error)
 	// Definition is the pipeline of a run as it is for that run; ErrNotFound where it is gone.
 	Definition func(context.Context, *v1alpha1.PipelineRun) (*v1alpha1.PipelineSpec, error)
+	Freezes    func() []v1alpha1.Freeze
 	// NotStart and NotDecide are why who asks, by the context, may not; "": they may, or only the API server knows who asks.
 	NotStart  func(context.Context, *v1alpha1.Pipeline) string
 	NotDecide func(ctx context.Context, run *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec, verb, stage string) string
@@ -156,6 +157,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("pipelines", func(r *http.Request) (any, error) { return pipelines(mesh, r) })
 	get("pipelines/{namespace}/{name}", func(r *http.Request) (any, error) { return pipelinePage(mesh, r) })
 	get("runs/{namespace}/{name}", func(r *http.Request) (any, error) { return runPage(mesh, r) })
+	get("freezes", func(*http.Request) (any, error) { return freezes(mesh, time.Now()), nil })
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))

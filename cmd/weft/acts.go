@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
@@ -19,8 +21,8 @@ import (
 // acts are what pages do: what commands do, with the rights of who runs `weft ui`, and with no other way to the server.
 type acts struct{ command *cobra.Command }
 
-// maxAsked is the size of what a page may send: a reason, or the parameters of a run.
-const maxAsked = 256 << 10
+// maxAsked is the size of what a page may send: a reason, the parameters of a run, or the text of a pipeline.
+const maxAsked = 1 << 20
 
 func (a acts) handle(mux *http.ServeMux) {
 	release := web.Prefix + "releases/{namespace}/{name}/"
@@ -32,7 +34,13 @@ func (a acts) handle(mux *http.ServeMux) {
 	run := web.Prefix + "runs/{namespace}/{name}/"
 	mux.HandleFunc("POST "+run+"judge", a.answer(a.judge))
 	mux.HandleFunc("POST "+run+"cancel", a.answer(a.cancel))
-	mux.HandleFunc("POST "+web.Prefix+"pipelines/{namespace}/{name}/run", a.answer(a.start))
+	pipeline := web.Prefix + "pipelines/{namespace}/{name}/"
+	mux.HandleFunc("POST "+pipeline+"run", a.answer(a.start))
+	mux.HandleFunc("GET "+pipeline+"text", a.answer(a.pipelineText))
+	mux.HandleFunc("POST "+pipeline+"edit", a.answer(a.editPipeline))
+	mux.HandleFunc("POST "+pipeline+"save", a.answer(a.savePipeline))
+	mux.HandleFunc("POST "+web.Prefix+"freezes", a.answer(a.freeze))
+	mux.HandleFunc("POST "+web.Prefix+"freezes/{name}/lift", a.answer(a.lift))
 }
 
 // answer says what the API server does not let happen as it says it.
@@ -161,4 +169,29 @@ func (a acts) start(r *http.Request) (any, error) {
 		return nil, err
 	}
 	return web.Done{Page: "runs/" + made.Namespace + "/" + made.Name}, nil
+}
+
+func (a acts) freeze(r *http.Request) (any, error) {
+	var asked web.FreezeRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Reason == "" {
+		return nil, errors.New(`freeze: want {"reason": TEXT}: say why, for those who wait`)
+	}
+	spec := v1alpha1.FreezeSpec{Reason: asked.Reason, Except: asked.Except, Namespaces: asked.Namespaces, Applications: asked.Applications}
+	if asked.Until != "" {
+		end, err := parseUntil(asked.Until, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		spec.Until = &metav1.Time{Time: end}
+	}
+	_, err := freeze(a.command, "", spec)
+	return web.Done{}, err
+}
+
+func (a acts) lift(r *http.Request) (any, error) {
+	freezes, err := objectsOf[v1alpha1.Freeze](a.command, api.Freeze)
+	if err != nil {
+		return nil, err
+	}
+	return web.Done{}, answered(freezes.all.Delete(r.Context(), "", r.PathValue("name")))
 }

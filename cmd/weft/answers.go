@@ -47,6 +47,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Runs:            m.lists.runs.all,
 		Run:             m.lists.runs.whole,
 		Definition:      m.lists.definition,
+		Freezes:         m.lists.freezes.all,
 		NotStart:        m.may.notStart,
 		NotDecide:       m.may.notDecide,
 	}

@@ -13,6 +13,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/release/guard"
+	"weft.dev/web"
 )
 
 // freezeRow is a freeze as people see it.
@@ -47,7 +48,12 @@ Without a limit everything is frozen. What a member of a group of --except start
 				}
 				spec.Until = &metav1.Time{Time: end}
 			}
-			return freeze(c, name, spec)
+			made, err := freeze(c, name, spec)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.OutOrStdout(), "freeze/%s: %s (undo: weft unfreeze %s)\n", made.Name, web.FrozenParts(made.Spec), made.Name)
+			return nil
 		},
 	}
 	c.Flags().StringVar(&spec.Reason, "reason", "", "why, for those who wait")
@@ -61,22 +67,18 @@ Without a limit everything is frozen. What a member of a group of --except start
 	return c
 }
 
-func freeze(c *cobra.Command, name string, spec v1alpha1.FreezeSpec) error {
+// freeze makes one in the name of who asks; without a name it gets one.
+func freeze(c *cobra.Command, name string, spec v1alpha1.FreezeSpec) (*v1alpha1.Freeze, error) {
 	freezes, err := objectsOf[v1alpha1.Freeze](c, api.Freeze)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	me, err := signature(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	spec.By, spec.Groups = me.By, me.Groups
-	made, err := freezes.create(c.Context(), &v1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: "freeze-"}, Spec: spec})
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.OutOrStdout(), "freeze/%s: %s (undo: weft unfreeze %s)\n", made.Name, frozenParts(made.Spec), made.Name)
-	return nil
+	return freezes.create(c.Context(), &v1alpha1.Freeze{ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: "freeze-"}, Spec: spec})
 }
 
 // parseUntil reads a time, or how long from now.
@@ -89,20 +91,6 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 		return end, exitCode{exitUsage, fmt.Errorf("--until %s: want a time to come such as 2026-11-30T08:00:00Z, or how long, such as 2h", text)}
 	}
 	return end, nil
-}
-
-// frozenParts says what a freeze is about.
-func frozenParts(s v1alpha1.FreezeSpec) string {
-	var parts []string
-	for _, limit := range []struct {
-		of    string
-		names []string
-	}{{"namespace", s.Namespaces}, {"application", s.Applications}, {"environment", s.Environments}} {
-		if len(limit.names) > 0 {
-			parts = append(parts, limit.of+" "+strings.Join(limit.names, ", "))
-		}
-	}
-	return cmp.Or(strings.Join(parts, "; "), "everything")
 }
 
 func newFreezeStatus(namespaces *[]string) *cobra.Command {
@@ -128,7 +116,7 @@ func newFreezeStatus(namespaces *[]string) *cobra.Command {
 				if r.Spec.Until != nil {
 					until = r.Spec.Until.UTC().Format(time.RFC3339)
 				}
-				t.rows = append(t.rows, []string{r.Name, fmt.Sprint(r.Holds), frozenParts(r.Spec), r.Spec.Reason, r.Spec.By, until, strings.Join(r.Spec.Except, ", ")})
+				t.rows = append(t.rows, []string{r.Name, fmt.Sprint(r.Holds), web.FrozenParts(r.Spec), r.Spec.Reason, r.Spec.By, until, strings.Join(r.Spec.Except, ", ")})
 			}
 			if err := t.print(c, *output); err != nil || holding == 0 {
 				return err

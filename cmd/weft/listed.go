@@ -35,6 +35,7 @@ type lists struct {
 	releases  listed[v1alpha1.Release, web.Release]
 	pipelines listed[v1alpha1.Pipeline, web.Pipeline]
 	runs      listed[v1alpha1.PipelineRun, web.Run]
+	freezes   listed[v1alpha1.Freeze, v1alpha1.Freeze]
 	blobs     *store.Resource[v1alpha1.Blob] // what runs began with; nil: nobody ships
 }
 
@@ -43,6 +44,7 @@ func newLists() *lists {
 		releases:  listed[v1alpha1.Release, web.Release]{noun: "release", short: web.ReleaseOf},
 		pipelines: listed[v1alpha1.Pipeline, web.Pipeline]{noun: "pipeline", short: web.PipelineOf},
 		runs:      listed[v1alpha1.PipelineRun, web.Run]{noun: "run", short: web.RunOf},
+		freezes:   listed[v1alpha1.Freeze, v1alpha1.Freeze]{noun: "freeze", short: func(f *v1alpha1.Freeze) v1alpha1.Freeze { return *f }},
 	}
 }
 
@@ -51,7 +53,7 @@ func (l *lists) follow(client *store.Client) []func(context.Context) error {
 	blobs := store.For[v1alpha1.Blob](client, api.Blob)
 	l.blobs = &blobs
 	return []func(context.Context) error{
-		l.releases.follow(client, api.Release), l.pipelines.follow(client, api.Pipeline), l.runs.follow(client, api.PipelineRun),
+		l.releases.follow(client, api.Release), l.pipelines.follow(client, api.Pipeline), l.runs.follow(client, api.PipelineRun), l.freezes.follow(client, api.Freeze),
 	}
 }
 

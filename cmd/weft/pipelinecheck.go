@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
 	"weft.dev/release/guard"
@@ -62,11 +63,16 @@ func checkPipelines(c *cobra.Command, dir string) (pipelines int, found []web.Pr
 			continue
 		}
 		pipelines++
-		object := model.Key{Kind: string(o.Kind), Namespace: o.Namespace, Name: o.Name}
-		all := slices.Concat(pipeline.Check(spec, with), trigger.Check(spec, with.Eval), guard.Check(spec))
-		for _, p := range all {
-			problems = append(problems, model.Problem{Object: object, Code: p.Code, Path: p.Path, Message: p.Message})
-		}
+		problems = append(problems, wrongWith(o.Namespace, o.Name, spec, with)...)
 	}
 	return pipelines, web.Problems(problems), nil
+}
+
+// wrongWith is what would stop a run of a pipeline.
+func wrongWith(namespace, name string, spec *v1alpha1.PipelineSpec, with pipeline.With) (problems []model.Problem) {
+	object := model.Key{Kind: string(api.Pipeline), Namespace: namespace, Name: name}
+	for _, p := range slices.Concat(pipeline.Check(spec, with), trigger.Check(spec, with.Eval), guard.Check(spec)) {
+		problems = append(problems, model.Problem{Object: object, Code: p.Code, Path: p.Path, Message: p.Message})
+	}
+	return problems
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"time"
 
+	"weft.dev/api/v1alpha1"
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/scope"
@@ -150,5 +151,6 @@ func (c *crowd) mesh() web.Mesh {
 		ReleasesChanged: func() uint64 { return 0 },
 		Pipelines:       func() []web.Pipeline { return nil },
 		Runs:            func() []web.Run { return nil },
+		Freezes:         func() []v1alpha1.Freeze { return nil },
 	}
 }

@@ -105,6 +105,7 @@ func TestPages(t *testing.T) {
 	bob := openPipelines(t)
 	look(t, "pipelines.test.mjs", bob)
 	look(t, "judgments.test.mjs", bob)
+	look(t, "editor.test.mjs", link)
 	shop := openShop(t)
 	shop.release()
 	look(t, "shop.test.mjs", link)

@@ -503,6 +503,64 @@ export interface StartRequest {
   parameters: Record<string, string>;
 }
 
+export interface Freeze {
+  name: string;
+  holds: boolean;
+  what: string;
+  reason: string;
+  by?: string;
+  except: string[];
+  from?: string;
+  until?: string;
+}
+
+export interface FreezeRequest {
+  reason: string;
+  except: string[];
+  namespaces: string[];
+  applications: string[];
+  until?: string;
+}
+
+export interface Field {
+  name: string;
+  type: string;
+  help?: string;
+  options?: string[];
+  required: boolean;
+  long: boolean;
+}
+
+export interface PipelineText {
+  text: string;
+  version: string;
+  kinds: Record<string, Field[]>;
+}
+
+export interface TextChange {
+  stage: string;
+  field?: string;
+  value?: string;
+  add?: string;
+  after?: string[];
+  remove?: boolean;
+}
+
+export interface EditRequest {
+  text: string;
+  version: string;
+  change?: TextChange;
+}
+
+export interface Edited {
+  text: string;
+  graph: Stage[];
+  values: Record<string, Record<string, string>>;
+  problems: Problem[];
+  refused?: string;
+  conflict: boolean;
+}
+
 export interface UndoChange {
   part: string;
   kind: string;

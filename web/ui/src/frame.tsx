@@ -3,6 +3,7 @@ import type { Overview } from "./api";
 import { clock } from "./format";
 import { useLive, usePulse, type Answer } from "./live";
 import { Command } from "./part/command";
+import { Frozen } from "./part/freezes";
 import { Mark } from "./part/mark";
 import { Skeleton } from "./part/table";
 import { Palette } from "./palette";
@@ -47,7 +48,7 @@ function Shown({ path }: { path: string[] }) {
     return (
       <Suspense fallback={<Skeleton />}>
         <Tabs place={place} />
-        {place.list()}
+        {rootOf(place).name === "releases" ? <Frozen>{place.list()}</Frozen> : place.list()}
       </Suspense>
     );
   if (place?.one && path.length === 3) return <Suspense fallback={<Skeleton />}>{place.one(namespace!, name!)}</Suspense>;

@@ -14,8 +14,8 @@ test("a question says what it asks, who may answer until when, and what follows"
     const ask = question(page, "May it go to everybody?");
     await ask.getByText("v2 passed its smoke test. Look at the graphs.").waitFor();
     await ask.getByText("Somebody in dev may answer, but not who started the run (ann). It ends by itself in 71 h").waitFor();
-    await ask.getByText("is done with “half”, and pause may begin.").waitFor();
-    await ask.getByText("May it go to everybody? fails, and the run with it; other branches are cancelled.").waitFor();
+    await ask.getByText("is done with “half”, and pause may begin.").first().waitFor();
+    await ask.getByText("May it go to everybody? fails, and the run with it; other branches are cancelled.").first().waitFor();
     assert.deepEqual(await ask.getByRole("button").allInnerTexts(), ["all", "half", "Stop"]);
     const audit = question(page, "Is the record whole?");
     await audit.getByText("You cannot answer it: bob is in none of the groups that may judge: auditors").waitFor();
@@ -79,4 +79,19 @@ test("bob starts a run by its form, may not answer it himself, and cancels it", 
   await page.locator(".verdict").getByText("ship was cancelled").waitFor();
   await page.getByText(/cancelled by bob.*the wrong version/).first().waitFor();
   await sound(page, "cancelled");
+});
+
+test("what only administrators may is refused: a freeze of everything, and another pipeline", async () => {
+  const page = await open();
+  await visit(page, "releases");
+  await page.getByRole("button", { name: "Freeze", exact: true }).click();
+  const asked = page.getByRole("dialog");
+  await asked.getByLabel(/^Reason/).fill("the sale");
+  await asked.getByRole("button", { name: "Freeze", exact: true }).click();
+  await asked.getByRole("alert").getByText(/is an administrator's/).waitFor();
+  await visit(page, "pipelines/shop/ship?edit=yes&stage=pause");
+  await page.getByLabel("title", { exact: true }).fill("Rest");
+  await page.keyboard.press("Enter");
+  await page.getByText(/It would not be stored:.*ask an administrator/).waitFor();
+  assert.ok(await page.getByRole("button", { name: "Save", exact: true }).isDisabled());
 });

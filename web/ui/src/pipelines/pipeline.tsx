@@ -1,15 +1,18 @@
+import { lazy, Suspense } from "react";
 import type { PipelinePage, Run, Trigger } from "../api";
 import { lasted } from "../format";
 import { useLive } from "../live";
 import { Mark } from "../part/mark";
 import { Nothing, Section } from "../part/section";
-import { Shown, Table, type Column } from "../part/table";
+import { Shown, Skeleton, Table, type Column } from "../part/table";
 import { choose, Link, usePlace } from "../url";
 import { Detail } from "./detail";
 import { Graph } from "./graph";
 import { Start } from "./start";
 import { Began } from "./pipelines";
-import { runPage, runText } from "./words";
+import { pipelinePage, runPage, runText } from "./words";
+
+const Editor = lazy(() => import("./editor"));
 
 export default function Pipeline({ namespace, name }: { namespace: string; name: string }) {
   const answer = useLive<PipelinePage>(`pipelines/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
@@ -17,13 +20,28 @@ export default function Pipeline({ namespace, name }: { namespace: string; name:
 }
 
 function One({ p }: { p: PipelinePage }) {
-  const chosen = usePlace().query.get("stage");
+  const { query } = usePlace();
+  const chosen = query.get("stage");
+  if (query.get("edit"))
+    return (
+      <>
+        <p className="verdict idle">
+          <Link to={pipelinePage(p)}>← {p.name}, as it is</Link>
+        </p>
+        <Suspense fallback={<Skeleton />}>
+          <Editor key={p.namespace + "/" + p.name} p={p} />
+        </Suspense>
+      </>
+    );
   const stage = p.graph.find((s) => s.name === chosen);
   return (
     <>
       <p className={"verdict " + (p.locked || p.problems ? "warn" : p.state)}>
         <Mark state={p.locked || p.problems ? "warn" : p.state} />
         <span>{p.locked ? `No run may begin: ${p.locked}` : p.problems ? `${p.problems} things are wrong with it` : p.description || p.name}</span>
+        <Link to={pipelinePage(p)} chosen={{ edit: "yes" }}>
+          Edit →
+        </Link>
         {p.application && <Link to={`services/${p.namespace}/${p.application}`}>{p.application} →</Link>}
       </p>
       <Graph stages={p.graph} picked={stage?.name} onPick={(name) => choose("stage", name === chosen ? "" : name)} />

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"weft.dev/api"
+	"weft.dev/api/v1alpha1"
+	"weft.dev/store"
+	"weft.dev/web"
+)
+
+// pipelineText is a pipeline as a page edits it.
+func (a acts) pipelineText(r *http.Request) (any, error) {
+	_, stored, err := a.pipeline(r)
+	if err != nil {
+		return nil, err
+	}
+	text, err := web.TextOf(stored)
+	return web.PipelineText{Text: text, Version: stored.ResourceVersion, Kinds: web.StageFields()}, err
+}
+
+func (a acts) pipeline(r *http.Request) (objects[v1alpha1.Pipeline], *v1alpha1.Pipeline, error) {
+	all, err := objectsIn[v1alpha1.Pipeline](a, r, api.Pipeline)
+	if err != nil {
+		return all, nil, err
+	}
+	stored, err := all.get(r.Context(), r.PathValue("name"))
+	return all, stored, err
+}
+
+// editPipeline says what becomes of a text by a change, and what would be said of it: by weft pipeline check, and by the API
+// server, which is asked for a dry run. Nothing is stored.
+func (a acts) editPipeline(r *http.Request) (any, error) {
+	asked, err := editRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	all, stored, err := a.pipeline(r)
+	if err != nil {
+		return nil, err
+	}
+	text := asked.Text
+	if asked.Change != nil {
+		if text, err = web.ChangeText(text, *asked.Change); err != nil {
+			return nil, err
+		}
+	}
+	o, err := web.PipelineOfText(text, stored, asked.Version)
+	if err != nil {
+		return web.Unread(text, err), nil
+	}
+	with, err := newMachine()
+	if err != nil {
+		return nil, err
+	}
+	edited := web.EditedOf(text, o)
+	edited.Problems = web.Problems(wrongWith(o.Namespace, o.Name, &o.Spec, with))
+	if err := answered(all.all.Try(r.Context(), o)); err != nil {
+		edited.Refused, edited.Conflict = err.Error(), store.IsConflict(err)
+	}
+	return edited, nil
+}
+
+func editRequest(r *http.Request) (web.EditRequest, error) {
+	var asked web.EditRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Text == "" || asked.Version == "" {
+		return asked, errors.New(`edit: want {"text": YAML, "version": resourceVersion}`)
+	}
+	return asked, nil
+}
+
+// savePipeline stores a text over the version that it was made from, and over no other.
+func (a acts) savePipeline(r *http.Request) (any, error) {
+	asked, err := editRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	all, stored, err := a.pipeline(r)
+	if err != nil {
+		return nil, err
+	}
+	o, err := web.PipelineOfText(asked.Text, stored, asked.Version)
+	if err != nil {
+		return nil, err
+	}
+	_, err = all.all.Update(r.Context(), o)
+	if store.IsConflict(err) {
+		return nil, errors.New("somebody changed the pipeline since you opened it: nothing is stored, and what you wrote is still here; compare it with what is there now, and save again")
+	}
+	return web.Done{Page: "pipelines/" + o.Namespace + "/" + o.Name}, answered(err)
+}
