@@ -2,6 +2,7 @@ package web
 
 import (
 	"encoding/json"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"weft.dev/model"
 	"weft.dev/release"
 	"weft.dev/release/judge"
+	"weft.dev/release/strategy"
 )
 
 // recentCalls are those by which a release page says what versions get now.
@@ -25,6 +27,7 @@ type ReleasePage struct {
 	Aborter  string         `json:"aborter,omitempty"`
 	Promoter string         `json:"promoter,omitempty"`
 	Evidence *Evidence      `json:"evidence,omitempty"` // absent until versions are compared
+	Trail    []Seen         `json:"trail"`              // how it came about, the oldest first
 	Versions []Version      `json:"versions"`           // of the service, as they are called now
 	Events   []ReleaseEvent `json:"events"`             // the newest first
 }
@@ -40,6 +43,37 @@ type Evidence struct {
 	Worse    Bet      `json:"worse"`          // that the new version is worse
 	NotWorse Bet      `json:"notWorse"`       // that it is not worse by more than is allowed
 	Part     *Part    `json:"part,omitempty"` // of the traffic that speaks most against the new version
+}
+
+// Seen is how versions had answered until a time.
+type Seen struct {
+	Time   time.Time `json:"time"`
+	Weight int32     `json:"weight"` // of the new version, percent
+	Old    Share     `json:"old"`
+	New    Share     `json:"new"`
+}
+
+// Share of bad answers, 0 to 1, and between what it is in 19 of 20 cases of so many requests. That is
+// for the eye: what decides is the judge's bets, which may be looked at as often as one likes.
+type Share struct {
+	Answered
+	Of1  float64 `json:"of1"`
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// shareOf has Wilson's interval, which is true of few requests, and of none that failed, too.
+func shareOf(a strategy.Answered) Share {
+	s := Share{Answered: Answered{a[0], a[1]}, High: 1}
+	if a[0] == 0 {
+		return s
+	}
+	const z = 1.96
+	n := float64(a[0])
+	s.Of1 = float64(a[1]) / n
+	middle, half := s.Of1+z*z/(2*n), z*math.Sqrt(s.Of1*(1-s.Of1)/n+z*z/(4*n*n))
+	s.Low, s.High = max(0, (middle-half)/(1+z*z/n)), min(1, (middle+half)/(1+z*z/n))
+	return s
 }
 
 // Part is what one caller or route says alone.
@@ -74,7 +108,7 @@ func releasePage(mesh Mesh, r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := ReleasePage{Release: ReleaseOf(o), Reason: o.Spec.Reason, Steps: []int32{}, Versions: []Version{}, Events: []ReleaseEvent{}}
+	p := ReleasePage{Release: ReleaseOf(o), Reason: o.Spec.Reason, Steps: []int32{}, Trail: []Seen{}, Versions: []Version{}, Events: []ReleaseEvent{}}
 	if o.Spec.Aborter != nil {
 		p.Aborter = o.Spec.Aborter.By
 	}
@@ -97,6 +131,7 @@ func (p *ReleasePage) recorded(o *v1alpha1.Release) {
 		Config   release.Config `json:"config"`
 		Strategy struct {
 			Judge json.RawMessage `json:"judge"`
+			Trail []strategy.Seen `json:"trail"`
 		} `json:"strategy"`
 	}
 	if o.Status.State == nil || json.Unmarshal(o.Status.State.Raw, &record) != nil {
@@ -104,6 +139,9 @@ func (p *ReleasePage) recorded(o *v1alpha1.Release) {
 	}
 	p.Service, p.Strategy = record.Config.Service, string(record.Config.Strategy.Type)
 	p.Steps = orEmpty(record.Config.Strategy.Steps)
+	for _, one := range record.Strategy.Trail {
+		p.Trail = append(p.Trail, Seen{one.At, one.Weight, shareOf(one.Old), shareOf(one.New)})
+	}
 	limits, err := release.ReadLimits(record.Config.Strategy.Analysis, p.From != "")
 	if err != nil {
 		return // the release says so itself

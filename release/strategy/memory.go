@@ -45,6 +45,8 @@ type memory struct {
 	Waiting bool `json:"waiting,omitempty"`
 
 	Judge json.RawMessage `json:"judge,omitempty"`
+	// Trail is how the evidence came about, for people who look at it.
+	Trail []Seen `json:"trail,omitempty"`
 	// Heard is what others said at the share that the action Heard.Seq gave.
 	Heard *heard `json:"heard,omitempty"`
 	// Proof is the evidence on which the new version got everything.

@@ -267,6 +267,7 @@ func (r *run) ask(g release.Gate) release.Verdict {
 	}
 	var v release.Verdict
 	r.m.Judge, v = r.judge.Look(r.m.Judge, q)
+	r.m.see(r.Now, v)
 	return v
 }
 

@@ -135,6 +135,7 @@ func (c *crowd) mesh() web.Mesh {
 		Status:    func() web.Status { return web.Status{Workloads: len(c.replicas), Healthy: len(c.replicas)} },
 		Edges:     func(window time.Duration) []metrics.Edge { return c.edges(window, time.Now()) },
 		Past:      &c.past,
+		Series:    waves{c},
 		Calls:     func(time.Time) []metrics.Call { return nil },
 		Plain:     func([]string) map[string]bool { return nil },
 		Services:  func() []model.Service { return c.services },

@@ -198,6 +198,21 @@ export interface Evidence {
   part?: Part;
 }
 
+export interface Share {
+  requests: number;
+  errors: number;
+  of1: number;
+  low: number;
+  high: number;
+}
+
+export interface Seen {
+  time: string;
+  weight: number;
+  old: Share;
+  new: Share;
+}
+
 export interface ReleaseEvent {
   time: string;
   text: string;
@@ -225,6 +240,7 @@ export interface ReleasePage {
   aborter?: string;
   promoter?: string;
   evidence?: Evidence;
+  trail: Seen[];
   versions: Version[];
   events: ReleaseEvent[];
 }

@@ -1,7 +1,7 @@
 // A mesh of 2,000 services: pages hold what is looked at, not all that there is.
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
-import { browser, open, sound, visit } from "./browser.mjs";
+import { browser, looks, open, sound, visit } from "./browser.mjs";
 
 after(() => browser.close());
 
@@ -96,4 +96,27 @@ test("the last hours are looked at again, minute by minute", async () => {
   await page.getByRole("button", { name: "Back to now" }).click();
   await page.getByText("3 failing").waitFor();
   assert.equal(new URL(page.url()).searchParams.get("at"), null);
+});
+
+test("dashboards hold the lines that count, and say how many more there are", async () => {
+  for (const look of looks) {
+    const page = await open(look);
+    await visit(page, "dashboards?range=6h");
+    const callers = page.getByRole("region", { name: "Requests by caller" });
+    await callers.getByText("and 18 lower ones").waitFor();
+    assert.equal(await callers.locator("li").count(), 13);
+    await callers.locator(".plot").hover({ position: { x: 60, y: 40 } });
+    await page.getByRole("region", { name: "Latency", exact: true }).locator(".here").waitFor(); // one axis for all
+    await page.getByLabel("namespace").selectOption("team-07");
+    await page.getByLabel("Shown time").selectOption("15m");
+    assert.equal(new URL(page.url()).searchParams.get("range"), "15m");
+    await page.getByRole("navigation", { name: "Dashboards" }).getByRole("link", { name: "Control plane" }).click();
+    await page.getByRole("region", { name: "Commits" }).locator("path").first().waitFor({ state: "attached" });
+    await sound(page, "dashboards");
+    if (process.env.WEFT_PICTURES) {
+      await visit(page, "dashboards");
+      await callers.waitFor();
+      await page.screenshot({ path: `${process.env.WEFT_PICTURES}/${look.colorScheme}-${look.width}.png`, fullPage: true });
+    }
+  }
 });

@@ -39,6 +39,7 @@ const pages = {
     await page.locator(".verdict.bad").getByText("ratings v2 rolled back").waitFor();
     await page.getByText("failed here, private again").waitFor();
     await page.getByRole("img", { name: /^5% at [\d:]+, 0% at/ }).waitFor();
+    await page.getByRole("img", { name: /^Bad answers over time\. v2: 50\.\d% answered badly, .* by \d+ requests; v1: 0\.00% answered badly, .*; the limit is 0\.50%/ }).waitFor();
     await page.getByText("that v2 is worse").waitFor();
     await page.getByText("shown: it goes back").waitFor();
     await page.getByText(/v2 gets 5% of ratings/).first().waitFor();
