@@ -21,7 +21,8 @@ const (
 type Intake struct {
 	store *Store
 	rate  *rate.Limiter
-	onto  func(*tracev1.ResourceSpans) bool // sends spans on, or says that it cannot; nil: nobody gets them
+	onto  *Exporter // nil: nobody else gets spans
+	disk  *Journal  // nil: they are in memory alone
 	now   func() time.Time
 }
 
@@ -29,6 +30,28 @@ type Intake struct {
 func NewIntake(store *Store, now func() time.Time) *Intake {
 	return &Intake{store: store, rate: rate.NewLimiter(MaxRate, maxBurst), now: now}
 }
+
+// Keep has a journal keep what is taken, and takes what it has. It is part of the wiring.
+func (t *Intake) Keep(j *Journal) error {
+	err := j.replay(func(at time.Time, proxy bool, of *tracev1.ResourceSpans) {
+		from := sourceOf(of.Resource)
+		var taken []*Span
+		for _, in := range of.ScopeSpans {
+			for _, one := range in.Spans {
+				if s, _, ok := read(one, from, proxy); ok {
+					taken = append(taken, s)
+				}
+			}
+		}
+		t.store.Add(taken, at)
+	})
+	t.store.Trim(t.now())
+	t.disk = j
+	return err
+}
+
+// SendOn has spans sent on. It is part of the wiring.
+func (t *Intake) SendOn(e *Exporter) { t.onto = e }
 
 // FromProxy takes what an agent reports of its proxy. The error says that it cannot be read.
 func (t *Intake) FromProxy(from Source, report model.SpanReport) error {
@@ -81,12 +104,18 @@ func (t *Intake) take(of *tracev1.ResourceSpans, from Source, proxy bool) (dropp
 		in.Spans = kept
 	}
 	t.store.Add(taken, now)
-	if len(taken) > 0 && t.onto != nil && !t.onto(of) {
-		change.Unsent = uint64(len(taken))
+	if n := uint64(len(taken)); n > 0 {
+		if t.disk != nil && t.disk.write(now, proxy, of) != nil {
+			change.Unwritten = n
+		}
+		if t.onto != nil && !t.onto.add(of) {
+			change.Unsent = n
+		}
 	}
 	t.store.count(func(c *Counts) {
 		c.TooMany, c.Invalid = c.TooMany+change.TooMany, c.Invalid+change.Invalid
 		c.Cut, c.Unsent = c.Cut+change.Cut, c.Unsent+change.Unsent
+		c.Unwritten += change.Unwritten
 	})
 	return int64(change.TooMany + change.Invalid)
 }

@@ -31,16 +31,17 @@ type Store struct {
 
 // Counts are what became of spans since the start, and what there is now.
 type Counts struct {
-	Spans   uint64 `json:"spans"`   // taken
-	TooMany uint64 `json:"tooMany"` // dropped: more of them than MaxRate, or of one trace
-	TooOld  uint64 `json:"tooOld"`  // dropped: no room, or the age
-	Invalid uint64 `json:"invalid"` // dropped: without ids or times that can be
-	Cut     uint64 `json:"cut"`     // attributes that were too long or too many
-	Lost    uint64 `json:"lost"`    // bytes of spans that agents had no room for
-	Unsent  uint64 `json:"unsent"`  // dropped on the way to where they are sent on
-	Traces  int    `json:"traces"`
-	Bytes   int    `json:"bytes"`
-	Limit   int    `json:"limit"`
+	Spans     uint64 `json:"spans"`     // taken
+	TooMany   uint64 `json:"tooMany"`   // dropped: more of them than MaxRate, or of one trace
+	TooOld    uint64 `json:"tooOld"`    // dropped: no room, or the age
+	Invalid   uint64 `json:"invalid"`   // dropped: without ids or times that can be
+	Cut       uint64 `json:"cut"`       // attributes that were too long or too many
+	Lost      uint64 `json:"lost"`      // bytes of spans that agents had no room for
+	Unsent    uint64 `json:"unsent"`    // dropped on the way to where they are sent on
+	Unwritten uint64 `json:"unwritten"` // that are in memory alone
+	Traces    int    `json:"traces"`
+	Bytes     int    `json:"bytes"`
+	Limit     int    `json:"limit"`
 }
 
 // held is a trace in the store.

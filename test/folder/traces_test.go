@@ -71,6 +71,9 @@ shopping of visitor internal
 	s.says("traces --failed -o json", `"id": "`+failing+`"`)
 	s.says("traces pricing --version v2 --slower 1us --since 1h --attribute http.response.status_code=200", passing)
 	s.says("query weft_spans_total", "7")
+	s.server.kill() // what it took is there again
+	s.serve()
+	s.steps(failing, "GET rates.example.com of default/visitor client failed")
 	if out, err := s.command("traces", "show", failing).CombinedOutput(); err == nil || !strings.Contains(string(out), "default/visitor calls") || !strings.Contains(string(out), "failed, 500") {
 		t.Errorf("%v, %s: want exit code 2, and which call failed how", err, out)
 	}

@@ -622,6 +622,7 @@ export interface Counts {
   cut: number;
   lost: number;
   unsent: number;
+  unwritten: number;
   traces: number;
   bytes: number;
   limit: number;

@@ -6,6 +6,7 @@ import { Releases } from "./releases/releases";
 import { Service } from "./service/service";
 import { Services } from "./services/services";
 
+const Traces = lazy(() => import("./traces/traces"));
 const MapPage = lazy(() => import("./map/map"));
 const Dashboards = lazy(() => import("./dashboards/dashboards"));
 const Pipelines = lazy(() => import("./pipelines/pipelines"));
@@ -30,6 +31,7 @@ export const places: Page[] = [
     list: () => <Services />,
     one: (namespace, name) => <Service namespace={namespace} name={name} />,
   },
+  { name: "traces", title: "Traces", of: "services", list: () => <Traces /> },
   {
     name: "map",
     title: "Map",

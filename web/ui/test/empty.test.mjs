@@ -22,6 +22,7 @@ test("the first load is small", async () => {
 const sentences = {
   services: ["No service is known yet", "weft run"],
   map: ["Nothing is on the map yet", "weft run"],
+  traces: ["No request has been told of yet", "traceparent"],
   releases: ["Nothing has been released yet", "weft release start"],
   dashboards: ["Nothing was counted of this", "weft query"],
   fleet: ["No workload is in the mesh yet", "weft token create"],

@@ -132,6 +132,9 @@ interface OfLineProps {
   pick: (id: string) => void;
 }
 
+// whole is a service's name as traces have it.
+const whole = (d: Dot) => (d.namespace && d.kind !== "outside" ? `${d.namespace}/${d.label}` : d.label);
+
 export function OfLine({ line, from, to, past, close, pick }: OfLineProps) {
   return (
     <Drawer
@@ -146,6 +149,11 @@ export function OfLine({ line, from, to, past, close, pick }: OfLineProps) {
       <Signals of={line} quiet={line.rate === 0} />
       {!past && <p className="dim">{line.plain ? "In plain text, if only to some of its instances." : "Encrypted."}</p>}
       <p className="actions">
+        {![from.kind, to.kind].some((k) => k === "namespace" || k === "version") && (
+          <Link to="traces" chosen={{ search: whole(from), calls: whole(to) }}>
+            Slow calls behind this
+          </Link>
+        )}
         <button type="button" onClick={() => pick(from.id)}>
           {from.label}
         </button>

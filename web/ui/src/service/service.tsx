@@ -8,6 +8,7 @@ import { Shown } from "../part/table";
 import { Link } from "../url";
 import { useWindow } from "../window";
 import { ReleaseTable } from "../releases/table";
+import { Some } from "../traces/some";
 import { Edges } from "./edges";
 import { Instances } from "./instances";
 import { Routes } from "./routes";
@@ -56,6 +57,7 @@ function One({ s }: { s: ServicePage }) {
       <Section title="Routes" note={s.routes.length > 0 && "the first that matches decides"}>
         {s.routes.length ? <Routes routes={s.routes} /> : <Nothing>No rule is written for it: every request goes to its instances.</Nothing>}
       </Section>
+      <Some service={s.external ? s.name : `${s.namespace}/${s.name}`} />
       {s.found.length > 0 && (
         <Section title="Problems" note="with objects of its name">
           <ul className="found">
