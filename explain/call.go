@@ -118,7 +118,14 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 	}
 	left := 100.0
 	for _, r := range host.Routes {
-		if left <= 0 || !routeMatches(r.Match, m) {
+		switch why := unmet(r.Match, m); {
+		case why != "":
+			if left > 0 {
+				c.miss(r, m, why)
+			}
+			continue
+		case left <= 0:
+			c.miss(r, m, "it matches, too, and comes later")
 			continue
 		}
 		share := left

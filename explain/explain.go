@@ -24,14 +24,17 @@ type Part struct {
 
 // Trace is the way of a request.
 type Trace struct {
-	Proxy    string   `json:"proxy"`
-	Identity string   `json:"identity"` // that others see
-	Listener Part     `json:"listener"`
-	Host     Part     `json:"host"`
-	Route    Part     `json:"route"`
-	Policies []Part   `json:"policies,omitempty"` // timeout, retries, and what else the route does
-	Answers  []Answer `json:"answers,omitempty"`  // given by the proxy itself
-	Targets  []Target `json:"targets,omitempty"`
+	Proxy    string `json:"proxy"`
+	Identity string `json:"identity"` // that others see
+	Listener Part   `json:"listener"`
+	Host     Part   `json:"host"`
+	Route    Part   `json:"route"`
+	// Misses are the routes that come before it and do not match, and those that match and come later.
+	Misses     []Miss   `json:"misses,omitempty"`
+	MoreMisses int      `json:"moreMisses,omitempty"` // that are not told
+	Policies   []Part   `json:"policies,omitempty"`   // timeout, retries, and what else the route does
+	Answers    []Answer `json:"answers,omitempty"`    // given by the proxy itself
+	Targets    []Target `json:"targets,omitempty"`
 }
 
 // Answer is a response without a backend.

@@ -96,30 +96,6 @@ func domainRank(domain, authority string) int {
 	return -1
 }
 
-// routeMatches leaves out what depends on chance.
-func routeMatches(m *routev3.RouteMatch, r message) bool {
-	if !pathMatches(m, r.path) {
-		return false
-	}
-	for _, h := range m.Headers {
-		if !headerMatches(h, r.headers) {
-			return false
-		}
-	}
-	for _, d := range m.DynamicMetadata {
-		if !r.previews.match(d) {
-			return false
-		}
-	}
-	for _, q := range m.QueryParameters {
-		value, there := parameter(r.query, q.Name)
-		if !there || q.GetStringMatch() != nil && !stringMatches(q.GetStringMatch(), value) {
-			return false
-		}
-	}
-	return true
-}
-
 // parameter is the first one of that name in a query, as Envoy reads it: nothing
 // is decoded.
 func parameter(query, name string) (value string, ok bool) {

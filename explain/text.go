@@ -6,6 +6,9 @@ import (
 	"text/tabwriter"
 )
 
+// maxMissLines is how many routes that do not match are told in lines.
+const maxMissLines = 8
+
 // Text is the way in lines: what the request meets, what that does, and what
 // caused it.
 func (r Trace) Text() string {
@@ -26,6 +29,12 @@ func (r Trace) Text() string {
 	line("listener", r.Listener.Name, r.Listener.Text, r.Listener.From)
 	line("host", r.Host.Name, r.Host.Text, r.Host.From)
 	line("route", r.Route.Name, r.Route.Text, r.Route.From)
+	for _, m := range r.Misses[:min(len(r.Misses), maxMissLines)] {
+		line("not", m.Name, m.Why, m.From)
+	}
+	if more := len(r.Misses) + r.MoreMisses - maxMissLines; more > 0 {
+		line("not", fmt.Sprintf("%d more routes; see -o json", more), "", nil)
+	}
 	for _, p := range r.Policies {
 		line(p.Name, p.Text, "", p.From)
 	}

@@ -146,15 +146,8 @@ func breakerText(c *clusterv3.Cluster) string {
 
 func matchText(m *routev3.RouteMatch) string {
 	text := ""
-	switch p := m.PathSpecifier.(type) {
-	case *routev3.RouteMatch_Path:
-		text = "path " + p.Path
-	case *routev3.RouteMatch_Prefix:
-		text = "path " + p.Prefix + "*"
-	case *routev3.RouteMatch_PathSeparatedPrefix:
-		text = "path " + p.PathSeparatedPrefix + "/*"
-	case *routev3.RouteMatch_SafeRegex:
-		text = "path ~ " + p.SafeRegex.Regex
+	if path := pathText(m); path != "" {
+		text = "path " + path
 	}
 	for _, h := range m.Headers {
 		text += ", header " + h.Name
@@ -166,6 +159,20 @@ func matchText(m *routev3.RouteMatch) string {
 		text += ", preview"
 	}
 	return text
+}
+
+func pathText(m *routev3.RouteMatch) string {
+	switch p := m.PathSpecifier.(type) {
+	case *routev3.RouteMatch_Path:
+		return p.Path
+	case *routev3.RouteMatch_Prefix:
+		return p.Prefix + "*"
+	case *routev3.RouteMatch_PathSeparatedPrefix:
+		return p.PathSeparatedPrefix + "/*"
+	case *routev3.RouteMatch_SafeRegex:
+		return "~ " + p.SafeRegex.Regex
+	}
+	return ""
 }
 
 func bodyOf(d *routev3.DirectResponseAction, m message) string {

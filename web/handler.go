@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 	"time"
 
 	"weft.dev/api/v1alpha1"
@@ -290,22 +289,6 @@ func refused(p model.Proxy) (all []string) {
 		all = append(all, r.Type+" "+r.Name+": "+r.Reason)
 	}
 	return all
-}
-
-func explained(mesh Mesh, r *http.Request) (any, error) {
-	query := r.URL.Query()
-	request := explain.Request{Method: query.Get("method"), URL: query.Get("url"), Headers: map[string]string{}}
-	for _, header := range query["header"] {
-		name, value, ok := strings.Cut(header, ":")
-		if !ok {
-			return nil, Invalid("header %q: want NAME: VALUE", header)
-		}
-		request.Headers[strings.ToLower(strings.TrimSpace(name))] = strings.TrimSpace(value)
-	}
-	if err := request.Check(); err != nil {
-		return nil, Invalid("%w", err)
-	}
-	return mesh.Explain(query.Get("proxy"), request)
 }
 
 func token(mesh Mesh, r *http.Request) (any, error) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"weft.dev/explain"
 	"weft.dev/metrics"
 	"weft.dev/trace"
 )
@@ -18,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the types of the UI anew")
 
 // answered are the types of what the UI reads.
-var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Topology{}, Past{}, Board{}, Change{}, Problem{}, Pipelines{}, PipelinePage{}, RunPage{}, JudgeRequest{}, CancelRequest{}, StartRequest{}, Freeze{}, FreezeRequest{}, PipelineText{}, EditRequest{}, Edited{}, UndoPlan{}, UndoRequest{}, Done{}, metrics.Edge{}, Traces{}, trace.Waterfall{}}
+var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Topology{}, Past{}, Board{}, Change{}, Problem{}, Pipelines{}, PipelinePage{}, RunPage{}, JudgeRequest{}, CancelRequest{}, StartRequest{}, Freeze{}, FreezeRequest{}, PipelineText{}, EditRequest{}, Edited{}, UndoPlan{}, UndoRequest{}, Done{}, metrics.Edge{}, Traces{}, trace.Waterfall{}, explain.Trace{}}
 
 const typesFile = "ui/src/api.ts"
 
@@ -63,7 +64,15 @@ func (g *generator) declare(t reflect.Type) {
 	g.done[t] = true
 	var body strings.Builder
 	g.fields(&body, t)
-	fmt.Fprintf(&g.out, "\nexport interface %s {\n%s}\n", t.Name(), body.String())
+	fmt.Fprintf(&g.out, "\nexport interface %s {\n%s}\n", called(t), body.String())
+}
+
+// called tells the words of explain from those of the pages, which mean other things by some of them.
+func called(t reflect.Type) string {
+	if t.PkgPath() == reflect.TypeFor[explain.Trace]().PkgPath() {
+		return "Explain" + t.Name()
+	}
+	return t.Name()
 }
 
 func (g *generator) fields(body *strings.Builder, t reflect.Type) {
@@ -102,7 +111,7 @@ func (g *generator) name(t reflect.Type) string {
 		return "Record<string, " + g.name(t.Elem()) + ">"
 	case reflect.Struct:
 		g.declare(t)
-		return t.Name()
+		return called(t)
 	}
 	return "number"
 }

@@ -110,12 +110,14 @@ func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenRep
 }
 
 // explain says where a request of a proxy goes. The proxy is named by its id, or
-// by an application's name, which stands for one of its workloads.
+// by an application, with or without its namespace, which stands for one of its workloads.
 func (m *mesh) explain(name string, request explain.Request) (explain.Trace, error) {
 	workload, ok := m.workload(name)
 	if !ok {
 		all := m.workloads()
-		i := slices.IndexFunc(all, func(w model.Workload) bool { return w.App == name || w.Gateway == name })
+		i := slices.IndexFunc(all, func(w model.Workload) bool {
+			return slices.Contains([]string{w.App, w.Gateway, w.Namespace + "/" + w.App, w.Namespace + "/" + w.Gateway}, name)
+		})
 		if i < 0 {
 			return explain.Trace{}, fmt.Errorf("proxy %q: %w; the mesh has %s", name, web.ErrNotFound, workloadNames(all))
 		}
@@ -131,6 +133,9 @@ func (m *mesh) explain(name string, request explain.Request) (explain.Trace, err
 func (m *mesh) locateAll(trace *explain.Trace) {
 	for _, part := range append([]explain.Part{trace.Listener, trace.Host, trace.Route}, trace.Policies...) {
 		m.locate(part.From)
+	}
+	for _, miss := range trace.Misses {
+		m.locate(miss.From)
 	}
 	for _, answer := range trace.Answers {
 		m.locate(answer.From)

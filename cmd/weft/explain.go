@@ -16,9 +16,10 @@ func newExplain() *cobra.Command {
 		Use:   "explain PROXY METHOD URL",
 		Short: "Say where a request goes, and which resource and line decided it",
 		Long: `Say where a request that a workload makes would go, and why: its proxy's listener, the route, the
-policies, the cluster and its endpoints, each with the resource and line that caused it. Nothing is sent.
+policies, the cluster and its endpoints, each with the resource and line that caused it, and the routes of the host that
+do not get it ("not"), with the reason. Nothing is sent.
 
-PROXY is NAMESPACE/NAME of a workload, or an application's name: then one of its workloads.`,
+PROXY is NAMESPACE/NAME of a workload, or an application, NAME or NAMESPACE/NAME: then one of its workloads.`,
 		Example: "  weft explain reviews POST http://ratings:9090/shop.Ratings/Stars\n  weft explain frontend GET http://catalog:9080/products -H 'end-user: beta'",
 		Args:    cobra.ExactArgs(3),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -678,3 +678,62 @@ export interface Waterfall {
   found: number;
   steps: Bar[];
 }
+
+export interface ExplainPart {
+  name?: string;
+  text?: string;
+  from?: string[];
+}
+
+export interface ExplainMiss {
+  name?: string;
+  text?: string;
+  from?: string[];
+  why: string;
+}
+
+export interface ExplainAnswer {
+  percent: number;
+  status: number;
+  text: string;
+  from?: string[];
+}
+
+export interface ExplainGuard {
+  allowed: boolean;
+  policy?: string;
+  text: string;
+  dryRun?: string[];
+  from?: string[];
+}
+
+export interface ExplainEndpoint {
+  address: string;
+  workload?: string;
+  version?: string;
+  health: string;
+  guard?: ExplainGuard;
+}
+
+export interface ExplainTarget {
+  name?: string;
+  text?: string;
+  from?: string[];
+  percent: number;
+  breaker?: string;
+  fallback?: string;
+  endpoints?: ExplainEndpoint[];
+}
+
+export interface ExplainTrace {
+  proxy: string;
+  identity: string;
+  listener: ExplainPart;
+  host: ExplainPart;
+  route: ExplainPart;
+  misses?: ExplainMiss[];
+  moreMisses?: number;
+  policies?: ExplainPart[];
+  answers?: ExplainAnswer[];
+  targets?: ExplainTarget[];
+}

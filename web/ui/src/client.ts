@@ -22,7 +22,7 @@ export class Refused extends Error {
   }
 }
 
-export type Query = Record<string, string | number | undefined>;
+export type Query = Record<string, string | number | string[] | undefined>;
 
 // signedIn says whether a link of `weft ui` led here: it does what a page asks for.
 export const signedIn = () => !!localStorage.getItem(kept);
@@ -30,7 +30,7 @@ export const signedIn = () => !!localStorage.getItem(kept);
 export async function ask(path: string, query: Query, signal?: AbortSignal, body?: object): Promise<Response> {
   const url = new URL(path, api);
   for (const [name, value] of Object.entries(query)) {
-    if (value) url.searchParams.set(name, String(value));
+    for (const one of [value ?? ""].flat()) if (one) url.searchParams.append(name, String(one));
   }
   const key = localStorage.getItem(kept);
   const headers: HeadersInit = key ? { Authorization: "Bearer " + key } : {};

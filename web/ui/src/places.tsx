@@ -1,4 +1,5 @@
 import { lazy, type ReactNode } from "react";
+import { Explain } from "./explain/explain";
 import { Fleet } from "./fleet/fleet";
 import { Problems } from "./problems/problems";
 import { Release } from "./release/release";
@@ -75,6 +76,11 @@ export const places: Page[] = [
     title: "Problems",
     icon: <path d="M8 2 14.5 13.5h-13zM8 6.5v3.5M8 11.7v.1" />,
     list: () => <Problems />,
+  },
+  {
+    name: "explain",
+    title: "Explain",
+    list: () => <Explain />,
   },
 ];
 

@@ -25,6 +25,7 @@ const sentences = {
   traces: ["No request has been told of yet", "traceparent"],
   releases: ["Nothing has been released yet", "weft release start"],
   dashboards: ["Nothing was counted of this", "weft query"],
+  explain: ["Say who calls, and what", "weft explain"],
   fleet: ["No workload is in the mesh yet", "weft token create"],
   problems: ["Everything that is written has its effect", "weft get problems"],
 };

@@ -59,6 +59,18 @@ const pages = {
     await page.getByRole("navigation", { name: "Dashboards" }).getByRole("link", { name: "Proxy fleet" }).click();
     await page.getByRole("region", { name: "Proxies" }).getByText("connected").waitFor();
   },
+  "explain?from=shop/frontend&host=reviews:9080": async (page) => {
+    await page.locator(".verdict.ok").getByText("It goes to 90% to reviews.shop").waitFor();
+    const way = page.getByRole("list", { name: "The request's way" });
+    await way.getByText('it has no header end-user, wanted is "beta"').waitFor();
+    await way.getByText("VirtualService shop/reviews spec.http[1]").first().waitFor();
+    await way.getByText("allowed: no policy selects it").first().waitFor();
+    await page.locator("code", { hasText: "weft explain shop/frontend GET http://reviews:9080/" }).waitFor();
+  },
+  "explain?from=shop/frontend&host=basket&method=POST&headers=a:%20it's": async (page) => {
+    await page.locator(".verdict.bad").getByText("The proxy answers it itself with 502").waitFor();
+    await page.locator("code", { hasText: "-H 'a: it'\\''s'" }).waitFor();
+  },
   fleet: async (page) => {
     await page.getByRole("table").getByText("shop/reviews-v2").waitFor();
     assert.equal(await page.locator("tbody tr").count(), 6);
@@ -113,6 +125,26 @@ test("Ctrl-K leads to a service, a release and a page by some letters", async ()
     await to("rati", /^ratings v2 release/, "/releases/shop/ratings-v2-");
     await to("prob", "Problems page", "/problems");
   }
+});
+
+test("a call is explained from the page of who is called, and asked again with a header", async () => {
+  const page = await open();
+  await visit(page, "services/shop/reviews");
+  await page.getByRole("link", { name: "explain a call to it" }).click();
+  await page.getByText("shop/reviews/everybody", { exact: true }).waitFor();
+  await page.getByLabel("Headers").fill("end-user: beta");
+  await page.getByRole("button", { name: "Explain", exact: true }).click();
+  await page.locator(".verdict").getByText("It goes to reviews.shop.svc.cluster.local:9080/v2").waitFor();
+  await page.getByText("it matches, too, and comes later").waitFor();
+  assert.equal(new URL(page.url()).searchParams.get("headers"), "end-user: beta");
+  await page.goBack();
+  await page.locator(".verdict").getByText("90%").waitFor();
+  await visit(page, "problems");
+  await page.getByRole("link", { name: "explain a call to cart" }).first().click();
+  assert.equal(await page.getByLabel("Host").inputValue(), "cart.shop");
+  await page.getByLabel("From").fill("shop/frontend");
+  await page.getByLabel("From").press("Enter");
+  await page.locator(".verdict.bad").waitFor();
 });
 
 test("rates are live, and a server that is away is said to be", async () => {

@@ -4,7 +4,7 @@ import { Empty } from "../part/command";
 import { Listed } from "../part/listed";
 import { Mark } from "../part/mark";
 import { Shown } from "../part/table";
-import { usePlace } from "../url";
+import { Link, usePlace } from "../url";
 
 // What a code means, for who does not know it by heart.
 const meanings: Record<string, string> = {
@@ -30,6 +30,9 @@ const order = Object.keys(meanings);
 const rank = (code: string) => (order.indexOf(code) + order.length + 1) % (order.length + 1);
 
 const severe = new Set(["Refused", "Invalid", "Held", "Stale"]);
+
+// Kinds that say where requests go, and mostly have the name of who is called.
+const leading = new Set(["VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "TrafficSplit", "Fallback", "Application", "Service"]);
 
 export function Problems() {
   const answer = useLive<Problem[]>("problems");
@@ -75,6 +78,11 @@ function Group({ code, list }: { code: string; list: Problem[] }) {
             </b>
             {p.path && <code>{p.path}</code>}
             <p>{p.message}</p>
+            {leading.has(p.kind) && (
+              <Link to="explain" chosen={{ host: p.namespace ? `${p.name}.${p.namespace}` : p.name }}>
+                explain a call to {p.name} →
+              </Link>
+            )}
           </li>
         ))}
       </ul>

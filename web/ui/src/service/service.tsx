@@ -39,6 +39,9 @@ function One({ s }: { s: ServicePage }) {
             </Link>
           </>
         )}
+        <Link to="explain" chosen={call(s)}>
+          explain a call to it →
+        </Link>
       </p>
       <Signals s={s} />
       {s.versions.length > 0 && (
@@ -97,6 +100,13 @@ function One({ s }: { s: ServicePage }) {
       </Section>
     </>
   );
+}
+
+// call is one to the service, by who calls it most.
+function call(s: ServicePage): Record<string, string> {
+  const by = s.callers[0]?.source;
+  const port = s.ports[0]?.split(" ")[0];
+  return { ...(by && { from: `${by.namespace}/${by.app}` }), host: port ? `${s.host}:${port}` : s.host };
 }
 
 function Signals({ s }: { s: ServicePage }) {
