@@ -41,7 +41,7 @@ func traced(m *hcmv3.HttpConnectionManager, t model.Tracing) *hcmv3.HttpConnecti
 	m.RequestIdExtension = &hcmv3.RequestIDExtension{TypedConfig: pack(&uuidv3.UuidRequestIdConfig{UseRequestIdForTraceSampling: no()})}
 	m.Tracing = &hcmv3.HttpConnectionManager_Tracing{
 		Operation:  spanName,
-		CustomTags: customTags(t.Tags),
+		CustomTags: customTags(),
 		Provider: &tracev3.Tracing_Http{Name: tracerName, ConfigType: &tracev3.Tracing_Http_TypedConfig{TypedConfig: pack(&tracev3.OpenTelemetryConfig{
 			// The agent knows whose Envoy it is: neither name nor resource is needed here,
 			// and proxies of all workloads can share what they are told.
@@ -78,16 +78,9 @@ func sampler(name string, config proto.Message) *corev3.TypedExtensionConfig {
 	return &corev3.TypedExtensionConfig{Name: samplers + name, TypedConfig: pack(config)}
 }
 
-func customTags(more []model.TraceTag) (all []*tagsv3.CustomTag) {
+func customTags() (all []*tagsv3.CustomTag) {
 	for _, name := range model.SortedKeys(spanFacts) {
 		all = append(all, &tagsv3.CustomTag{Tag: name, Type: &tagsv3.CustomTag_Value{Value: spanFacts[name]}})
-	}
-	for _, t := range more {
-		tag := &tagsv3.CustomTag{Tag: t.Name, Type: &tagsv3.CustomTag_Literal_{Literal: &tagsv3.CustomTag_Literal{Value: t.Value}}}
-		if t.Header != "" {
-			tag.Type = &tagsv3.CustomTag_RequestHeader{RequestHeader: &tagsv3.CustomTag_Header{Name: t.Header, DefaultValue: t.Value}}
-		}
-		all = append(all, tag)
 	}
 	return all
 }

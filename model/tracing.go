@@ -1,21 +1,9 @@
 package model
 
-import "slices"
-
-// Tracing is which requests a proxy tells of, and what. The zero value: of none.
+// Tracing is which requests a proxy tells of. The zero value: of none.
 type Tracing struct {
 	Percent float64 // of the requests of which nobody before it decided
-	Tags    []TraceTag
 }
-
-// Equal says whether two are the same.
-func (t Tracing) Equal(o Tracing) bool {
-	return t.Percent == o.Percent && slices.Equal(t.Tags, o.Tags)
-}
-
-// TraceTag is one more attribute of a span: a fixed value, or that of a header of the
-// request, or else the value.
-type TraceTag struct{ Name, Header, Value string }
 
 // AgentCluster is what a proxy calls its agent: there it gets its configuration, and there go its spans.
 const AgentCluster = "weft-agent"

@@ -133,9 +133,9 @@ func (s *Store) trim(now time.Time) {
 			continue
 		}
 		s.kept.push(h)
-		for s.kept.bytes > s.limit/keptShare {
-			s.drop(s.kept.pop())
-		}
+	}
+	for s.kept.bytes > s.limit/keptShare { // those of it may have got spans since
+		s.drop(s.kept.pop())
 	}
 }
 
