@@ -199,7 +199,11 @@ func eventful(t *testing.T, budget int) eventfulStore {
 	var tookHere changes
 	server := func(emit metrics.Emit) {
 		tookHere.took(120 * time.Millisecond)
-		tookHere.figures(emit)
+		tookHere.figures(now, func(f metrics.Figure) {
+			if f.Family == changeTime {
+				emit(f)
+			}
+		})
 		for _, f := range serverFamilies {
 			if f.Kind == metrics.Histogram {
 				continue

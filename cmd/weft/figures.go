@@ -61,11 +61,12 @@ var (
 	openProblems     = &metrics.Family{Name: "weft_problems", Kind: metrics.Gauge, Help: "What is wrong with objects now."}
 	revision         = &metrics.Family{Name: "weft_revision", Kind: metrics.Counter, Help: "Commits of the configuration since this server started."}
 	changeTime       = &metrics.Family{Name: "weft_change_duration_seconds", Kind: metrics.Histogram, Help: "Time from a change until the last connected proxy acknowledged it, to a tenth of a second; changes that come meanwhile are one."}
+	changeAge        = &metrics.Family{Name: "weft_change_age_seconds", Kind: metrics.Gauge, Help: "Time since the change that is timed now, which a connected proxy has not acknowledged; 0: all have everything."}
 	heapBytes        = &metrics.Family{Name: "weft_heap_bytes", Kind: metrics.Gauge, Help: "Memory of this server's objects."}
 	trafficWeight    = &metrics.Family{Name: "weft_traffic_weight_percent", Kind: metrics.Gauge, Help: "Share of a service's traffic that a version gets, as releases and people wrote it.", Labels: []string{"namespace", "service", "version"}}
 	releasePhases    = &metrics.Family{Name: "weft_releases", Kind: metrics.Gauge, Help: "Releases by phase: how they end is their verdict.", Labels: []string{"namespace", "application", "phase"}}
 	serverFamilies   = []*metrics.Family{
-		connectedProxies, behindProxies, refusedResources, workloadHealth, openProblems, revision, changeTime, heapBytes, trafficWeight, releasePhases,
+		connectedProxies, behindProxies, refusedResources, workloadHealth, openProblems, revision, changeTime, changeAge, heapBytes, trafficWeight, releasePhases,
 	}
 )
 
@@ -77,7 +78,7 @@ func (m *mesh) newSeries(flags serveFlags) *series.Store {
 		Retention: flags.metrics.retention,
 		Size:      int64(flags.metrics.megabytes) << 20,
 		Series:    flags.metrics.series,
-		Sources:   []func(metrics.Emit){m.called, m.fleet, m.changes.figures, m.shares, m.outcomes, m.traces.Figures},
+		Sources:   []func(metrics.Emit){m.called, m.fleet, m.arrivals, m.shares, m.outcomes, m.traces.Figures},
 		Families:  slices.Concat(serverFamilies, metrics.EdgeFamilies, trace.Families),
 		Remote:    flags.metrics.writes,
 		Now:       time.Now,
@@ -99,6 +100,9 @@ func (m *mesh) people(flags serveFlags, meshAddress string) http.Handler {
 
 // called are the edges.
 func (m *mesh) called(emit metrics.Emit) { m.seen.Figures(m.compiled.Plain, emit) }
+
+// arrivals are those of changes at proxies.
+func (m *mesh) arrivals(emit metrics.Emit) { m.changes.figures(time.Now(), emit) }
 
 // fleet is how the proxies and the workloads are.
 func (m *mesh) fleet(emit metrics.Emit) {
@@ -139,50 +143,66 @@ func (m *mesh) shares(emit metrics.Emit) {
 	}
 }
 
-// changes is how long they took to the last proxy.
+// changes is how long they take to the last proxy: one is timed after the other, where there is a proxy to have it.
 type changes struct {
 	mu      sync.Mutex
-	buckets []uint64 // by model.LatencyBounds
+	buckets []uint64  // by model.LatencyBounds
+	seen    uint64    // revision of the change that is timed, or was last
+	began   time.Time // of it; zero: everybody has it
+}
+
+// look is at the newest revision, and at who has the one that is timed.
+func (c *changes) look(now time.Time, newest uint64, applied func(revision uint64) (current, total int)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.began.IsZero() && newest != c.seen {
+		c.seen, c.began = newest, now
+	}
+	if c.began.IsZero() {
+		return
+	}
+	current, total := applied(c.seen)
+	if current < total {
+		return
+	}
+	if total > 0 {
+		c.took(now.Sub(c.began))
+	}
+	c.began = time.Time{}
 }
 
 func (c *changes) took(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.buckets == nil {
 		c.buckets = make([]uint64, len(model.LatencyBounds)+1)
 	}
 	c.buckets[metrics.Bucket(d)]++
 }
 
-func (c *changes) figures(emit metrics.Emit) {
+// figures have the age of what has not arrived: what it takes is known only of what has.
+func (c *changes) figures(now time.Time, emit metrics.Emit) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.buckets != nil {
 		emit(metrics.Figure{Family: changeTime, Buckets: c.buckets})
 	}
+	age := time.Duration(0)
+	if !c.began.IsZero() {
+		age = now.Sub(c.began)
+	}
+	emit(metrics.Figure{Family: changeAge, Value: age.Seconds()})
 }
 
 // changeTick is how exactly the time of a change is known.
 const changeTick = 100 * time.Millisecond
 
-// watchChanges times one change after the other, where there is a proxy to have it.
+// watchChanges looks at them all the time; what this server began with is none.
 func (m *mesh) watchChanges(ctx context.Context) error {
-	seen := uint64(m.graph.Revision())
-	var began time.Time // of the change to seen; zero: everybody has it
+	m.changes.seen = uint64(m.graph.Revision())
 	return every(ctx, changeTick, func() {
-		now := time.Now()
-		if newest := uint64(m.graph.Revision()); began.IsZero() && newest != seen {
-			seen, began = newest, now
-		}
-		if began.IsZero() {
-			return
-		}
-		if current, total, _ := m.sessions.Applied(seen); current == total {
-			if total > 0 {
-				m.changes.took(now.Sub(began))
-			}
-			began = time.Time{}
-		}
+		m.changes.look(time.Now(), uint64(m.graph.Revision()), func(revision uint64) (current, total int) {
+			current, total, _ = m.sessions.Applied(revision)
+			return current, total
+		})
 	})
 }
 

@@ -24,6 +24,7 @@ type listed[T, S any] struct {
 
 	mu    sync.Mutex
 	known map[[2]string]S // by namespace and name
+	order []S             // them, sorted; nil: to be sorted for who looks next. Shared, and never changed
 	count uint64          // of changes
 
 	// stored is where each is whole; nil: nobody writes them.
@@ -101,6 +102,7 @@ func (s *listed[T, S]) set(o *T, deleted bool) {
 	named := any(o).(metav1.Object)
 	key := [2]string{named.GetNamespace(), named.GetName()}
 	s.count++
+	s.order = nil
 	if deleted {
 		delete(s.known, key)
 		return
@@ -111,15 +113,17 @@ func (s *listed[T, S]) set(o *T, deleted bool) {
 	s.known[key] = s.short(o)
 }
 
-// all are sorted by namespace and name.
+// all are sorted by namespace and name, once a change.
 func (s *listed[T, S]) all() []S {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]S, 0, len(s.known))
-	for _, key := range slices.SortedFunc(maps.Keys(s.known), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
-		list = append(list, s.known[key])
+	if s.order == nil {
+		s.order = make([]S, 0, len(s.known))
+		for _, key := range slices.SortedFunc(maps.Keys(s.known), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }) {
+			s.order = append(s.order, s.known[key])
+		}
 	}
-	return list
+	return s.order
 }
 
 func (s *listed[T, S]) changed() uint64 {

@@ -120,6 +120,7 @@ func controlPlane() Board {
 			{`histogram_quantile(0.5, sum(rate(weft_change_duration_seconds[$__rate_interval])))`, "half of the changes"},
 			{`histogram_quantile(0.99, sum(rate(weft_change_duration_seconds[$__rate_interval])))`, "99%"},
 		}},
+		{"Age of the change that a proxy lacks", "It grows while one stays behind.", Seconds, []Query{{`max(weft_change_age_seconds)`, "age"}}},
 		{"Commits", "Of the configuration, a second.", Rate, []Query{{`sum(rate(weft_revision[$__rate_interval]))`, "commits"}}},
 		{"Problems", "What is wrong with objects.", Count, []Query{{`max(weft_problems)`, "problems"}}},
 		{"Memory of objects", "", Bytes, []Query{{`sum(weft_heap_bytes)`, "heap"}}},
