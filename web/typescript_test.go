@@ -19,7 +19,37 @@ import (
 var update = flag.Bool("update", false, "write the types of the UI anew")
 
 // answered are the types of what the UI reads.
-var answered = []any{Overview{}, Services{}, ServicePage{}, Releases{}, ReleasePage{}, Fleet{}, Topology{}, Past{}, Board{}, Change{}, Problem{}, Pipelines{}, PipelinePage{}, RunPage{}, JudgeRequest{}, CancelRequest{}, StartRequest{}, Freeze{}, FreezeRequest{}, PipelineText{}, EditRequest{}, Edited{}, UndoPlan{}, UndoRequest{}, Done{}, metrics.Edge{}, Traces{}, trace.Waterfall{}, explain.Trace{}}
+var answered = []any{
+	Overview{},
+	Services{},
+	ServicePage{},
+	Releases{},
+	ReleasePage{},
+	Fleet{},
+	Topology{},
+	Past{},
+	Board{},
+	Change{},
+	Problem{},
+	Pipelines{},
+	PipelinePage{},
+	RunPage{},
+	JudgeRequest{},
+	CancelRequest{},
+	StartRequest{},
+	Freeze{},
+	FreezeRequest{},
+	PipelineText{},
+	EditRequest{},
+	Edited{},
+	UndoPlan{},
+	UndoRequest{},
+	Done{},
+	metrics.Edge{},
+	Traces{},
+	trace.Waterfall{},
+	explain.Trace{},
+}
 
 const typesFile = "ui/src/api.ts"
 
