@@ -81,7 +81,7 @@ func (f *figures) table(p plan) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d releases of %d applications in %s, on %d cores; every tenth version is bad\n\n| what | goal | measured |\n|---|---|---|\n", p.releases, p.apps, p.over, runtime.NumCPU())
+	fmt.Fprintf(&b, "%d releases of %d applications in %s, cores: %d; every tenth version is bad\n\n| what | goal | measured |\n|---|---|---|\n", p.releases, p.apps, p.over, runtime.NumCPU())
 	row := func(what, goal, measured string) { fmt.Fprintf(&b, "| %s | %s | %s |\n", what, goal, measured) }
 	row("a step of a run or a release, from when it was due until it is stored and done: p99", "≤ 2 s", quantile(f.steps, 0.99).Round(time.Millisecond).String())
 	row(fmt.Sprintf("the same: median; longest; of %d", len(f.steps)), "", fmt.Sprintf("%s; %s", quantile(f.steps, 0.5).Round(time.Millisecond), quantile(f.steps, 1).Round(time.Millisecond)))
