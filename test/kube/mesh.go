@@ -6,9 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
+
+	"weft.dev/test/process"
 )
 
 // Injected is the label of a namespace whose pods join the mesh.
@@ -68,6 +71,9 @@ spec:
       - {name: load, image: "shop-load:%[2]s", args: ["--rate", "%[3]d", "--duration", "%[4]s", "%[5]s"]}
 `
 
+// answered is a line of progress of a load of which requests were answered.
+var answered = regexp.MustCompile(`ok [1-9]`)
+
 // UnderLoad calls url from a meshed pod while change happens, and after it still.
 // It fails the test if a request fails.
 func UnderLoad(t testing.TB, namespace, url string, change func()) {
@@ -75,6 +81,16 @@ func UnderLoad(t testing.TB, namespace, url string, change func()) {
 	const name, rate, duration = "load", 50, "60s"
 	Apply(t, namespace, fmt.Sprintf(load, name, os.Getenv("IMAGE_TAG"), rate, duration, url))
 	Kubectl(t, "wait", "job", name, "-n", namespace, "--for=jsonpath={.status.ready}=1", "--timeout", Patience.String())
+	began := process.Until(Patience, func() error {
+		said, err := Try("", "logs", "job/"+name, "-c", "load", "-n", namespace)
+		if err == nil && !answered.MatchString(said) {
+			err = fmt.Errorf("no request of the load has been answered; it said %q", said)
+		}
+		return err
+	})
+	if began != nil {
+		t.Fatal(began) // a caller that calls for the first time while nobody can tell its proxy whom is another case
+	}
 	change()
 	counted := Finished(t, namespace, name)
 	if counted.Sent == 0 || counted.OK != counted.Sent {
