@@ -1,4 +1,5 @@
-import { choose, usePlace } from "./url";
+import { Last } from "./part/last";
+import { usePlace } from "./url";
 
 // The time range is the same on every page: rates are over the last of it.
 const windows = [
@@ -7,19 +8,12 @@ const windows = [
   ["5m", "5 min"],
 ] as const;
 
+const usual = "10s";
+
 export function useWindow(): string {
-  return usePlace().query.get("window") ?? "10s";
+  return usePlace().query.get("window") ?? usual;
 }
 
 export function WindowChoice() {
-  const chosen = useWindow();
-  return (
-    <select aria-label="Time range" value={chosen} onChange={(e) => choose("window", e.target.value === "10s" ? "" : e.target.value)}>
-      {windows.map(([value, name]) => (
-        <option key={value} value={value}>
-          last {name}
-        </option>
-      ))}
-    </select>
-  );
+  return <Last label="Time range" name="window" value={useWindow()} usual={usual} all={windows} />;
 }

@@ -3,6 +3,7 @@ import type { Board } from "../api";
 import { clock } from "../format";
 import { useLive } from "../live";
 import { Empty } from "../part/command";
+import { Last } from "../part/last";
 import { Mark } from "../part/mark";
 import { Shown } from "../part/table";
 import { choose, Link, usePlace } from "../url";
@@ -18,6 +19,8 @@ const ranges = [
   ["168h", "7 days"],
   ["360h", "15 days"],
 ] as const;
+
+const usual = "1h";
 
 // Dashboards are the boards that Grafana gets, too: which one, of what, over which time and until when, the URL says.
 export default function Dashboards() {
@@ -64,7 +67,7 @@ function One({ b }: { b: Board }) {
 }
 
 function Choices({ b }: { b: Board }) {
-  const range = usePlace().query.get("range") ?? "1h";
+  const range = usePlace().query.get("range") ?? usual;
   // What was chosen within something else means nothing within another.
   const pick = (i: number, value: string) => {
     b.variables.slice(i + 1).forEach((v) => choose(v.name, ""));
@@ -79,13 +82,7 @@ function Choices({ b }: { b: Board }) {
           ))}
         </select>
       ))}
-      <select aria-label="Shown time" value={range} onChange={(e) => choose("range", e.target.value === "1h" ? "" : e.target.value)}>
-        {ranges.map(([value, name]) => (
-          <option key={value} value={value}>
-            last {name}
-          </option>
-        ))}
-      </select>
+      <Last label="Shown time" name="range" value={range} usual={usual} all={ranges} />
     </>
   );
 }

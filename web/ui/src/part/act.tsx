@@ -2,6 +2,7 @@ import { useId, useRef, useState, type ReactNode } from "react";
 import type { Done } from "../api";
 import { signedIn, write, type Refused } from "../client";
 import { go, hrefOf } from "../url";
+import { Alert } from "./alert";
 import { Command } from "./command";
 
 interface Props {
@@ -61,11 +62,7 @@ export function Act({ name, of, effect, back, command, path, body = () => ({}), 
         {open && children}
         <p className="dim">{back}</p>
         <Command text={command} />
-        {refused && (
-          <p role="alert" className="bad">
-            {refused}
-          </p>
-        )}
+        {refused && <Alert text={refused} />}
         <p className="answers">
           <button type="button" className="do" onClick={() => void act()} disabled={busy}>
             {name}

@@ -1,3 +1,4 @@
+import { Facts, type Fact } from "../part/facts";
 import { Section } from "../part/section";
 import { clock } from "../format";
 import { Link } from "../url";
@@ -7,7 +8,7 @@ import { phaseWord } from "./words";
 // Detail is all of one stage: what it is told, and how it stands.
 export function Detail({ s }: { s: Drawn }) {
   const outputs = Object.entries(s.outputs ?? {}).sort(([a], [b]) => a.localeCompare(b));
-  const facts: [string, React.ReactNode][] = [
+  const facts: Fact[] = [
     ["State", s.phase && phaseWord(s.phase)],
     ["Why", s.why],
     ["Does", s.summary],
@@ -20,16 +21,7 @@ export function Detail({ s }: { s: Drawn }) {
   ];
   return (
     <Section title={s.title || s.name} note={s.title ? `${s.name}, ${s.kind}` : s.kind}>
-      <dl className="facts framed">
-        {facts.map(
-          ([name, value]) =>
-            value && (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{value}</dd>
-              </div>
-            ),
-        )}
+      <Facts all={facts} framed>
         {outputs.map(([name, value]) => (
           <div key={"output " + name}>
             <dt>Output</dt>
@@ -38,7 +30,7 @@ export function Detail({ s }: { s: Drawn }) {
             </dd>
           </div>
         ))}
-      </dl>
+      </Facts>
     </Section>
   );
 }

@@ -2,12 +2,14 @@ import { useEffect, useRef, useState } from "react";
 import type { Edited, Field, PipelinePage, PipelineText, TextChange } from "../api";
 import { read, write, type Refused } from "../client";
 import { Act } from "../part/act";
+import { Alert } from "../part/alert";
 import { Mark } from "../part/mark";
 import { Section } from "../part/section";
 import { Skeleton } from "../part/table";
 import { choose, usePlace } from "../url";
 import { changed, type Line } from "./diff";
 import { Form } from "./form";
+import { Found } from "./found";
 import { Graph } from "./graph";
 
 const pause = 400; // ms after the last key that a text is checked
@@ -21,12 +23,7 @@ export default function Editor({ p }: { p: PipelinePage }) {
   useEffect(() => {
     void reread();
   }, [path]);
-  if (refused)
-    return (
-      <p role="alert" className="bad">
-        {refused}
-      </p>
-    );
+  if (refused) return <Alert text={refused} />;
   if (!base) return <Skeleton />;
   return <Document p={p} path={path} base={base} reread={reread} />;
 }
@@ -113,12 +110,7 @@ function Problems({ edited, refused }: { edited?: Edited; refused: string }) {
       <ul className="found" aria-live="polite">
         {refused && <li>{refused}</li>}
         {edited?.refused && !edited.conflict && <li>It would not be stored: {edited.refused}</li>}
-        {found.map((f) => (
-          <li key={f.path + f.message}>
-            {f.path && <code>{f.path}</code>}
-            <p>{f.message}</p>
-          </li>
-        ))}
+        <Found all={found} />
       </ul>
     </Section>
   );

@@ -7,6 +7,7 @@ import { Nothing, Section } from "../part/section";
 import { Shown, Skeleton, Table, type Column } from "../part/table";
 import { choose, Link, usePlace } from "../url";
 import { Detail } from "./detail";
+import { Found } from "./found";
 import { Graph } from "./graph";
 import { Start } from "./start";
 import { Began } from "./pipelines";
@@ -49,12 +50,7 @@ function One({ p }: { p: PipelinePage }) {
       {p.found.length > 0 && (
         <Section title="Problems">
           <ul className="found">
-            {p.found.map((f) => (
-              <li key={f.path + f.message}>
-                {f.path && <code>{f.path}</code>}
-                <p>{f.message}</p>
-              </li>
-            ))}
+            <Found all={p.found} />
           </ul>
         </Section>
       )}

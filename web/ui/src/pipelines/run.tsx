@@ -2,6 +2,7 @@ import type { RunEvent, RunPage } from "../api";
 import { clock, lasted } from "../format";
 import { useLive } from "../live";
 import { Command } from "../part/command";
+import { Facts, type Fact } from "../part/facts";
 import { Mark } from "../part/mark";
 import { Nothing, Section } from "../part/section";
 import { Shown } from "../part/table";
@@ -38,7 +39,7 @@ function One({ r }: { r: RunPage }) {
           <Events r={r} />
         </div>
         <aside>
-          <Facts r={r} />
+          <Who r={r} />
           <Section title="What you can do">
             {r.ended ? <p className="choice">Start another run on the page of {<Link to={pipelinePage({ namespace: r.namespace, name: r.pipeline })}>{r.pipeline}</Link>}.</p> : <Cancel r={r} />}
             <Command text={`weft pipeline show ${r.name} -n ${r.namespace}`} />
@@ -87,8 +88,8 @@ function Events({ r }: { r: RunPage }) {
 
 const sentence = (e: RunEvent) => [[e.stage, told[e.kind]].filter(Boolean).join(" "), e.text].filter(Boolean).join(": ");
 
-function Facts({ r }: { r: RunPage }) {
-  const facts: [string, React.ReactNode][] = [
+function Who({ r }: { r: RunPage }) {
+  const facts: Fact[] = [
     ["Pipeline", <Link to={pipelinePage({ namespace: r.namespace, name: r.pipeline })}>{r.pipeline}</Link>],
     ["Application", r.application],
     ["By", r.by],
@@ -96,22 +97,12 @@ function Facts({ r }: { r: RunPage }) {
     ["Called by", r.parents.at(-1)?.split("/").at(-1)],
     ["Started", new Date(r.started).toLocaleString()],
     [r.ended ? "Took" : "Runs for", lasted(new Date(r.started), r.ended ? new Date(r.ended) : new Date())],
-    ...Object.entries(r.parameters).map(([name, value]): [string, React.ReactNode] => [name, value]),
-    ...Object.entries(r.facts).map(([name, value]): [string, React.ReactNode] => [name, value]),
+    ...Object.entries(r.parameters),
+    ...Object.entries(r.facts),
   ];
   return (
     <Section title="Who and what">
-      <dl className="facts">
-        {facts.map(
-          ([name, value]) =>
-            value && (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{value}</dd>
-              </div>
-            ),
-        )}
-      </dl>
+      <Facts all={facts} />
     </Section>
   );
 }

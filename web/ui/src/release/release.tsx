@@ -1,6 +1,7 @@
 import type { ReleasePage } from "../api";
 import { clock, lasted } from "../format";
 import { useLive } from "../live";
+import { Facts, type Fact } from "../part/facts";
 import { Mark } from "../part/mark";
 import { Section } from "../part/section";
 import { Shown } from "../part/table";
@@ -60,7 +61,7 @@ function One({ r }: { r: ReleasePage }) {
           </Section>
         </div>
         <aside>
-          <Facts r={r} />
+          <Who r={r} />
           <Choices r={r} />
         </aside>
       </div>
@@ -68,8 +69,8 @@ function One({ r }: { r: ReleasePage }) {
   );
 }
 
-function Facts({ r }: { r: ReleasePage }) {
-  const facts: [string, React.ReactNode][] = [
+function Who({ r }: { r: ReleasePage }) {
+  const facts: Fact[] = [
     ["Service", r.service && <Link to={`services/${r.namespace}/${r.service}`}>{r.service}</Link>],
     ["Version", r.from ? `${r.version}, after ${r.from}` : r.version],
     ["Strategy", r.strategy],
@@ -82,17 +83,7 @@ function Facts({ r }: { r: ReleasePage }) {
   ];
   return (
     <Section title="Who and what">
-      <dl className="facts">
-        {facts.map(
-          ([name, value]) =>
-            value && (
-              <div key={name}>
-                <dt>{name}</dt>
-                <dd>{value}</dd>
-              </div>
-            ),
-        )}
-      </dl>
+      <Facts all={facts} />
     </Section>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import type { ReleasePage, UndoPlan, UndoRequest } from "../api";
 import { read, type Refused } from "../client";
 import { Act } from "../part/act";
+import { Alert } from "../part/alert";
 
 // UndoAct gives all traffic back to the version before, once its effect has been shown.
 export function UndoAct({ r }: { r: ReleasePage }) {
@@ -41,12 +42,7 @@ function Preview({ path, plan, onPlan }: PreviewProps) {
     onPlan(undefined);
     read<UndoPlan>(path, {}).then(onPlan, (e: Refused) => setRefused(e.message));
   }, [path]);
-  if (refused)
-    return (
-      <p role="alert" className="bad">
-        {refused}
-      </p>
-    );
+  if (refused) return <Alert text={refused} />;
   if (!plan) return <p className="dim">What it would do is being read.</p>;
   return (
     <>
