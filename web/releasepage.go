@@ -2,7 +2,6 @@ package web
 
 import (
 	"encoding/json"
-	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -62,17 +61,12 @@ type Share struct {
 	High float64 `json:"high"`
 }
 
-// shareOf has Wilson's interval, which is true of few requests, and of none that failed, too.
 func shareOf(a strategy.Answered) Share {
-	s := Share{Answered: Answered{a[0], a[1]}, High: 1}
-	if a[0] == 0 {
-		return s
+	s := Share{Answered: Answered{a[0], a[1]}}
+	if a[0] > 0 {
+		s.Of1 = float64(a[1]) / float64(a[0])
 	}
-	const z = 1.96
-	n := float64(a[0])
-	s.Of1 = float64(a[1]) / n
-	middle, half := s.Of1+z*z/(2*n), z*math.Sqrt(s.Of1*(1-s.Of1)/n+z*z/(4*n*n))
-	s.Low, s.High = max(0, (middle-half)/(1+z*z/n)), min(1, (middle+half)/(1+z*z/n))
+	s.Low, s.High = judge.Between(release.Counts{Requests: a[0], Errors: a[1]}, 1.96)
 	return s
 }
 

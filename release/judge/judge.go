@@ -209,15 +209,25 @@ func restarted(last, now pair) bool {
 	return now.Old.Restarted(last.Old) || now.New.Restarted(last.New)
 }
 
-// atMost is how high the rate behind these counts may be: Wilson's upper bound,
-// 99% sure. Without any request it is 0: what errs then is not excused by what is not known.
+// atMost is how high the rate behind these counts may be, 99% sure. Without any request it is 0:
+// what errs then is not excused by what is not known.
 func atMost(c release.Counts) float64 {
 	if c.Requests == 0 {
 		return 0
 	}
-	const z = 2.33
+	_, high := Between(c, 2.33)
+	return high
+}
+
+// Between is what the rate of errors behind these counts may be, within z standard deviations: Wilson's
+// interval, which is true of few requests, and of none that failed, too. Without any request it is 0 to 1.
+func Between(c release.Counts, z float64) (low, high float64) {
+	if c.Requests == 0 {
+		return 0, 1
+	}
 	n, p := float64(c.Requests), errorRate(c)
-	return (p + z*z/(2*n) + z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))) / (1 + z*z/n)
+	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return max(0, (middle-half)/(1+z*z/n)), min(1, (middle+half)/(1+z*z/n))
 }
 
 func errorRate(c release.Counts) float64 {
