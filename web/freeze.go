@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/model"
 	"weft.dev/release/guard"
 )
 
@@ -60,14 +61,8 @@ func freezes(mesh Mesh, now time.Time) []Freeze {
 		}
 		all = append(all, one)
 	}
-	slices.SortStableFunc(all, func(a, b Freeze) int {
-		if a.Holds == b.Holds {
-			return cmp.Compare(a.Name, b.Name)
-		}
-		if a.Holds {
-			return -1
-		}
-		return 1
+	slices.SortFunc(all, func(a, b Freeze) int {
+		return cmp.Or(model.CompareBool(b.Holds, a.Holds), cmp.Compare(a.Name, b.Name))
 	})
 	return all
 }

@@ -236,7 +236,7 @@ func edges(mesh Mesh, r *http.Request) (any, error) {
 func secured(mesh Mesh, edges []metrics.Edge) []metrics.Edge {
 	names := make([]string, len(edges))
 	for i, e := range edges {
-		names[i] = model.ClusterName(hostOf(e.Destination), e.Port, e.Destination.Version)
+		names[i] = clusterOf(e)
 	}
 	plain := mesh.Plain(names)
 	for i := range edges {

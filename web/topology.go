@@ -106,19 +106,23 @@ func (l land) topology(services []Service, now time.Time) Topology {
 	}
 	a.listed = len(a.Nodes)
 	for _, e := range l.edges {
-		host := hostOf(e.Destination)
 		w := a.between(place{e.Source.Namespace, e.Source.App}, place{e.Destination.Namespace, e.Destination.App})
 		if w == nil {
 			continue
 		}
 		w.add(e)
-		w.clusters = append(w.clusters, model.ClusterName(host, e.Port, e.Destination.Version))
+		w.clusters = append(w.clusters, clusterOf(e))
 	}
 	for _, c := range l.mesh.Calls(now.Add(-metrics.Forget)) {
 		a.between(place{c.Namespace, c.App}, destination(c.Host))
 	}
 	a.measure()
 	return a.Topology
+}
+
+// clusterOf is what its proxy calls.
+func clusterOf(e metrics.Edge) string {
+	return model.ClusterName(hostOf(e.Destination), e.Port, e.Destination.Version)
 }
 
 // hostOf is the inverse of destination.
