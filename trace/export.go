@@ -176,11 +176,15 @@ func (e *Exporter) insist(ctx context.Context, batch []*tracev1.ResourceSpans) b
 	}
 }
 
+// last tries each batch that waits once, until one fails: the others would, too.
 func (e *Exporter) last(ctx context.Context) {
+	var err error
 	for batch, size := e.next(); len(batch) > 0; batch, size = e.next() {
-		if _, err := e.once(ctx, batch); err != nil {
-			e.lose(append(batch, e.waiting...), err)
-			return
+		if err == nil {
+			_, err = e.once(ctx, batch)
+		}
+		if err != nil {
+			e.lose(batch, err)
 		}
 		e.done(size)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -102,7 +103,7 @@ func (j *Journal) turn() error {
 	for _, size := range j.sizes {
 		all += size
 	}
-	for _, number := range j.numbers() {
+	for _, number := range slices.Sorted(maps.Keys(j.sizes)) {
 		if all <= j.limit-j.limit/segments {
 			break
 		}
@@ -122,21 +123,12 @@ func (j *Journal) turn() error {
 	return nil
 }
 
-func (j *Journal) numbers() []int {
-	all := make([]int, 0, len(j.sizes))
-	for number := range j.sizes {
-		all = append(all, number)
-	}
-	slices.Sort(all)
-	return all
-}
-
 // replay gives all that is there, the oldest first. Of a file that is damaged it gives what
 // stands before the damage.
 func (j *Journal) replay(take func(at time.Time, proxy bool, of *tracev1.ResourceSpans)) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for _, number := range j.numbers() {
+	for _, number := range slices.Sorted(maps.Keys(j.sizes)) {
 		if err := replayFile(j.path(number), take); err != nil {
 			return err
 		}
