@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -169,16 +168,7 @@ func callWith(t *testing.T, client *http.Client, url, parent string) (int, strin
 		t.Fatal(err)
 	}
 	request.Header.Set("traceparent", parent)
-	response, err := client.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(body)
+	return answerTo(t, client, request)
 }
 
 // Where no request is told of there is no tracer, which would cost each of them something.

@@ -159,6 +159,11 @@ func call(t *testing.T, client *http.Client, method, url, version string) (int, 
 	if version != "" {
 		request.Header.Set("x-weft-version", version)
 	}
+	return answerTo(t, client, request)
+}
+
+func answerTo(t *testing.T, client *http.Client, request *http.Request) (int, string) {
+	t.Helper()
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)

@@ -33,11 +33,7 @@ func (a acts) pipeline(r *http.Request) (objects[v1alpha1.Pipeline], *v1alpha1.P
 // editPipeline says what becomes of a text by a change, and what would be said of it: by weft pipeline check, and by the API
 // server, which is asked for a dry run. Nothing is stored.
 func (a acts) editPipeline(r *http.Request) (any, error) {
-	asked, err := editRequest(r)
-	if err != nil {
-		return nil, err
-	}
-	all, stored, err := a.pipeline(r)
+	asked, all, stored, err := a.edit(r)
 	if err != nil {
 		return nil, err
 	}
@@ -63,21 +59,18 @@ func (a acts) editPipeline(r *http.Request) (any, error) {
 	return edited, nil
 }
 
-func editRequest(r *http.Request) (web.EditRequest, error) {
-	var asked web.EditRequest
+// edit is what is asked for, and of which pipeline.
+func (a acts) edit(r *http.Request) (asked web.EditRequest, all objects[v1alpha1.Pipeline], stored *v1alpha1.Pipeline, err error) {
 	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Text == "" || asked.Version == "" {
-		return asked, errors.New(`edit: want {"text": YAML, "version": resourceVersion}`)
+		return asked, all, nil, errors.New(`edit: want {"text": YAML, "version": resourceVersion}`)
 	}
-	return asked, nil
+	all, stored, err = a.pipeline(r)
+	return asked, all, stored, err
 }
 
 // savePipeline stores a text over the version that it was made from, and over no other.
 func (a acts) savePipeline(r *http.Request) (any, error) {
-	asked, err := editRequest(r)
-	if err != nil {
-		return nil, err
-	}
-	all, stored, err := a.pipeline(r)
+	asked, all, stored, err := a.edit(r)
 	if err != nil {
 		return nil, err
 	}
