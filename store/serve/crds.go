@@ -79,11 +79,29 @@ func installCRD(ctx context.Context, client crdclient.CustomResourceDefinitionIn
 		_, err = client.Create(ctx, crd, metav1.CreateOptions{})
 		return err
 	}
-	if err != nil || present.Annotations[hashAnnotation] == crd.Annotations[hashAnnotation] {
+	if err != nil {
 		return err
+	}
+	if present.Annotations[hashAnnotation] == crd.Annotations[hashAnnotation] {
+		return establish(ctx, client, present)
 	}
 	crd.ResourceVersion = present.ResourceVersion
 	_, err = client.Update(ctx, crd, metav1.UpdateOptions{})
+	return err
+}
+
+// establish begins the status of a CRD anew that a killed server left with its names accepted and not yet established: the
+// libraries establish a CRD when they see its names accepted, and otherwise minutes later. Nothing was stored of its kind.
+func establish(ctx context.Context, client crdclient.CustomResourceDefinitionInterface, present *crdv1.CustomResourceDefinition) error {
+	if condition(present, crdv1.NamesAccepted) != crdv1.ConditionTrue || condition(present, crdv1.Established) == crdv1.ConditionTrue {
+		return nil
+	}
+	anew := present.DeepCopy()
+	anew.Status = crdv1.CustomResourceDefinitionStatus{}
+	_, err := client.UpdateStatus(ctx, anew, metav1.UpdateOptions{})
+	if apierrors.IsConflict(err) {
+		return nil // this server is about to establish it
+	}
 	return err
 }
 
