@@ -16,8 +16,8 @@ import (
 
 const (
 	portsFile = "ports.json"
-	// Ports are picked below those that Linux gives to outgoing connections.
-	firstPort, lastPort = 20_000, 32_000
+	// Ports are picked below those that Linux gives to outgoing connections, and above those that weft host gives to applications.
+	firstPort, lastPort = 22_000, 32_000
 	portTries           = 200
 )
 

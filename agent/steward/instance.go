@@ -21,7 +21,7 @@ import (
 type instance struct {
 	dir   string
 	leave chan struct{} // closed: it is to end
-	kept  kept          // only Ends and, once, AppPort change, with the steward's mu
+	kept  kept          // only Ends and, at a start, AppPort change, with the steward's mu
 
 	mu  sync.Mutex
 	now model.HostState // without names

@@ -135,12 +135,12 @@ func (s *Steward) take(ctx context.Context, ordered model.HostInstance) error {
 	return nil
 }
 
-// pickPort gives an instance the lowest port that no other has, once for all.
+// pickPort gives an instance that is to start the lowest port that no other has. It keeps it for as long as nobody else listens there.
 func (s *Steward) pickPort(i *instance) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	from, to, err := s.Allow.ports()
-	if err != nil || i.kept.AppPort != 0 {
+	if err != nil || i.kept.AppPort != 0 && isFree(i.kept.AppPort) {
 		return err
 	}
 	taken := map[uint32]bool{}

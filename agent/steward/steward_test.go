@@ -4,9 +4,11 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,23 @@ func TestTake(t *testing.T) {
 		t.Errorf("folders %v", left)
 	}
 	until(t, open(t, dir, "/bin/false", ofShop), "the other is known", func(all []model.HostState) bool { return len(all) == 1 && all[0].Name == "reviews-2" })
+}
+
+// TestPortTaken: where somebody else listens at an instance's port when it is to start, it gets another.
+func TestPortTaken(t *testing.T) {
+	s := open(t, t.TempDir(), "/bin/false", ofShop)
+	i := newInstance(filepath.Join(s.Dir, "reviews-1"))
+	check(t, s.pickPort(i))
+	first := i.kept.AppPort
+	if check(t, s.pickPort(i)); i.kept.AppPort != first {
+		t.Errorf("port %d is free and was not kept: %d", first, i.kept.AppPort)
+	}
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(first))))
+	check(t, err)
+	defer listener.Close()
+	if check(t, s.pickPort(i)); i.kept.AppPort == first {
+		t.Errorf("port %d is somebody else's and was kept", first)
+	}
 }
 
 // TestOutput: people get the last lines, whole; a disk is not filled.

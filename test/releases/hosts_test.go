@@ -31,8 +31,8 @@ func TestReleasesOnHosts(t *testing.T) {
 		workloads: store.For[v1alpha1.Workload](w.client, api.Workload),
 	}
 	w.runs = v1alpha1.Runs{Host: &v1alpha1.HostRuns{Command: []string{w.hands.shop}, Port: 9080}}
-	w.machine("east", "28000-28499")
-	w.machine("west", "28500-28999")
+	w.machine("east", "21000-21499")
+	w.machine("west", "21500-21999")
 	w.release(len(strategies))
 }
 
