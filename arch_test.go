@@ -81,6 +81,7 @@ var rules = map[string]rule{
 	"install/systemd":    {nil, "units are text"},
 	"install/gateway":    {[]string{"flow", "model"}, "rows in, objects out; who applies them, it is told"},
 	"install/redirect":   {nil, "a host's agent uses it, too"},
+	"tap":                {[]string{"model"}, "what proxies say, and who looks"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"metrics/series":     {[]string{"metrics", "model"}, "figures over time, whatever they mean"},
 	"metrics/board":      {nil, "what dashboards show, whoever draws them"},
@@ -110,7 +111,7 @@ var fences = map[string][]string{
 	"github.com/google/cel-go":               {"release/expr"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "install/cluster", "release/provider/kubernetes", "cmd/*", "test/*"},
-	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "xds", "agent/*", "test/*"},
+	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "tap", "xds", "agent/*", "test/*"},
 	"helm.sh/helm":                           {"install/chart", "release/bake"}, // see docs/design/0015-bake.md
 	"sigs.k8s.io/kustomize":                  {"release/bake"},
 	"github.com/google/nftables":             {"install/redirect"},

@@ -74,6 +74,7 @@ type agent struct {
 	relay      *relay.Service
 	spans      spans
 	admin      *envoy.Admin
+	tap        *tap
 	health     atomic.Value  // model.Health
 	leaveEnvoy func()        // ends what serveEnvoy began
 	upgrade    chan struct{} // Envoy is to be replaced
@@ -178,6 +179,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	}
 	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
+	a.tap = newTap(a.admin.Tap, func(model.Tapped) bool { return false }, o.Log)
 	if a.home, err = a.newHome(&held); err != nil {
 		return nil, nil, err
 	}

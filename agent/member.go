@@ -60,7 +60,8 @@ func (m *member) open(ctx context.Context) (upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.session = newSession(conn, m.Registration, m.keeper.trust, m.spans.take, m.Log)
+	m.session = newSession(conn, m.Registration, m.keeper.trust, m.spans.take, m.tap.ask, m.Log)
+	m.tap.send = m.session.tell
 	return conn, nil
 }
 
@@ -72,6 +73,7 @@ func (m *member) run(ctx context.Context) {
 	}
 	running.Go(func() { m.keeper.run(ctx) })
 	running.Go(func() { m.count(ctx) })
+	running.Go(func() { m.tap.run(ctx) })
 	running.Go(func() { m.session.run(ctx); close(m.left) })
 }
 

@@ -66,6 +66,7 @@ func (a *agent) serveAt(socket string) (leave func(), err error) {
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(maxMessage), grpc.SharedWriteBuffer(true))
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
 	server.RegisterService(&spanService, &a.spans)
+	server.RegisterService(&accessLogs, a.tap)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

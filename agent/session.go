@@ -24,9 +24,11 @@ type session struct {
 	what  model.Registration
 	roots func([][]byte)
 	spans func() *model.SpanReport // that nobody has heard; nil: there are none
+	tap   func(time.Duration)
 	log   *slog.Logger
 
 	traffic   chan model.TrafficReport
+	tapped    chan model.Tapped
 	leave     chan struct{}     // closed: deregister
 	confirmed chan model.Health // the server's words, the newest few
 
@@ -36,10 +38,10 @@ type session struct {
 	changed   chan struct{}
 }
 
-func newSession(conn grpc.ClientConnInterface, what model.Registration, roots func([][]byte), spans func() *model.SpanReport, log *slog.Logger) *session {
+func newSession(conn grpc.ClientConnInterface, what model.Registration, roots func([][]byte), spans func() *model.SpanReport, tap func(time.Duration), log *slog.Logger) *session {
 	return &session{
-		conn: conn, what: what, roots: roots, spans: spans, log: log, health: model.Unhealthy,
-		traffic: make(chan model.TrafficReport, 1), leave: make(chan struct{}),
+		conn: conn, what: what, roots: roots, spans: spans, tap: tap, log: log, health: model.Unhealthy,
+		traffic: make(chan model.TrafficReport, 1), tapped: make(chan model.Tapped, 1), leave: make(chan struct{}),
 		confirmed: make(chan model.Health, 8), changed: make(chan struct{}, 1),
 	}
 }
@@ -66,6 +68,16 @@ func (s *session) report(r model.TrafficReport) {
 	select {
 	case s.traffic <- r:
 	default: // not connected: this report is lost, as the protocol allows
+	}
+}
+
+// tell hands on what was tapped; false: the server has not taken the last of it.
+func (s *session) tell(t model.Tapped) bool {
+	select {
+	case s.tapped <- t:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -148,6 +160,8 @@ func (s *session) once(ctx context.Context) error {
 			if m.Spans = s.spans(); m.Spans == nil {
 				continue
 			}
+		case t := <-s.tapped:
+			m.Tapped = &t
 		case <-leave:
 			m.Deregister = true
 			leave = nil // the server ends the stream once it is done
@@ -176,6 +190,9 @@ func (s *session) listen(stream grpc.ClientStream) error {
 			case s.confirmed <- m.Health:
 			default:
 			}
+		}
+		if m.Tap != nil {
+			s.tap(m.Tap.For)
 		}
 		if len(m.Roots) > 0 {
 			s.roots(m.Roots)

@@ -68,7 +68,7 @@ func outboundManager(stat string, learns bool) *hcmv3.HttpConnectionManager {
 		filters = append([]*hcmv3.HttpFilter{httpFilter(onDemandFilter, &demandv3.OnDemand{})}, filters...)
 	}
 	m := connectionManager(stat, OutboundRoutes, filters...)
-	m.AccessLog = append(m.AccessLog, RouteCounts())
+	m.AccessLog = append(m.AccessLog, RouteCounts(), Tap(model.TapOut))
 	m.LocalReplyConfig = unknownHosts()
 	m.UpgradeConfigs = append(m.UpgradeConfigs, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: yes()}
@@ -79,6 +79,7 @@ func outboundManager(stat string, learns bool) *hcmv3.HttpConnectionManager {
 // application will see: a path that two readers read differently is refused.
 func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
 	m := connectionManager(stat, routes, guardFilters()...)
+	m.AccessLog = append(m.AccessLog, Tap(model.TapIn))
 	m.MergeSlashes = true
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
 	m.ForwardClientCertDetails = hcmv3.HttpConnectionManager_SANITIZE_SET
@@ -93,7 +94,7 @@ func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnec
 		filters = append([]*hcmv3.HttpFilter{previewFilter(keys)}, filters...)
 	}
 	m := connectionManager(stat, routes, filters...)
-	m.AccessLog = append(m.AccessLog, RouteCounts())
+	m.AccessLog = append(m.AccessLog, RouteCounts(), Tap(model.TapOut))
 	m.MergeSlashes = true
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
 	m.EarlyHeaderMutationExtensions = insideOnly()

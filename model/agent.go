@@ -70,6 +70,7 @@ type AgentMessage struct {
 	Deregister bool           `json:"deregister,omitempty"`
 	Traffic    *TrafficReport `json:"traffic,omitempty"`
 	Spans      *SpanReport    `json:"spans,omitempty"`
+	Tapped     *Tapped        `json:"tapped,omitempty"`
 }
 
 // Registration is the workload that the agent stands for.
@@ -102,6 +103,7 @@ type ServerMessage struct {
 	Roots [][]byte `json:"roots,omitempty"`
 	// Health confirms that the agent's last word on its health is written down.
 	Health Health `json:"health,omitempty"`
+	Tap    *Tap   `json:"tap,omitempty"`
 }
 
 // AgentCodec carries the messages of AgentService, as gRPC's content-subtype json.

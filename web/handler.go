@@ -21,6 +21,7 @@ import (
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/scope"
+	"weft.dev/tap"
 	"weft.dev/topology"
 	"weft.dev/trace"
 	"weft.dev/web/ui"
@@ -54,6 +55,9 @@ type Mesh struct {
 	Revision  func(proxy string) uint64         // up to which it holds everything
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
+	// Tap looks at the requests of a workload, or of all of an application.
+	Tap     func(of string) (Tap, error)
+	Request func(id string) []tap.Record // what is kept of one that was seen
 	// Releases are in short, sorted by namespace and name; nil where nobody releases.
 	Releases        func() []Release
 	ReleasesChanged func() uint64 // grows with each change of one
@@ -166,6 +170,8 @@ func Handler(mesh Mesh) http.Handler {
 	get("traces", func(r *http.Request) (any, error) { return traces(mesh.Traces, r, time.Now()) })
 	get("traces/{id}", func(r *http.Request) (any, error) { return oneTrace(mesh.Traces, r) })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
+	mux.HandleFunc("POST "+Prefix+TapPath, tapped(mesh))
+	get("requests/{id}", func(r *http.Request) (any, error) { return request(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {
 		query := r.URL.Query()
 		return mesh.Scope(query.Get("namespace"), query.Get("workload"))

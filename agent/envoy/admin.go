@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"weft.dev/model"
 )
 
 const (
@@ -70,6 +72,16 @@ func (a *Admin) Serves(ctx context.Context, epoch int) bool {
 // which tells callers to come by another. New ones are taken as before.
 func (a *Admin) Dismiss(ctx context.Context) error {
 	_, err := a.ask(ctx, http.MethodPost, "/healthcheck/fail")
+	return err
+}
+
+// Tap has Envoy tell its agent of every request that ends, or of none.
+func (a *Admin) Tap(ctx context.Context, on bool) error {
+	percent := "0"
+	if on {
+		percent = "100"
+	}
+	_, err := a.ask(ctx, http.MethodPost, "/runtime_modify?"+model.TapSwitch+"="+percent)
 	return err
 }
 

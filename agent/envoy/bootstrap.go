@@ -55,7 +55,7 @@ func (b Bootstrap) JSON() ([]byte, error) {
 		"overload_manager":      overloadManager(heap),
 		"layered_runtime": object{"layers": list{object{"name": "static", "static_layer": object{
 			"tracing.opentelemetry.flush_interval_ms": spanFlush, "tracing.opentelemetry.min_flush_spans": spanBatch,
-		}}}},
+		}}, object{"name": "admin", "admin_layer": object{}}}},
 		"bootstrap_extensions": list{object{
 			"name":         "envoy.bootstrap.internal_listener",
 			"typed_config": object{"@type": "type.googleapis.com/envoy.extensions.bootstrap.internal_listener.v3.InternalListener"},

@@ -11,6 +11,7 @@ import (
 	"weft.dev/identity"
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/tap"
 	"weft.dev/web"
 )
 
@@ -34,6 +35,8 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Revision:  m.sessions.Revision,
 		Sent:      m.sent,
 		Explain:   m.explain,
+		Tap:       m.tap,
+		Request:   func(id string) []tap.Record { return m.taps.Request(id, time.Now()) },
 		Scope:     m.scope,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
@@ -112,20 +115,27 @@ func (m *mesh) token(request web.TokenRequest, meshAddress string) (web.TokenRep
 // explain says where a request of a proxy goes. The proxy is named by its id, or
 // by an application, with or without its namespace, which stands for one of its workloads.
 func (m *mesh) explain(name string, request explain.Request) (explain.Trace, error) {
-	workload, ok := m.workload(name)
-	if !ok {
-		all := m.workloads()
-		i := slices.IndexFunc(all, func(w model.Workload) bool {
-			return slices.Contains([]string{w.App, w.Gateway, w.Namespace + "/" + w.App, w.Namespace + "/" + w.Gateway}, name)
-		})
-		if i < 0 {
-			return explain.Trace{}, fmt.Errorf("proxy %q: %w; the mesh has %s", name, web.ErrNotFound, workloadNames(all))
-		}
-		workload = all[i]
+	named := m.meant(name)
+	if len(named) == 0 {
+		return explain.Trace{}, m.noProxy(name)
 	}
-	trace, err := explain.Explain(m.compiled, workload, request)
+	trace, err := explain.Explain(m.compiled, named[0], request)
 	m.locateAll(&trace)
 	return trace, err
+}
+
+// meant are the workloads that a name stands for: one by its id, or all of an application, with or without its namespace.
+func (m *mesh) meant(name string) []model.Workload {
+	if one, ok := m.workload(name); ok {
+		return []model.Workload{one}
+	}
+	return slices.DeleteFunc(m.workloads(), func(w model.Workload) bool {
+		return !slices.Contains([]string{w.App, w.Gateway, w.Namespace + "/" + w.App, w.Namespace + "/" + w.Gateway}, name)
+	})
+}
+
+func (m *mesh) noProxy(name string) error {
+	return fmt.Errorf("proxy %q: %w; the mesh has %s", name, web.ErrNotFound, workloadNames(m.workloads()))
 }
 
 // locateAll adds file and line to the causes that a proxy's resources know by

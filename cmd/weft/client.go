@@ -98,9 +98,23 @@ func (s *server) post(ctx context.Context, path string, body, into any) error {
 const maxAnswer = 64 << 20
 
 func (s *server) do(ctx context.Context, method, path string, body []byte, into any) error {
-	request, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+	response, err := s.send(ctx, method, path, body)
 	if err != nil {
 		return err
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return exitCode{exitNoServer, fmt.Errorf("server %s: %w", s.base, err)}
+	}
+	return json.Unmarshal(answer, into)
+}
+
+// send returns an answer whose body is to be read, or why there is none.
+func (s *server) send(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, s.base+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
 	}
 	if s.secret != "" {
 		request.Header.Set("Authorization", "Bearer "+s.secret)
@@ -113,17 +127,17 @@ func (s *server) do(ctx context.Context, method, path string, body []byte, into 
 		if urlErr := (*url.Error)(nil); errors.As(err, &urlErr) {
 			err = urlErr.Err
 		}
-		return exitCode{exitNoServer, fmt.Errorf("server %s: %w; is `weft serve` running?", s.base, err)}
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
-	if err != nil {
-		return exitCode{exitNoServer, fmt.Errorf("server %s: %w", s.base, err)}
+		return nil, exitCode{exitNoServer, fmt.Errorf("server %s: %w; is `weft serve` running?", s.base, err)}
 	}
 	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusCreated {
-		return refused(response, answer)
+		defer response.Body.Close()
+		answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		if err != nil {
+			return nil, exitCode{exitNoServer, fmt.Errorf("server %s: %w", s.base, err)}
+		}
+		return nil, refused(response, answer)
 	}
-	return json.Unmarshal(answer, into)
+	return response, nil
 }
 
 func refused(response *http.Response, answer []byte) error {

@@ -31,6 +31,7 @@ import (
 	"weft.dev/source/host"
 	"weft.dev/store"
 	"weft.dev/store/serve"
+	"weft.dev/tap"
 	"weft.dev/topology"
 	"weft.dev/trace"
 	"weft.dev/translate"
@@ -53,7 +54,8 @@ type mesh struct {
 	edges     *metrics.Edges   // what the proxies say that are connected here
 	seen      *metrics.Edges   // what people see: the same, and what other replicas hear
 	past      topology.History // of what is seen
-	shared    *shared          // nil: this is the only server
+	taps      *tap.Hub
+	shared    *shared // nil: this is the only server
 	others    func() map[string]other
 	changes   changes
 	traces    *trace.Store
@@ -106,7 +108,8 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.wireTraces(flags)
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
-	m.served = append(m.served, m.renewKeys, m.remember)
+	m.taps = tap.NewHub(m.askToTell)
+	m.served = append(m.served, m.renewKeys, m.remember, m.taps.Run)
 	return m
 }
 
@@ -182,7 +185,8 @@ func (m *mesh) newHosts() *host.Server {
 		Traffic: func(w model.Registration, r model.TrafficReport) {
 			m.reported(heardReport{m.sourceOf(w), r})
 		},
-		Spans: m.told,
+		Spans:  m.told,
+		Tapped: func(workload string, t model.Tapped) { m.taps.Heard(workload, t, m.complete) },
 		Problem: func(group, text string) {
 			if text != "" {
 				m.log.Warn(text, "workloads", group)

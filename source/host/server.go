@@ -74,6 +74,8 @@ type Options struct {
 	Traffic func(w model.Registration, r model.TrafficReport)
 	// Spans takes what it told of requests, and must not block either. Its error says that this cannot be read.
 	Spans func(w model.Registration, r model.SpanReport) error
+	// Tapped takes what passed the proxy of a workload, NAMESPACE/NAME, after Tap. It must not block. May be nil.
+	Tapped func(workload string, t model.Tapped)
 	// Problem takes what people must know of a group of workloads; text "" ends it. May be nil.
 	Problem func(group, text string)
 	Now     func() time.Time

@@ -26,6 +26,7 @@ type session struct {
 	rate   *rate.Limiter
 	roots  <-chan struct{} // closed when roots have changed since they were sent
 	newer  chan struct{}   // closed when a newer stream of the workload takes over
+	taps   chan time.Duration
 }
 
 // heard is a message, or why there is none.
@@ -45,7 +46,7 @@ func (s *Server) session(stream grpc.ServerStream) error {
 		return err
 	}
 	one := &session{
-		Server: s, stream: stream, newer: make(chan struct{}),
+		Server: s, stream: stream, newer: make(chan struct{}), taps: make(chan time.Duration, 1),
 		rate: rate.NewLimiter(messagesPerSecond, talkBurst),
 	}
 	ctx, cancel := context.WithDeadlineCause(stream.Context(), cert.NotAfter, errors.New("the certificate has ended: renew it"))
@@ -105,6 +106,10 @@ func (s *session) next(ctx context.Context, messages <-chan heard, wait time.Dur
 		case <-s.roots:
 			s.roots = s.Authority.Changed() // before they are read, and only here: a change that came with a message waits
 			if err := s.stream.SendMsg(&model.ServerMessage{Roots: s.Authority.Roots()}); err != nil {
+				return model.AgentMessage{}, err
+			}
+		case d := <-s.taps:
+			if err := s.stream.SendMsg(&model.ServerMessage{Tap: &model.Tap{For: d}}); err != nil {
 				return model.AgentMessage{}, err
 			}
 		case <-s.newer:
@@ -189,6 +194,23 @@ func (s *session) hear() {
 	}
 }
 
+// Tap asks the agent of a workload to hand on what passes its proxy for a while, 0: no longer; false: it is not
+// connected here.
+func (s *Server) Tap(namespace, name string, d time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.sessions[id{namespace, name}]
+	if one == nil {
+		return false
+	}
+	select {
+	case <-one.taps: // what it was not told yet
+	default:
+	}
+	one.taps <- d
+	return true
+}
+
 func (s *session) register(ctx context.Context) error {
 	defer s.write(s.who)()
 	if !s.current() || s.pod() {
@@ -220,6 +242,9 @@ func (s *session) take(ctx context.Context, m model.AgentMessage) error {
 		if err := s.Spans(s.what, *m.Spans); err != nil {
 			return status.Errorf(codes.InvalidArgument, "spans: %v", err)
 		}
+	}
+	if m.Tapped != nil && s.Tapped != nil {
+		s.Tapped(s.who.String(), *m.Tapped)
 	}
 	if m.Health == "" || s.pod() {
 		return nil

@@ -68,7 +68,7 @@ func authorize(_ context.Context, a authorizer.Attributes) (authorizer.Decision,
 
 func peopleMay(a authorizer.Attributes) bool {
 	if !a.IsResourceRequest() {
-		return a.IsReadOnly() && readable(a.GetPath()) || a.GetVerb() == "post" && (a.GetPath() == previewsPath || strings.HasPrefix(a.GetPath(), questionsPath))
+		return a.IsReadOnly() && readable(a.GetPath()) || a.GetVerb() == "post" && (a.GetPath() == previewsPath || a.GetPath() == tapPath || strings.HasPrefix(a.GetPath(), questionsPath))
 	}
 	return slices.ContainsFunc(api.Kinds(), func(info api.Info) bool {
 		if info.Version.Group != a.GetAPIGroup() || info.Resource != a.GetResource() {
@@ -89,6 +89,9 @@ var theirs = map[api.Kind][]string{
 
 // previewsPath is answered by roles of the application that is asked for.
 const previewsPath = extraPath + "v1/previews"
+
+// tapPath tells of requests what traces tell, as they pass.
+const tapPath = extraPath + "v1/tap"
 
 // questionsPath is below which a POST only asks: a query may be too long for an address.
 const questionsPath = extraPath + "metrics/api/"

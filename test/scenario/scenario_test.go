@@ -104,6 +104,7 @@ func TestScenarios(t *testing.T) {
 			"hold":        with((*script).hold),
 			"still":       with((*script).still),
 			"preview":     with((*script).preview),
+			"tap":         with((*script).tap),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})
