@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -57,6 +58,7 @@ type Options struct {
 	Envoy        string // path of a binary; empty: the pinned one
 	Concurrency  int    // Envoy's threads; 0: see envoy.Threads
 	Heap         uint64 // Envoy's memory, bytes; 0: envoy.DefaultHeap
+	Metrics      string // host:port where a Prometheus reads what Envoy counted; port 0: a free one; empty: nowhere
 	Drain        time.Duration
 	Handover     time.Duration    // in which an Envoy that is replaced closes its connections; 0: DefaultHandover
 	Signals      <-chan os.Signal // SIGHUP replaces Envoy, others are for the application; may be nil
@@ -73,6 +75,7 @@ type agent struct {
 	home       home
 	relay      *relay.Service
 	spans      spans
+	scraped    net.Listener // of Metrics; nil: there is none
 	admin      *envoy.Admin
 	tap        *tap
 	health     atomic.Value  // model.Health
@@ -131,6 +134,9 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 	if o.Pod != nil {
 		running.Go(func() { a.answerKubelet(background) })
 	}
+	if a.scraped != nil {
+		running.Go(func() { a.answerScrapes(background) })
+	}
 	return a.live(ctx, broken)
 }
 
@@ -180,6 +186,9 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
 	a.tap = newTap(a.admin.Tap, func(model.Tapped) bool { return false }, o.Log)
+	if err := a.listenForScrapes(&held); err != nil {
+		return nil, nil, err
+	}
 	if a.home, err = a.newHome(&held); err != nil {
 		return nil, nil, err
 	}

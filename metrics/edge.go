@@ -9,7 +9,6 @@ package metrics
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -302,17 +301,17 @@ func (c *Edges) Versions(host string) map[string]map[End]Counts {
 	defer c.mu.Unlock()
 	totals := map[string]map[End]Counts{}
 	for key, data := range c.edges {
-		clusterHost, _, version, ok := parse(key.cluster)
-		if !ok || clusterHost != host {
+		to, ok := model.ParseDestination(key.cluster)
+		if !ok || to.Host != host {
 			continue
 		}
-		if totals[version] == nil {
-			totals[version] = map[End]Counts{}
+		if totals[to.Version] == nil {
+			totals[to.Version] = map[End]Counts{}
 		}
 		caller := End{Namespace: key.source.Namespace, App: key.source.App}
-		sum := totals[version][caller]
+		sum := totals[to.Version][caller]
 		sum.Merge(data.total)
-		totals[version][caller] = sum
+		totals[to.Version][caller] = sum
 	}
 	return totals
 }
@@ -323,36 +322,26 @@ func (c *Edges) Routes(host string) map[string]map[string]model.RouteCounts {
 	defer c.mu.Unlock()
 	totals := map[string]map[string]model.RouteCounts{}
 	for key, data := range c.edges {
-		clusterHost, _, version, ok := parse(key.cluster)
-		if !ok || clusterHost != host || len(data.routes) == 0 {
+		to, ok := model.ParseDestination(key.cluster)
+		if !ok || to.Host != host || len(data.routes) == 0 {
 			continue
 		}
-		if totals[version] == nil {
-			totals[version] = map[string]model.RouteCounts{}
+		if totals[to.Version] == nil {
+			totals[to.Version] = map[string]model.RouteCounts{}
 		}
 		for route, n := range data.routes {
-			totals[version][route] = totals[version][route].Add(n)
+			totals[to.Version][route] = totals[to.Version][route].Add(n)
 		}
 	}
 	return totals
 }
 
-// parse takes a cluster's name apart, of which the subset is a version, or as good as one.
-func parse(cluster string) (host string, port uint32, version string, ok bool) {
-	host, port, subset, ok := model.ParseClusterName(cluster)
-	return host, port, strings.TrimPrefix(subset, model.VersionPrefix), ok
-}
-
 func destination(cluster string) (End, uint32) {
-	host, port, version, ok := parse(cluster)
+	to, ok := model.ParseDestination(cluster)
 	if !ok {
 		return End{App: cluster}, 0
 	}
-	name, namespace, inMesh := model.SplitHost(host)
-	if !inMesh {
-		return End{App: host, Version: version}, port
-	}
-	return End{Namespace: namespace, App: name, Version: version}, port
+	return End{Namespace: to.Namespace, App: to.Service, Version: to.Version}, to.Port
 }
 
 // Bucket is where in a histogram by model.LatencyBounds a time is counted.

@@ -90,6 +90,8 @@ type Registration struct {
 	Redirected bool `json:"redirected,omitempty"`
 	// DualStack: the machine has IPv4 and IPv6.
 	DualStack bool `json:"dualStack,omitempty"`
+	// MetricsPort is where a Prometheus can read what its Envoy counted; 0: nowhere.
+	MetricsPort uint32 `json:"metricsPort,omitempty"`
 	// ServiceAccount marks a pod: Kubernetes registers it and watches over it. Nothing
 	// else but namespace, name and address matters then.
 	ServiceAccount string `json:"serviceAccount,omitempty"`
@@ -192,4 +194,19 @@ type Classes [5]uint64
 var LatencyBounds = []float64{
 	0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 12.5, 16, 20, 25, 32, 40, 50, 63, 80, 100, 125, 160, 200,
 	250, 320, 400, 500, 630, 800, 1000, 1250, 1600, 2000, 2500, 3200, 4000, 5000, 6300, 8000, 10000,
+}
+
+// LatencySum estimates how many seconds all requests of a histogram by LatencyBounds took: the middle of a
+// bucket stands for what is in it.
+func LatencySum(buckets []uint64) (seconds float64) {
+	low := 0.0
+	for i, n := range buckets {
+		high := low // beyond the last bound
+		if i < len(LatencyBounds) {
+			high = LatencyBounds[i]
+		}
+		seconds += float64(n) * (low + high) / 2 / 1000
+		low = high
+	}
+	return seconds
 }

@@ -158,6 +158,24 @@ func ParseClusterName(name string) (host string, port uint32, subset string, ok 
 	return host, port, subset, err == nil && ClusterName(host, port, subset) == name
 }
 
+// Destination is where a cluster leads, for people.
+type Destination struct {
+	Host               string
+	Namespace, Service string // of a host outside of the mesh there is no namespace, and the service is the host
+	Version            string // or the name of a subset
+	Port               uint32
+}
+
+// ParseDestination reads the name of a cluster.
+func ParseDestination(cluster string) (d Destination, ok bool) {
+	host, port, subset, ok := ParseClusterName(cluster)
+	d = Destination{Host: host, Service: host, Version: strings.TrimPrefix(subset, VersionPrefix), Port: port}
+	if name, namespace, inMesh := SplitHost(host); inMesh {
+		d.Service, d.Namespace = name, namespace
+	}
+	return d, ok
+}
+
 // VersionPrefix stands before a version in the name of a subset, where somebody else has given its name to something else.
 const VersionPrefix = "version-"
 
@@ -206,6 +224,7 @@ type Workload struct {
 	InlineRoutes    bool              // its proxy speaks state of the world, which has no virtual hosts apart
 	Outbound        uint32            // where its Envoy takes the application's own calls, on loopback; 0: nowhere
 	DualStack       bool              // what is led into its proxy comes by IPv4 and by IPv6
+	MetricsPort     uint32            // where a Prometheus can read what its Envoy counted; 0: nowhere
 	Health          Health
 }
 
@@ -223,7 +242,7 @@ func (w Workload) Key() string { return w.Namespace + "/" + w.Name }
 // Equal is written out, as there are as many workloads as endpoints.
 func (w Workload) Equal(o Workload) bool {
 	return w.Namespace == o.Namespace && w.Name == o.Name && w.App == o.App && w.Version == o.Version &&
-		w.Gateway == o.Gateway && w.ServiceAccount == o.ServiceAccount && w.Interception == o.Interception && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes && w.DualStack == o.DualStack &&
+		w.Gateway == o.Gateway && w.ServiceAccount == o.ServiceAccount && w.Interception == o.Interception && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes && w.DualStack == o.DualStack && w.MetricsPort == o.MetricsPort &&
 		slices.Equal(w.Ports, o.Ports) && maps.Equal(w.Labels, o.Labels)
 }
 

@@ -151,6 +151,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("status", func(*http.Request) (any, error) { return mesh.Status(), nil })
 	get("edges", func(r *http.Request) (any, error) { return edges(mesh, r) })
 	get("problems", func(*http.Request) (any, error) { return Problems(mesh.Problems()), nil })
+	get("targets", func(*http.Request) (any, error) { return targets(mesh.Workloads()), nil })
 	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
 	get("services", func(r *http.Request) (any, error) { return services(seen, r) })

@@ -64,18 +64,60 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// Connections are told with what else there is, and else once they add up.
-func TestOpen(t *testing.T) {
-	socket, stats := filepath.Join(t.TempDir(), "admin.sock"), "cluster.up_80.upstream_cx_active: 4\n"
+// What a Prometheus reads has a series for what happened, and none for what did not.
+func TestCounters(t *testing.T) {
+	var got strings.Builder
+	admin := admin(t, func() string {
+		return text + "cluster.up_80.upstream_cx_active: 2\ncluster.idle_80.upstream_cx_active: 0\n"
+	})
+	counters, err := admin.Counters(t.Context(), []string{"up:80", "idle:80", "never:80", "weft-agent", "dead.shop.svc.cluster.local:80/version-v1"})
+	if err != nil || counters.Write(&got) != nil {
+		t.Fatal(err)
+	}
+	var series []string
+	for line := range strings.Lines(got.String()) {
+		if !strings.HasPrefix(line, "#") && (!strings.Contains(line, "_bucket{") || strings.Contains(line, `le="0.005"`) || strings.Contains(line, "Inf")) {
+			series = append(series, strings.TrimSpace(line))
+		}
+	}
+	want := []string{
+		`weft_proxy_requests_total{destination_service="up",destination_port="80",status="2xx"} 3`,
+		`weft_proxy_requests_total{destination_service="up",destination_port="80",status="5xx"} 1`,
+		`weft_proxy_retries_total{destination_service="up",destination_port="80"} 1`,
+		`weft_proxy_connections{destination_service="up",destination_port="80"} 2`,
+		`weft_proxy_request_duration_seconds_bucket{destination_service="up",destination_port="80",le="0.005"} 4`,
+		`weft_proxy_request_duration_seconds_bucket{destination_service="up",destination_port="80",le="+Inf"} 6`,
+		`weft_proxy_request_duration_seconds_sum{destination_service="up",destination_port="80"} 20.01375`,
+		`weft_proxy_request_duration_seconds_count{destination_service="up",destination_port="80"} 6`,
+	}
+	if !slices.Equal(series, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(series, "\n"), strings.Join(want, "\n"))
+	}
+	counters, err = admin.Counters(t.Context(), []string{"dead.shop.svc.cluster.local:80/v1"})
+	if err != nil || len(counters) != 1 || counters[0].labels != `destination_namespace="shop",destination_service="dead",destination_version="v1",destination_port="80"` {
+		t.Errorf("%+v, %v", counters, err)
+	}
+}
+
+// admin is that of an Envoy that counted so.
+func admin(t *testing.T, stats func() string) *Admin {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "admin.sock")
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, stats) }))
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, stats()) }))
 	server.Listener = listener
 	server.Start()
-	defer server.Close()
-	traffic, now := NewTraffic(NewAdmin(socket)), time.Unix(1000, 0)
+	t.Cleanup(server.Close)
+	return NewAdmin(socket)
+}
+
+// Connections are told with what else there is, and else once they add up.
+func TestOpen(t *testing.T) {
+	stats := "cluster.up_80.upstream_cx_active: 4\n"
+	traffic, now := NewTraffic(admin(t, func() string { return stats })), time.Unix(1000, 0)
 	read := func() []model.EdgeCounters {
 		r, err := traffic.Report(t.Context(), []string{"up:80"}, now)
 		if err != nil {

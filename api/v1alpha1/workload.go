@@ -42,6 +42,9 @@ type WorkloadSpec struct {
 	// DualStack says that the machine has IPv4 and IPv6.
 	// +optional
 	DualStack bool `json:"dualStack,omitempty"`
+	// MetricsPort is where, at the workload's address, a Prometheus can read what its Envoy counted.
+	// +optional
+	MetricsPort int32 `json:"metricsPort,omitempty"`
 	// Host is the name of the machine.
 	// +optional
 	Host string `json:"host,omitempty"`

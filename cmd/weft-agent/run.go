@@ -106,6 +106,7 @@ is what weft publish put there, and ports are what the repository says.`,
 	f.StringVar(&o.Envoy, "envoy", os.Getenv("WEFT_ENVOY"), "path of a binary to use instead of the pinned one; default $WEFT_ENVOY")
 	f.IntVar(&o.Concurrency, "concurrency", 0, "threads of Envoy; default: the CPU quota, rounded up, and 1 where there is none")
 	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
+	f.StringVar(&o.Metrics, "metrics", "", "`HOST:PORT` at which a Prometheus reads what the proxy counted, to whoever reaches it; port 0: a free one; default: nowhere")
 	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the workload still answers after it was asked to stop")
 	f.DurationVar(&o.Handover, "handover", agent.DefaultHandover, "on SIGHUP a new Envoy takes over; how long the old one closes its connections, those that remain are cut half as long after")
 	f.StringVar(&r.file, fileFlag, "", "YAML `FILE` whose keys are these flags, and command: a list; a flag goes before its key")

@@ -206,28 +206,16 @@ func valueOf(f metrics.Figure) float64 {
 // histogramOf has one series for all its buckets.
 func histogramOf(buckets []uint64) *histogram.Histogram {
 	h := &histogram.Histogram{
-		Schema: histogram.CustomBucketsSchema, CustomValues: bounds,
+		Schema: histogram.CustomBucketsSchema, CustomValues: bounds, Sum: model.LatencySum(buckets),
 		PositiveSpans: []histogram.Span{{Length: uint32(len(bounds) + 1)}}, PositiveBuckets: make([]int64, len(bounds)+1),
 	}
 	var last int64
 	for i, n := range buckets {
 		h.Count += n
-		h.Sum += float64(n) * middle(i)
 		h.PositiveBuckets[i] = int64(n) - last
 		last = int64(n)
 	}
 	return h
-}
-
-// middle of a bucket stands for what is in it.
-func middle(bucket int) float64 {
-	switch {
-	case bucket == 0:
-		return bounds[0] / 2
-	case bucket == len(bounds):
-		return bounds[bucket-1]
-	}
-	return (bounds[bucket-1] + bounds[bucket]) / 2
 }
 
 func labelsOf(f metrics.Figure) labels.Labels {

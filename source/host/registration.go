@@ -56,6 +56,8 @@ func check(r model.Registration, health model.Health) error {
 		return fmt.Errorf("%shealth %.100q: use Healthy, Unhealthy or Draining", at, health)
 	case r.OutboundPort > 65535:
 		return fmt.Errorf("%soutboundPort %d: above 65535", at, r.OutboundPort)
+	case r.MetricsPort > 65535:
+		return fmt.Errorf("%smetricsPort %d: above 65535", at, r.MetricsPort)
 	case r.Redirected && (r.Gateway != "" || r.OutboundPort == 0):
 		return fmt.Errorf("%sredirected: only what an application calls is, and to an outboundPort", at)
 	}
@@ -97,6 +99,7 @@ func workload(r model.Registration, health model.Health, now metav1.Time) v1alph
 		Spec: v1alpha1.WorkloadSpec{
 			App: r.App, Version: r.Version, Gateway: r.Gateway, Address: r.Address, Host: r.Host,
 			OutboundPort: int32(r.OutboundPort), Redirected: r.Redirected, DualStack: r.DualStack,
+			MetricsPort: int32(r.MetricsPort),
 		},
 		Status: v1alpha1.WorkloadStatus{Health: string(health), Since: now},
 	}

@@ -30,9 +30,9 @@ func TestMetrics(t *testing.T) {
 	}
 	s.from = []string{"--config", s.config, "--metrics-interval", "1s"}
 	s.serve()
-	peer := prometheus.Start(t, filepath.Join(s.dir, "peer"), fmt.Sprintf(scrapes, s.api))
+	peer := prometheus.Start(t, filepath.Join(s.dir, "peer"), fmt.Sprintf(scrapes, s.api, s.api))
 	s.join()
-	s.start(weft, "run", "--app", "rates", "--version", "v3", "--port", "9080", "--", shop, "rates", "--error-rate", "20")
+	s.start(weft, "run", "--app", "rates", "--version", "v3", "--port", "9080", "--metrics", "127.0.0.1:0", "--", shop, "rates", "--error-rate", "20")
 	s.says("status --wait 30s --workloads 1", "1 of 1 workloads healthy")
 
 	first := s.visit(load, "first")
@@ -50,6 +50,11 @@ func TestMetrics(t *testing.T) {
 	}
 	// Their last digits differ.
 	s.agree(peer, `round(1e6 * histogram_quantile(0.9, sum(weft_request_duration_seconds)), 0.001)`, `round(1e6 * histogram_quantile(0.9, sum by (le) (weft_request_duration_seconds_bucket)), 0.001)`)
+	// What it has of the proxies themselves, which it found by asking, is the same.
+	s.agree(peer, `sum by (destination_namespace, destination_service, destination_version, destination_port, status) (weft_requests_total{source_app="first"})`,
+		`sum by (destination_namespace, destination_service, destination_version, destination_port, status) (weft_proxy_requests_total{namespace="default", app="first"})`)
+	s.agree(peer, `histogram_count(sum(weft_request_duration_seconds{source_app="first"}))`, `sum(weft_proxy_request_duration_seconds_count{app="first"})`)
+	s.agree(peer, `count by (app, version) (label_replace(label_replace(vector(1), "app", "rates", "", ""), "version", "v3", "", ""))`, `count by (app, version) (up{job="proxies", version="v3"} == 1)`)
 	counted := time.Now()
 	s.write("a.yaml", service("a", s.backend("a")))
 	s.equals(`weft_proxies_behind + (histogram_count(weft_change_duration_seconds) > bool 0)`, 1)
@@ -62,13 +67,16 @@ func TestMetrics(t *testing.T) {
 	s.equals(`sum(increase(weft_requests_total{source_app="second"}[10m]))`, second.Sent)
 }
 
-// scrapes has a Prometheus take what a weft knows.
+// scrapes has a Prometheus take what a weft knows, and what its proxies do.
 const scrapes = `scrape_configs:
 - job_name: weft
   scrape_interval: 1s
   metrics_path: /weft/metrics/scrape
   static_configs: [{targets: ["%s"]}]
   metric_relabel_configs: [{regex: instance|job, action: labeldrop}]
+- job_name: proxies
+  scrape_interval: 1s
+  http_sd_configs: [{url: "http://%s/weft/v1/targets", refresh_interval: 1s}]
 `
 
 // agree asks until weft says what a Prometheus says that scrapes it.
@@ -117,7 +125,7 @@ type visited struct {
 func (s *site) visit(load, app string) (v visited) {
 	s.t.Helper()
 	said := filepath.Join(s.dir, app+".json")
-	s.start(weft, "run", "--app", app, "--", "sh", "-c", `"$0" --quiet --rate 400 --duration 5s http://rates:9080/eur >"$1" && exec tail -f /dev/null`, load, said)
+	s.start(weft, "run", "--app", app, "--metrics", "127.0.0.1:0", "--", "sh", "-c", `"$0" --quiet --rate 400 --duration 5s http://rates:9080/eur >"$1" && exec tail -f /dev/null`, load, said)
 	s.until(app+" has called", func() error {
 		text, err := os.ReadFile(said)
 		if err != nil {

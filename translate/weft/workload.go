@@ -35,6 +35,9 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 		o.Invalid(object.Spec, "has more than %d ports or labels", object.MaxList)
 		return nil
 	}
+	if spec.MetricsPort != 0 && o.CheckPort(object.Spec.Dot("metricsPort"), uint32(spec.MetricsPort)) {
+		w.MetricsPort = uint32(spec.MetricsPort)
+	}
 	maps.Copy(w.Labels, o.Labels)
 	for label, v := range map[string]string{appLabel: spec.App, versionLabel: spec.Version, gatewayLabel: spec.Gateway} {
 		if v != "" {
