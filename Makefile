@@ -12,10 +12,11 @@
 # make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, ten minutes of a machine that does nothing else
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
 # make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: a quarter of an hour and more; make test runs five
+# make test-series  a million series where there is room for 50,000: what they take, and that it is said
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-conformance generate
+.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB
 TAGS := kustomize_disable_go_plugin_support
@@ -104,6 +105,9 @@ test-snapshots:
 # The images are those that test-kube has put there, or kube-up.
 test-releases:
 	WEFT_RELEASES=200 go test -count=1 -v -timeout 90m ./test/releases
+
+test-series:
+	go test -count=1 -v ./metrics/series -run Budget -many 1000000
 
 test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev

@@ -86,7 +86,27 @@ func findTraces(c *cobra.Command, query url.Values, output string) error {
 			strconv.Itoa(one.Spans), result, strings.Join(one.Services, " "),
 		})
 	}
+	if missing := droppedSteps(found.Store); missing != "" && output == "table" {
+		fmt.Fprintln(c.ErrOrStderr(), "weft: "+missing)
+	}
 	return t.print(c, output)
+}
+
+// droppedSteps says what is not here because there was too much.
+func droppedSteps(c trace.Counts) string {
+	var all []string
+	for _, one := range []struct {
+		n    uint64
+		what string
+	}{
+		{c.TooMany, "%d steps came too fast, and were dropped"}, {c.Lost, "%d bytes of steps were dropped by agents"},
+		{c.Unwritten, "%d steps could not be written to disk, and a restart loses them"}, {c.Unsent, "%d steps could not be sent on"},
+	} {
+		if one.n > 0 {
+			all = append(all, fmt.Sprintf(one.what, one.n))
+		}
+	}
+	return strings.Join(all, "; ")
 }
 
 func newTracesShow() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -14,11 +15,17 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunks"
 
 	"weft.dev/metrics"
 	"weft.dev/metrics/series"
@@ -270,25 +277,67 @@ func TestKilled(t *testing.T) {
 	again.wants(`histogram_count(took_seconds)`, 4)
 }
 
-// A store that cannot be read is set aside, once, and said; an empty one takes its place.
+// A block that cannot be read is set aside, once, and said; what is in other blocks and in the log stays.
+func TestDamagedBlock(t *testing.T) {
+	dir := t.TempDir() + "/m"
+	well, bad := block(t, dir, "well", origin.Add(-4*time.Hour)), block(t, dir, "bad", origin.Add(-8*time.Hour))
+	s := open(t, dir)
+	s.sample(count("shop", "2xx", 30))
+	s.wants(`count(count_over_time({to=~"well|bad|shop"}[1d]))`, 3)
+	s.stop()
+	if err := os.Truncate(filepath.Join(bad, "index"), 100); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 {
+		s = openAt(t, s.now, dir)
+		s.sample(count("shop", "2xx", float64(40+round)))
+		s.wants(`count(count_over_time({to=~"well|bad|shop"}[1d]))`, 2)
+		s.wants(`count_over_time(calls_total{to="well"}[1d])`, 7)
+		s.wants(`sum_over_time(calls_total{to="shop"}[1d])`, []float64{70, 111}[round])
+		_, line, said := strings.Cut(s.said(), "could not be read")
+		line, _, _ = strings.Cut(line, "\n")
+		if said != (round == 0) || said && (!strings.Contains(line, filepath.Base(bad)) || strings.Contains(line, filepath.Base(well)) || !strings.Contains(line, dir+".damaged")) {
+			t.Errorf("said, when it was opened for the %d. time: %s", round+1, s.said())
+		}
+		s.stop()
+	}
+	if _, err := os.Stat(filepath.Join(dir+".damaged", filepath.Base(bad), "index")); err != nil {
+		t.Error(err)
+	}
+}
+
+// block is one of the store, with a series of its own that has seven samples.
+func block(t *testing.T, dir, to string, at time.Time) (path string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	of := labels.FromStrings("__name__", "calls_total", "to", to)
+	path, err := tsdb.CreateBlock([]storage.Series{storage.NewListSeries(of, chunks.GenerateSamples(int(at.UnixMilli()), 7))}, dir, 0, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A store of which nothing can be read is set aside, and said; an empty one takes its place.
 func TestDamaged(t *testing.T) {
 	dir := t.TempDir() + "/m"
 	s := open(t, dir)
 	s.sample(count("shop", "2xx", 30))
 	s.stop()
 	for round := range 2 {
-		block := filepath.Join(dir, "01ARZ3NDEKTSV4RRFFQ69G5FAV") // without its index
-		if err := os.Mkdir(block, 0o700); err != nil {
+		if err := os.RemoveAll(dir + "/wal"); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(block, "meta.json"), []byte(`{"version": 1, "ulid": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}`), 0o600); err != nil {
+		if err := os.WriteFile(dir+"/wal", nil, 0o600); err != nil { // no folder
 			t.Fatal(err)
 		}
 		s = open(t, dir)
 		s.sample(count("shop", "2xx", float64(5+round)))
 		s.wants(`calls_total`, float64(5+round))
 		s.wants(`count(count_over_time(calls_total[1h]))`, 1)
-		if !strings.Contains(s.said(), "could not be read") || !strings.Contains(s.said(), dir+".damaged") {
+		if !strings.Contains(s.said(), "a new one begins") || !strings.Contains(s.said(), dir+".damaged") {
 			t.Errorf("said: %s", s.said())
 		}
 		s.stop()
@@ -337,9 +386,15 @@ func TestLocked(t *testing.T) {
 	}
 }
 
-// Beyond the budget new series are refused, whatever comes; those that are there go on.
+// many is how many series come beyond the budget; the budget is a twentieth of it, as 50,000 are of a million.
+var many = flag.Int("many", 20_000, "series that come where there is no room for them")
+
+// bytesEach is what a series of the budget may cost, with room for the noise of a test.
+const bytesEach = 8 << 10
+
+// Beyond the budget new series are refused, whatever comes, and take no memory; those that are there go on.
 func TestBudget(t *testing.T) {
-	const budget, flood = 1000, 20_000
+	budget, flood := *many/20, *many
 	s := open(t, t.TempDir()+"/m", func(o *series.Options) { o.Series = budget })
 	s.sample(count("shop", "2xx", 30))
 	all := []metrics.Figure{}
@@ -347,16 +402,22 @@ func TestBudget(t *testing.T) {
 		all = append(all, count(fmt.Sprint("flood-", i), "2xx", 50))
 	}
 	all = append(all, count("shop", "2xx", 45))
+	before := heap()
 	s.sample(all...)
-	s.wants(`weft_metrics_series_refused`, flood+1+2-budget)
-	s.wants(`count({__name__!=""})`, budget)
+	if grown := heap() - before; grown > budget*bytesEach {
+		t.Errorf("%d series take %d bytes, of which %d may be kept", flood, grown, budget)
+	} else {
+		t.Logf("%d series, of which %d are kept, take %d KB", flood, budget, grown>>10)
+	}
+	s.wants(`weft_metrics_series_refused`, float64(flood+1+2-budget))
+	s.wants(`count({__name__!=""})`, float64(budget))
 	s.wants(`calls_total{to="shop"}`, 45)
 	if !strings.Contains(s.said(), "--metrics-series") || strings.Count(s.said(), "budget") != 2 { // once, and its value
 		t.Errorf("said: %s", s.said())
 	}
 	s.sample(all...)
-	s.wants(`weft_metrics_series`, budget)
-	s.wants(`weft_metrics_series_refused`, flood+1+2-budget)
+	s.wants(`weft_metrics_series`, float64(budget))
+	s.wants(`weft_metrics_series_refused`, float64(flood+1+2-budget))
 	if strings.Count(s.said(), "--metrics-series") != 1 {
 		t.Errorf("said again: %s", s.said())
 	}
@@ -365,6 +426,14 @@ func TestBudget(t *testing.T) {
 	if !strings.Contains(s.said(), "has room again") {
 		t.Errorf("said: %s", s.said())
 	}
+}
+
+// heap is what objects take now.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 // What found no room did not happen when there is some again.

@@ -60,10 +60,8 @@ func New(options Options) *Store {
 
 const (
 	// reopening is how long after it could not be opened the store is tried again.
-	reopening = time.Minute
-	// damagedSuffix is where a store goes that cannot be read; the one before it goes away.
-	damagedSuffix = ".damaged"
-	lockSuffix    = ".lock"
+	reopening  = time.Minute
+	lockSuffix = ".lock"
 	// Of a store that is small beside what Prometheus expects.
 	stripes     = 1 << 10
 	writeBuffer = 64 << 10
@@ -177,28 +175,6 @@ func lockDir(dir string) (io.Closer, error) {
 		return nil, errors.Join(fmt.Errorf("%s: %w: another server uses it; give this one a --data of its own", lock.Name(), err), lock.Close())
 	}
 	return lock, nil
-}
-
-// openDir opens the store of a folder. One that cannot be read is set aside for
-// an empty one: what was measured is worth less than what is being measured.
-func openDir(options Options) (*tsdb.DB, error) {
-	db, err := openDB(options)
-	if err == nil {
-		return db, nil
-	}
-	aside := options.Dir + damagedSuffix
-	if removed := os.RemoveAll(aside); removed != nil {
-		return nil, errors.Join(err, removed)
-	}
-	if moved := os.Rename(options.Dir, aside); moved != nil {
-		return nil, errors.Join(err, moved)
-	}
-	db, fresh := openDB(options)
-	if fresh != nil { // it is not the store that is at fault
-		return nil, errors.Join(err, os.RemoveAll(options.Dir), os.Rename(aside, options.Dir))
-	}
-	options.Log.Warn("the store of metrics could not be read: a new one begins", "why", err, "the old one", aside)
-	return db, nil
 }
 
 func openDB(options Options) (*tsdb.DB, error) {

@@ -3,11 +3,14 @@ package folder
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -35,7 +38,7 @@ func TestTraces(t *testing.T) {
 	t.Cleanup(rates.Close)
 	s.write("rates.yaml", service("rates", rates.Listener.Addr().String()))
 	otlp := free(t)
-	s.from = []string{"--config", s.config, "--traces-sample", "100", "--otlp", otlp}
+	s.from = []string{"--config", s.config, "--traces-sample", "100", "--traces-megabytes", "2", "--otlp", otlp}
 	s.serve()
 	s.join()
 	s.start(weft, "run", "--app", "catalog", "--version", "v1", "--port", "9080", "--", shop, "catalog")
@@ -77,10 +80,112 @@ shopping of visitor internal
 	if out, err := s.command("traces", "show", failing).CombinedOutput(); err == nil || !strings.Contains(string(out), "default/visitor calls") || !strings.Contains(string(out), "failed, 500") {
 		t.Errorf("%v, %s: want exit code 2, and which call failed how", err, out)
 	}
+	s.flood(otlp)
 }
 
 // Ids of two traces.
 const passing, failing = "0000000000000000000000000000aaaa", "00000000000000000000000000ffffff"
+
+// flood sends steps, from before an application's first call until after its last one, and as many as it takes for
+// some to be dropped. None of the calls fails, the traces stay within their budget, each step is accounted for, and
+// the command says what is missing.
+func (s *site) flood(otlp string) {
+	s.t.Helper()
+	load, said := filepath.Join(s.dir, "load"), filepath.Join(s.dir, "flooded.json")
+	if err := process.Build(map[string]string{load: "../../examples/shop/load"}); err != nil {
+		s.t.Fatal(err)
+	}
+	before := s.traced()
+	var sent, refused atomic.Uint64
+	done, flooded := make(chan struct{}), sync.WaitGroup{}
+	for source := range 4 {
+		flooded.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				switch code, err := post(otlp, message(source, n)); {
+				case err != nil:
+					s.t.Error(err)
+					return
+				case code == http.StatusOK:
+					sent.Add(flood)
+				case code == http.StatusServiceUnavailable:
+					refused.Add(flood)
+				default:
+					s.t.Errorf("the flood is answered %d", code)
+				}
+			}
+		})
+	}
+	s.until("the flood is too much", func() error {
+		if c := s.traced(); c.TooMany == 0 {
+			return fmt.Errorf("%+v", c)
+		}
+		return nil
+	})
+	s.start(weft, "run", "--app", "flooded", "--", "sh", "-c", `"$0" --quiet --rate 50 --duration 3s http://catalog:9080/products >"$1" && exec tail -f /dev/null`, load, said)
+	var v visited
+	s.until("an application has called meanwhile", func() error {
+		text, err := os.ReadFile(said)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(text, &v)
+	})
+	close(done)
+	flooded.Wait()
+	if v.Sent == 0 || v.ByStatus["200"] != v.Sent {
+		s.t.Errorf("calls during the flood: %+v, want all to be well", v)
+	}
+	after := s.traced()
+	if after.Bytes > after.Limit {
+		s.t.Errorf("traces take %d bytes, of %d", after.Bytes, after.Limit)
+	}
+	if got := after.Spans + after.TooMany - before.Spans - before.TooMany; got < sent.Load() {
+		s.t.Errorf("%d steps are kept or dropped, %d were sent (and %d refused): some are in no count", got, sent.Load(), refused.Load())
+	}
+	s.says("traces --failed", fmt.Sprintf("%d steps came too fast, and were dropped", after.TooMany))
+}
+
+// flood is how many steps are in one message.
+const flood = 2000
+
+// message is of some steps, each a trace of its own.
+func message(source, n int) string {
+	var spans []string
+	for i := range flood {
+		spans = append(spans, fmt.Sprintf(`{"traceId":"%08x%012x%012x","spanId":"000000000000000f","name":"flood","kind":1,"startTimeUnixNano":"%d","endTimeUnixNano":"%d"}`,
+			source+1, n, i, time.Now().UnixNano(), time.Now().UnixNano()+1))
+	}
+	return `{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"flood"}}]},"scopeSpans":[{"spans":[` + strings.Join(spans, ",") + `]}]}]}`
+}
+
+func post(otlp, body string) (code int, err error) {
+	response, err := http.Post("http://"+otlp+"/v1/traces", "application/json", strings.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, err
+}
+
+// traced is what became of steps until now.
+func (s *site) traced() trace.Counts {
+	s.t.Helper()
+	var found struct{ Store trace.Counts }
+	out, err := s.command("traces", "-o", "json").Output()
+	if err == nil {
+		err = json.Unmarshal(out, &found)
+	}
+	if err != nil {
+		s.t.Fatalf("%v: %s", err, out)
+	}
+	return found.Store
+}
 
 // steps asks until a trace has these, each below the one that called it.
 func (s *site) steps(id, want string) {
