@@ -81,6 +81,7 @@ var rules = map[string]rule{
 	"install/systemd":    {nil, "units are text"},
 	"install/gateway":    {[]string{"flow", "model"}, "rows in, objects out; who applies them, it is told"},
 	"install/redirect":   {nil, "a host's agent uses it, too"},
+	"redact":             {nil, "text and objects, whatever they say"},
 	"tap":                {[]string{"model"}, "what proxies say, and who looks"},
 	"metrics":            {[]string{"model"}, "counts, not decisions"},
 	"metrics/series":     {[]string{"metrics", "model"}, "figures over time, whatever they mean"},

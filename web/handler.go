@@ -44,6 +44,9 @@ type Mesh struct {
 	Series   Series
 	Plain    func(clusters []string) map[string]bool // those that are called in plain text
 	Problems func() []model.Problem
+	// Noted is what the object says of a problem.
+	Noted func(model.Problem) Noted
+	Log   func() string // the server's last lines
 	// Workloads are the instances that are registered.
 	Workloads func() []model.Workload
 	Replicas  func() []model.Replicas // the same, those that are alike as one
@@ -93,6 +96,13 @@ type Status struct {
 	Commit    string `json:"commit,omitempty"` // of the repository, if one is served
 }
 
+// Noted is where a part of an object is written, and whether its owner knows of a problem there.
+type Noted struct {
+	File       string // "": nobody can say
+	Line       int
+	Suppressed bool
+}
+
 // Problem is model.Problem as JSON.
 type Problem struct {
 	Kind      string `json:"kind"`
@@ -101,6 +111,10 @@ type Problem struct {
 	Code      string `json:"code"`
 	Path      string `json:"path,omitempty"`
 	Message   string `json:"message"`
+	// Where it is written and whether its owner knows of it: where somebody asks for the problems alone.
+	File       string `json:"file,omitempty"`
+	Line       int    `json:"line,omitempty"`
+	Suppressed bool   `json:"suppressed,omitempty"`
 }
 
 // Proxy is model.Proxy as JSON.
@@ -150,8 +164,9 @@ func Handler(mesh Mesh) http.Handler {
 	}
 	get("status", func(*http.Request) (any, error) { return mesh.Status(), nil })
 	get("edges", func(r *http.Request) (any, error) { return edges(mesh, r) })
-	get("problems", func(*http.Request) (any, error) { return Problems(mesh.Problems()), nil })
+	get("problems", func(*http.Request) (any, error) { return Located(mesh.Problems(), mesh.Noted), nil })
 	get("targets", func(*http.Request) (any, error) { return targets(mesh.Workloads()), nil })
+	debug(mux, mesh.Log)
 	get("workloads", func(*http.Request) (any, error) { return workloads(mesh.Workloads()), nil })
 	get("proxies", func(*http.Request) (any, error) { return proxies(mesh), nil })
 	get("services", func(r *http.Request) (any, error) { return services(seen, r) })
@@ -256,7 +271,17 @@ func secured(mesh Mesh, edges []metrics.Edge) []metrics.Edge {
 func Problems(rows []model.Problem) []Problem {
 	list := make([]Problem, 0, len(rows))
 	for _, p := range rows {
-		list = append(list, Problem{p.Object.Kind, p.Object.Namespace, p.Object.Name, p.Code, p.Path, p.Message})
+		list = append(list, Problem{Kind: p.Object.Kind, Namespace: p.Object.Namespace, Name: p.Object.Name, Code: p.Code, Path: p.Path, Message: p.Message})
+	}
+	return list
+}
+
+// Located are problems with what their objects say of them.
+func Located(rows []model.Problem, say func(model.Problem) Noted) []Problem {
+	list := Problems(rows)
+	for i, p := range rows {
+		n := say(p)
+		list[i].File, list[i].Line, list[i].Suppressed = n.File, n.Line, n.Suppressed
 	}
 	return list
 }

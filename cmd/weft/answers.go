@@ -25,6 +25,8 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Past:      &m.past,
 		Plain:     m.compiled.Plain,
 		Problems:  m.problems.All,
+		Noted:     m.noted,
+		Log:       logged.String,
 		Workloads: func() []model.Workload { return model.Workloads(m.rows.Replicas.All()) },
 		Replicas:  m.replicas.All,
 		Services:  m.rows.Services.All,
@@ -158,6 +160,12 @@ func (m *mesh) locateAll(trace *explain.Trace) {
 			}
 		}
 	}
+}
+
+// noted is what the object of a problem says of it.
+func (m *mesh) noted(p model.Problem) web.Noted {
+	o, _ := m.objects.Get(p.Object.Kind + "/" + p.Object.Namespace + "/" + p.Object.Name)
+	return noted(o, p)
 }
 
 // locate completes "Kind namespace/name" with where the object was written down.

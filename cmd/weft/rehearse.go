@@ -15,6 +15,7 @@ import (
 // rehearsal is a mesh that a folder would make, with nobody in it.
 type rehearsal struct {
 	street
+	written  []api.Object // with the place of each
 	problems []model.Problem
 }
 
@@ -40,7 +41,7 @@ func rehearse(ctx context.Context, dir string, options streetOptions, log *slog.
 		}
 	})
 	problems = append(problems, s.rows.Problems.All()...)
-	return &rehearsal{s, append(problems, s.compiled.Problems.All()...)}, nil
+	return &rehearsal{s, objects, append(problems, s.compiled.Problems.All()...)}, nil
 }
 
 // readFolder reads a folder once, as `weft serve --config` does.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -110,7 +111,7 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	if flags.verbose {
 		level = slog.LevelInfo
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(os.Stderr, &logged), &slog.HandlerOptions{Level: level}))
 	if flags.plaintext != "" && !isLoopback(flags.plaintext) {
 		return exitCode{exitUsage, fmt.Errorf("--xds-plaintext %s: whoever reaches it can read every proxy's configuration, so it is served on loopback only: use 127.0.0.1:PORT", flags.plaintext)}
 	}

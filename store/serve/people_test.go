@@ -74,6 +74,7 @@ func testPeople(t *testing.T, admin kubectl, ns string, s *serve.Server) {
 	bob.ok(t, "{}", "create --raw /weft/v1/previews -f -", "extra /weft/v1/previews for bob of [qa ops]")
 	bob.ok(t, "{}", "create --raw /weft/v1/tap -f -", "extra /weft/v1/tap for bob of [qa ops]")
 	bob.ok(t, "{}", "create --raw /weft/metrics/api/v1/query -f -", "extra /weft/metrics/api/v1/query for bob of [qa ops]")
+	bob.refused(t, "{}", "create --raw /weft/v1/debug/log -f -", "Forbidden", "ask an administrator")
 	bob.refused(t, "{}", "create --raw /weft/v1/tokens -f -", "Forbidden", "ask an administrator")
 	bob.refused(t, "", ns+"get secrets", "Forbidden")
 	bob.refused(t, "", ns+"get configmaps", "Forbidden")

@@ -15,7 +15,10 @@ func TestSpinnaker(t *testing.T) { follow(t, "docs/guides/spinnaker.md") }
 // TestTriggers runs the commands of the guide.
 func TestTriggers(t *testing.T) { follow(t, "docs/guides/triggers.md") }
 
-// follow runs the commands of a guide that needs no server.
+// TestTroubleshoot runs the commands of the guide.
+func TestTroubleshoot(t *testing.T) { follow(t, "docs/guides/troubleshoot.md") }
+
+// follow runs the commands of a guide, which starts the servers that it needs.
 func follow(t *testing.T, guide string) {
 	t.Helper()
 	var all strings.Builder

@@ -139,6 +139,9 @@ export interface Problem {
   code: string;
   path?: string;
   message: string;
+  file?: string;
+  line?: number;
+  suppressed?: boolean;
 }
 
 export interface ServicePage {
