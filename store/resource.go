@@ -78,13 +78,18 @@ func (r Resource[T]) Update(ctx context.Context, o *T) (*T, error) {
 	return r.typed(u, err)
 }
 
-// Try is Update without effect: its error is what Update's would be.
+// Try is Update without effect, or Create where o is of no stored version: its error is what theirs would be.
 func (r Resource[T]) Try(ctx context.Context, o *T) error {
 	u, err := r.untyped(o)
 	if err != nil {
 		return err
 	}
-	_, err = r.in(u.GetNamespace()).Update(ctx, u, metav1.UpdateOptions{DryRun: []string{metav1.DryRunAll}})
+	dry := []string{metav1.DryRunAll}
+	if u.GetResourceVersion() == "" {
+		_, err = r.in(u.GetNamespace()).Create(ctx, u, metav1.CreateOptions{DryRun: dry})
+	} else {
+		_, err = r.in(u.GetNamespace()).Update(ctx, u, metav1.UpdateOptions{DryRun: dry})
+	}
 	return err
 }
 

@@ -18,7 +18,7 @@ import (
 // PipelineText is a pipeline as people write it, and what its stages can be told.
 type PipelineText struct {
 	Text    string             `json:"text"`
-	Version string             `json:"version"` // of the stored one that it is
+	Version string             `json:"version"` // of the stored one that it is; "": it is not stored yet
 	Kinds   map[string][]Field `json:"kinds"`   // of stages, by name; "" are the fields of all
 }
 

@@ -79,6 +79,8 @@ type Mesh struct {
 	Scope     func(namespace, workload string) (scope.Answer, error)
 	Token     func(TokenRequest) (TokenReply, error)
 	Traces    *trace.Store
+	Me        func(context.Context) (Me, error) // who asks, by the context
+	Budgets   func() []Budget
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }
@@ -178,6 +180,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("runs/{namespace}/{name}", func(r *http.Request) (any, error) { return runPage(mesh, r) })
 	get("freezes", func(*http.Request) (any, error) { return freezes(mesh, time.Now()), nil })
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
+	get("settings", func(r *http.Request) (any, error) { return settings(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))
 	get("boards/{name}", func(r *http.Request) (any, error) { return showBoard(mesh, r, time.Now()) })

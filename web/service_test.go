@@ -193,3 +193,14 @@ func TestPlainEdges(t *testing.T) {
 		t.Errorf("plain %v and %v, want only the first", got[0].Plain, got[1].Plain)
 	}
 }
+
+// Versions that a split tells apart have private addresses, those without a share, too.
+func TestAddresses(t *testing.T) {
+	all := addresses(model.Split{Host: model.HostOf("shop", "reviews"), Service: "reviews", Versions: []model.VersionShare{{Version: "v1", Weight: 100}, {Version: "v2"}}})
+	if len(all) != 2 || all[1] != (Address{"v2", "x-weft-version: reviews.shop=v2"}) {
+		t.Errorf("%v", all)
+	}
+	if none := addresses(model.Split{}); none == nil || len(none) > 0 {
+		t.Errorf("%v, want [], which is no null in JSON", none)
+	}
+}

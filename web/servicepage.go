@@ -27,6 +27,13 @@ type ServicePage struct {
 	Found     []Problem      `json:"found"`     // problems of objects of its name
 	Releases  []Release      `json:"releases"`  // of the application of its name, the newest first
 	From      []Origin       `json:"from"`      // that make it a service
+	Addresses []Address      `json:"addresses"` // private ones of its versions
+}
+
+// Address leads requests inside of the mesh to a version, whatever its share is: a header of theirs.
+type Address struct {
+	Version string `json:"version"`
+	Header  string `json:"header"` // NAME: VALUE
 }
 
 func servicePage(seen *glances, r *http.Request) (any, error) {
@@ -41,7 +48,7 @@ func servicePage(seen *glances, r *http.Request) (any, error) {
 		return nil, fmt.Errorf("service %s/%s: %w: nothing names it, and no workload serves it", namespace, name, ErrNotFound)
 	}
 	row := l.rows[i]
-	p := ServicePage{Service: l.service(row), Routes: routesOf(row.Host, mesh.Routes()), Ports: []string{}, Found: []Problem{}, Releases: []Release{}, From: []Origin{}}
+	p := ServicePage{Service: l.service(row), Routes: routesOf(row.Host, mesh.Routes()), Ports: []string{}, Found: []Problem{}, Releases: []Release{}, From: []Origin{}, Addresses: addresses(l.splits[row.Host])}
 	for _, port := range row.Ports {
 		p.Ports = append(p.Ports, fmt.Sprintf("%d %s", port.Number, port.Protocol))
 	}
@@ -63,6 +70,15 @@ func servicePage(seen *glances, r *http.Request) (any, error) {
 		}
 	}
 	return p, nil
+}
+
+// addresses are those of the versions that are told apart.
+func addresses(s model.Split) []Address {
+	all := []Address{}
+	for _, v := range s.Versions {
+		all = append(all, Address{v.Version, model.VersionHeader + ": " + s.Address(v.Version)})
+	}
+	return all
 }
 
 // around are the calls to a place and from it, the most requests first.

@@ -48,6 +48,9 @@ var answered = []any{
 	metrics.Edge{},
 	Traces{},
 	trace.Waterfall{},
+	PreviewRequest{},
+	PreviewReply{},
+	Settings{},
 	explain.Trace{},
 }
 

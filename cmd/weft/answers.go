@@ -43,6 +43,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
 		Traces:    m.traces,
+		Me:        m.may.me,
 
 		Releases:        m.lists.releases.all,
 		ReleasesChanged: m.lists.releases.changed,

@@ -93,6 +93,7 @@ func (m *mesh) people(flags serveFlags, meshAddress string) http.Handler {
 	mux := http.NewServeMux()
 	kept, shown := m.newSeries(flags), m.web(meshAddress)
 	shown.Series = kept
+	shown.Budgets = func() []web.Budget { return budgets(kept, m.traces) }
 	mux.Handle("/", web.Handler(shown))
 	mux.Handle(series.Prefix+"/", kept.Handler())
 	return mux

@@ -77,6 +77,7 @@ func lead(behind *atomic.Pointer[server], acts acts, key string) http.Handler {
 	signed := http.NewServeMux()
 	signed.Handle("GET "+web.Prefix, forward)
 	signed.Handle("GET "+series.Prefix+"/api/", forward)
+	signed.Handle("POST "+web.Prefix+web.PreviewsPath, forward)
 	acts.handle(signed)
 	mux.Handle("GET /{$}", http.RedirectHandler(ui.Prefix, http.StatusSeeOther))
 	mux.Handle("/", withKey(signed, key))

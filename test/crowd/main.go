@@ -5,6 +5,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log"
@@ -146,6 +147,8 @@ func (c *crowd) mesh() web.Mesh {
 		Proxies:   func() []model.Proxy { return nil },
 		Behind:    func() []string { return nil },
 		Workloads: func() []model.Workload { return model.Workloads(c.replicas) },
+		Me:        func(context.Context) (web.Me, error) { return web.Me{}, nil },
+		Budgets:   func() []web.Budget { return nil },
 		Scope:     func(string, string) (scope.Answer, error) { return scope.Answer{}, web.ErrNotFound },
 
 		Releases:        func() []web.Release { return nil },

@@ -168,10 +168,29 @@ func (s *shop) release() {
 	}
 }
 
+// entrance has people outside reach ratings.
+const entrance = `
+apiVersion: weft.dev/v1alpha1
+kind: Workload
+metadata: {name: ingress-1, namespace: shop}
+spec: {gateway: ingress, address: 127.0.0.1, ports: [{number: 80, protocol: http, proxyPort: 8080}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: ingress, namespace: shop}
+spec: {gatewayClassName: weft, listeners: [{name: http, port: 80, protocol: HTTP}]}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: ratings, namespace: shop}
+spec: {parentRefs: [{name: ingress}], hostnames: [shop.example], rules: [{backendRefs: [{name: ratings, port: 9080}]}]}
+`
+
 // bob is a developer, who may release ratings and take back, but not promote. There is an undo to v2 that is
 // done, and a release of v9 that waits for a workload. The link is bob's.
 func (s *shop) bob() (link string) {
 	s.t.Helper()
+	apply(s.t, entrance)
 	kubeconfig := person(s.t, "bob", "dev")
 	for _, args := range [][]string{{"undo", "ratings", "--to", "v2", "--wait"}, {"release", "start", "ratings", "v9"}} {
 		out, err := server.Command(append(args, "-n", namespace, "--kubeconfig", kubeconfig)...).CombinedOutput()

@@ -144,6 +144,11 @@ export interface Problem {
   suppressed?: boolean;
 }
 
+export interface Address {
+  version: string;
+  header: string;
+}
+
 export interface ServicePage {
   namespace: string;
   name: string;
@@ -164,6 +169,7 @@ export interface ServicePage {
   found: Problem[];
   releases: Release[];
   from: Origin[];
+  addresses: Address[];
 }
 
 export interface Releases {
@@ -680,6 +686,51 @@ export interface Waterfall {
   failed?: boolean;
   found: number;
   steps: Bar[];
+}
+
+export interface PreviewRequest {
+  namespace: string;
+  application: string;
+  version: string;
+  for?: string;
+  host?: string;
+}
+
+export interface PreviewLink {
+  host: string;
+  url: string;
+}
+
+export interface PreviewReply {
+  links: PreviewLink[];
+  header: string;
+  token: string;
+  ends: string;
+}
+
+export interface Role {
+  namespace: string;
+  application: string;
+  may: string[];
+  mayNot: string[];
+}
+
+export interface Budget {
+  name: string;
+  used: number;
+  most: number;
+  bytes: boolean;
+  flag: string;
+  full: string;
+}
+
+export interface Settings {
+  name?: string;
+  groups: string[];
+  administrator: boolean;
+  roles: Role[];
+  version: string;
+  budgets: Budget[];
 }
 
 export interface ExplainPart {

@@ -6,6 +6,7 @@ import { Command } from "./part/command";
 import { Frozen } from "./part/freezes";
 import { Mark } from "./part/mark";
 import { Skeleton } from "./part/table";
+import { Keys } from "./keys";
 import { Palette } from "./palette";
 import { placeOf, places, rootOf, type Page } from "./places";
 import { Link, usePlace } from "./url";
@@ -29,6 +30,7 @@ export function Frame() {
           <Crumbs path={path} />
           <span className="spring" />
           <Palette />
+          <Keys />
           <WindowChoice />
           <Live />
         </header>

@@ -12,6 +12,7 @@ const MapPage = lazy(() => import("./map/map"));
 const Dashboards = lazy(() => import("./dashboards/dashboards"));
 const Pipelines = lazy(() => import("./pipelines/pipelines"));
 const Pipeline = lazy(() => import("./pipelines/pipeline"));
+const Settings = lazy(() => import("./settings/settings"));
 const Run = lazy(() => import("./pipelines/run"));
 
 export interface Page {
@@ -81,6 +82,12 @@ export const places: Page[] = [
     name: "explain",
     title: "Explain",
     list: () => <Explain />,
+  },
+  {
+    name: "settings",
+    title: "Settings",
+    icon: <path d="M2 4.5h7M13 4.5h1M2 11.5h1M7 11.5h7M11 2.5v4M5 9.5v4" />,
+    list: () => <Settings />,
   },
 ];
 

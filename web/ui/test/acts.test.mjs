@@ -72,6 +72,83 @@ test("an undo shows what it would do, and leads to its own release", async () =>
   assert.match(await page.locator(".facts").innerText(), /half of its answers are bad/);
 });
 
+test("each version has its private address, and bob may have a link to one for people outside", async () => {
+  const page = await open();
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await visit(page, "services/shop/ratings");
+  const row = page.getByRole("table", { name: "Private addresses" }).locator("tbody tr", { hasText: "v2" });
+  await row.getByRole("button", { name: "Copy x-weft-version: ratings.shop=v2", exact: true }).click();
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "x-weft-version: ratings.shop=v2");
+  await row.locator("code", { hasText: "curl -H 'x-weft-version: ratings.shop=v2' http://ratings.shop.svc.cluster.local:9080/" }).waitFor();
+  await row.getByRole("button", { name: "Preview ratings v2" }).click();
+  const asked = page.getByRole("dialog", { name: "Preview ratings v2?" });
+  await asked.getByLabel("Lasts").selectOption("8h");
+  await asked.getByLabel(/^Host/).fill("none.example");
+  await asked.getByText("weft preview ratings v2 -n shop --for 8h --host none.example").waitFor();
+  await sound(page, "preview, asked");
+  await asked.getByRole("button", { name: "Preview", exact: true }).click();
+  await asked.getByRole("alert").getByText("no gateway serves the host none.example").waitFor();
+  page.wrong.length = 0; // the console says of the refusal
+  await asked.getByLabel(/^Host/).fill("");
+  await asked.getByRole("button", { name: "Preview", exact: true }).click();
+  await asked.getByText(/^http:\/\/shop\.example\/\?weft-preview=eyJ/).waitFor();
+  await asked.getByText(/^x-weft-preview: eyJ/).waitFor();
+  await sound(page, "preview");
+  await asked.getByRole("button", { name: "Close" }).click();
+  for (const look of looks) {
+    const seen = await open(look);
+    await visit(seen, "services/shop/ratings");
+    await seen.getByRole("table", { name: "Private addresses" }).getByText("v2").first().waitFor();
+    await sound(seen, "addresses");
+  }
+});
+
+test("settings say who bob is, and what he may do where", async () => {
+  for (const look of looks) {
+    const page = await open(look);
+    await page.getByRole("navigation", { name: "Places" }).getByRole("link", { name: "Settings" }).click();
+    assert.match(await page.getByRole("region", { name: "Who you are" }).innerText(), /Name\s+bob\s+Groups\s+dev\s+You may\s+read what the mesh is made of but its secrets/);
+    const ratings = page.getByRole("table", { name: "Roles" }).locator("tbody tr", { hasText: "ratings" });
+    await ratings.getByText("release, undo, freeze").waitFor();
+    await ratings.getByText("approve", { exact: true }).waitFor();
+    const series = page.getByRole("table", { name: "Budgets" }).locator("tbody tr", { hasText: "Series of metrics in memory" });
+    assert.match(await series.innerText(), /\d+\s+of 50,000/);
+    await sound(page, "settings");
+  }
+});
+
+test("light or dark is chosen for this browser, whatever the system's is", async () => {
+  const page = await open({ ...looks[0], colorScheme: "light" });
+  await visit(page, "settings");
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  const light = await ground();
+  await page.getByRole("radio", { name: "dark" }).check();
+  const dark = await ground();
+  assert.notEqual(dark, light);
+  await page.reload();
+  await page.getByRole("radio", { name: "dark" }).waitFor();
+  assert.equal(await ground(), dark);
+  await page.getByRole("radio", { name: "as the system" }).check();
+  assert.equal(await ground(), light);
+});
+
+test("? lists the keys, but not where somebody writes", async () => {
+  for (const look of looks) {
+    const page = await open(look);
+    await page.getByRole("link", { name: "ratings", exact: true }).waitFor();
+    await page.keyboard.press("?");
+    const keys = page.getByRole("dialog", { name: "Keys" });
+    await keys.getByText("search the list").waitFor();
+    await sound(page, "keys");
+    await page.keyboard.press("Escape");
+    await keys.waitFor({ state: "hidden" });
+    await page.keyboard.press("/");
+    await page.keyboard.press("?");
+    assert.equal(await page.getByRole("searchbox").inputValue(), "?");
+    assert.ok(await keys.isHidden());
+  }
+});
+
 test("a page of elsewhere can do nothing, even one that knows the key", async () => {
   const page = await open();
   const key = await page.evaluate(() => localStorage.getItem("weft.key"));

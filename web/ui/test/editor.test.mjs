@@ -37,6 +37,35 @@ test("form and YAML edit one document, and what changes is shown before it is sa
   await page.locator(".graph").getByText("Waits for the night").waitFor();
 });
 
+test("a new pipeline begins with a deployment and a question, is checked and compared like any other, and stored by Save alone", async () => {
+  const page = await open();
+  await visit(page, "pipelines");
+  await page.getByLabel("Name", { exact: true }).fill("fresh");
+  await page.getByLabel("Namespace", { exact: true }).fill("shop");
+  await page.getByRole("button", { name: "Write it" }).click();
+  await page.getByText("fresh is not there yet").waitFor();
+  for (const stage of ["deploy", "May it get traffic?", "release", "clean"]) await page.locator(".graph button", { hasText: stage }).first().waitFor();
+  await difference(page).getByText("+ kind: Pipeline").waitFor();
+  const text = await yaml(page).inputValue();
+  await yaml(page).fill(text.replace("stages.release.phase ==", "stages.release.phase =="  + "="));
+  await page.getByRole("region", { name: "What is wrong with it" }).getByText(/Syntax error/).first().waitFor();
+  assert.ok(await save(page).isDisabled());
+  await yaml(page).fill(text.replace("May it get traffic?", "Is it good?"));
+  await page.locator(".graph").getByText("Is it good?").waitFor();
+  await sound(page, "a new pipeline");
+  const other = await open();
+  await visit(other, "pipelines/shop/fresh");
+  await other.getByRole("alert").waitFor(); // nothing is stored
+  await save(page).click();
+  const asked = page.getByRole("dialog", { name: "Save fresh?" });
+  await asked.getByText("Nothing runs before somebody").waitFor();
+  await asked.getByRole("button", { name: "Save", exact: true }).click();
+  await page.waitForURL((url) => !url.search.includes("edit"));
+  await page.locator(".graph").getByText("Is it good?").waitFor();
+  await visit(other, "pipelines/shop/fresh?edit=new&first=empty");
+  await other.getByRole("alert").getByText("there is a pipeline fresh in shop already").waitFor();
+});
+
 test("what is wrong is said before, and cannot be saved", async () => {
   const page = await open();
   await edit(page);

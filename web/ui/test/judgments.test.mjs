@@ -41,6 +41,7 @@ test("what the server does not let bob decide is refused with its reason", async
   const asked = page.getByRole("dialog");
   await asked.getByRole("button", { name: "Continue", exact: true }).click();
   await asked.getByRole("alert").getByText("bob is in none of the groups that may judge: auditors").waitFor();
+  await page.unrouteAll({ behavior: "ignoreErrors" }); // it reads again at any time
 });
 
 test("an answer is given in bob's name, and the page shows what follows without being asked", async () => {

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "react";
-import type { Edited, Field, PipelinePage, PipelineText, TextChange } from "../api";
+import type { Edited, Field, PipelineText, TextChange } from "../api";
 import { read, write, type Refused } from "../client";
 import { Act } from "../part/act";
 import { Alert } from "../part/alert";
@@ -14,25 +14,32 @@ import { Graph } from "./graph";
 
 const pause = 400; // ms after the last key that a text is checked
 
-// Editor is a graph, a form and YAML of one text. Nothing is stored before somebody has seen what changes.
-export default function Editor({ p }: { p: PipelinePage }) {
+interface Named {
+  namespace: string;
+  name: string;
+}
+
+// Editor is a graph, a form and YAML of one text. Nothing is stored before somebody has seen what changes. A pipeline that
+// is not there yet begins with first.
+export default function Editor({ p, first }: { p: Named; first?: string }) {
   const path = `pipelines/${encodeURIComponent(p.namespace)}/${encodeURIComponent(p.name)}/`;
   const [base, setBase] = useState<PipelineText>();
   const [refused, setRefused] = useState("");
-  const reread = () => read<PipelineText>(path + "text", {}).then(setBase, (e: Refused) => setRefused(e.message));
+  const reread = () => read<PipelineText>(path + "text", { first }).then(setBase, (e: Refused) => setRefused(e.message));
   useEffect(() => {
     void reread();
-  }, [path]);
+  }, [path, first]);
   if (refused) return <Alert text={refused} />;
   if (!base) return <Skeleton />;
   return <Document p={p} path={path} base={base} reread={reread} />;
 }
 
-function Document({ p, path, base, reread }: { p: PipelinePage; path: string; base: PipelineText; reread: () => Promise<void> }) {
+function Document({ p, path, base, reread }: { p: Named; path: string; base: PipelineText; reread: () => Promise<void> }) {
   const [text, setText] = useState(base.text);
   const { edited, refused, change } = useChecked(path, base, text, setText);
   const chosen = usePlace().query.get("stage");
-  const lines = changed(base.text, text);
+  const fresh = base.version === "";
+  const lines = fresh ? text.trimEnd().split("\n").map((line): Line => ({ sign: "+", text: line })) : changed(base.text, text);
   const stage = edited?.graph.find((s) => s.name === chosen);
   const wrong = edited?.conflict ? "Somebody changed it since you opened it." : edited?.refused || (edited?.problems[0] && "Something is wrong with it: see above.");
   return (
@@ -60,8 +67,8 @@ function Document({ p, path, base, reread }: { p: PipelinePage; path: string; ba
           <Act
             name="Save"
             of={p.name}
-            effect="Runs that begin from now on are as it says; those that have begun go on as they are."
-            back="To undo that, save the text as it was: the lines with - are it."
+            effect={fresh ? "The pipeline is there, and can be run. Nothing runs before somebody or one of its triggers starts it." : "Runs that begin from now on are as it says; those that have begun go on as they are."}
+            back={fresh ? `To undo that: kubectl delete pipelines.weft.dev ${p.name} -n ${p.namespace}` : "To undo that, save the text as it was: the lines with - are it."}
             command={`weft apply -f ${p.name}.yaml`}
             path={path + "save"}
             body={() => ({ text, version: base.version })}

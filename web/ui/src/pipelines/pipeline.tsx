@@ -16,6 +16,27 @@ import { pipelinePage, runPage, runText } from "./words";
 const Editor = lazy(() => import("./editor"));
 
 export default function Pipeline({ namespace, name }: { namespace: string; name: string }) {
+  const { query } = usePlace();
+  const first = query.get("edit") === "new" ? query.get("first") : null;
+  return first ? <Fresh namespace={namespace} name={name} first={first} /> : <Stored namespace={namespace} name={name} />;
+}
+
+// Fresh is one that nobody has stored yet.
+function Fresh({ namespace, name, first }: { namespace: string; name: string; first: string }) {
+  return (
+    <>
+      <p className="verdict idle">
+        <Link to="pipelines">← all pipelines</Link>
+        <span>{name} is not there yet: it is once you save it.</span>
+      </p>
+      <Suspense fallback={<Skeleton />}>
+        <Editor key={namespace + "/" + name} p={{ namespace, name }} first={first} />
+      </Suspense>
+    </>
+  );
+}
+
+function Stored({ namespace, name }: { namespace: string; name: string }) {
   const answer = useLive<PipelinePage>(`pipelines/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
   return <Shown answer={answer}>{(p) => <One p={p} />}</Shown>;
 }

@@ -5,6 +5,7 @@ import { Listed, useList } from "../part/listed";
 import { Mark, shapes } from "../part/mark";
 import { Shown, Table, type Column } from "../part/table";
 import { Link } from "../url";
+import { New } from "./new";
 import { pipelinePage, runPage, runText } from "./words";
 
 export default function Pipelines() {
@@ -13,10 +14,14 @@ export default function Pipelines() {
     <Shown answer={answer}>
       {(list) =>
         list.all === 0 ? (
-          <Empty text="There is no pipeline. One brings a version into service by stages: checks, questions to people, deployments, releases." command="weft apply -f examples/pipelines" />
+          <>
+            <Empty text="There is no pipeline. One brings a version into service by stages: checks, questions to people, deployments, releases." command="weft apply -f examples/pipelines" />
+            <New />
+          </>
         ) : (
           <Listed what="pipeline" where="its name, application or description" all={list.all} total={list.total} shown={list.pipelines.length}>
             <Table label="Pipelines, what waits for a person first" columns={columns} rows={list.pipelines} keyOf={pipelinePage} page={pipelinePage} />
+            <New />
           </Listed>
         )
       }

@@ -9,6 +9,7 @@ import { Link } from "../url";
 import { useWindow } from "../window";
 import { ReleaseTable } from "../releases/table";
 import { Some } from "../traces/some";
+import { Addresses } from "./addresses";
 import { Edges } from "./edges";
 import { Instances } from "./instances";
 import { Routes } from "./routes";
@@ -49,6 +50,7 @@ function One({ s }: { s: ServicePage }) {
           <VersionTable versions={s.versions} />
         </Section>
       )}
+      <Addresses s={s} />
       <div className="pair">
         <Section title="Callers" note="each row an edge, as the callers' proxies counted">
           {s.callers.length ? <Edges edges={s.callers} end="source" label="Callers" /> : <Nothing>Nobody has called it during this time.</Nothing>}
