@@ -180,6 +180,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("runs/{namespace}/{name}", func(r *http.Request) (any, error) { return runPage(mesh, r) })
 	get("freezes", func(*http.Request) (any, error) { return freezes(mesh, time.Now()), nil })
 	get("fleet", func(r *http.Request) (any, error) { return fleet(mesh, r) })
+	get("session", func(*http.Request) (any, error) { return Session{}, nil }) // who leads here may have one
 	get("settings", func(r *http.Request) (any, error) { return settings(mesh, r) })
 	get("overview", func(*http.Request) (any, error) { return overview(seen, time.Now()), nil })
 	mux.HandleFunc("GET "+Prefix+"topology", showTopology(seen))

@@ -51,6 +51,8 @@ var answered = []any{
 	PreviewRequest{},
 	PreviewReply{},
 	Settings{},
+	Session{},
+	SignIn{},
 	explain.Trace{},
 }
 

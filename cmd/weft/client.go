@@ -25,6 +25,9 @@ import (
 // restConfig finds the server: --kubeconfig, $WEFT_KUBECONFIG, else the admin's
 // in the data directory, else what kubectl would take.
 func restConfig(c *cobra.Command) (*rest.Config, error) {
+	if own := configIn(c); own != nil {
+		return rest.CopyConfig(own), nil
+	}
 	if address := plainServer(c); address != "" {
 		return nil, exitCode{exitUsage, fmt.Errorf("server %s: it has no API server, which this needs; write a file into its folder", address)}
 	}
@@ -45,6 +48,19 @@ func restConfig(c *cobra.Command) (*rest.Config, error) {
 	return config, nil
 }
 
+// configKey is that of a client's configuration in a context: who asks is known before, and no flag or file says it.
+type configKey struct{}
+
+func withConfig(ctx context.Context, config *rest.Config) context.Context {
+	config.QPS, config.Burst = 100, 200
+	return context.WithValue(ctx, configKey{}, config)
+}
+
+func configIn(c *cobra.Command) *rest.Config {
+	config, _ := c.Context().Value(configKey{}).(*rest.Config)
+	return config
+}
+
 func isFile(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -52,6 +68,9 @@ func isFile(path string) bool {
 
 // plainServer is a server without an API server: --server, $WEFT_SERVER, else "".
 func plainServer(c *cobra.Command) string {
+	if configIn(c) != nil {
+		return ""
+	}
 	address, _ := c.Flags().GetString("server")
 	return strings.TrimSuffix(cmp.Or(address, os.Getenv("WEFT_SERVER")), "/")
 }

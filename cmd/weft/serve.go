@@ -36,6 +36,7 @@ type serveFlags struct {
 	webhook      string      // where the API server asks for injection
 	webhookAllow []net.IPNet // addresses that pipelines and their triggers may reach beside public ones
 	hooks        hookFlags
+	ui           uiFlags
 	providers    map[string]string             // addresses of providers of instances, by name
 	named        map[string]instances.Provider // the same, once they are dialled
 	plaintext    string                        // where proxies come without TLS; empty: nowhere
@@ -96,6 +97,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
 	c.Flags().StringVar(&flags.hooks.key, "hooks-key", "", "with --hooks: file with the certificate's key")
 	c.Flags().StringVar(&flags.hooks.slack, "hooks-slack", "", "with --hooks: NAMESPACE/NAME of the Secret by which buttons in Slack judge, at /slack: signingSecret of the app, and people, a YAML map of Slack's user ids to {name, groups}")
+	flags.ui.add(c)
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
 	c.Flags().StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities; fixed for the life of the data")
@@ -117,6 +119,9 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	}
 	if err := flags.hooks.check(flags); err != nil {
 		return err
+	}
+	if err := flags.ui.check(flags); err != nil {
+		return exitCode{exitUsage, err}
 	}
 	if err := errors.Join(flags.metrics.check(), flags.traces.check()); err != nil {
 		return err
@@ -174,6 +179,9 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		case <-api.Ready():
 		case <-ctx.Done():
 			return ctx.Err()
+		}
+		if flags.ui.address != "" {
+			group.Go(func() error { return flags.ui.serve(ctx, api) })
 		}
 		go m.announce(ctx, fmt.Sprintf("weft serves at %s, agents join at %s; kubeconfig %s", api.URL(), flags.mesh, api.Kubeconfig()))
 		return m.run(ctx, flags)

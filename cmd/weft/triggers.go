@@ -57,7 +57,15 @@ func (m *mesh) runTriggers(client *store.Client, flags serveFlags, eval pipeline
 	})
 }
 
-// serve takes deliveries until ctx ends. The certificate is read for each connection: a renewed one counts at once.
+// renewedTLS reads the certificate for each connection: a renewed one counts at once.
+func renewedTLS(certificate, key string) *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		c, err := tls.LoadX509KeyPair(certificate, key)
+		return &c, err
+	}}
+}
+
+// serve takes deliveries until ctx ends.
 func (f hookFlags) serve(ctx context.Context, h http.Handler) error {
 	listener, err := net.Listen("tcp", f.address)
 	if err != nil {
@@ -65,10 +73,7 @@ func (f hookFlags) serve(ctx context.Context, h http.Handler) error {
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 32 << 10}
 	if f.certificate != "" {
-		listener = tls.NewListener(listener, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			c, err := tls.LoadX509KeyPair(f.certificate, f.key)
-			return &c, err
-		}})
+		listener = tls.NewListener(listener, renewedTLS(f.certificate, f.key))
 	}
 	stopped := make(chan error, 1)
 	go func() {

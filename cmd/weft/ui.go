@@ -65,22 +65,11 @@ certificate, and may see and do what you may: abort, promote and undo releases. 
 // which no browser sends or logs, and comes back in a header, which no other page can set: so neither other
 // pages nor other users of this machine can ask.
 func lead(behind *atomic.Pointer[server], acts acts, key string) http.Handler {
-	forward := &httputil.ReverseProxy{
-		Transport: through{behind},
-		Rewrite:   func(r *httputil.ProxyRequest) { behind.Load().sign(r) },
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			fail(w, http.StatusBadGateway, err.Error()+"; is `weft serve` running?")
-		},
-	}
+	server := forward(behind)
 	mux := http.NewServeMux()
-	mux.Handle("GET "+ui.Prefix, forward)
-	signed := http.NewServeMux()
-	signed.Handle("GET "+web.Prefix, forward)
-	signed.Handle("GET "+series.Prefix+"/api/", forward)
-	signed.Handle("POST "+web.Prefix+web.PreviewsPath, forward)
-	acts.handle(signed)
+	mux.Handle("GET "+ui.Prefix, server)
 	mux.Handle("GET /{$}", http.RedirectHandler(ui.Prefix, http.StatusSeeOther))
-	mux.Handle("/", withKey(signed, key))
+	mux.Handle("/", withKey(led(server, acts), key))
 	own := http.NewCrossOriginProtection()
 	own.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusForbidden, "another page asked for that: only the pages behind this link may")
@@ -93,6 +82,27 @@ func lead(behind *atomic.Pointer[server], acts acts, key string) http.Handler {
 		}
 		guarded.ServeHTTP(w, r)
 	})
+}
+
+// forward hands on to the server, with the sign-in of who is connected.
+func forward(behind *atomic.Pointer[server]) http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: through{behind},
+		Rewrite:   func(r *httputil.ProxyRequest) { behind.Load().sign(r) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			fail(w, http.StatusBadGateway, err.Error()+"; is `weft serve` running?")
+		},
+	}
+}
+
+// led is what pages may ask for, and nothing else.
+func led(server http.Handler, acts acts) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+web.Prefix, server)
+	mux.Handle("GET "+series.Prefix+"/api/", server)
+	mux.Handle("POST "+web.Prefix+web.PreviewsPath, server)
+	acts.handle(mux)
+	return mux
 }
 
 func withKey(next http.Handler, key string) http.Handler {

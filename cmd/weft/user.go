@@ -14,9 +14,9 @@ func newUser() *cobra.Command {
 	user := &cobra.Command{
 		Use:     "user",
 		Short:   "Let people in who are no administrators",
-		Example: "  weft user add bob --group qa > bob.kubeconfig",
+		Example: "  weft user add bob --group qa > bob.kubeconfig\n  weft user token bob --group qa",
 	}
-	user.AddCommand(newUserAdd())
+	user.AddCommand(newUserAdd(), newUserToken())
 	return user
 }
 
@@ -24,9 +24,7 @@ func newUser() *cobra.Command {
 const userTTL = 30 * 24 * time.Hour
 
 func newUserAdd() *cobra.Command {
-	var data string
-	var groups []string
-	var ttl time.Duration
+	var of grantFlags
 	c := &cobra.Command{
 		Use:   "add NAME",
 		Short: "Print a kubeconfig with which a person reads, starts pipelines and releases, and decides in them",
@@ -38,11 +36,9 @@ It runs where the server does, on its data directory. The certificate in it is v
 it back before that, so keep it short.`,
 		Example: "  weft user add bob --group qa --ttl 168h > bob.kubeconfig\n  weft --kubeconfig bob.kubeconfig approve ship-x7k2p",
 		Args:    cobra.ExactArgs(1),
+		PreRunE: of.check,
 		RunE: func(c *cobra.Command, args []string) error {
-			if ttl <= 0 {
-				return exitCode{exitUsage, fmt.Errorf("--ttl %v: want more than nothing", ttl)}
-			}
-			text, err := serve.Person(data, args[0], groups, ttl)
+			text, err := serve.Person(of.data, args[0], of.groups, of.ttl)
 			if err != nil {
 				return err
 			}
@@ -50,8 +46,52 @@ it back before that, so keep it short.`,
 			return err
 		},
 	}
-	c.Flags().StringVar(&data, "data", identity.DataDir(), "folder of the server's state")
-	c.Flags().StringSliceVar(&groups, "group", nil, "group that the person is in (repeatable)")
-	c.Flags().DurationVar(&ttl, "ttl", userTTL, "how long the certificate is valid")
+	of.add(c)
 	return c
+}
+
+func newUserToken() *cobra.Command {
+	var of grantFlags
+	c := &cobra.Command{
+		Use:   "token NAME",
+		Short: "Print a token with which a person signs in to the web UI of weft serve --ui",
+		Long: `Print a token with which a person who is no administrator signs in to the pages that weft serve --ui shows. They may do
+there what a kubeconfig of weft user add lets them.
+
+It runs where the server does, on its data directory. The token is valid until --ttl is over; without the file
+DATA/signin.key all tokens have ended, and nothing else takes one back before. Who is signed in stays so for 12 hours at most.`,
+		Example: "  weft user token bob --group qa --ttl 168h",
+		Args:    cobra.ExactArgs(1),
+		PreRunE: of.check,
+		RunE: func(c *cobra.Command, args []string) error {
+			token, err := serve.Token(of.data, args[0], of.groups, of.ttl)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(c.OutOrStdout(), token)
+			return err
+		},
+	}
+	of.add(c)
+	return c
+}
+
+// grantFlags say for what a person is let in.
+type grantFlags struct {
+	data   string
+	groups []string
+	ttl    time.Duration
+}
+
+func (f *grantFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.data, "data", identity.DataDir(), "folder of the server's state")
+	c.Flags().StringSliceVar(&f.groups, "group", nil, "group that the person is in (repeatable)")
+	c.Flags().DurationVar(&f.ttl, "ttl", userTTL, "how long it is valid")
+}
+
+func (f *grantFlags) check(*cobra.Command, []string) error {
+	if f.ttl <= 0 {
+		return exitCode{exitUsage, fmt.Errorf("--ttl %v: want more than nothing", f.ttl)}
+	}
+	return nil
 }

@@ -26,6 +26,7 @@ var (
 	link     string // that `weft ui` printed
 	crowd    string // a program: see test/crowd
 	chromium string
+	door     *entry // where people sign in
 )
 
 func TestMain(m *testing.M) {
@@ -42,7 +43,10 @@ func TestMain(m *testing.M) {
 		if err := process.Build(map[string]string{weft: "../../cmd/weft", crowd: "../crowd"}); err != nil {
 			return 1, err
 		}
-		if server, err = process.Serve(weft, dir); err != nil {
+		if door, err = newEntry(dir); err != nil {
+			return 1, err
+		}
+		if server, err = process.Serve(weft, dir, door.flags...); err != nil {
 			return 1, err
 		}
 		defer server.Stop()

@@ -173,7 +173,7 @@ const entrance = `
 apiVersion: weft.dev/v1alpha1
 kind: Workload
 metadata: {name: ingress-1, namespace: shop}
-spec: {gateway: ingress, address: 127.0.0.1, ports: [{number: 80, protocol: http, proxyPort: 8080}]}
+spec: {gateway: ingress, address: 127.0.0.1, ports: [{number: 80, protocol: http, proxyPort: 8080, appPort: 8081}]}
 ---
 apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway

@@ -733,6 +733,17 @@ export interface Settings {
   budgets: Budget[];
 }
 
+export interface Session {
+  here: boolean;
+  provider?: string;
+  name?: string;
+  until?: string;
+}
+
+export interface SignIn {
+  token: string;
+}
+
 export interface ExplainPart {
   name?: string;
   text?: string;

@@ -1,5 +1,6 @@
 import { Suspense, useEffect, useState } from "react";
 import type { Overview } from "./api";
+import { session } from "./client";
 import { clock } from "./format";
 import { useLive, usePulse, type Answer } from "./live";
 import { Command } from "./part/command";
@@ -81,7 +82,13 @@ function SignIn({ why }: { why: string }) {
   return (
     <div className="empty" role="alert">
       <p>{why}</p>
-      <Command text="weft ui" />
+      {session.here ? (
+        <button type="button" onClick={() => location.reload()}>
+          Sign in
+        </button>
+      ) : (
+        <Command text="weft ui" />
+      )}
     </div>
   );
 }

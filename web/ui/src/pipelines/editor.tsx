@@ -67,7 +67,7 @@ function Document({ p, path, base, reread }: { p: Named; path: string; base: Pip
           <Act
             name="Save"
             of={p.name}
-            effect={fresh ? "The pipeline is there, and can be run. Nothing runs before somebody or one of its triggers starts it." : "Runs that begin from now on are as it says; those that have begun go on as they are."}
+            effect={fresh ? "From then on the pipeline is there, and can be run. Nothing runs before somebody or one of its triggers starts it." : "Runs that begin from now on are as it says; those that have begun go on as they are."}
             back={fresh ? `To undo that: kubectl delete pipelines.weft.dev ${p.name} -n ${p.namespace}` : "To undo that, save the text as it was: the lines with - are it."}
             command={`weft apply -f ${p.name}.yaml`}
             path={path + "save"}

@@ -1,10 +1,12 @@
 import { useState } from "react";
 import type { Settings as Answer } from "../api";
+import { session } from "../client";
 import { useLive } from "../live";
 import { Command } from "../part/command";
 import { Facts } from "../part/facts";
 import { Nothing, Section } from "../part/section";
 import { Shown, Table, type Column } from "../part/table";
+import { SignOut } from "../session";
 import { theme, themes, wear, type Theme } from "../theme";
 
 type Budget = Answer["budgets"][number];
@@ -26,8 +28,14 @@ function All({ s }: { s: Answer }) {
             ["Name", s.name || "The server is not told: it asks who is on its machine, or the cluster knows."],
             ["Groups", s.groups.join(", ") || "none"],
             ["You may", mayText(s)],
+            ["Signed in", session.until && `until ${new Date(session.until).toLocaleString()}`],
           ]}
         />
+        {session.name && (
+          <p className="answers choice">
+            <SignOut />
+          </p>
+        )}
       </Section>
       {s.roles.length > 0 && (
         <Section title="In applications with roles" note="in others everybody may">
