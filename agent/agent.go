@@ -78,6 +78,7 @@ type agent struct {
 	scraped    net.Listener // of Metrics; nil: there is none
 	admin      *envoy.Admin
 	tap        *tap
+	full       full
 	health     atomic.Value  // model.Health
 	leaveEnvoy func()        // ends what serveEnvoy began
 	upgrade    chan struct{} // Envoy is to be replaced
@@ -185,6 +186,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	}
 	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
+	a.full.set = a.relay.SetFull
 	a.tap = newTap(a.admin.Tap, func(model.Tapped) bool { return false }, o.Log)
 	if err := a.listenForScrapes(&held); err != nil {
 		return nil, nil, err

@@ -61,7 +61,7 @@ func (m *member) open(ctx context.Context) (upstream, error) {
 		return nil, err
 	}
 	m.session = newSession(conn, m.Registration, m.keeper.trust, m.spans.take, m.tap.ask, m.Log)
-	m.tap.send = m.session.tell
+	m.tap.send, m.session.full = m.session.tell, m.full.ask
 	return conn, nil
 }
 

@@ -34,7 +34,7 @@ func (a *agent) listenForScrapes(held *claims) (err error) {
 // answerScrapes answers until ctx ends.
 func (a *agent) answerScrapes(ctx context.Context) {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+scrapePath, &scrapes{admin: a.admin, upstreams: func() []string { return a.relay.Names(model.TypeCluster.TypeURL()) }})
+	mux.Handle("GET "+scrapePath, &scrapes{admin: a.admin, upstreams: func() []string { return a.relay.Names(model.TypeCluster.TypeURL()) }, full: a.full.ends})
 	server := http.Server{Handler: mux, ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: time.Minute, MaxHeaderBytes: scrapeBytes}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(a.scraped); ctx.Err() == nil {
@@ -46,6 +46,7 @@ func (a *agent) answerScrapes(ctx context.Context) {
 type scrapes struct {
 	admin     *envoy.Admin
 	upstreams func() []string
+	full      func() time.Time
 
 	mu   sync.Mutex
 	at   time.Time
@@ -66,7 +67,7 @@ func (s *scrapes) counters(ctx context.Context) (envoy.Counters, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now := time.Now(); now.Sub(s.at) >= scrape {
-		counters, err := s.admin.Counters(ctx, s.upstreams())
+		counters, err := s.admin.Counters(ctx, s.upstreams(), !s.full().IsZero())
 		if err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ type session struct {
 	roots func([][]byte)
 	spans func() *model.SpanReport // that nobody has heard; nil: there are none
 	tap   func(time.Duration)
+	full  func(time.Duration)
 	log   *slog.Logger
 
 	traffic   chan model.TrafficReport
@@ -193,6 +194,9 @@ func (s *session) listen(stream grpc.ClientStream) error {
 		}
 		if m.Tap != nil {
 			s.tap(m.Tap.For)
+		}
+		if m.Full != nil {
+			s.full(m.Full.For)
 		}
 		if len(m.Roots) > 0 {
 			s.roots(m.Roots)

@@ -30,7 +30,8 @@ type Status struct {
 	Connected    bool               `json:"connected"` // to the server
 	EnvoyReady   bool               `json:"envoyReady"`
 	Certificate  time.Time          `json:"certificateEnds,omitzero"`
-	Published    *Published         `json:"published,omitempty"` // nil: a server has the configuration
+	Published    *Published         `json:"published,omitempty"`     // nil: a server has the configuration
+	FullStats    time.Time          `json:"fullStatsUntil,omitzero"` // until when Envoy keeps all that it counts
 	AdminSocket  string             `json:"adminSocket"`
 	AgentProcess int                `json:"agentProcess"`
 }
@@ -58,7 +59,7 @@ func (a *agent) report(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		status := Status{
-			Workload: a.Registration, Health: a.health.Load().(model.Health), EnvoyReady: a.admin.Ready(ctx, nil),
+			Workload: a.Registration, Health: a.health.Load().(model.Health), EnvoyReady: a.admin.Ready(ctx, nil), FullStats: a.full.ends(),
 			AdminSocket: a.socket("admin.sock"), AgentProcess: os.Getpid(),
 		}
 		a.home.describe(&status)

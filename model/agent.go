@@ -106,6 +106,16 @@ type ServerMessage struct {
 	// Health confirms that the agent's last word on its health is written down.
 	Health Health `json:"health,omitempty"`
 	Tap    *Tap   `json:"tap,omitempty"`
+	// Full asks for full statistics, or for no more of them.
+	Full *Full `json:"full,omitempty"`
+}
+
+// MaxFullStats is for how long a proxy may be asked to keep full statistics.
+const MaxFullStats = time.Hour
+
+// Full has a proxy keep full statistics of the services that it calls.
+type Full struct {
+	For time.Duration `json:"for"` // from now on; 0: no longer. It ends by itself
 }
 
 // AgentCodec carries the messages of AgentService, as gRPC's content-subtype json.

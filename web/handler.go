@@ -81,6 +81,9 @@ type Mesh struct {
 	Traces    *trace.Store
 	Me        func(context.Context) (Me, error) // who asks, by the context
 	Budgets   func() []Budget
+	// SwitchStats has a workload's proxy keep full statistics for so long, FullStats are those that do.
+	SwitchStats func(workload string, d time.Duration) error
+	FullStats   func() []FullStats
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
 }
@@ -195,6 +198,10 @@ func Handler(mesh Mesh) http.Handler {
 	get("scope", func(r *http.Request) (any, error) {
 		query := r.URL.Query()
 		return mesh.Scope(query.Get("namespace"), query.Get("workload"))
+	})
+	get(StatsPath, func(*http.Request) (any, error) { return orEmpty(mesh.FullStats()), nil })
+	mux.HandleFunc("POST "+Prefix+StatsPath, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, r, func(r *http.Request) (any, error) { return switchStats(mesh, r) })
 	})
 	mux.HandleFunc("POST "+Prefix+"tokens", func(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, func(r *http.Request) (any, error) { return token(mesh, r) })

@@ -17,26 +17,55 @@ type Counters []upstream
 
 type upstream struct {
 	labels string // as Prometheus writes them
+	stats  []stat // all that Envoy keeps of it, where that is more
 	totals
 	model.EdgeCounters
 }
 
-// Counters reads them, of these clusters.
-func (a *Admin) Counters(ctx context.Context, clusters []string) (Counters, error) {
-	counted, err := a.counted(ctx)
+// stat is one by Envoy's name.
+type stat struct{ name, value string }
+
+// Counters reads them, of these clusters; with full all numbers that Envoy keeps, too.
+func (a *Admin) Counters(ctx context.Context, clusters []string, full bool) (Counters, error) {
+	body, err := a.stats(ctx)
 	if err != nil {
 		return nil, err
+	}
+	counted, stats := parseStats(body), map[string][]stat{}
+	if full {
+		stats = statsOf(body, clusters)
 	}
 	all := Counters{}
 	for _, cluster := range clusters {
 		t, used := counted[statName(cluster)]
 		to, ours := model.ParseDestination(cluster)
 		if used && ours {
-			all = append(all, upstream{labelsOf(to), t, t.edge(cluster)})
+			all = append(all, upstream{labelsOf(to), stats[statName(cluster)], t, t.edge(cluster)})
 		}
 	}
 	slices.SortFunc(all, func(x, y upstream) int { return strings.Compare(x.labels, y.labels) })
 	return all, nil
+}
+
+// statsOf are the numbers of each of these clusters, by its name in stats.
+func statsOf(body []byte, clusters []string) map[string][]stat {
+	all := map[string][]stat{}
+	for _, cluster := range clusters {
+		all[statName(cluster)] = nil
+	}
+	for line := range strings.Lines(string(body)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		rest, ours := strings.CutPrefix(name, "cluster.")
+		if _, err := strconv.ParseUint(value, 10, 64); err != nil || !ours {
+			continue // a histogram, or of something else
+		}
+		for i := range len(rest) { // either may have dots
+			if of, known := all[rest[:i]]; known && rest[i] == '.' {
+				all[rest[:i]] = append(of, stat{rest[i+1:], value})
+			}
+		}
+	}
+	return all
 }
 
 // labelsOf are those that the server's own series of edges have; an empty one is left out.
@@ -92,6 +121,12 @@ func (c Counters) Write(w io.Writer) error {
 	name = begin("request_duration_seconds", "histogram", "How long an upstream took; the sum is estimated from the buckets.")
 	for _, u := range c {
 		u.durations(text, name)
+	}
+	name = begin("envoy_cluster", "untyped", "All that Envoy keeps of an upstream by its own names, while it keeps full statistics.")
+	for _, u := range c {
+		for _, s := range u.stats {
+			fmt.Fprintf(text, "%s{%s,stat=%q} %s\n", name, u.labels, s.name, s.value)
+		}
 	}
 	return text.Flush()
 }

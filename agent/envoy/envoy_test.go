@@ -70,7 +70,7 @@ func TestCounters(t *testing.T) {
 	admin := admin(t, func() string {
 		return text + "cluster.up_80.upstream_cx_active: 2\ncluster.idle_80.upstream_cx_active: 0\n"
 	})
-	counters, err := admin.Counters(t.Context(), []string{"up:80", "idle:80", "never:80", "weft-agent", "dead.shop.svc.cluster.local:80/version-v1"})
+	counters, err := admin.Counters(t.Context(), []string{"up:80", "idle:80", "never:80", "weft-agent", "dead.shop.svc.cluster.local:80/version-v1"}, false)
 	if err != nil || counters.Write(&got) != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,10 @@ func TestCounters(t *testing.T) {
 	if !slices.Equal(series, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(series, "\n"), strings.Join(want, "\n"))
 	}
-	counters, err = admin.Counters(t.Context(), []string{"dead.shop.svc.cluster.local:80/v1"})
+	counters, err = admin.Counters(t.Context(), []string{"dead.shop.svc.cluster.local:80/v1"}, true)
+	if want := (stat{"upstream_cx_connect_fail", "3"}); len(counters) != 1 || len(counters[0].stats) != 8 || counters[0].stats[0] != want {
+		t.Errorf("full: %+v, want 8 numbers, first %v", counters, want)
+	}
 	if err != nil || len(counters) != 1 || counters[0].labels != `destination_namespace="shop",destination_service="dead",destination_version="v1",destination_port="80"` {
 		t.Errorf("%+v, %v", counters, err)
 	}

@@ -57,10 +57,11 @@ func NewTraffic(admin *Admin) *Traffic { return &Traffic{admin: admin} }
 // Report is what was counted since the last call, for these clusters. The first
 // one has no period: what it counts may be old.
 func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) (model.TrafficReport, error) {
-	current, err := t.admin.counted(ctx)
+	body, err := t.admin.stats(ctx)
 	if err != nil {
 		return model.TrafficReport{}, err
 	}
+	current := parseStats(body)
 	report := model.TrafficReport{}
 	if !t.at.IsZero() {
 		report.Period = now.Sub(t.at)
@@ -85,10 +86,9 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 	return report, nil
 }
 
-// counted are the counters of every cluster that was used, by its name in stats.
-func (a *Admin) counted(ctx context.Context) (map[string]totals, error) {
-	body, err := a.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+")%5C.")
-	return parseStats(body), err
+// stats are those of everything that was used.
+func (a *Admin) stats(ctx context.Context) ([]byte, error) {
+	return a.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+")%5C.")
 }
 
 // statName is what Envoy makes of a cluster's name in the names of stats.

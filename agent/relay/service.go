@@ -35,6 +35,7 @@ type Service struct {
 	mu     sync.Mutex
 	relay  *Relay
 	envoys int // number of Envoy's newest stream
+	full   bool
 	saved  int // changes of relay that are on disk
 
 	envoy, server, disk chan struct{} // something may be to do for it
@@ -91,9 +92,10 @@ func (s *Service) Names(url string) []string {
 // DeltaAggregatedResources serves Envoy. A newer stream ends an older one.
 func (s *Service) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
 	var mine int
+	var full bool
 	s.with(func(r *Relay) {
 		s.envoys++
-		mine = s.envoys
+		mine, full = s.envoys, s.full
 		r.EnvoyConnected()
 	})
 	ended := make(chan error, 1)
@@ -106,7 +108,7 @@ func (s *Service) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscover
 			}
 			s.with(func(r *Relay) {
 				if mine == s.envoys {
-					r.FromEnvoy(q)
+					r.FromEnvoy(told(q, full))
 				}
 			})
 		}
@@ -135,7 +137,7 @@ func (s *Service) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscover
 			if p == nil {
 				break
 			}
-			if err := stream.Send(p); err != nil {
+			if err := stream.Send(shown(p, full)); err != nil {
 				return err
 			}
 		}

@@ -45,6 +45,9 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Traces:    m.traces,
 		Me:        m.may.me,
 
+		SwitchStats: func(workload string, d time.Duration) error { return m.full.set(workload, d, time.Now()) },
+		FullStats:   func() []web.FullStats { return m.full.all(time.Now()) },
+
 		Releases:        m.lists.releases.all,
 		ReleasesChanged: m.lists.releases.changed,
 		Release:         m.lists.releases.whole,

@@ -55,6 +55,7 @@ type mesh struct {
 	seen      *metrics.Edges   // what people see: the same, and what other replicas hear
 	past      topology.History // of what is seen
 	taps      *tap.Hub
+	full      *fullStats
 	shared    *shared // nil: this is the only server
 	others    func() map[string]other
 	changes   changes
@@ -109,6 +110,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.sessions = m.newSessions()
 	m.hosts = m.newHosts()
 	m.taps = tap.NewHub(m.askToTell)
+	m.full = newFullStats(m.hosts.Full)
 	m.served = append(m.served, m.renewKeys, m.remember, m.taps.Run)
 	return m
 }

@@ -27,6 +27,7 @@ type session struct {
 	roots  <-chan struct{} // closed when roots have changed since they were sent
 	newer  chan struct{}   // closed when a newer stream of the workload takes over
 	taps   chan time.Duration
+	fulls  chan time.Duration
 }
 
 // heard is a message, or why there is none.
@@ -46,7 +47,7 @@ func (s *Server) session(stream grpc.ServerStream) error {
 		return err
 	}
 	one := &session{
-		Server: s, stream: stream, newer: make(chan struct{}), taps: make(chan time.Duration, 1),
+		Server: s, stream: stream, newer: make(chan struct{}), taps: make(chan time.Duration, 1), fulls: make(chan time.Duration, 1),
 		rate: rate.NewLimiter(messagesPerSecond, talkBurst),
 	}
 	ctx, cancel := context.WithDeadlineCause(stream.Context(), cert.NotAfter, errors.New("the certificate has ended: renew it"))
@@ -110,6 +111,10 @@ func (s *session) next(ctx context.Context, messages <-chan heard, wait time.Dur
 			}
 		case d := <-s.taps:
 			if err := s.stream.SendMsg(&model.ServerMessage{Tap: &model.Tap{For: d}}); err != nil {
+				return model.AgentMessage{}, err
+			}
+		case d := <-s.fulls:
+			if err := s.stream.SendMsg(&model.ServerMessage{Full: &model.Full{For: d}}); err != nil {
 				return model.AgentMessage{}, err
 			}
 		case <-s.newer:
@@ -197,17 +202,27 @@ func (s *session) hear() {
 // Tap asks the agent of a workload to hand on what passes its proxy for a while, 0: no longer; false: it is not
 // connected here.
 func (s *Server) Tap(namespace, name string, d time.Duration) bool {
+	return s.instruct(id{namespace, name}, d, func(one *session) chan time.Duration { return one.taps })
+}
+
+// Full has the proxy of a workload keep full statistics for a while, in the same way.
+func (s *Server) Full(namespace, name string, d time.Duration) bool {
+	return s.instruct(id{namespace, name}, d, func(one *session) chan time.Duration { return one.fulls })
+}
+
+func (s *Server) instruct(who id, d time.Duration, of func(*session) chan time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := s.sessions[id{namespace, name}]
+	one := s.sessions[who]
 	if one == nil {
 		return false
 	}
+	orders := of(one)
 	select {
-	case <-one.taps: // what it was not told yet
+	case <-orders: // what it was not told yet
 	default:
 	}
-	one.taps <- d
+	orders <- d
 	return true
 }
 

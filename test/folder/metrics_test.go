@@ -55,6 +55,20 @@ func TestMetrics(t *testing.T) {
 		`sum by (destination_namespace, destination_service, destination_version, destination_port, status) (weft_proxy_requests_total{namespace="default", app="first"})`)
 	s.agree(peer, `histogram_count(sum(weft_request_duration_seconds{source_app="first"}))`, `sum(weft_proxy_request_duration_seconds_count{app="first"})`)
 	s.agree(peer, `count by (app, version) (label_replace(label_replace(vector(1), "app", "rates", "", ""), "version", "v3", "", ""))`, `count by (app, version) (up{job="proxies", version="v3"} == 1)`)
+	// One proxy keeps full statistics, and then no longer.
+	workload, full := s.one("first"), `count(weft_proxy_envoy_cluster{app="first", stat=~"membership_.*|update_.*"})`
+	s.says("stats", "no proxy keeps full statistics")
+	s.says("stats full "+workload+" --for 20m", workload)
+	s.says("stats", workload)
+	s.until("its statistics are full", func() error {
+		_, err := vector(peer, full+" >= 2", fmt.Sprint(time.Now().Unix()))
+		return err
+	})
+	s.says("stats full "+workload+" --for 0s", "no proxy keeps full statistics")
+	s.until("they are no longer", func() error {
+		_, err := vector(peer, `(up{app="first"} == 1) unless on() `+full, fmt.Sprint(time.Now().Unix()))
+		return err
+	})
 	counted := time.Now()
 	s.write("a.yaml", service("a", s.backend("a")))
 	s.equals(`weft_proxies_behind + (histogram_count(weft_change_duration_seconds) > bool 0)`, 1)
@@ -65,6 +79,23 @@ func TestMetrics(t *testing.T) {
 	s.equals(`sum(weft_requests_total{source_app="second"})`, second.Sent)
 	s.equals(fmt.Sprintf(`sum(weft_requests_total{source_app="first"} @ %d)`, counted.Unix()), first.Sent)
 	s.equals(`sum(increase(weft_requests_total{source_app="second"}[10m]))`, second.Sent)
+}
+
+// one is the workload of an app, NAMESPACE/NAME.
+func (s *site) one(app string) string {
+	s.t.Helper()
+	status, body, err := get(http.DefaultClient, "http://"+s.api+"/weft/v1/workloads")
+	var all []struct{ ID, App string }
+	if err == nil {
+		err = json.Unmarshal([]byte(body), &all)
+	}
+	for _, w := range all {
+		if w.App == app {
+			return w.ID
+		}
+	}
+	s.t.Fatalf("no workload of %s: %d %s %v", app, status, body, err)
+	return ""
 }
 
 // scrapes has a Prometheus take what a weft knows, and what its proxies do.
