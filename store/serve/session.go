@@ -23,6 +23,7 @@ const (
 	// tokenKeyName is the file of the key that signs tokens: without it all have ended.
 	tokenKeyName = "signin.key"
 	tokenPrefix  = "weft-"
+	minTokenKey  = 32 // bytes; by a file that was emptied anybody could make tokens
 	// maxGroups of somebody: a certificate names them all.
 	maxGroups = 200
 )
@@ -67,6 +68,9 @@ func (s *Server) Whose(token string, now time.Time) (Grant, error) {
 	}
 	if err != nil {
 		return Grant{}, err
+	}
+	if len(key) < minTokenKey {
+		return Grant{}, fmt.Errorf("%s: %d bytes are no key: remove it, and weft user token makes another one", tokenKeyName, len(key))
 	}
 	payload, signature, _ := strings.Cut(strings.TrimPrefix(token, tokenPrefix), ".")
 	body, err := base64.RawURLEncoding.DecodeString(payload)

@@ -45,7 +45,14 @@ func TestToken(t *testing.T) {
 	if g, err := s.Whose(token, now.Add(time.Hour)); !errors.Is(err, ErrToken) {
 		t.Errorf("when it has ended: %v %v", g, err)
 	}
-	if err := os.Remove(filepath.Join(dir, tokenKeyName)); err != nil {
+	key := filepath.Join(dir, tokenKeyName)
+	if err := os.WriteFile(key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if g, err := s.Whose(tokenPrefix+"e30."+base64.RawURLEncoding.EncodeToString(seal(nil, []byte("{}"))), time.Time{}.Add(-time.Hour)); err == nil || errors.Is(err, ErrToken) {
+		t.Errorf("by an empty key: %v %v", g, err)
+	}
+	if err := os.Remove(key); err != nil {
 		t.Fatal(err)
 	}
 	if g, err := s.Whose(token, now); !errors.Is(err, ErrToken) {
