@@ -107,6 +107,9 @@ func (m *member) count(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
+			if !m.session.takes() {
+				continue
+			}
 			r, err := traffic.Report(ctx, m.relay.Names(model.TypeCluster.TypeURL()), now)
 			if err == nil && len(r.Edges) > 0 {
 				m.session.report(r)

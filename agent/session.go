@@ -64,6 +64,13 @@ func (s *session) state() (h model.Health, connected bool) {
 	return s.health, s.connected
 }
 
+// takes says whether a report is to be made. While the server takes its time with the last one, what the next one would say is
+// left to the one after it; while there is no server, nobody waits for old figures.
+func (s *session) takes() bool {
+	_, connected := s.state()
+	return !connected || len(s.traffic) == 0
+}
+
 // report hands a report on, if there is someone to take it.
 func (s *session) report(r model.TrafficReport) {
 	select {
