@@ -1,7 +1,6 @@
 package release
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -67,7 +66,7 @@ func (e *Engine) adopt(ctx context.Context, k loop.Key) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	service := cmp.Or(app.Spec.Service, app.Name)
+	service := app.ServiceName()
 	facts, err := e.Provider.Observe(ctx, Target{Namespace: k.Namespace, Application: k.Name, Service: service})
 	if err != nil {
 		return false, err

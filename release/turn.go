@@ -171,7 +171,7 @@ func (r *run) pending(ctx context.Context, rel *v1alpha1.Release, why string) er
 // config fixes what the release was asked to do.
 func (r *run) config(ctx context.Context, rel *v1alpha1.Release, app *v1alpha1.Application) (Config, error) {
 	c := Config{
-		ID: string(rel.UID), Namespace: rel.Namespace, Application: app.Name, Service: cmp.Or(app.Spec.Service, app.Name),
+		ID: string(rel.UID), Namespace: rel.Namespace, Application: app.Name, Service: app.ServiceName(),
 		Version: rel.Spec.Version, Serving: app.Status.Version, Strategy: app.Spec.Strategy,
 	}
 	if r.Instances != nil {

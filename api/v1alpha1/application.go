@@ -1,6 +1,10 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"cmp"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // Application is what a team owns: one service, where its traffic enters and
 // how a new version of it is released.
@@ -17,6 +21,9 @@ type Application struct {
 	Spec              ApplicationSpec   `json:"spec,omitempty"`
 	Status            ApplicationStatus `json:"status,omitempty"`
 }
+
+// ServiceName is the short name of the service that leads to its versions.
+func (a *Application) ServiceName() string { return cmp.Or(a.Spec.Service, a.Name) }
 
 // ApplicationSpec says who owns the application and how it is released.
 type ApplicationSpec struct {

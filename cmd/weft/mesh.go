@@ -64,8 +64,8 @@ type mesh struct {
 
 	previewKeys *flow.Source[model.PreviewKey]
 	record      func(serve.Mutation) error // of what is no object's change; nil: there is no audit
-	// application is what was written, or nil. The function is nil where there are files: who asks there is an administrator.
-	application func(ctx context.Context, namespace, name string) (*v1alpha1.Application, error)
+	// applications are those of a namespace. The function is nil where there are files: who asks there is an administrator.
+	applications func(ctx context.Context, namespace string) ([]*v1alpha1.Application, error)
 
 	named    map[string]instances.Provider // programs that run versions
 	known    facts                         // what this server knows of them, for releases
@@ -228,9 +228,7 @@ func (m *mesh) newReleases(client *store.Client) *release.Engine {
 	}
 	known = returning{known, func() int { _, healthy := m.instances(); return healthy }, time.Now().Add(comeBack), time.Now}
 	errors, rails := judge.ErrorRate{}, m.newRails(client)
-	m.application = func(ctx context.Context, namespace, name string) (*v1alpha1.Application, error) {
-		return applicationOf(ctx, rails.applications, namespace, name)
-	}
+	m.applications = rails.applications.List
 	m.may = may{rails}
 	all := store.For[v1alpha1.Release](client, api.Release)
 	m.served = append(m.served, m.lists.follow(client)...)

@@ -52,13 +52,15 @@ func (m *mesh) preview(ctx context.Context, q web.PreviewRequest) (web.PreviewRe
 	if err != nil {
 		return web.PreviewReply{}, err
 	}
-	app, split, err := m.shown(ctx, q)
+	owners, split, err := m.shown(ctx, q)
 	if err != nil {
 		return web.PreviewReply{}, err
 	}
 	by, groups := serve.Who(ctx)
-	if why := guard.Refuses(app, guard.MayRelease, guard.Person{Name: by, Groups: groups}); why != "" {
-		return web.PreviewReply{}, web.Denied("preview of %s: %s", q.Application, why)
+	for _, app := range owners {
+		if why := guard.Refuses(app, guard.MayRelease, guard.Person{Name: by, Groups: groups}); why != "" {
+			return web.PreviewReply{}, web.Denied("preview of %s: %s", q.Application, why)
+		}
 	}
 	at, err := entrancesFor(m.compiled.Entrances(split.Host), split.Service, q.Host)
 	if err != nil {
@@ -98,17 +100,19 @@ func previewTime(text string) (time.Duration, error) {
 	return lasts, nil
 }
 
-// shown is the application that a preview is of, nil where nobody wrote one, and its service's split.
-func (m *mesh) shown(ctx context.Context, q web.PreviewRequest) (app *v1alpha1.Application, split model.Split, err error) {
-	if m.application != nil {
-		if app, err = m.application(ctx, q.Namespace, q.Application); err != nil {
+// shown is the split that a preview is of, and all applications of its service: by whichever name it was asked for, the roles of
+// each of them count.
+func (m *mesh) shown(ctx context.Context, q web.PreviewRequest) (owners []*v1alpha1.Application, split model.Split, err error) {
+	if m.applications != nil {
+		if owners, err = m.applications(ctx, q.Namespace); err != nil {
 			return nil, split, err
 		}
 	}
 	service := q.Application
-	if app != nil {
-		service = cmp.Or(app.Spec.Service, service)
+	if n := slices.IndexFunc(owners, func(app *v1alpha1.Application) bool { return app.Name == q.Application }); n >= 0 {
+		service = owners[n].ServiceName()
 	}
+	owners = slices.DeleteFunc(owners, func(app *v1alpha1.Application) bool { return app.ServiceName() != service })
 	split, ok := m.rows.Splits.Get(model.HostOf(q.Namespace, service))
 	var names []string
 	for _, v := range split.Versions {
@@ -123,7 +127,7 @@ func (m *mesh) shown(ctx context.Context, q web.PreviewRequest) (app *v1alpha1.A
 	if err := compile.CheckAddress(split, q.Version); err != nil {
 		return nil, split, web.Invalid("%w", err)
 	}
-	return app, split, nil
+	return owners, split, nil
 }
 
 // entrancesFor are those where a preview is to be honoured: at the host that was named, else wherever a

@@ -70,12 +70,11 @@ func showing(t *testing.T) (m *mesh, recorded *[]serve.Mutation) {
 	m = &mesh{authority: identity.Authority{Previews: previews}, previewKeys: flow.NewSource[model.PreviewKey](graph, "keys")}
 	m.record = func(one serve.Mutation) error { *recorded = append(*recorded, one); return nil }
 	m.street = newStreet(graph, objects.Collection, streetOptions{Options: translate.Options{TrustDomain: "cluster.local"}, previews: m.previewKeys.Collection}, nil)
-	m.application = func(_ context.Context, _, name string) (*v1alpha1.Application, error) {
-		app := &v1alpha1.Application{}
-		if name == "critics" {
-			app.Spec.Service, app.Spec.Roles.Release = "reviews", []string{"team"}
-		}
-		return app, nil
+	m.applications = func(context.Context, string) ([]*v1alpha1.Application, error) {
+		critics, other := &v1alpha1.Application{}, &v1alpha1.Application{}
+		critics.Name, critics.Spec.Service, critics.Spec.Roles.Release = "critics", "reviews", []string{"team"}
+		other.Name, other.Spec.Roles.Release = "carts", []string{"others"}
+		return []*v1alpha1.Application{other, critics}, nil
 	}
 	m.showKeys()
 	graph.Commit(func(tx *flow.Tx) {
@@ -126,13 +125,14 @@ func TestPreviewRefused(t *testing.T) {
 		ctx context.Context
 		q   web.PreviewRequest
 	}{
-		"none of the groups":         {asked("eve", "guests"), web.PreviewRequest{Application: "critics", Version: "v2"}},
-		"nobody vouches":             {context.Background(), web.PreviewRequest{Application: "critics", Version: "v2"}},
-		"there are v1, v2":           {master, web.PreviewRequest{Application: "reviews", Version: "v3"}},
-		"nothing tells versions":     {master, web.PreviewRequest{Application: "carts", Version: "v3"}},
-		"at most 168h":               {master, web.PreviewRequest{Application: "critics", Version: "v2", For: "200h"}},
-		"want a duration":            {master, web.PreviewRequest{Application: "critics", Version: "v2", For: "soon"}},
-		"no gateway serves the host": {master, web.PreviewRequest{Application: "critics", Version: "v2", Host: "nowhere.example"}},
+		"none of the groups":              {asked("eve", "guests"), web.PreviewRequest{Application: "critics", Version: "v2"}},
+		"may release application critics": {asked("eve", "others"), web.PreviewRequest{Application: "reviews", Version: "v2"}}, // its service's name
+		"nobody vouches":                  {context.Background(), web.PreviewRequest{Application: "critics", Version: "v2"}},
+		"there are v1, v2":                {master, web.PreviewRequest{Application: "reviews", Version: "v3"}},
+		"nothing tells versions":          {master, web.PreviewRequest{Application: "carts", Version: "v3"}},
+		"at most 168h":                    {master, web.PreviewRequest{Application: "critics", Version: "v2", For: "200h"}},
+		"want a duration":                 {master, web.PreviewRequest{Application: "critics", Version: "v2", For: "soon"}},
+		"no gateway serves the host":      {master, web.PreviewRequest{Application: "critics", Version: "v2", Host: "nowhere.example"}},
 		"with --host: there are *.shop.example, other.example, shop.example": {master, web.PreviewRequest{Application: "ratings", Version: "v1"}},
 	} {
 		try.q.Namespace = "shop"

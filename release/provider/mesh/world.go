@@ -1,7 +1,6 @@
 package mesh
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,7 +28,7 @@ func (w World) Observe(ctx context.Context, namespace string, l pipeline.Look) (
 	if err != nil {
 		return pipeline.Fact{}, fmt.Errorf("Application %s/%s: %w", namespace, t.Application, err)
 	}
-	t.Namespace, t.Service = namespace, cmp.Or(app.Spec.Service, app.Name)
+	t.Namespace, t.Service = namespace, app.ServiceName()
 	facts, err := w.Provider.Observe(ctx, t)
 	if err != nil {
 		return pipeline.Fact{}, err

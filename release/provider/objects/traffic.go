@@ -1,7 +1,6 @@
 package objects
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -44,7 +43,7 @@ func (t Traffic) Of(ctx context.Context, namespace, application string) (pipelin
 	if err != nil {
 		return seen, fmt.Errorf("trafficsplits of %s: %w", namespace, err)
 	}
-	service := cmp.Or(app.Spec.Service, app.Name)
+	service := app.ServiceName()
 	for _, s := range splits {
 		if s.Spec.Service == service {
 			seen.Shares = append(seen.Shares, s.Spec.Versions...)

@@ -90,7 +90,7 @@ func (r Records) Standing(ctx context.Context, v *v1alpha1.Version) ([]pin.Objec
 			all = append(all, pin.Of(o))
 		}
 	}
-	service := cmp.Or(app.Spec.Service, app.Name)
+	service := app.ServiceName()
 	for _, kind := range slices.Concat(pin.RouteKinds(), pin.AccessKinds()) {
 		objects, err := r.Beside.List(ctx, kind, v.Namespace)
 		if apierrors.IsForbidden(err) && slices.Contains(pin.AccessKinds(), kind) { // who reads routes may not read those
