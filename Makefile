@@ -47,16 +47,13 @@ shop: build
 	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
 	bin/demo --shop
 
-# The parts side by side, then the whole, two suites at a time, and at last one after the other those that judge how
-# versions answer, or what a browser sees, which want the machine to themselves. What runs servers and Envoys is never
-# taken from the cache, which does not see the binaries.
-ALONE := /test/(readme|releases|scenario|ui)$$
+# The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself, as two suites at a time
+# took no less, and is never taken from the cache, which does not see the binaries.
 test: build
 	bin/weft envoy
 	go vet ./...
 	go test -vet=off $$(go list ./... | grep -v /test/)
-	go test -vet=off -count=1 -p 2 -timeout 20m $$(go list ./... | grep /test/ | grep -v /test/kube | grep -vE '$(ALONE)')
-	go test -vet=off -count=1 -p 1 -timeout 20m $$(go list ./... | grep -E '$(ALONE)')
+	go test -vet=off -count=1 -p 1 -timeout 20m $$(go list ./... | grep /test/ | grep -v /test/kube)
 
 quick:
 	go test -short $$(go list ./... | grep -v /test/)

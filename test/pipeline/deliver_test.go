@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -63,5 +64,20 @@ func (s *script) started(args []string) {
 			return fmt.Errorf("%d of %d runs have ended, want %d", ended, len(runs), want)
 		}
 		return nil
+	}))
+}
+
+// until waits until what weft prints matches.
+func (s *script) until(args []string) {
+	if len(args) < 2 {
+		s.ts.Fatalf("usage: until REGEXP ARGUMENT...")
+	}
+	want := regexp.MustCompile(args[0])
+	s.ts.Check(process.Until(patience, func() error {
+		out, err := shared.server.Command(append(args[1:], "-n", s.namespace)...).Output()
+		if err == nil && !want.Match(out) {
+			err = fmt.Errorf("no match for %s in\n%s", args[0], out)
+		}
+		return err
 	}))
 }

@@ -11,6 +11,7 @@
 //	called PATH N            $HOOK/PATH is called N times, no more and no less
 //	deliver STATUS TRIGGER TOKEN BODY  to PIPELINE/TRIGGER, until it is answered by this status
 //	started PIPELINE N       so many runs are there, and no more
+//	until REGEXP ARGUMENT... until what weft prints matches
 //	push REPOSITORY TAG      puts an image into the registry
 //	crash                    the server ends by kill -9, and starts again
 //
@@ -91,6 +92,7 @@ func scripts(p testscript.Params) testscript.Params {
 		"deliver": with((*script).deliver),
 		"started": with((*script).started),
 		"push":    with((*script).push),
+		"until":   with((*script).until),
 	}
 	return p
 }
