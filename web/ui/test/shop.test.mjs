@@ -142,8 +142,8 @@ test("a call is explained from the page of who is called, and asked again with a
   await visit(page, "problems");
   await page.getByRole("link", { name: "explain a call to cart" }).first().click();
   assert.equal(await page.getByRole("combobox", { name: "Host" }).inputValue(), "cart.shop");
-  await page.getByLabel("From").fill("shop/frontend");
-  await page.getByLabel("From").press("Enter");
+  await page.getByRole("combobox", { name: "From" }).fill("shop/frontend");
+  await page.getByRole("combobox", { name: "From" }).press("Enter");
   await page.locator(".verdict.bad").waitFor();
 });
 
