@@ -33,12 +33,9 @@ func Object(value any) any {
 	case map[string]any:
 		out := map[string]any{}
 		for key, inner := range v {
-			switch {
-			case emptied[key]:
+			if emptied[key] || sensitive.MatchString(key) {
 				out[key] = empty(inner)
-			case sensitive.MatchString(key):
-				out[key] = empty(inner)
-			default:
+			} else {
 				out[key] = Object(inner)
 			}
 		}
