@@ -1,7 +1,6 @@
 package tap
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -36,6 +35,7 @@ type Batch struct {
 type Listener struct {
 	Batches <-chan Batch
 
+	hub     *Hub
 	batches chan Batch
 	who     func() []string
 	asked   map[string]bool // the agents that were
@@ -65,7 +65,7 @@ func (h *Hub) Listen(who func() []string) (*Listener, error) {
 	if len(h.listeners) >= mostListeners {
 		return nil, ErrBusy
 	}
-	l := &Listener{batches: make(chan Batch, waiting), who: who}
+	l := &Listener{hub: h, batches: make(chan Batch, waiting), who: who}
 	l.Batches = l.batches
 	h.listeners[l] = true
 	h.renew(l)
@@ -73,7 +73,8 @@ func (h *Hub) Listen(who func() []string) (*Listener, error) {
 }
 
 // Leave ends a Listen. Proxies that nobody else looks at fall silent.
-func (h *Hub) Leave(l *Listener) {
+func (l *Listener) Leave() {
+	h := l.hub
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.listeners, l)
@@ -105,27 +106,14 @@ func (h *Hub) renew(l *Listener) {
 }
 
 // Proxies are how many tell, and how many there are.
-func (h *Hub) Proxies(l *Listener) (telling, known int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
+func (l *Listener) Proxies() (telling, known int) {
+	l.hub.mu.Lock()
+	defer l.hub.mu.Unlock()
 	return len(l.asked), l.known
 }
 
-// Run asks again until ctx ends.
-func (h *Hub) Run(ctx context.Context) error {
-	tick := time.NewTicker(Pace)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-tick.C:
-			h.again()
-		}
-	}
-}
-
-func (h *Hub) again() {
+// Again asks all agents again, which is due each Pace.
+func (h *Hub) Again() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for l := range h.listeners {

@@ -65,7 +65,7 @@ func TestWhoIsAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if telling, known := h.Proxies(one); telling != 1 || known != 2 {
+	if telling, known := one.Proxies(); telling != 1 || known != 2 {
 		t.Errorf("%d of %d tell, want 1 of 2: the agent of the other is not here", telling, known)
 	}
 	two, err := h.Listen(func() []string { return []string{"shop/a"} })
@@ -79,10 +79,10 @@ func TestWhoIsAsked(t *testing.T) {
 			t.Errorf("heard %v, want 1 alone", b)
 		}
 	}
-	h.Leave(one)
-	h.again()
-	h.Leave(two)
-	h.again()
+	one.Leave()
+	h.Again()
+	two.Leave()
+	h.Again()
 	if want := []string{"shop/a 15s", "shop/a 15s", "shop/a 15s", "shop/a 0s"}; !slices.Equal(agents.told, want) {
 		t.Errorf("told %v, want %v", agents.told, want)
 	}
@@ -98,7 +98,7 @@ func TestBounds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if telling, known := h.Proxies(l); telling != mostProxies || known != 100 {
+	if telling, known := l.Proxies(); telling != mostProxies || known != 100 {
 		t.Errorf("%d of %d tell, want %d", telling, known, mostProxies)
 	}
 	for range waiting + 5 {

@@ -70,11 +70,11 @@ func record(proxy string, e *datav3.HTTPAccessLogEntry) Record {
 		Endpoint: addressText(c.GetUpstreamRemoteAddress()), ID: cut(q.GetRequestId()), To: cut(q.GetAuthority()),
 	}
 	_ = json.Unmarshal([]byte(c.GetCustomTags()[model.TapFrom]), &r.Because) // of no route there is none
-	switch host, _, version, ok := model.ParseClusterName(r.Cluster); {
+	switch to, ok := model.ParseDestination(r.Cluster); {
 	case r.Side == model.TapIn:
 		r.From, r.To = caller(c), proxy
 	case ok:
-		r.From, r.To, r.Version = proxy, host, version
+		r.From, r.To, r.Version = proxy, to.Host, to.Version
 	default:
 		r.From = proxy
 	}

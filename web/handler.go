@@ -58,8 +58,8 @@ type Mesh struct {
 	Revision  func(proxy string) uint64         // up to which it holds everything
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
-	// Tap looks at the requests of a workload, or of all of an application.
-	Tap     func(of string) (Tap, error)
+	// Tap looks at the requests of a workload, or of all of an application, until somebody has the listener leave.
+	Tap     func(of string) (*tap.Listener, error)
 	Request func(id string) []tap.Record // what is kept of one that was seen
 	// Releases are in short, sorted by namespace and name; nil where nobody releases.
 	Releases        func() []Release

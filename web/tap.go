@@ -22,13 +22,6 @@ type Tapped struct {
 	Known   int `json:"known"`   // those that there are
 }
 
-// Tap are requests as they pass, until Leave is called.
-type Tap interface {
-	Batches() <-chan tap.Batch
-	Proxies() (telling, known int)
-	Leave()
-}
-
 // tapped streams requests as lines of JSON, until who asked is gone.
 func tapped(mesh Mesh) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +38,7 @@ func tapped(mesh Mesh) http.HandlerFunc {
 	}
 }
 
-func writeTapped(w http.ResponseWriter, r *http.Request, from Tap) {
+func writeTapped(w http.ResponseWriter, r *http.Request, from *tap.Listener) {
 	lines, flush := json.NewEncoder(w), http.NewResponseController(w).Flush
 	tick := time.NewTicker(tapPace)
 	defer tick.Stop()
@@ -53,7 +46,7 @@ func writeTapped(w http.ResponseWriter, r *http.Request, from Tap) {
 		var line Tapped
 		line.Proxies, line.Known = from.Proxies()
 		select {
-		case line.Batch = <-from.Batches():
+		case line.Batch = <-from.Batches:
 		case <-tick.C:
 		case <-r.Context().Done():
 			return

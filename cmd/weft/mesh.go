@@ -111,7 +111,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.hosts = m.newHosts()
 	m.taps = tap.NewHub(m.askToTell)
 	m.full = newFullStats(m.hosts.Full)
-	m.served = append(m.served, m.renewKeys, m.remember, m.taps.Run)
+	m.served = append(m.served, m.renewKeys, m.remember, m.askAgain)
 	return m
 }
 

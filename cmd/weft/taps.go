@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"strconv"
 	"strings"
@@ -11,18 +12,8 @@ import (
 	"weft.dev/web"
 )
 
-// looking is somebody who looks at requests.
-type looking struct {
-	hub *tap.Hub
-	*tap.Listener
-}
-
-func (l looking) Batches() <-chan tap.Batch     { return l.Listener.Batches }
-func (l looking) Proxies() (telling, known int) { return l.hub.Proxies(l.Listener) }
-func (l looking) Leave()                        { l.hub.Leave(l.Listener) }
-
 // tap looks at the workloads that a name stands for, as they come and go.
-func (m *mesh) tap(of string) (web.Tap, error) {
+func (m *mesh) tap(of string) (*tap.Listener, error) {
 	if len(m.meant(of)) == 0 {
 		return nil, m.noProxy(of)
 	}
@@ -35,8 +26,11 @@ func (m *mesh) tap(of string) (web.Tap, error) {
 	if err != nil {
 		return nil, web.Invalid("%w", err)
 	}
-	return looking{m.taps, listener}, nil
+	return listener, nil
 }
+
+// askAgain has agents go on for whoever looks, until ctx ends.
+func (m *mesh) askAgain(ctx context.Context) error { return every(ctx, tap.Pace, m.taps.Again) }
 
 func (m *mesh) askToTell(workload string, d time.Duration) bool {
 	namespace, name, _ := strings.Cut(workload, "/")
