@@ -60,8 +60,8 @@ func (m *member) open(ctx context.Context) (upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.session = newSession(conn, m.Registration, m.keeper.trust, m.spans.take, m.tap.ask, m.Log)
-	m.tap.send, m.session.full = m.session.tell, m.full.ask
+	m.session = newSession(conn, m.Registration, m.keeper.trust, m.spans.take, m.Log)
+	m.session.tap, m.session.full, m.tap.send = m.tap.ask, m.full.ask, m.session.tell
 	return conn, nil
 }
 

@@ -39,9 +39,9 @@ type session struct {
 	changed   chan struct{}
 }
 
-func newSession(conn grpc.ClientConnInterface, what model.Registration, roots func([][]byte), spans func() *model.SpanReport, tap func(time.Duration), log *slog.Logger) *session {
+func newSession(conn grpc.ClientConnInterface, what model.Registration, roots func([][]byte), spans func() *model.SpanReport, log *slog.Logger) *session {
 	return &session{
-		conn: conn, what: what, roots: roots, spans: spans, tap: tap, log: log, health: model.Unhealthy,
+		conn: conn, what: what, roots: roots, spans: spans, log: log, health: model.Unhealthy,
 		traffic: make(chan model.TrafficReport, 1), tapped: make(chan model.Tapped, 1), leave: make(chan struct{}),
 		confirmed: make(chan model.Health, 8), changed: make(chan struct{}, 1),
 	}

@@ -9,7 +9,7 @@ import (
 
 // A report that a slow server has not taken is not followed by one that would be dropped; without a server nothing waits.
 func TestReportsWait(t *testing.T) {
-	s := newSession(nil, model.Registration{}, nil, nil, nil, slog.New(slog.DiscardHandler))
+	s := newSession(nil, model.Registration{}, nil, nil, slog.New(slog.DiscardHandler))
 	if s.report(model.TrafficReport{}); !s.takes() {
 		t.Error("figures wait, and there is no server")
 	}
