@@ -26,6 +26,9 @@ type finding struct {
 	Severe bool   `json:"severe"`
 }
 
+// about is the object, and the part of it.
+func (f finding) about() string { return strings.TrimSpace(objectName(f.Problem) + " " + f.Path) }
+
 func newAnalyze() *cobra.Command {
 	var cluster, list bool
 	var output, trustDomain string
@@ -151,6 +154,6 @@ func printFindingLines(out io.Writer, findings []finding) {
 		if f.File != "" {
 			place = fmt.Sprintf("%s:%d: ", f.File, f.Line)
 		}
-		fmt.Fprintf(out, "%s%s %s: %s: %s\n", place, f.ID, f.Code, strings.TrimSpace(objectName(f.Problem)+" "+f.Path), f.Message)
+		fmt.Fprintf(out, "%s%s %s: %s: %s\n", place, f.ID, f.Code, f.about(), f.Message)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -73,51 +74,59 @@ type part struct {
 	read func() ([]byte, error)
 }
 
-func reported(ctx context.Context, c *cobra.Command, server *server) []part {
+func reported(ctx context.Context, c *cobra.Command, mesh *server) []part {
 	parts := []part{{"versions.json", func() ([]byte, error) {
 		return json.MarshalIndent(map[string]string{"client": version(), "go": runtime.Version(), "system": runtime.GOOS + "/" + runtime.GOARCH}, "", "  ")
 	}}}
 	for _, path := range []string{"status", "problems", "workloads", "proxies", "edges", "releases"} {
 		parts = append(parts, part{path + ".json", func() ([]byte, error) {
 			var value any
-			if err := server.get(ctx, path, nil, &value); err != nil {
+			if err := mesh.get(ctx, path, nil, &value); err != nil {
 				return nil, err
 			}
 			return json.MarshalIndent(redact.Object(value), "", " ")
 		}})
 	}
 	for _, text := range []struct{ name, path string }{{"log.txt", web.DebugLog}, {"goroutines.txt", web.DebugGoroutines}} {
-		parts = append(parts, part{text.name, func() ([]byte, error) { return server.text(ctx, http.MethodPost, text.path) }})
+		parts = append(parts, part{text.name, func() ([]byte, error) { return mesh.text(ctx, http.MethodPost, text.path) }})
 	}
 	parts = append(parts, part{"metrics.txt", func() ([]byte, error) {
-		of := *server
+		of := *mesh
 		of.base = strings.TrimSuffix(of.base, web.Prefix) + series.Prefix + "/"
 		return of.text(ctx, http.MethodGet, "scrape")
 	}})
 	if plainServer(c) != "" {
 		return parts // its objects are files of whoever asks
 	}
+	objects := sync.OnceValues(func() (*server, error) { return apiServer(c) })
 	for _, info := range api.Kinds() {
-		parts = append(parts, part{"objects/" + info.Resource + "." + info.Version.Group + ".json", func() ([]byte, error) { return objectsOfKind(ctx, c, info) }})
+		parts = append(parts, part{"objects/" + info.Resource + "." + info.Version.Group + ".json", func() ([]byte, error) {
+			from, err := objects()
+			if err != nil {
+				return nil, err
+			}
+			return objectsOfKind(ctx, from, info)
+		}})
 	}
 	return parts
 }
 
-// objectsOfKind are all that there are, without their secrets.
-func objectsOfKind(ctx context.Context, c *cobra.Command, info api.Info) ([]byte, error) {
+// apiServer answers what is asked below its root.
+func apiServer(c *cobra.Command) (*server, error) {
 	config, err := restConfig(c)
 	if err != nil {
 		return nil, err
 	}
 	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, err
-	}
+	return &server{base: strings.TrimSuffix(config.Host, "/") + "/", client: client}, err
+}
+
+// objectsOfKind are all that there are, without their secrets.
+func objectsOfKind(ctx context.Context, from *server, info api.Info) ([]byte, error) {
 	group := "apis/" + info.Version.Group
 	if info.Version.Group == "" {
 		group = "api"
 	}
-	from := &server{base: strings.TrimSuffix(config.Host, "/") + "/", client: client}
 	var list struct{ Items []any }
 	if err := from.get(ctx, group+"/"+info.Version.Version+"/"+info.Resource, nil, &list); err != nil {
 		return nil, err

@@ -33,9 +33,7 @@ func (f *fullStats) set(workload string, d time.Duration, now time.Time) error {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.until[workload] = now.Add(d); d == 0 {
-		delete(f.until, workload)
-	}
+	f.until[workload] = now.Add(d)
 	return nil
 }
 

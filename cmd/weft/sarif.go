@@ -1,10 +1,6 @@
 package main
 
-import (
-	"strings"
-
-	"weft.dev/web"
-)
+import "weft.dev/web"
 
 // SARIF 2.1.0, as far as readers of it need it.
 type (
@@ -85,8 +81,7 @@ func sarifResultOf(f finding, rule int) sarifResult {
 			at.Physical.Region = &sarifRegion{f.Line}
 		}
 	}
-	text := strings.TrimSpace(objectName(f.Problem) + " " + f.Path)
-	r := sarifResult{RuleID: f.ID, RuleIndex: rule, Level: "warning", Message: sarifText{text + ": " + f.Message}, Locations: []sarifLocation{at}}
+	r := sarifResult{RuleID: f.ID, RuleIndex: rule, Level: "warning", Message: sarifText{f.about() + ": " + f.Message}, Locations: []sarifLocation{at}}
 	if f.Severe {
 		r.Level = "error"
 	}
