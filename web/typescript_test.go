@@ -84,7 +84,20 @@ func typeScript(roots []any) string {
 	for _, root := range roots {
 		g.declare(reflect.TypeOf(root))
 	}
+	g.out.WriteString("\n// What the code of a problem means.\nexport const meanings: Record<string, string> = {\n")
+	for _, k := range ProblemKinds {
+		fmt.Fprintf(&g.out, "  %s: %q,\n", k.Code, sentence(k.Meaning))
+	}
+	g.out.WriteString("};\n")
 	return g.out.String()
+}
+
+// sentence begins as one does; weft's own name is small everywhere.
+func sentence(text string) string {
+	if strings.HasPrefix(text, "weft ") {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 type generator struct {

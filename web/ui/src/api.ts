@@ -802,3 +802,22 @@ export interface ExplainTrace {
   answers?: ExplainAnswer[];
   targets?: ExplainTarget[];
 }
+
+// What the code of a problem means.
+export const meanings: Record<string, string> = {
+  Invalid: "It cannot be read, or contradicts itself",
+  MissingService: "It names a service that does not exist",
+  MissingCaller: "It lets somebody call who is not there",
+  MissingPort: "The service has no such port",
+  MissingSubset: "No policy defines the subset",
+  MissingGateway: "It attaches to a gateway or listener that does not exist",
+  MissingSecret: "It names a certificate that does not exist",
+  HostConflict: "The host belongs to another namespace or object",
+  Conflict: "An older object decides the same thing",
+  NotPermitted: "The owner of what it names did not allow it",
+  NotHonoured: "weft does not do this",
+  Unreachable: "No request can reach the rule",
+  Refused: "A proxy refused what came of it, and keeps what it had",
+  Held: "Too much disappeared at once: it stays in effect",
+  Stale: "The newest cannot be had: what was read before is in effect",
+};

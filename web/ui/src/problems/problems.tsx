@@ -1,4 +1,4 @@
-import type { Problem } from "../api";
+import { meanings, type Problem } from "../api";
 import { useLive } from "../live";
 import { Empty } from "../part/command";
 import { Listed } from "../part/listed";
@@ -6,30 +6,10 @@ import { Mark } from "../part/mark";
 import { Shown } from "../part/table";
 import { Link, usePlace } from "../url";
 
-// What a code means, for who does not know it by heart.
-const meanings: Record<string, string> = {
-  Refused: "A proxy refused what came of it, and keeps what it had",
-  Invalid: "It cannot be read, or contradicts itself",
-  Held: "Too much disappeared at once: it stays in effect",
-  Stale: "The newest cannot be had: what was read before is in effect",
-  MissingService: "It names a service that does not exist",
-  MissingCaller: "It lets somebody call who is not there",
-  MissingPort: "The service has no such port",
-  MissingSubset: "No policy defines the subset",
-  MissingGateway: "It attaches to a gateway or listener that does not exist",
-  MissingSecret: "It names a certificate that does not exist",
-  HostConflict: "The host belongs to another namespace or object",
-  Conflict: "An older object decides the same thing",
-  NotPermitted: "The owner of what it names did not allow it",
-  NotHonoured: "weft does not do this",
-  Unreachable: "No request can reach the rule",
-};
-
-// Those that have proxies lack something come first.
-const order = Object.keys(meanings);
+// Those by which proxies lack something come first.
+const severe = ["Refused", "Invalid", "Held", "Stale"];
+const order = [...new Set([...severe, ...Object.keys(meanings)])];
 const rank = (code: string) => (order.indexOf(code) + order.length + 1) % (order.length + 1);
-
-const severe = new Set(["Refused", "Invalid", "Held", "Stale"]);
 
 // Kinds that say where requests go, and mostly have the name of who is called.
 const leading = new Set(["VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "TrafficSplit", "Fallback", "Application", "Service"]);
@@ -66,7 +46,7 @@ function Group({ code, list }: { code: string; list: Problem[] }) {
   return (
     <section className="group">
       <h2>
-        <Mark state={severe.has(code) ? "bad" : "warn"} />
+        <Mark state={severe.includes(code) ? "bad" : "warn"} />
         {meanings[code] ?? code} <span className="of">{code}</span> <span className="unit">{list.length}</span>
       </h2>
       <ul>
