@@ -48,8 +48,8 @@ shop: build
 	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
 	bin/demo --shop
 
-# The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself, as two suites at a time
-# took no less, and is never taken from the cache, which does not see the binaries.
+# The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself,
+# and is never taken from the cache, which does not see the binaries.
 test: build
 	bin/weft envoy
 	go vet ./...
