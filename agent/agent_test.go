@@ -445,7 +445,7 @@ func TestMemory(t *testing.T) {
 func shipped(t *testing.T) string {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "weft-agent")
-	if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "weft.dev/cmd/weft-agent").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags", "-s -w", "-o", binary, "weft.dev/cmd/weft-agent").CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return binary

@@ -27,8 +27,8 @@ const (
 	namespace = "shop"
 	crew      = 2 // instances of a version
 	// each application has at most so many releases, one after the other; others go on beside them, in 200 releases
-	// ten, which two cores can serve.
-	each = 20
+	// five, which two cores can serve: ten start so many Envoys at a time that requests wait for 15 s.
+	each = 40
 	// patience is how long a state, and a release, may take on a busy machine.
 	patience = 5 * time.Minute
 )

@@ -9,7 +9,8 @@ OUT=$STATE/conformance
 mkdir -p "$OUT"
 
 # The suite's pods name images of registries; they are built here, and get those names.
-CGO_ENABLED=0 nice go -C "$MODULE" build -trimpath -o "$OUT/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic # which fetches the suite: before that it has no folder
+export CGO_ENABLED=0 # as make builds
+nice go -C "$MODULE" build -o "$OUT/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic # which fetches the suite: before that it has no folder
 suite=$(go -C "$MODULE" list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api/conformance)
 for image in $(grep -rhoE 'image: *\S+' "$suite/base" "$suite/tests" | awk '{print $2}' | tr -d '"' | sort -u); do
   case $image in

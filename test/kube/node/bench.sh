@@ -5,7 +5,8 @@ set -euo pipefail
 out=$STATE/bench
 mkdir -p "$out"
 cd "$ROOT"
-CGO_ENABLED=0 nice go build -tags kustomize_disable_go_plugin_support -trimpath -o "$out/" ./cmd/weft ./test/kube/scale
+export GOFLAGS=-tags=kustomize_disable_go_plugin_support CGO_ENABLED=0 # as make builds
+nice go build -o "$out/" ./cmd/weft ./test/kube/scale
 "$HERE/build.sh" kwok
 stop kube-proxy # nobody calls the fake pods, and writing their rules takes a third of two cores; up.sh starts it again
 kubectl apply --server-side -f "$ROOT/api/crds" >/dev/null

@@ -24,8 +24,10 @@ image() { # NAME ARGUMENT...
 images() {
   mkdir -p "$OUT/bin"
   cd "$ROOT"
-  CGO_ENABLED=0 nice go build -tags kustomize_disable_go_plugin_support -trimpath -ldflags "-s -w" -o "$OUT/bin/" ./cmd/weft ./cmd/weft-agent ./examples/shop ./examples/shop/load
-  CGO_ENABLED=0 nice go build -trimpath -ldflags "-s -w" -o "$OUT/bin/releases" ./test/releases/shop
+  # As make builds, or all is compiled anew.
+  export GOFLAGS=-tags=kustomize_disable_go_plugin_support CGO_ENABLED=0
+  nice go build -ldflags "-s -w" -o "$OUT/bin/" ./cmd/weft ./cmd/weft-agent ./examples/shop ./examples/shop/load
+  nice go build -ldflags "-s -w" -o "$OUT/bin/releases" ./test/releases/shop
   local envoy part version
   envoy=$("$OUT/bin/weft" envoy)
   image weft -user 65532:65532 -entrypoint /weft -add "$OUT/bin/weft:/weft"
