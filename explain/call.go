@@ -111,7 +111,7 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		c.answer(100, compile.UnknownHostStatus, compile.UnknownHost(m.headers[":authority"]))
 		return nil
 	}
-	c.trace.Host = Part{Name: strings.TrimPrefix(host.Name, config.Name+"/"), Text: "by the name " + domain}
+	c.trace.Host = Part{Name: hostName(config, host), Text: "by the name " + domain}
 	if host.RequireTls == routev3.VirtualHost_ALL && m.headers[":scheme"] == "http" {
 		c.answer(100, 301, "the host wants HTTPS")
 		return nil
@@ -173,24 +173,17 @@ func (c *call) take(host *routev3.VirtualHost, r *routev3.Route, m message, shar
 }
 
 func (c *call) forward(r *routev3.Route, action *routev3.RouteAction, m message, share float64) error {
-	if name := action.GetCluster(); name != "" {
-		return c.target(name, share, fallbackText(r.TypedPerFilterConfig), m)
-	}
-	var total float64
-	for _, w := range action.GetWeightedClusters().GetClusters() {
-		total += float64(w.Weight.GetValue())
-	}
-	for _, w := range action.GetWeightedClusters().GetClusters() {
-		if err := c.target(w.Name, share*float64(w.Weight.GetValue())/total, fallbackText(w.TypedPerFilterConfig), m); err != nil {
+	for _, to := range sharesOf(r, action, share) {
+		if err := c.target(to, m); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *call) target(name string, percent float64, fallback string, m message) error {
-	t := Target{Part: Part{Name: name}, Percent: percent, Fallback: fallback}
-	r := c.view.Find(model.TypeCluster, name)
+func (c *call) target(to Share, m message) error {
+	t := Target{Part: Part{Name: to.Cluster}, Percent: to.Percent, Fallback: to.Fallback}
+	r := c.view.Find(model.TypeCluster, to.Cluster)
 	if r == nil {
 		t.Text = "not in the proxy's view: answered with 503"
 		c.trace.Targets = append(c.trace.Targets, t)

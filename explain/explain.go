@@ -88,13 +88,20 @@ func Explain(mesh Mesh, workload model.Workload, r Request) (Trace, error) {
 	if err != nil {
 		return Trace{}, err
 	}
-	view := mesh.View(workload.Key(), m.headers[":authority"])
-	if view == nil {
-		return Trace{}, fmt.Errorf("workload %s: no proxy of it is known; is it registered?", workload.Key())
+	view, err := viewOf(mesh, workload, m.headers[":authority"])
+	if err != nil {
+		return Trace{}, err
 	}
 	c := &call{view: view, mesh: mesh, trace: Trace{Proxy: workload.Key()}}
 	err = c.enter(m, workload.Gateway != "")
 	return c.trace, err
+}
+
+func viewOf(mesh Mesh, workload model.Workload, authority string) (*model.View, error) {
+	if view := mesh.View(workload.Key(), authority); view != nil {
+		return view, nil
+	}
+	return nil, fmt.Errorf("workload %s: no proxy of it is known; is it registered?", workload.Key())
 }
 
 // Check says what is wrong with a request that no client could make.

@@ -1,6 +1,7 @@
 package explain_test
 
 import (
+	"encoding/json"
 	"flag"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func parse(t testing.TB, text string) []api.Object {
 	return all
 }
 
-// The name of an expectation is the question: WORKLOAD METHOD URL [NAME:VALUE]...
+// The name of an expectation is the question: WORKLOAD METHOD URL [NAME:VALUE]..., or WORKLOAD routes.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -100,14 +101,17 @@ func TestGolden(t *testing.T) {
 
 func (m mesh) answer(question string) string {
 	words := strings.Fields(question)
+	workload, ok := model.Among(m.rows.Replicas.All(), words[0])
+	switch {
+	case !ok:
+		return "no such workload\n"
+	case words[1] == "routes":
+		return m.routes(workload)
+	}
 	r := explain.Request{Method: words[1], URL: words[2], Headers: map[string]string{}}
 	for _, h := range words[3:] {
 		name, value, _ := strings.Cut(h, ":")
 		r.Headers[name] = value
-	}
-	workload, ok := model.Among(m.rows.Replicas.All(), words[0])
-	if !ok {
-		return "no such workload\n"
 	}
 	trace, err := explain.Explain(m.compiled, workload, r)
 	if err != nil {
@@ -118,4 +122,17 @@ func (m mesh) answer(question string) string {
 		lines = append(lines, strings.TrimRight(line, " "))
 	}
 	return strings.Join(lines, "\n")
+}
+
+func (m mesh) routes(workload model.Workload) string {
+	table, err := explain.Routes(m.compiled, workload)
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, r := range table.Routes {
+		line, _ := json.Marshal(r)
+		b.Write(append(line, '\n'))
+	}
+	return b.String()
 }

@@ -49,22 +49,25 @@ func retryPart(host *routev3.VirtualHost, action *routev3.RouteAction, from []st
 	if policy == nil {
 		policy, p.From = host.RetryPolicy, []string{"default of the mesh"}
 	}
-	switch {
-	case policy == nil || policy.RetryOn == "":
-		p.Text = "none"
-		return p
-	case len(policy.RetriableRequestHeaders) > 0 && !repeatable(policy, m):
+	p.Text = retryText(policy)
+	if len(policy.GetRetriableRequestHeaders()) > 0 && !repeatable(policy, m) {
 		p.Text = fmt.Sprintf("none: a %s is not repeated without an Idempotency-Key", m.headers[":method"])
-		return p
-	}
-	p.Text = fmt.Sprintf("%d on %s", policy.NumRetries.GetValue(), strings.ReplaceAll(policy.RetryOn, ",", ", "))
-	for i, status := range policy.RetriableStatusCodes {
-		p.Text += []string{" ", ", "}[min(i, 1)] + fmt.Sprint(status)
-	}
-	if policy.PerTryTimeout != nil {
-		p.Text += ", " + policy.PerTryTimeout.AsDuration().String() + " each"
 	}
 	return p
+}
+
+func retryText(policy *routev3.RetryPolicy) string {
+	if policy.GetRetryOn() == "" {
+		return "none"
+	}
+	text := fmt.Sprintf("%d on %s", policy.NumRetries.GetValue(), strings.ReplaceAll(policy.RetryOn, ",", ", "))
+	for i, status := range policy.RetriableStatusCodes {
+		text += []string{" ", ", "}[min(i, 1)] + fmt.Sprint(status)
+	}
+	if policy.PerTryTimeout != nil {
+		text += ", " + policy.PerTryTimeout.AsDuration().String() + " each"
+	}
+	return text
 }
 
 func repeatable(policy *routev3.RetryPolicy, m message) bool {
@@ -145,18 +148,33 @@ func breakerText(c *clusterv3.Cluster) string {
 }
 
 func matchText(m *routev3.RouteMatch) string {
-	text := ""
+	text := "CONNECT"
 	if path := pathText(m); path != "" {
 		text = "path " + path
 	}
 	for _, h := range m.Headers {
-		text += ", header " + h.Name
+		text += ", " + headerText(h)
 	}
 	for _, q := range m.QueryParameters {
-		text += ", query " + q.Name
+		text += strings.TrimRight(", query "+q.Name+" "+stringText(q.GetStringMatch()), " ")
 	}
 	if len(m.DynamicMetadata) > 0 {
 		text += ", preview"
+	}
+	return text
+}
+
+// headerText leaves out which version is asked for: that is in the name of the route, and here a long pattern.
+func headerText(h *routev3.HeaderMatcher) string {
+	text := "header " + h.Name
+	if pseudo, ok := strings.CutPrefix(h.Name, ":"); ok {
+		text = pseudo
+	}
+	if wanted := stringText(h.GetStringMatch()); wanted != "" && h.Name != model.VersionHeader {
+		text += " " + wanted
+	}
+	if h.InvertMatch {
+		return "not " + text
 	}
 	return text
 }

@@ -82,17 +82,36 @@ func (p *Previews) Renew() error {
 		}
 		next = append(next, k)
 	}
-	if len(next) != len(keys) || next[len(next)-1].ID != keys[len(keys)-1].ID {
-		data, err := json.Marshal(next)
-		if err != nil {
-			return err
-		}
-		if err := p.files.Write(previewsFile, data); err != nil {
-			return fmt.Errorf("keys of previews: %w", err)
-		}
+	if len(next) == len(keys) && next[len(next)-1].ID == keys[len(keys)-1].ID {
+		p.keys = next
+		return nil
 	}
-	p.keys = next
+	return p.keep(next)
+}
+
+// keep writes keys, and then has them.
+func (p *Previews) keep(keys []previewKey) error {
+	data, err := json.Marshal(keys)
+	if err != nil {
+		return err
+	}
+	if err := p.files.Write(previewsFile, data); err != nil {
+		return fmt.Errorf("keys of previews: %w", err)
+	}
+	p.keys = keys
 	return nil
+}
+
+// Revoke ends all previews: there is one key, which is new and signs at once. Another replica of the server
+// has it after its next Renew.
+func (p *Previews) Revoke() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	k, err := newPreviewKey(p.now())
+	if err != nil {
+		return err
+	}
+	return p.keep([]previewKey{k})
 }
 
 func (p *Previews) read() (keys []previewKey, err error) {

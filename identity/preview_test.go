@@ -121,6 +121,22 @@ func TestPreviewKeysRotate(t *testing.T) {
 	}
 }
 
+// What was signed before a revocation holds nowhere, once the replicas have looked; what is signed after it does.
+func TestPreviewsRevoked(t *testing.T) {
+	clock, dir := startClock(), t.TempDir()
+	p, replica := openPreviews(t, dir, clock), openPreviews(t, dir, clock)
+	old := signed(t, p, time.Hour)
+	if err := errors.Join(p.Revoke(), replica.Renew()); err != nil {
+		t.Fatal(err)
+	}
+	made := signed(t, p, time.Hour)
+	for name, keys := range map[string][]model.PreviewKey{"the server": p.Keys(), "a replica": replica.Keys(), "one that starts": openPreviews(t, dir, clock).Keys()} {
+		if holds(t, keys, old) || !holds(t, keys, made) {
+			t.Errorf("%s honours the old one: %v, the new one: %v", name, holds(t, keys, old), holds(t, keys, made))
+		}
+	}
+}
+
 // A file that cannot be read ends the server's start, and its error has no key.
 func TestPreviewKeysUnreadable(t *testing.T) {
 	clock, dir := startClock(), t.TempDir()

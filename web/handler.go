@@ -58,6 +58,7 @@ type Mesh struct {
 	Revision  func(proxy string) uint64         // up to which it holds everything
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
+	RoutesOf  func(proxy string) (explain.Table, error)
 	// Tap looks at the requests of a workload, or of all of an application, until somebody has the listener leave.
 	Tap     func(of string) (*tap.Listener, error)
 	Request func(id string) []tap.Record // what is kept of one that was seen
@@ -86,6 +87,8 @@ type Mesh struct {
 	FullStats   func() []FullStats
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)
+	// RevokePreviews ends all that there are; it decides by the context who may.
+	RevokePreviews func(context.Context) (PreviewsEnded, error)
 }
 
 // Status is the state of the server in one look.
@@ -193,6 +196,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("traces", func(r *http.Request) (any, error) { return traces(mesh.Traces, r, time.Now()) })
 	get("traces/{id}", func(r *http.Request) (any, error) { return oneTrace(mesh.Traces, r) })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
+	get("routes", func(r *http.Request) (any, error) { return mesh.RoutesOf(r.URL.Query().Get("proxy")) })
 	mux.HandleFunc("POST "+Prefix+TapPath, tapped(mesh))
 	get("requests/{id}", func(r *http.Request) (any, error) { return request(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {
@@ -208,6 +212,9 @@ func Handler(mesh Mesh) http.Handler {
 	})
 	mux.HandleFunc("POST "+Prefix+PreviewsPath, func(w http.ResponseWriter, r *http.Request) {
 		reply(w, r, func(r *http.Request) (any, error) { return preview(mesh, r) })
+	})
+	mux.HandleFunc("DELETE "+Prefix+PreviewsPath, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, r, func(r *http.Request) (any, error) { return mesh.RevokePreviews(r.Context()) })
 	})
 	pages := http.NewServeMux()
 	pages.Handle("/", whenServing(mesh.Serving, mux))

@@ -31,6 +31,11 @@ type PreviewLink struct {
 	URL  string `json:"url"`
 }
 
+// PreviewsEnded says when all that there were ended.
+type PreviewsEnded struct {
+	At time.Time `json:"at"`
+}
+
 func preview(mesh Mesh, r *http.Request) (any, error) {
 	var request PreviewRequest
 	if err := read(r, &request); err != nil {

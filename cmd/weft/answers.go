@@ -37,13 +37,17 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Revision:  m.sessions.Revision,
 		Sent:      m.sent,
 		Explain:   m.explain,
+		RoutesOf:  m.routesOf,
 		Tap:       m.tap,
 		Request:   func(id string) []tap.Record { return m.taps.Request(id, time.Now()) },
 		Scope:     m.scope,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
-		Traces:    m.traces,
-		Me:        m.may.me,
+
+		RevokePreviews: m.revokePreviews,
+
+		Traces: m.traces,
+		Me:     m.may.me,
 
 		SwitchStats: func(workload string, d time.Duration) error { return m.full.set(workload, d, time.Now()) },
 		FullStats:   func() []web.FullStats { return m.full.all(time.Now()) },
@@ -126,8 +130,24 @@ func (m *mesh) explain(name string, request explain.Request) (explain.Trace, err
 		return explain.Trace{}, m.noProxy(name)
 	}
 	trace, err := explain.Explain(m.compiled, named[0], request)
+	if err != nil {
+		return explain.Trace{}, web.Invalid("%w", err) // that proxy takes no such request
+	}
 	m.locateAll(&trace)
-	return trace, err
+	return trace, nil
+}
+
+// routesOf are those of a proxy, which is named as for explain.
+func (m *mesh) routesOf(name string) (explain.Table, error) {
+	named := m.meant(name)
+	if len(named) == 0 {
+		return explain.Table{}, m.noProxy(name)
+	}
+	table, err := explain.Routes(m.compiled, named[0])
+	for _, route := range table.Routes {
+		m.locate(route.From)
+	}
+	return table, err
 }
 
 // meant are the workloads that a name stands for: one by its id, or all of an application, with or without its namespace.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,30 +32,65 @@ func newGetProblems() *cobra.Command {
 		Use:     "problems",
 		Aliases: []string{"problem"},
 		Short:   "List every object that has no or only partial effect, and the remedy",
-		Long:    "List every object that has no or only partial effect, with the place in it and the remedy.\n\nExit code 2 if there are any.",
+		Long: `List every object that has no or only partial effect, with the place in it and the remedy.
+
+Those that the annotation ` + suppressAnnotation + ` of an object suppresses are in -o json alone, and do not count: at the end it says how many
+there are, and of which objects.
+
+Exit code 2 if there are any others.`,
 		Example: "  weft get problems",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			server, err := connect(c)
+			problems, err := problemsOfServer(c)
 			if err != nil {
 				return err
 			}
-			var problems []web.Problem
-			if err := server.get(c.Context(), "problems", nil, &problems); err != nil {
+			t := problemTable(problems)
+			if err := t.print(c, *output); err != nil {
 				return err
 			}
-			t := table{header: []string{"OBJECT", "CODE", "WHERE", "PROBLEM"}, value: problems, empty: "no problems"}
-			for _, p := range problems {
-				t.rows = append(t.rows, []string{objectName(p), p.Code, p.Path, p.Message})
+			if known := suppressedText(problems); known != "" {
+				fmt.Fprintln(c.ErrOrStderr(), known)
 			}
-			if err := t.print(c, *output); err != nil || len(problems) == 0 {
-				return err
+			if len(t.rows) == 0 {
+				return nil
 			}
-			return exitCode{exitFindings, fmt.Errorf("%d objects or parts of objects have no effect", len(problems))}
+			return exitCode{exitFindings, fmt.Errorf("%d objects or parts of objects have no effect", len(t.rows))}
 		},
 	}
 	output = outputFlag(c)
 	return c
+}
+
+func problemTable(problems []web.Problem) table {
+	t := table{header: []string{"OBJECT", "CODE", "WHERE", "PROBLEM"}, value: problems, empty: "no problems"}
+	for _, p := range problems {
+		if !p.Suppressed {
+			t.rows = append(t.rows, []string{objectName(p), p.Code, p.Path, p.Message})
+		}
+	}
+	return t
+}
+
+// suppressedText says how many there are that nobody is to be told of, and who says so.
+func suppressedText(problems []web.Problem) string {
+	count, by := 0, []string(nil)
+	for _, p := range problems {
+		if p.Suppressed {
+			count++
+			by = append(by, objectName(p))
+		}
+	}
+	if count == 0 {
+		return ""
+	}
+	slices.Sort(by)
+	by = slices.Compact(by)
+	more := ""
+	if len(by) > maxNames {
+		more = fmt.Sprintf(" and %d more", len(by)-maxNames)
+	}
+	return fmt.Sprintf("%d suppressed by the annotation %s of %s%s", count, suppressAnnotation, strings.Join(by[:min(len(by), maxNames)], ", "), more)
 }
 
 func objectName(p web.Problem) string {
@@ -176,14 +212,18 @@ func edgeTable(edges []metrics.Edge, window time.Duration) table {
 		empty:  fmt.Sprintf("no calls in the last %s", window),
 	}
 	for _, e := range edges {
-		t.rows = append(t.rows, []string{
-			endName(e.Source), fmt.Sprintf("%s:%d", endName(e.Destination), e.Port),
-			fmt.Sprintf("%.1f/s", e.Rate), fmt.Sprintf("%.2f%%", 100*e.Success),
-			fmt.Sprintf("%.1f ms", e.P50), fmt.Sprintf("%.1f ms", e.P99),
-			strconv.FormatUint(e.Retries, 10), strconv.FormatUint(e.Fallbacks, 10), troubles(e),
-		})
+		t.rows = append(t.rows, slices.Concat(
+			[]string{endName(e.Source), fmt.Sprintf("%s:%d", endName(e.Destination), e.Port)},
+			callCells(e.Rate, e.Success, e.P50, e.P99),
+			[]string{strconv.FormatUint(e.Retries, 10), strconv.FormatUint(e.Fallbacks, 10), troubles(e)},
+		))
 	}
 	return t
+}
+
+// callCells are how calls went, as columns RATE, SUCCESS, P50 and P99.
+func callCells(rate, success, p50, p99 float64) []string {
+	return []string{fmt.Sprintf("%.1f/s", rate), fmt.Sprintf("%.2f%%", 100*success), fmt.Sprintf("%.1f ms", p50), fmt.Sprintf("%.1f ms", p99)}
 }
 
 // troubles are those that there were.

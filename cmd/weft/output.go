@@ -33,14 +33,22 @@ func (t table) print(c *cobra.Command, format string) error {
 			fmt.Fprintln(c.ErrOrStderr(), t.empty)
 			return nil
 		}
-		w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-		fmt.Fprintln(w, strings.Join(t.header, "\t"))
-		for _, row := range t.rows {
-			fmt.Fprintln(w, strings.Join(row, "\t"))
-		}
-		return w.Flush()
+		_, err := io.WriteString(out, t.text())
+		return err
 	}
 	return exitCode{exitUsage, fmt.Errorf("output format %q: want table or json", format)}
+}
+
+// text is the header, and the rows below it.
+func (t table) text() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join(t.header, "\t"))
+	for _, row := range t.rows {
+		fmt.Fprintln(w, strings.Join(row, "\t"))
+	}
+	w.Flush()
+	return b.String()
 }
 
 func printJSON(out io.Writer, value any) error {

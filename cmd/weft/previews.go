@@ -26,8 +26,9 @@ import (
 const (
 	// previewFor is how long a preview lasts where nobody says it.
 	previewFor = time.Hour
-	// renewInterval is how often servers look for new keys of previews. It is shorter than identity.PreviewLead.
-	renewInterval = time.Hour
+	// renewInterval is how often servers look for new keys of previews: so long another replica honours what was revoked. It is
+	// shorter than identity.PreviewLead.
+	renewInterval = 30 * time.Second
 )
 
 // showKeys has gateways verify previews by the keys that there are.
@@ -87,6 +88,24 @@ func (m *mesh) preview(ctx context.Context, q web.PreviewRequest) (web.PreviewRe
 		return web.PreviewReply{}, err
 	}
 	return web.PreviewReply{Links: linksOf(at, q.Host, token), Header: model.PreviewHeader + ": " + token, Token: token, Ends: ends}, nil
+}
+
+// revokePreviews ends all previews, for administrators: they are of all applications.
+func (m *mesh) revokePreviews(ctx context.Context) (web.PreviewsEnded, error) {
+	by, groups := serve.Who(ctx)
+	if !guard.Administers(guard.Person{Name: by, Groups: groups}) {
+		return web.PreviewsEnded{}, web.Denied("previews are of all applications: only an administrator of this server may end them; in a Kubernetes cluster remove previews.json from the Secret %s", authoritySecret)
+	}
+	if m.record != nil {
+		if err := m.record(serve.Mutation{By: by, Groups: groups, Verb: "revoke", Kind: "Preview", Name: "all"}); err != nil {
+			return web.PreviewsEnded{}, err
+		}
+	}
+	if err := m.authority.Previews.Revoke(); err != nil {
+		return web.PreviewsEnded{}, err
+	}
+	m.showKeys()
+	return web.PreviewsEnded{At: time.Now()}, nil
 }
 
 func previewTime(text string) (time.Duration, error) {

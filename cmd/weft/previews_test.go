@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +148,48 @@ func TestPreviewRefused(t *testing.T) {
 	m.record = func(serve.Mutation) error { return errors.New("disk full") }
 	if made, err := m.preview(master, web.PreviewRequest{Namespace: "shop", Application: "critics", Version: "v2"}); err == nil || made.Token != "" {
 		t.Errorf("what cannot be recorded: %+v, %v", made, err)
+	}
+}
+
+// A proxy that takes no such request is no mistake of the server's.
+func TestExplainWhatNobodyTakes(t *testing.T) {
+	m, _ := showing(t)
+	serving := make(chan struct{})
+	close(serving)
+	h := web.Handler(web.Mesh{Serving: serving, Explain: m.explain, RoutesOf: m.routesOf})
+	for path, want := range map[string]string{
+		"explain?proxy=shop/ingress&url=http://shop.example:9999/": "400 proxy shop/ingress-1: it has no listener gateway.9999",
+		"explain?proxy=nobody&url=http://shop.example/":            "404 proxy \\\"nobody\\\": not found",
+		"explain?proxy=shop/ingress&url=http://shop.example:80/":   "200 ",
+		"routes?proxy=nobody":       "404 ",
+		"routes?proxy=shop/ingress": "200 ",
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", web.Prefix+path, nil))
+		code, text, _ := strings.Cut(want, " ")
+		if fmt.Sprint(w.Code) != code || !strings.Contains(w.Body.String(), text) {
+			t.Errorf("%s: %d %s, want %s", path, w.Code, w.Body, want)
+		}
+	}
+}
+
+// Previews are of all applications: who may release one of them does not end those of the others.
+func TestRevokePreviews(t *testing.T) {
+	m, recorded := showing(t)
+	keys := m.authority.Previews.Keys()
+	for _, ctx := range []context.Context{asked("bob", "team"), context.Background()} {
+		if _, err := m.revokePreviews(ctx); err == nil || !strings.Contains(err.Error(), "administrator") {
+			t.Errorf("%v", err)
+		}
+	}
+	if len(*recorded) > 0 || !slices.EqualFunc(keys, m.previewKeys.All(), model.PreviewKey.Equal) {
+		t.Errorf("what was refused has keys %v, recorded %+v", m.previewKeys.All(), *recorded)
+	}
+	if _, err := m.revokePreviews(asked("admin", "system:masters")); err != nil {
+		t.Fatal(err)
+	}
+	if now := m.previewKeys.All(); len(now) != 1 || now[0].ID == keys[0].ID || len(*recorded) != 1 || (*recorded)[0].Verb != "revoke" {
+		t.Errorf("gateways have %v, recorded %+v", now, *recorded)
 	}
 }
 
