@@ -13,7 +13,6 @@ import (
 )
 
 const (
-	scrapePath  = "/metrics"
 	scrapeTime  = 10 * time.Second // that a Prometheus may take to ask, and to read the answer
 	scrapeBytes = 4 << 10          // of the headers of a question
 )
@@ -34,7 +33,7 @@ func (a *agent) listenForScrapes(held *claims) (err error) {
 // answerScrapes answers until ctx ends.
 func (a *agent) answerScrapes(ctx context.Context) {
 	mux := http.NewServeMux()
-	mux.Handle("GET "+scrapePath, &scrapes{admin: a.admin, upstreams: func() []string { return a.relay.Names(model.TypeCluster.TypeURL()) }, full: a.full.ends})
+	mux.Handle("GET "+model.MetricsPath, &scrapes{admin: a.admin, upstreams: func() []string { return a.relay.Names(model.TypeCluster.TypeURL()) }, full: a.full.ends})
 	server := http.Server{Handler: mux, ReadTimeout: scrapeTime, WriteTimeout: scrapeTime, IdleTimeout: time.Minute, MaxHeaderBytes: scrapeBytes}
 	defer context.AfterFunc(ctx, func() { server.Close() })()
 	if err := server.Serve(a.scraped); ctx.Err() == nil {

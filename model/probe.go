@@ -7,6 +7,9 @@ const (
 	ReadyPath   = "/healthz/ready"
 	ProbePath   = "/probe/" // and the key of Probes
 	ProxyUser   = 1337      // that agent and Envoy run as in a pod: redirection knows them by it
+
+	MetricsPath     = "/metrics"     // where a Prometheus reads what a proxy counted
+	MetricsPortName = "weft-metrics" // of the port for that, of a pod's proxy
 )
 
 // From where a proxy calls its own application, so that redirection knows that

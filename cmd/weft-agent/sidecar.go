@@ -25,6 +25,7 @@ $SERVICE_ACCOUNT, and of the server by $WEFT_SERVER and $WEFT_ROOTS. It ends on 
 	f.StringVar(&o.Envoy, "envoy", os.Getenv("WEFT_ENVOY"), "path of a binary to use instead of the pinned one; default $WEFT_ENVOY")
 	f.IntVar(&o.Concurrency, "concurrency", 0, "threads of Envoy; default: the CPU quota, rounded up, and 1 where there is none")
 	f.Uint64Var(&o.Heap, "heap", 0, "memory of Envoy, bytes; default 512 MiB")
+	f.StringVar(&o.Metrics, "metrics", "", "`HOST:PORT` at which a Prometheus reads what the proxy counted, to whoever reaches it; default: nowhere")
 	f.DurationVar(&o.Drain, "drain", agent.DefaultDrain, "how long the proxy still answers after it was asked to stop")
 	verbose := f.BoolP("verbose", "v", false, "log what is done, not only what is wrong")
 	if err := parse(f, args, false); err != nil {

@@ -83,12 +83,12 @@ func TestServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.Image != "weft-proxy:1.2.3" || o.Server != "weft.weft-system.svc:7444" || o.FailClosed || o.IPTables {
+	if o.Image != "weft-proxy:1.2.3" || o.Server != "weft.weft-system.svc:7444" || o.FailClosed || o.IPTables || o.MetricsPort != 0 {
 		t.Errorf("injection %+v", o)
 	}
-	closed := render(t, map[string]any{"injection": map[string]any{"failurePolicy": "Fail", "iptables": true}})
-	if o, _ = inject.ReadOptions([]byte(find[corev1.ConfigMap](t, closed, "ConfigMap").Data["injection.yaml"])); !o.FailClosed || !o.IPTables {
-		t.Error("failing closed or iptables is not handed on")
+	closed := render(t, map[string]any{"injection": map[string]any{"failurePolicy": "Fail", "iptables": true, "metricsPort": 9900}})
+	if o, _ = inject.ReadOptions([]byte(find[corev1.ConfigMap](t, closed, "ConfigMap").Data["injection.yaml"])); !o.FailClosed || !o.IPTables || o.MetricsPort != 9900 {
+		t.Error("failing closed, iptables or the port of metrics is not handed on")
 	}
 }
 

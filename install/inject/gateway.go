@@ -17,15 +17,20 @@ const (
 )
 
 // GatewayPod is a pod that is a proxy of a gateway, and nothing else. Its
-// annotations may size the proxy.
+// annotations may size the proxy, and say where it is scraped.
 func GatewayPod(o Options, roots, gateway string, annotations map[string]string) (corev1.PodSpec, error) {
 	resources, err := sized(o.Resources, annotations)
+	if err != nil {
+		return corev1.PodSpec{}, fmt.Errorf("gateway %s: %w", gateway, err)
+	}
+	metrics, err := scraped(o, annotations)
 	if err != nil {
 		return corev1.PodSpec{}, fmt.Errorf("gateway %s: %w", gateway, err)
 	}
 	proxy := proxyContainer(o, resources, environment(o, roots, ""))
 	proxy.RestartPolicy = nil
 	proxy.Args = append(proxy.Args, "--gateway", gateway, "--drain", gatewayDrain)
+	scrapeAt(&proxy, metrics)
 	proxy.ReadinessProbe.PeriodSeconds = 2
 	proxy.LivenessProbe = &corev1.Probe{
 		ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(model.AgentReady)}},

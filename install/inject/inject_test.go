@@ -149,6 +149,9 @@ func shown(t *testing.T, value json.RawMessage, whole bool) string {
 		}
 		requests, _ := json.Marshal(c.Resources)
 		fmt.Fprintf(&b, "\n  %s %s %s", c.Name, strings.Join(c.Args, " "), requests)
+		for _, p := range c.Ports {
+			fmt.Fprintf(&b, "\n    port %d %s", p.ContainerPort, p.Name)
+		}
 		for _, e := range c.Env {
 			if e.Name == "WEFT_PROBES" {
 				b.WriteString("\n    " + e.Value)

@@ -18,6 +18,8 @@ type Options struct {
 	Resources  corev1.ResourceRequirements `json:"resources,omitempty"`
 	FailClosed bool                        `json:"failClosed,omitempty"` // a pod that cannot be read is refused
 	IPTables   bool                        `json:"iptables,omitempty"`   // nodes may have no nf_tables: redirection may need what iptables does
+	// MetricsPort is where a Prometheus reads what a proxy counted; 0: nowhere. A pod may say another one.
+	MetricsPort uint16 `json:"metricsPort,omitempty"`
 }
 
 // ReadOptions reads them as YAML.
@@ -39,7 +41,8 @@ const (
 	revisionAnnotation = "weft.dev/revision"
 	whyNotAnnotation   = "weft.dev/not-injected"
 
-	drainAnnotation = "weft.dev/drain-seconds"
+	drainAnnotation   = "weft.dev/drain-seconds"
+	metricsAnnotation = "weft.dev/metrics-port"
 
 	excludeInbound  = "weft.dev/exclude-inbound-ports"
 	excludeOutbound = "weft.dev/exclude-outbound-ports"

@@ -35,6 +35,7 @@ func Inject(pod *corev1.Pod, o Options, roots string) (Result, error) {
 	p.insert("/spec/volumes", len(pod.Spec.Volumes) == 0, parts.volumes...)
 	p.entry("/metadata/labels", len(pod.Labels) == 0, model.ProxyLabel, model.ProxySidecar)
 	p.entry("/metadata/annotations", len(pod.Annotations) == 0, revisionAnnotation, o.Revision)
+	p.announce(pod.Annotations, parts.metrics)
 	return Result{Patch: p.operations}, p.err
 }
 
@@ -92,8 +93,11 @@ func userOf(spec *corev1.PodSpec, c corev1.Container) int64 {
 }
 
 // excludes are the flags of redirection for what the pod leaves alone.
-func excludes(annotations map[string]string) ([]string, error) {
+func excludes(annotations map[string]string, metrics uint16) ([]string, error) {
 	inbound := []string{strconv.Itoa(model.AgentProbes), strconv.Itoa(model.AgentReady)}
+	if metrics != 0 {
+		inbound = append(inbound, strconv.Itoa(int(metrics)))
+	}
 	ports, err := listed(annotations, excludeInbound, isPort)
 	if err != nil {
 		return nil, err

@@ -28,11 +28,19 @@ const (
 type sidecar struct {
 	redirect, proxy corev1.Container
 	volumes         []any
+	metrics         uint16      // where a Prometheus asks the proxy; 0: nowhere
 	app             []Operation // how the application's containers change
 }
 
 func newSidecar(pod *corev1.Pod, o Options, roots string) (sidecar, error) {
-	flags, err := excludes(pod.Annotations)
+	metrics, err := scraped(o, pod.Annotations)
+	if err == nil {
+		err = freeFor(pod, metrics)
+	}
+	if err != nil {
+		return sidecar{}, err
+	}
+	flags, err := excludes(pod.Annotations, metrics)
 	if err != nil {
 		return sidecar{}, err
 	}
@@ -51,9 +59,12 @@ func newSidecar(pod *corev1.Pod, o Options, roots string) (sidecar, error) {
 	if err := probes.drained(pod); err != nil {
 		return sidecar{}, err
 	}
+	proxy := proxyContainer(o, resources, environment(o, roots, text))
+	scrapeAt(&proxy, metrics)
 	return sidecar{
 		redirect: redirectContainer(o, flags),
-		proxy:    proxyContainer(o, resources, environment(o, roots, text)),
+		proxy:    proxy,
+		metrics:  metrics,
 		volumes:  volumes(),
 		app:      probes.operations,
 	}, nil

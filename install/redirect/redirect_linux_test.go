@@ -23,7 +23,7 @@ const (
 
 var rules = redirect.Rules{
 	Outbound: 15001, Inbound: 15006, ProxyUser: envoy,
-	ExcludeInbound:  redirect.DefaultExcludeInbound(),
+	ExcludeInbound:  append(redirect.DefaultExcludeInbound(), 9900),
 	ExcludeOutbound: []uint16{5432},
 	ExcludeNetworks: []netip.Prefix{netip.MustParsePrefix("10.9.1.0/24"), netip.MustParsePrefix("fd00:9:1::/48")},
 }
@@ -54,6 +54,7 @@ var calls = []call{
 	{"somebody calls the application", true, app, "", "10.9.0.1:9000", "inbound"},
 	{"somebody calls a port that nobody listens on", true, app, "", "10.9.0.1:1", "inbound"},
 	{"somebody asks whether the pod is ready", true, app, "", "10.9.0.1:15021", "agent"},
+	{"a Prometheus asks the proxy", true, app, "", "10.9.0.1:9900", "agent"},
 
 	{"IPv6: the application calls out", false, app, "", "[fd00:9::2]:8080", "outbound"},
 	{"IPv6: Envoy calls out", false, envoy, "", "[fd00:9::2]:8080", "world"},
@@ -80,6 +81,7 @@ func newPod(t *testing.T) (pod, world netns.Namespace) {
 	for _, address := range []string{podIP, podIP6} {
 		listen(t, pod, "inbound", net.JoinHostPort(address, "15006"), envoy)
 		listen(t, pod, "agent", net.JoinHostPort(address, "15021"), envoy)
+		listen(t, pod, "agent", net.JoinHostPort(address, "9900"), envoy)
 	}
 	listen(t, pod, "application", ":9000", app)
 	return pod, world

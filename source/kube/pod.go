@@ -93,8 +93,18 @@ func templateOf(p *corev1.Pod) *model.PodTemplate {
 	for _, other := range p.Status.PodIPs {
 		t.DualStack = t.DualStack || strings.Contains(other.IP, ":") != strings.Contains(p.Status.PodIP, ":")
 	}
+	for _, c := range slices.Concat(p.Spec.InitContainers, p.Spec.Containers) {
+		for _, port := range c.Ports {
+			if port.Name == model.MetricsPortName {
+				t.MetricsPort = uint32(port.ContainerPort)
+			}
+		}
+	}
 	for _, c := range p.Spec.Containers {
 		for _, port := range c.Ports {
+			if port.Name == model.MetricsPortName {
+				continue // nobody calls a service there
+			}
 			if port.Protocol == corev1.ProtocolTCP || port.Protocol == "" {
 				t.Ports = append(t.Ports, model.PodPort{Name: port.Name, Number: uint32(port.ContainerPort)})
 			}

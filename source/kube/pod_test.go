@@ -45,6 +45,12 @@ func TestRowOfPod(t *testing.T) {
 	pod.Status.Conditions[0].Status, want.Health = corev1.ConditionFalse, model.Unhealthy
 	is("not ready")
 	pod.Status.PodIPs, want.DualStack = pod.Status.PodIPs[:1], false
+	proxy := corev1.Container{Name: "weft-proxy", Ports: []corev1.ContainerPort{{Name: model.MetricsPortName, ContainerPort: 9900}}}
+	pod.Spec.InitContainers, want.MetricsPort = []corev1.Container{proxy}, 9900
+	is("whose proxy is scraped")
+	pod.Spec.InitContainers, pod.Spec.Containers = nil, append(pod.Spec.Containers, proxy)
+	is("that is a gateway, where it is")
+	pod.Spec.Containers, want.MetricsPort = pod.Spec.Containers[:1], 0
 	now := metav1.Now()
 	pod.DeletionTimestamp, pod.Spec.HostNetwork, want.Health, want.Proxy = &now, true, model.Draining, false
 	is("on the node's network and leaving")

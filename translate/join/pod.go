@@ -69,7 +69,7 @@ func workloadOf(p *model.PodTemplate) model.Workload {
 	if !p.Proxy {
 		return w
 	}
-	w.Interception = model.Redirected
+	w.Interception, w.MetricsPort = model.Redirected, p.MetricsPort
 	if w.Gateway = p.Labels[model.GatewayNameLabel]; w.Gateway != "" {
 		w.App = ""
 	} else {
