@@ -130,8 +130,9 @@ func guardFilters() []*hcmv3.HttpFilter {
 	}
 }
 
-func routerFilter() *hcmv3.HttpFilter {
-	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true})
+// routerFilter is the last one; upstream are filters of each attempt, none: those that Envoy needs.
+func routerFilter(upstream ...*hcmv3.HttpFilter) *hcmv3.HttpFilter {
+	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true, UpstreamHttpFilters: upstream})
 }
 
 func httpFilter(name string, config proto.Message) *hcmv3.HttpFilter {

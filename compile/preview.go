@@ -24,10 +24,8 @@ import (
 // done before anything is routed: `remove` of a route comes too late.
 func insideOnly() []*corev3.TypedExtensionConfig {
 	return []*corev3.TypedExtensionConfig{{
-		Name: "envoy.http.early_header_mutation.header_mutation",
-		TypedConfig: pack(&earlyv3.HeaderMutation{Mutations: []*mutationv3.HeaderMutation{{
-			Action: &mutationv3.HeaderMutation_Remove{Remove: model.VersionHeader},
-		}}}),
+		Name:        "envoy.http.early_header_mutation.header_mutation",
+		TypedConfig: pack(&earlyv3.HeaderMutation{Mutations: []*mutationv3.HeaderMutation{removeHeader(model.VersionHeader)}}),
 	}}
 }
 

@@ -62,7 +62,15 @@ func traced(m *hcmv3.HttpConnectionManager, t model.Tracing) *hcmv3.HttpConnecti
 			SetInstrumentationScope:           no(),
 		})}},
 	}
+	if t.B3 {
+		speakB3(m)
+	}
 	return m
+}
+
+// BareManager does nothing but this: what it costs can be measured.
+func BareManager(t model.Tracing) *hcmv3.HttpConnectionManager {
+	return traced(&hcmv3.HttpConnectionManager{StatPrefix: "http", HttpFilters: []*hcmv3.HttpFilter{routerFilter()}}, t)
 }
 
 // tracedAtEdge has one span more, of each attempt: nobody before a gateway tells of the

@@ -3,6 +3,7 @@ package model
 // Tracing is which requests a proxy tells of. The zero value: of none.
 type Tracing struct {
 	Percent float64 // of the requests of which nobody before it decided
+	B3      bool    // traces are read from, and told in, B3's headers, too
 }
 
 // AgentCluster is what a proxy calls its agent: there it gets its configuration, and there go its spans.

@@ -23,17 +23,28 @@ import (
 // kind is one way to be configured.
 type kind struct {
 	name    string
-	logs    bool // counts by route
+	counts  bool // by route
 	counted bool // its route is one that is counted
+	tap     bool
+	tracing model.Tracing
 }
 
-var kinds = []kind{{"without", false, false}, {"with, route not counted", true, false}, {"with, route counted", true, true}}
+var kinds = []kind{
+	{name: "bare"},
+	{name: "counting, other route", counts: true},
+	{name: "counting, its route", counts: true, counted: true},
+	{name: "tap that nobody looks at", tap: true},
+	{name: "traces, 1 %", tracing: model.Tracing{Percent: 1}},
+	{name: "traces, 1 %, and B3", tracing: model.Tracing{Percent: 1, B3: true}},
+	{name: "traces, 100 %", tracing: model.Tracing{Percent: 100}},
+}
 
 // proxy is an Envoy with one worker and one route.
 type proxy struct {
 	kind
 	address string
 	admin   string
+	agent   *taker
 	process *exec.Cmd
 	spent   []float64
 }
@@ -47,7 +58,12 @@ func start(binary, dir string, k kind, backend int) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := configOf(k, port, admin, backend)
+	agent, err := newTaker()
+	if err != nil {
+		return nil, err
+	}
+	p := &proxy{kind: k, address: loopback(port), admin: loopback(admin), agent: agent}
+	config, err := configOf(k, port, admin, backend, agent.port)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +71,6 @@ func start(binary, dir string, k kind, backend int) (*proxy, error) {
 	if err := os.WriteFile(path, config, 0o600); err != nil {
 		return nil, err
 	}
-	p := &proxy{kind: k, address: loopback(port), admin: loopback(admin)}
 	p.process = exec.Command(binary, "-c", path, "--concurrency", "1", "--disable-hot-restart", "-l", "error")
 	p.process.Stderr = os.Stderr
 	if err := p.process.Start(); err != nil {
@@ -75,6 +90,23 @@ func start(binary, dir string, k kind, backend int) (*proxy, error) {
 func (p *proxy) stop() {
 	_ = p.process.Process.Kill()
 	_ = p.process.Wait()
+	_ = p.agent.server.Close()
+}
+
+// check wants it to have done what its kind does, for so many requests or a few more.
+func (p *proxy) check(requests uint64) error {
+	counted, err := p.told()
+	if err != nil {
+		return err
+	}
+	if p.counted != (counted >= requests) || !p.counted && counted > 0 {
+		return fmt.Errorf("Envoy %s counted %d requests by route, of %d", p.name, counted, requests)
+	}
+	spans, want := float64(p.agent.spans()), float64(requests)*p.tracing.Percent/100
+	if spans < want/10 || spans > want*10 { // it is by chance, and the last wait to be sent
+		return fmt.Errorf("Envoy %s told of %v requests, want about %v", p.name, spans, want)
+	}
+	return nil
 }
 
 // told is what it counted by route.
@@ -155,33 +187,54 @@ func (p *proxy) cpu() (float64, error) {
 type object = map[string]any
 type list = []any
 
-func configOf(k kind, port, admin, backend int) ([]byte, error) {
+func configOf(k kind, port, admin, backend, agent int) ([]byte, error) {
 	cluster := model.ClusterName(model.HostOf("shop", "reviews"), 9080, "v2")
-	const types = "type.googleapis.com/envoy.extensions.filters."
-	at := func(port int) object {
-		return object{"socket_address": object{"address": "127.0.0.1", "port_value": port}}
-	}
 	route := object{"match": object{"prefix": "/"}, "route": object{"cluster": cluster}}
 	if k.counted {
 		route["metadata"] = object{"filter_metadata": object{compile.MetadataKey: object{"counted": "%2Freviews"}}}
 	}
-	logs := list{}
-	if k.logs {
-		data, err := protojson.Marshal(compile.RouteCounts())
-		if err != nil {
-			return nil, err
-		}
-		logs = append(logs, json.RawMessage(data))
+	manager, err := managerOf(k, route)
+	if err != nil {
+		return nil, err
 	}
-	manager := object{
-		"@type": types + "network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "http", "access_log": logs,
-		"http_filters": list{object{"name": "router", "typed_config": object{"@type": types + "http.router.v3.Router"}}},
-		"route_config": object{"virtual_hosts": list{object{"name": "all", "domains": list{"*"}, "routes": list{route}}}},
-	}
+	toAgent := clusterOf(model.AgentCluster, agent)
+	toAgent["typed_extension_protocol_options"] = object{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": object{
+		"@type":                "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+		"explicit_http_config": object{"http2_protocol_options": object{}},
+	}}
 	return json.Marshal(object{"admin": object{"address": at(admin)}, "static_resources": object{
 		"listeners": list{object{"name": "in", "address": at(port), "filter_chains": list{object{"filters": list{object{"name": "http", "typed_config": manager}}}}}},
-		"clusters": list{object{"name": cluster, "connect_timeout": "1s", "load_assignment": object{
-			"cluster_name": "a", "endpoints": list{object{"lb_endpoints": list{object{"endpoint": object{"address": at(backend)}}}}},
-		}}},
+		"clusters":  list{clusterOf(cluster, backend), toAgent},
 	}})
+}
+
+// managerOf has one route, and what compile makes of the kind.
+func managerOf(k kind, route object) (object, error) {
+	m := compile.BareManager(k.tracing)
+	if k.counts {
+		m.AccessLog = append(m.AccessLog, compile.RouteCounts())
+	}
+	if k.tap {
+		m.AccessLog = append(m.AccessLog, compile.Tap(model.TapOut))
+	}
+	data, err := protojson.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	manager := object{"@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"}
+	if err := json.Unmarshal(data, &manager); err != nil {
+		return nil, err
+	}
+	manager["route_config"] = object{"virtual_hosts": list{object{"name": "all", "domains": list{"*"}, "routes": list{route}}}}
+	return manager, nil
+}
+
+func at(port int) object {
+	return object{"socket_address": object{"address": "127.0.0.1", "port_value": port}}
+}
+
+func clusterOf(name string, port int) object {
+	return object{"name": name, "connect_timeout": "1s", "load_assignment": object{
+		"cluster_name": "a", "endpoints": list{object{"lb_endpoints": list{object{"endpoint": object{"address": at(port)}}}}},
+	}}
 }

@@ -86,7 +86,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.previewKeys = flow.NewSource[model.PreviewKey](graph, "keys of previews")
 	m.street = newStreet(graph, from.objects, streetOptions{
 		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection,
-		tracing: model.Tracing{Percent: flags.traces.sample},
+		tracing: model.Tracing{Percent: flags.traces.sample, B3: flags.traces.b3},
 	}, more)
 	if more != nil {
 		m.guests = newGuests(graph, more, m.rows.Replicas)

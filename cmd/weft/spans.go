@@ -18,6 +18,7 @@ import (
 // tracesFlags say which requests are told of, and what is kept of that.
 type tracesFlags struct {
 	sample    float64
+	b3        bool
 	megabytes uint32
 	age       time.Duration
 	listen    string
@@ -27,6 +28,7 @@ type tracesFlags struct {
 
 func (f *tracesFlags) add(c *cobra.Command) {
 	c.Flags().Float64Var(&f.sample, "traces-sample", 1, "percentage of requests that proxies tell of where nobody decided before them; 0: proxies tell of none (docs/guides/traces.md)")
+	c.Flags().BoolVar(&f.b3, "traces-b3", false, "have proxies read and write headers of B3, too, for applications that pass x-b3-traceid or b3 on, and not traceparent (docs/guides/traces.md)")
 	c.Flags().Uint32Var(&f.megabytes, "traces-megabytes", 64, "how much memory traces may take, and as much of DATA/traces; the oldest go first, failed and slow ones last")
 	c.Flags().DurationVar(&f.age, "traces-age", 24*time.Hour, "how long a trace is kept at most")
 	c.Flags().StringVar(&f.onto, "traces-to", "", "where spans are sent on to by OTLP: grpc://HOST:PORT, grpcs://HOST:PORT, http://HOST:PORT or https://HOST:PORT/PATH; none: nowhere")
@@ -36,6 +38,9 @@ func (f *tracesFlags) add(c *cobra.Command) {
 func (f *tracesFlags) check() error {
 	if f.sample < 0 || f.sample > 100 || f.megabytes == 0 || f.age < time.Minute {
 		return exitCode{exitUsage, fmt.Errorf("--traces-sample, --traces-megabytes and --traces-age: want 0 to 100, at least 1 and 1m")}
+	}
+	if f.b3 && f.sample == 0 {
+		return exitCode{exitUsage, fmt.Errorf("--traces-b3: with --traces-sample 0 proxies have no tracer; have one of the two")}
 	}
 	if f.onto == "" {
 		return nil

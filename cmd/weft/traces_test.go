@@ -33,16 +33,16 @@ func TestTracesGuide(t *testing.T) {
 	if found < 4 {
 		t.Errorf("%d commands in the guide", found)
 	}
-	for _, name := range []string{"traces-sample", "traces-megabytes", "traces-age", "traces-to", "otlp"} {
+	for _, name := range []string{"traces-sample", "traces-b3", "traces-megabytes", "traces-age", "traces-to", "otlp"} {
 		if f := newServe().Flags().Lookup(name); f == nil || !strings.Contains(string(guide), "--"+name) {
 			t.Errorf("--%s: want it in the guide and among the flags", name)
 		}
 	}
-	for _, flag := range []string{"--traces-sample=101", "--traces-megabytes=0", "--traces-age=1s", "--traces-to=127.0.0.1:4317"} {
+	for _, flag := range []string{"--traces-b3 --traces-sample=0", "--traces-sample=101", "--traces-megabytes=0", "--traces-age=1s", "--traces-to=127.0.0.1:4317"} {
 		c := newServe()
-		c.SetArgs([]string{flag, "--data", t.TempDir()})
+		c.SetArgs(append(strings.Fields(flag), "--data", t.TempDir()))
 		c.SilenceErrors, c.SilenceUsage = true, true
-		if err := c.Execute(); err == nil || !strings.Contains(err.Error(), strings.Split(flag, "=")[0]) {
+		if err := c.Execute(); err == nil || !strings.Contains(err.Error(), strings.FieldsFunc(flag, func(r rune) bool { return r == '=' || r == ' ' })[0]) {
 			t.Errorf("%s: %v", flag, err)
 		}
 	}

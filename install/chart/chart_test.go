@@ -114,6 +114,19 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// Whose requests are told of, and by which headers, is what weft serve has flags for.
+func TestTraces(t *testing.T) {
+	for want, values := range map[string]map[string]any{
+		"--traces-sample=1 end":               nil,
+		"--traces-sample=0.5 --traces-b3 end": {"traces": map[string]any{"sample": 0.5, "b3": true}},
+	} {
+		d := find[appsv1.Deployment](t, render(t, values), "Deployment")
+		if got := strings.Join(d.Spec.Template.Spec.Containers[0].Args, " ") + " end"; !strings.Contains(got, want) {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
 // TestRoles: weft may read every kind that it accepts, and write the statuses
 // that it has to write.
 func TestRoles(t *testing.T) {

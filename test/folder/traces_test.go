@@ -21,33 +21,13 @@ import (
 // One request through two services and an API outside of the mesh is one trace, the proxies' steps
 // and the application's own, as the command prints it.
 func TestTraces(t *testing.T) {
-	s := emptySite(t)
-	if err := os.Mkdir(s.config, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	shop := filepath.Join(s.dir, "shop")
-	if err := process.Build(map[string]string{shop: "../../examples/shop"}); err != nil {
-		t.Fatal(err)
-	}
-	rates := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.Header.Get("traceparent"), "00-"+failing) {
-			w.WriteHeader(http.StatusInternalServerError)
-		}
-		fmt.Fprint(w, "1")
-	}))
-	t.Cleanup(rates.Close)
-	s.write("rates.yaml", service("rates", rates.Listener.Addr().String()))
-	otlp := free(t)
-	s.from = []string{"--config", s.config, "--traces-sample", "100", "--traces-megabytes", "2", "--otlp", otlp}
+	s, otlp := tracedShop(t)
 	s.serve()
 	s.join()
-	s.start(weft, "run", "--app", "catalog", "--version", "v1", "--port", "9080", "--", shop, "catalog")
-	s.start(weft, "run", "--app", "pricing", "--version", "v2", "--port", "9080", "--", shop, "pricing")
-	s.says("status --wait 30s --workloads 2", "2 of 2 workloads healthy")
-
+	s.runShop()
 	s.start(weft, "run", "--app", "visitor", "--", "sh", "-c", // which stays, so that its proxy tells
-		`for call in "$@"; do curl -sS -H "traceparent: 00-${call%@*}-000000000000000d-01" "${call#*@}"; done; exec tail -f /dev/null`, "sh",
-		passing+"@http://catalog:9080/products", failing+"@http://rates.example.com/eur")
+		`for call in "$@"; do curl -sS -H "${call%@*}" "${call#*@}"; done; exec tail -f /dev/null`, "sh",
+		"traceparent: 00-"+passing+"-000000000000000d-01@http://catalog:9080/products", "b3: "+failing+"-000000000000000d-1@http://rates.example.com/eur")
 	own := fmt.Sprintf(`{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"visitor"}}]},"scopeSpans":[{"spans":[
 		{"traceId":"%s","spanId":"000000000000000d","name":"shopping","kind":1,"startTimeUnixNano":"%d","endTimeUnixNano":"%d"}]}]}]}`, passing, time.Now().UnixNano(), time.Now().Add(time.Second).UnixNano())
 	s.until("an application tells", func() error {
@@ -81,6 +61,38 @@ shopping of visitor internal
 		t.Errorf("%v, %s: want exit code 2, and which call failed how", err, out)
 	}
 	s.flood(otlp)
+}
+
+// tracedShop has proxies tell of all that they pass on, also to an API outside of the mesh. otlp is
+// where applications tell.
+func tracedShop(t *testing.T) (s *site, otlp string) {
+	t.Helper()
+	s, otlp = emptySite(t), free(t)
+	if err := os.Mkdir(s.config, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	rates := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.Header.Get("traceparent"), "00-"+failing) {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		fmt.Fprint(w, "1")
+	}))
+	t.Cleanup(rates.Close)
+	s.write("rates.yaml", service("rates", rates.Listener.Addr().String()))
+	s.from = []string{"--config", s.config, "--traces-sample", "100", "--traces-b3", "--traces-megabytes", "2", "--otlp", otlp}
+	return s, otlp
+}
+
+// runShop runs the two services that a request for products passes through.
+func (s *site) runShop() {
+	s.t.Helper()
+	shop := filepath.Join(s.dir, "shop")
+	if err := process.Build(map[string]string{shop: "../../examples/shop"}); err != nil {
+		s.t.Fatal(err)
+	}
+	s.start(weft, "run", "--app", "catalog", "--version", "v1", "--port", "9080", "--", shop, "catalog")
+	s.start(weft, "run", "--app", "pricing", "--version", "v2", "--port", "9080", "--", shop, "pricing")
+	s.says("status --wait 30s --workloads 2", "2 of 2 workloads healthy")
 }
 
 // Ids of two traces.
