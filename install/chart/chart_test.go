@@ -105,12 +105,45 @@ func TestMetrics(t *testing.T) {
 	if !strings.Contains(got, "--metrics-series=2000000 --metrics-remote-write=/etc/weft-metrics/config.yaml") {
 		t.Errorf("with a Secret: %s", got)
 	}
-	pod := d.Spec.Template.Spec
-	if i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Secret != nil && v.Secret.SecretName == "mimir" }); i < 0 ||
-		!slices.ContainsFunc(pod.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool {
-			return m.Name == pod.Volumes[i].Name && m.MountPath == "/etc/weft-metrics"
-		}) {
-		t.Errorf("the Secret is not at /etc/weft-metrics: %+v", pod.Volumes)
+	if v := mounted(d.Spec.Template.Spec, "/etc/weft-metrics"); v.Secret == nil || v.Secret.SecretName != "mimir" {
+		t.Errorf("at /etc/weft-metrics is %+v", v)
+	}
+}
+
+// mounted is what a pod's container has at a path; zero: nothing.
+func mounted(pod corev1.PodSpec, path string) corev1.Volume {
+	for _, m := range pod.Containers[0].VolumeMounts {
+		if i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name }); m.MountPath == path && i >= 0 {
+			return pod.Volumes[i]
+		}
+	}
+	return corev1.Volume{}
+}
+
+// Who bakes has repositories that it may check out, a folder for that, and what git is to know of them; others have none of it.
+func TestBake(t *testing.T) {
+	container := func(values map[string]any) (corev1.Container, corev1.PodSpec) {
+		pod := find[appsv1.Deployment](t, render(t, map[string]any{"bake": values}), "Deployment").Spec.Template.Spec
+		return pod.Containers[0], pod
+	}
+	c, pod := container(nil)
+	if slices.ContainsFunc(c.Args, func(a string) bool { return strings.HasPrefix(a, "--bake") }) || mounted(pod, "/tmp").Name != "" {
+		t.Errorf("as usual: %v, %+v", c.Args, pod.Volumes)
+	}
+	c, pod = container(map[string]any{"repositories": []any{"https://git.example/shop/", "git@git.example:web.git"}, "gitSecret": "robot"})
+	for _, want := range []string{"--bake-repository=https://git.example/shop/", "--bake-repository=git@git.example:web.git"} {
+		if !slices.Contains(c.Args, want) {
+			t.Errorf("no %s in %v", want, c.Args)
+		}
+	}
+	if !slices.Contains(c.Env, corev1.EnvVar{Name: "GIT_CONFIG_GLOBAL", Value: "/etc/weft-git/config"}) {
+		t.Errorf("environment %v", c.Env)
+	}
+	if v := mounted(pod, "/tmp"); v.EmptyDir == nil || v.EmptyDir.SizeLimit == nil {
+		t.Errorf("at /tmp is %+v", v)
+	}
+	if v := mounted(pod, "/etc/weft-git"); v.Secret == nil || v.Secret.SecretName != "robot" {
+		t.Errorf("at /etc/weft-git is %+v", v)
 	}
 }
 

@@ -71,7 +71,7 @@ func (w *World) Do(ctx context.Context, namespace string, a pipeline.Action) (pi
 		return pipeline.Result{}, fmt.Errorf("kind %q: nobody does that, or not so: %v", a.Kind, err)
 	}
 	if !w.allows(c.Repository) {
-		return a.Refused(errors.New("this server may not check out that repository: have it started with --bake-repository and its URL, or what that begins with, up to a slash; one in a Kubernetes cluster bakes nothing, so bake there where the repository is, by weft bake"))
+		return a.Refused(errors.New("this server may not check out that repository: have it started with --bake-repository and its URL, or what that begins with, up to a slash; in a Kubernetes cluster that is bake.repositories of the chart"))
 	}
 	select {
 	case w.slots <- struct{}{}:
