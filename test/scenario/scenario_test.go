@@ -77,9 +77,14 @@ func (m *mesh) command(args ...string) *exec.Cmd { return m.server.Command(args.
 
 // TestScenarios runs the scripts side by side: they are also each other's
 // noise, and what one proxy is sent must not depend on it.
-func TestScenarios(t *testing.T) {
+func TestScenarios(t *testing.T) { runScripts(t, "testdata") }
+
+// TestAlone runs those that change something for the gateways of all others, after them.
+func TestAlone(t *testing.T) { runScripts(t, "testdata/alone") }
+
+func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata",
+		Dir:   dir,
 		Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"run":         with((*script).run),
