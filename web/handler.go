@@ -59,8 +59,8 @@ type Mesh struct {
 	Sent      func(proxy string) map[string]int // resources sent since it connected, by type
 	Explain   func(proxy string, request explain.Request) (explain.Trace, error)
 	RoutesOf  func(proxy string) (explain.Table, error)
-	// Tap looks at the requests of a workload, or of all of an application, until somebody has the listener leave.
-	Tap     func(of string) (*tap.Listener, error)
+	// Tap looks at the requests of a workload, or of all of an application, until somebody has the listener leave. Who does, the context says.
+	Tap     func(ctx context.Context, of string) (*tap.Listener, error)
 	Request func(id string) []tap.Record // what is kept of one that was seen
 	// Releases are in short, sorted by namespace and name; nil where nobody releases.
 	Releases        func() []Release
@@ -82,8 +82,8 @@ type Mesh struct {
 	Traces    *trace.Store
 	Me        func(context.Context) (Me, error) // who asks, by the context
 	Budgets   func() []Budget
-	// SwitchStats has a workload's proxy keep full statistics for so long, FullStats are those that do.
-	SwitchStats func(workload string, d time.Duration) error
+	// SwitchStats has a workload's proxy keep full statistics for so long, FullStats are those that do. Who does, the context says.
+	SwitchStats func(ctx context.Context, workload string, d time.Duration) error
 	FullStats   func() []FullStats
 	// Preview decides by the context who may have one.
 	Preview func(context.Context, PreviewRequest) (PreviewReply, error)

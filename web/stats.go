@@ -32,7 +32,7 @@ func switchStats(mesh Mesh, r *http.Request) (any, error) {
 	if err != nil || d < 0 || d > model.MaxFullStats {
 		return nil, Invalid("full statistics for %q: want a duration of at most %s, e.g. 10m; 0s ends it", request.For, model.MaxFullStats)
 	}
-	if err := mesh.SwitchStats(request.Workload, d); err != nil {
+	if err := mesh.SwitchStats(r.Context(), request.Workload, d); err != nil {
 		return nil, err
 	}
 	return orEmpty(mesh.FullStats()), nil

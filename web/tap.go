@@ -26,7 +26,7 @@ type Tapped struct {
 func tapped(mesh Mesh) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		of := r.URL.Query().Get("of")
-		listening, err := mesh.Tap(of)
+		listening, err := mesh.Tap(r.Context(), of)
 		if err != nil {
 			reply(w, r, func(*http.Request) (any, error) { return nil, err })
 			return

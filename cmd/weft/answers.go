@@ -49,7 +49,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Traces: m.traces,
 		Me:     m.may.me,
 
-		SwitchStats: func(workload string, d time.Duration) error { return m.full.set(workload, d, time.Now()) },
+		SwitchStats: m.switchStats,
 		FullStats:   func() []web.FullStats { return m.full.all(time.Now()) },
 
 		Releases:        m.lists.releases.all,

@@ -7,15 +7,21 @@ import (
 	"strings"
 	"time"
 
+	"weft.dev/api"
 	"weft.dev/model"
+	"weft.dev/store/serve"
 	"weft.dev/tap"
 	"weft.dev/web"
 )
 
 // tap looks at the workloads that a name stands for, as they come and go.
-func (m *mesh) tap(of string) (*tap.Listener, error) {
-	if len(m.meant(of)) == 0 {
+func (m *mesh) tap(ctx context.Context, of string) (*tap.Listener, error) {
+	seen := m.meant(of)
+	if len(seen) == 0 {
 		return nil, m.noProxy(of)
+	}
+	if err := m.recordSight(ctx, "tap", seen, "of: "+of); err != nil {
+		return nil, err
 	}
 	listener, err := m.taps.Listen(func() (names []string) {
 		for _, w := range m.meant(of) {
@@ -27,6 +33,34 @@ func (m *mesh) tap(of string) (*tap.Listener, error) {
 		return nil, web.Invalid("%w", err)
 	}
 	return listener, nil
+}
+
+// switchStats has one proxy tell all, or no longer.
+func (m *mesh) switchStats(ctx context.Context, workload string, d time.Duration) error {
+	namespace, name, _ := strings.Cut(workload, "/")
+	if err := m.recordSight(ctx, "stats", []model.Workload{{Namespace: namespace, Name: name}}, "for: "+d.String()); err != nil {
+		return err
+	}
+	return m.full.set(workload, d, time.Now())
+}
+
+// recordSight writes down who looks closely at workloads, before they may: once for each namespace.
+func (m *mesh) recordSight(ctx context.Context, verb string, seen []model.Workload, how string) error {
+	if m.record == nil {
+		return nil
+	}
+	by, groups := serve.Who(ctx)
+	names := map[string][]string{}
+	for _, w := range seen {
+		names[w.Namespace] = append(names[w.Namespace], w.Name)
+	}
+	for _, namespace := range model.SortedKeys(names) {
+		of := serve.Mutation{By: by, Groups: groups, Verb: verb, Kind: string(api.Workload), Namespace: namespace, Name: names[namespace][0], Changed: []string{how}}
+		if err := m.record(of); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // askAgain has agents go on for whoever looks, until ctx ends.
