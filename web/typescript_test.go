@@ -53,6 +53,7 @@ var answered = []any{
 	Settings{},
 	Session{},
 	SignIn{},
+	Rights{},
 	explain.Trace{},
 }
 

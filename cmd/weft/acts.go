@@ -39,6 +39,7 @@ func (a acts) handle(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+pipeline+"text", a.answer(a.pipelineText))
 	mux.HandleFunc("POST "+pipeline+"edit", a.answer(a.editPipeline))
 	mux.HandleFunc("POST "+pipeline+"save", a.answer(a.savePipeline))
+	mux.HandleFunc("GET "+web.Prefix+web.RightsPath, a.answer(a.rights))
 	mux.HandleFunc("POST "+web.Prefix+"freezes", a.answer(a.freeze))
 	mux.HandleFunc("POST "+web.Prefix+"freezes/{name}/lift", a.answer(a.lift))
 }

@@ -744,6 +744,10 @@ export interface SignIn {
   token: string;
 }
 
+export interface Rights {
+  not: Record<string, string>;
+}
+
 export interface ExplainPart {
   name?: string;
   text?: string;

@@ -4,6 +4,7 @@ import { signedIn, write, type Refused } from "../client";
 import { go, hrefOf } from "../url";
 import { Alert } from "./alert";
 import { Command } from "./command";
+import { useRefusal } from "./rights";
 
 interface Props<T> {
   name: string; // what it does, in a word
@@ -23,7 +24,9 @@ const unsigned = "To act from this page, open it by the link of `weft ui`.";
 
 // Act is a button that says what it would change and how that is undone, and asks again before.
 export function Act<T = Done>(props: Props<T>) {
-  const { name, of, effect, back, command, path, body = () => ({}), not = signedIn() ? undefined : unsigned, children, bare, made } = props;
+  const { name, of, effect, back, command, path, body = () => ({}), children, bare, made } = props;
+  const refusal = useRefusal(path);
+  const not = signedIn() ? (props.not ?? refusal) : (props.not ?? unsigned);
   const dialog = useRef<HTMLDialogElement>(null);
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
