@@ -8,6 +8,7 @@ type Session struct {
 	Provider string     `json:"provider,omitempty"` // by this one of OpenID Connect, beside a token
 	Name     string     `json:"name,omitempty"`     // "": nobody yet
 	Until    *time.Time `json:"until,omitempty"`
+	Command  string     `json:"command,omitempty"` // by which who runs the server prints a token
 }
 
 // SignIn is by a token.

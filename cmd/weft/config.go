@@ -25,6 +25,7 @@ import (
 	"weft.dev/scope/memory"
 	"weft.dev/source/folder"
 	"weft.dev/source/git"
+	"weft.dev/store/serve"
 )
 
 // folderFront is a folder of files: problems are logged, and workloads are in
@@ -134,13 +135,18 @@ func runFiles(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 		return err
 	}
 	m := newMesh(graph, front, authority, flags, log)
-	people, err := loopbackOnly(m.people(flags, flags.mesh), flags.data)
+	pages := m.people(flags, flags.mesh)
+	people, err := loopbackOnly(pages, flags.data)
 	if err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return servePeople(ctx, flags.listen, people) })
 	group.Go(func() error { return m.run(ctx, flags) })
+	if flags.ui.address != "" {
+		gate := fileGate{flags.data, pages, serve.NewKey()}
+		group.Go(func() error { return flags.ui.serve(ctx, gate, newMemoryBook()) })
+	}
 	go m.announce(ctx, fmt.Sprintf("weft serves %s at http://%s, agents join at %s", front.name, flags.listen, flags.mesh))
 	if err := group.Wait(); !errors.Is(err, context.Canceled) {
 		return err

@@ -68,6 +68,10 @@ func runKube(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return servePeopleTLS(ctx, flags.listen, authority.CA.PeopleTLS(), people) })
 	group.Go(func() error { return m.run(ctx, flags) })
+	if flags.ui.address != "" {
+		gate := kubeGate{config, flags.ui.prefix, newSharedKey(client, ownNamespace())}
+		group.Go(func() error { return flags.ui.serve(ctx, gate, newSecretBook(client, ownNamespace())) })
+	}
 	if flags.injection != "" {
 		hook, err := newWebhook(flags.injection, config, client, authority.CA, log)
 		if err != nil {

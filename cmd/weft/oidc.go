@@ -23,7 +23,6 @@ const (
 	providerPath   = web.Prefix + "signin"
 	underwayCookie = "weft-signin"
 	underwayTime   = 10 * time.Minute // to sign in at the provider
-	maxUnderway    = 1000
 	providerTime   = 10 * time.Second // that it may take to answer
 	maxDiscovery   = 1 << 20
 )
@@ -35,16 +34,20 @@ type oidcProvider struct {
 	client *http.Client
 	tokens *serve.Issuer
 
-	mu       sync.Mutex
-	found    *oauth2.Endpoint // nil: it has not been asked yet
-	underway map[string]underway
+	mu    sync.Mutex
+	found *oauth2.Endpoint // nil: it has not been asked yet
 }
 
-// underway is a sign-in that somebody began, in the browser that has its cookie.
+// underway is a sign-in that somebody began. The browser has it as a cookie, so that any replica knows who comes back.
 type underway struct {
-	state, nonce, verifier string
-	until                  time.Time
+	State    string    `json:"state"`
+	Nonce    string    `json:"nonce"`
+	Verifier string    `json:"verifier"`
+	Until    time.Time `json:"until"`
 }
+
+// underwayMark is in front of it, so that it is no token and no session.
+const underwayMark = "underway "
 
 func newOIDCProvider(ctx context.Context, f uiFlags, secret string, client *http.Client) (*oidcProvider, error) {
 	tokens, err := serve.NewIssuer(ctx, serve.IssuerOptions{URL: f.issuer, Client: f.client, NameClaim: f.nameClaim, GroupsClaim: f.groupsClaim, HTTP: client})
@@ -53,7 +56,7 @@ func newOIDCProvider(ctx context.Context, f uiFlags, secret string, client *http
 	}
 	back := strings.TrimSuffix(f.url, "/") + providerPath + "/done"
 	return &oidcProvider{
-		issuer: f.issuer, client: client, tokens: tokens, underway: map[string]underway{},
+		issuer: f.issuer, client: client, tokens: tokens,
 		flow: oauth2.Config{ClientID: f.client, ClientSecret: secret, RedirectURL: back, Scopes: append([]string{"openid"}, f.scopes...)},
 	}, nil
 }
@@ -109,30 +112,24 @@ func discover(ctx context.Context, client *http.Client, issuer string) (at oauth
 
 func isHTTPS(text string) bool { return strings.HasPrefix(text, "https://") }
 
-// begin keeps a sign-in for who comes back, and returns the key of its cookie.
-func (p *oidcProvider) begin(now time.Time) (key string, u underway, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for k, old := range p.underway {
-		if now.After(old.until) {
-			delete(p.underway, k)
-		}
-	}
-	if len(p.underway) >= maxUnderway {
-		return "", u, errors.New("too many people sign in at once: try again in some minutes")
-	}
-	key, u = rand.Text(), underway{rand.Text(), rand.Text(), oauth2.GenerateVerifier(), now.Add(underwayTime)}
-	p.underway[key] = u
-	return key, u, nil
+func newUnderway(now time.Time) underway {
+	return underway{rand.Text(), rand.Text(), oauth2.GenerateVerifier(), now.Add(underwayTime)}
 }
 
-// take is a sign-in that was begun, once.
-func (p *oidcProvider) take(key string, now time.Time) (u underway, ok bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	u, ok = p.underway[key]
-	delete(p.underway, key)
-	return u, ok && now.Before(u.until)
+// sealed is what the browser keeps of it.
+func (u underway) sealed(key serve.Key) (string, error) {
+	text, err := json.Marshal(u)
+	return key.Seal(append([]byte(underwayMark), text...)), err
+}
+
+// unsealed is a sign-in that was begun here, and lately.
+func unsealed(key serve.Key, cookie string, now time.Time) (u underway, ok bool) {
+	body, err := key.Open(cookie)
+	text, marked := strings.CutPrefix(string(body), underwayMark)
+	if err != nil || !marked || json.Unmarshal([]byte(text), &u) != nil {
+		return u, false
+	}
+	return u, now.Before(u.Until)
 }
 
 // whose says who came back.
@@ -144,7 +141,7 @@ func (p *oidcProvider) whose(ctx context.Context, u underway, answer url.Values)
 	if err != nil {
 		return grant, err
 	}
-	token, err := flow.Exchange(context.WithValue(ctx, oauth2.HTTPClient, p.client), answer.Get("code"), oauth2.VerifierOption(u.verifier))
+	token, err := flow.Exchange(context.WithValue(ctx, oauth2.HTTPClient, p.client), answer.Get("code"), oauth2.VerifierOption(u.Verifier))
 	if err != nil {
 		return grant, err
 	}
@@ -152,9 +149,11 @@ func (p *oidcProvider) whose(ctx context.Context, u underway, answer url.Values)
 	if !ok {
 		return grant, errors.New("it gave no ID token")
 	}
-	grant.Name, grant.Groups, err = p.tokens.Whose(ctx, id, u.nonce)
+	grant.Name, grant.Groups, err = p.tokens.Whose(ctx, id, u.Nonce)
 	return grant, err
 }
+
+func (s *signIn) underwayPath() string { return s.root() + strings.TrimPrefix(providerPath, "/") }
 
 func (s *signIn) toProvider(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), providerTime)
@@ -164,19 +163,31 @@ func (s *signIn) toProvider(w http.ResponseWriter, r *http.Request) {
 		s.apologise(w, http.StatusBadGateway, err)
 		return
 	}
-	key, u, err := s.provider.begin(time.Now())
+	key, err := s.gate.key()
 	if err != nil {
 		s.apologise(w, http.StatusServiceUnavailable, err)
 		return
 	}
+	u := newUnderway(time.Now())
+	cookie, err := u.sealed(key)
+	if err != nil {
+		s.apologise(w, http.StatusInternalServerError, err)
+		return
+	}
 	// It comes back from another site, so Strict would keep it here.
-	http.SetCookie(w, s.cookie(underwayCookie, key, s.root()+strings.TrimPrefix(providerPath, "/"), u.until, http.SameSiteLaxMode))
-	http.Redirect(w, r, flow.AuthCodeURL(u.state, oauth2.S256ChallengeOption(u.verifier), oauth2.SetAuthURLParam("nonce", u.nonce)), http.StatusSeeOther)
+	http.SetCookie(w, s.cookie(underwayCookie, cookie, s.underwayPath(), u.Until, http.SameSiteLaxMode))
+	http.Redirect(w, r, flow.AuthCodeURL(u.State, oauth2.S256ChallengeOption(u.Verifier), oauth2.SetAuthURLParam("nonce", u.Nonce)), http.StatusSeeOther)
 }
 
 func (s *signIn) fromProvider(w http.ResponseWriter, r *http.Request) {
-	u, ok := s.provider.take(cookieOf(r, underwayCookie), time.Now())
-	if !ok || r.FormValue("state") != u.state {
+	key, err := s.gate.key()
+	if err != nil {
+		s.apologise(w, http.StatusServiceUnavailable, err)
+		return
+	}
+	http.SetCookie(w, s.cookie(underwayCookie, "", s.underwayPath(), time.Unix(1, 0), http.SameSiteLaxMode)) // a code is for once
+	u, ok := unsealed(key, cookieOf(r, underwayCookie), time.Now())
+	if !ok || r.FormValue("state") != u.State {
 		s.apologise(w, http.StatusForbidden, errors.New("it is not this browser that began this sign-in, or it took too long"))
 		return
 	}

@@ -181,7 +181,8 @@ func runServer(ctx context.Context, flags serveFlags, log *slog.Logger) error {
 			return ctx.Err()
 		}
 		if flags.ui.address != "" {
-			group.Go(func() error { return flags.ui.serve(ctx, api) })
+			gate := ownGate{api, serve.NewKey()}
+			group.Go(func() error { return flags.ui.serve(ctx, gate, newMemoryBook()) })
 		}
 		go m.announce(ctx, fmt.Sprintf("weft serves at %s, agents join at %s; kubeconfig %s", api.URL(), flags.mesh, api.Kubeconfig()))
 		return m.run(ctx, flags)

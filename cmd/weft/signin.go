@@ -4,15 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"github.com/spf13/cobra"
-	"k8s.io/client-go/rest"
 
 	"weft.dev/store/serve"
 	"weft.dev/web"
@@ -25,23 +21,16 @@ const (
 	maxToken      = 16 << 10 // bytes: what somebody signs in with
 )
 
-// gate knows people, and how the API server is asked as one of them: with their rights, and no others.
-type gate interface {
-	Whose(token string, now time.Time) (serve.Grant, error)
-	As(name string, groups []string, lasts time.Duration) (*rest.Config, error)
-}
-
 // signIn serves the pages to people who sign in here. Whatever they ask for afterwards is asked in their own name.
 type signIn struct {
-	ctx      context.Context
 	gate     gate
 	provider *oidcProvider // nil: people sign in by a token alone
 	at       *url.URL      // where people reach it, if that is not as it is asked: something is before it
-	sessions sessions
+	sessions *sessions
 }
 
-func newSignIn(ctx context.Context, gate gate, at *url.URL) *signIn {
-	return &signIn{ctx: ctx, gate: gate, at: at, sessions: sessions{all: map[string]*session{}}}
+func newSignIn(ctx context.Context, gate gate, book book, at *url.URL) *signIn {
+	return &signIn{gate: gate, at: at, sessions: newSessions(ctx, gate, book)}
 }
 
 func (s *signIn) handler() (http.Handler, error) {
@@ -75,7 +64,11 @@ func (s *signIn) page() string { return s.root() + strings.TrimPrefix(ui.Prefix,
 
 // through answers with the rights of whose session it is, until that ends.
 func (s *signIn) through(w http.ResponseWriter, r *http.Request) {
-	one := s.sessions.of(cookieOf(r, sessionCookie))
+	one, err := s.sessions.use(cookieOf(r, sessionCookie))
+	if err != nil {
+		fail(w, unready(err), err.Error())
+		return
+	}
 	if one == nil {
 		fail(w, http.StatusUnauthorized, "nobody is signed in here, or no longer: sign in")
 		return
@@ -87,12 +80,17 @@ func (s *signIn) through(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *signIn) show(w http.ResponseWriter, r *http.Request) {
-	shown := web.Session{Here: true}
+	shown := web.Session{Here: true, Command: s.gate.command()}
 	if s.provider != nil {
 		shown.Provider = s.provider.name()
 	}
-	if one := s.sessions.of(cookieOf(r, sessionCookie)); one != nil {
-		shown.Name, shown.Until = one.name, &one.until
+	_, one, ok, err := s.sessions.of(cookieOf(r, sessionCookie))
+	if err != nil {
+		fail(w, unready(err), err.Error())
+		return
+	}
+	if ok {
+		shown.Name, shown.Until = one.Name, &one.Until
 	}
 	say(w, shown)
 }
@@ -110,7 +108,7 @@ func (s *signIn) byToken(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, `sign-in: want {"token": TOKEN}; weft user token prints one`)
 		return
 	}
-	grant, err := s.gate.Whose(strings.TrimSpace(asked.Token), time.Now())
+	grant, err := s.gate.whose(strings.TrimSpace(asked.Token), time.Now())
 	if errors.Is(err, serve.ErrToken) {
 		fail(w, http.StatusUnauthorized, err.Error())
 		return
@@ -119,57 +117,41 @@ func (s *signIn) byToken(w http.ResponseWriter, r *http.Request) {
 		err = s.admit(w, r, grant)
 	}
 	if err != nil {
-		fail(w, http.StatusServiceUnavailable, err.Error())
+		fail(w, unready(err), err.Error())
 		return
 	}
 	say(w, web.Done{})
 }
 
+// unready is the status of why somebody who is known is not answered: they may not use weft, or nobody can say.
+func unready(err error) int {
+	if coded := (exitCode{}); errors.As(err, &coded) && coded.code == exitDenied {
+		return http.StatusForbidden
+	}
+	return http.StatusServiceUnavailable
+}
+
 // admit begins a session of somebody, in place of the one that the browser had.
 func (s *signIn) admit(w http.ResponseWriter, r *http.Request, grant serve.Grant) error {
 	now := time.Now()
-	until := now.Add(sessionTime)
-	if !grant.Until.IsZero() && grant.Until.Before(until) {
-		until = grant.Until
+	if until := now.Add(sessionTime); grant.Until.IsZero() || grant.Until.After(until) {
+		grant.Until = until
 	}
-	config, err := s.gate.As(grant.Name, grant.Groups, until.Sub(now))
+	cookie, err := s.sessions.add(grant, now, cookieOf(r, sessionCookie))
 	if err != nil {
 		return err
 	}
-	one := &session{name: grant.Name, began: now, until: until}
-	one.ctx, one.end = context.WithDeadline(s.ctx, until)
-	if one.handler, err = answeredAs(one.ctx, config); err != nil {
-		one.end()
-		return err
-	}
-	s.sessions.remove(cookieOf(r, sessionCookie))
-	key, err := s.sessions.add(one)
-	if err != nil {
-		one.end()
-		return err
-	}
-	http.SetCookie(w, s.cookie(sessionCookie, key, s.root(), until, http.SameSiteStrictMode))
+	http.SetCookie(w, s.cookie(sessionCookie, cookie, s.root(), grant.Until, http.SameSiteStrictMode))
 	return nil
 }
 
-// answeredAs answers what pages ask for, as the client that is configured.
-func answeredAs(ctx context.Context, config *rest.Config) (http.Handler, error) {
-	command := &cobra.Command{}
-	command.SetContext(withConfig(ctx, config))
-	command.SetOut(io.Discard)
-	command.SetErr(io.Discard)
-	first, err := connect(command)
-	if err != nil {
-		return nil, err
-	}
-	var behind atomic.Pointer[server]
-	behind.Store(first)
-	return led(forward(&behind), acts{command}), nil
-}
-
 func (s *signIn) leave(w http.ResponseWriter, r *http.Request) {
-	s.sessions.remove(cookieOf(r, sessionCookie))
+	err := s.sessions.remove(cookieOf(r, sessionCookie))
 	http.SetCookie(w, s.cookie(sessionCookie, "", s.root(), time.Unix(1, 0), http.SameSiteStrictMode))
+	if err != nil {
+		fail(w, unready(err), fmt.Sprintf("this browser has forgotten the session, and a copy of its cookie has not: %v", err))
+		return
+	}
 	say(w, web.Done{})
 }
 

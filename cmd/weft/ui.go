@@ -6,10 +6,12 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -126,6 +128,9 @@ func (t through) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(r)
 }
 
+// handedOn are the headers that a browser may send on. Any other may say who asks: Impersonate-User does, to a client that may.
+var handedOn = []string{"Accept", "Accept-Encoding", "Accept-Language", "Cache-Control", "Content-Length", "Content-Type", "If-Modified-Since", "If-None-Match", "Last-Event-Id", "User-Agent"}
+
 // sign leads a browser's request to the server, as if this command had asked.
 func (s *server) sign(r *httputil.ProxyRequest) {
 	root, err := url.Parse(strings.TrimSuffix(s.base, web.Prefix))
@@ -133,9 +138,7 @@ func (s *server) sign(r *httputil.ProxyRequest) {
 		root = &url.URL{} // which nothing answers: it was one when it was connected
 	}
 	r.SetURL(root)
-	for _, own := range []string{"Authorization", "Cookie", "Origin", "Referer"} {
-		r.Out.Header.Del(own)
-	}
+	maps.DeleteFunc(r.Out.Header, func(name string, _ []string) bool { return !slices.Contains(handedOn, name) })
 	if s.secret != "" {
 		r.Out.Header.Set("Authorization", "Bearer "+s.secret)
 	}

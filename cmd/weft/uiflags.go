@@ -23,6 +23,7 @@ type uiFlags struct {
 	secret, ca                string // files
 	nameClaim, groupsClaim    string
 	scopes                    []string
+	prefix                    string // of names in a cluster
 }
 
 func (f *uiFlags) add(c *cobra.Command) {
@@ -30,6 +31,7 @@ func (f *uiFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.certificate, "ui-certificate", "", "with --ui: file with the certificate for TLS; none: on loopback, or something before it ends TLS")
 	c.Flags().StringVar(&f.key, "ui-key", "", "with --ui: file with the certificate's key")
 	c.Flags().StringVar(&f.url, "ui-url", "", "with --ui: URL that people open, such as https://weft.example.com/mesh, where something is before it or people come by OpenID Connect")
+	c.Flags().StringVar(&f.prefix, "ui-prefix", "sso:", "with --ui and --kube: what the names and groups of people who sign in begin with in the cluster, so that none is the cluster's own")
 	c.Flags().StringVar(&f.issuer, "oidc-issuer", "", "with --ui: URL of the OpenID Connect provider that knows people; none: they sign in by weft user token")
 	c.Flags().StringVar(&f.client, "oidc-client", "", "with --oidc-issuer: id of weft there")
 	c.Flags().StringVar(&f.secret, "oidc-secret", "", "with --oidc-issuer: file with weft's secret there; none: it has none")
@@ -46,8 +48,6 @@ func (f *uiFlags) check(flags serveFlags) error {
 		return errors.New("--ui-certificate, --ui-key, --ui-url and --oidc-issuer are for the port of --ui: give that, too")
 	case f.address == "":
 		return nil
-	case flags.kube, flags.config != "", flags.git.URL != "":
-		return errors.New("--ui: people sign in at a server with an API server of its own; here they use weft ui")
 	case (f.certificate == "") != (f.key == ""):
 		return errors.New("--ui-certificate and --ui-key go together: give both, or none behind something that ends TLS")
 	case f.url != "" && (err != nil || at.Host == "" || at.Scheme != "https" && !isLoopback(at.Host) || at.RawQuery+at.Fragment != ""):
@@ -58,17 +58,19 @@ func (f *uiFlags) check(flags serveFlags) error {
 		return errors.New("--oidc-issuer and --oidc-client go together: give both, or none")
 	case f.issuer != "" && (f.url == "" || !isHTTPS(f.issuer)):
 		return errors.New("--oidc-issuer: want an https URL, and --ui-url, to which the provider sends people back")
+	case flags.kube:
+		return checkPrefix(f.prefix)
 	}
 	return nil
 }
 
 // serve lets people sign in until ctx ends.
-func (f *uiFlags) serve(ctx context.Context, gate gate) error {
+func (f *uiFlags) serve(ctx context.Context, gate gate, book book) error {
 	at, err := url.Parse(f.url)
 	if err != nil {
 		return err // it was checked
 	}
-	s := newSignIn(ctx, gate, at)
+	s := newSignIn(ctx, gate, book, at)
 	if f.issuer != "" {
 		if s.provider, err = f.provider(ctx); err != nil {
 			return err
@@ -85,6 +87,7 @@ func (f *uiFlags) serve(ctx context.Context, gate gate) error {
 	if f.certificate != "" {
 		listener = tls.NewListener(listener, renewedTLS(f.certificate, f.key))
 	}
+	go func() { _ = every(ctx, bookFor, s.sessions.sweep) }() // which ends with ctx alone
 	return serveHTTP(ctx, listener, handler)
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"weft.dev/identity"
+	"weft.dev/store"
 	"weft.dev/store/serve"
 )
 
@@ -52,6 +53,7 @@ it back before that, so keep it short.`,
 
 func newUserToken() *cobra.Command {
 	var of grantFlags
+	var cluster bool
 	c := &cobra.Command{
 		Use:   "token NAME",
 		Short: "Print a token with which a person signs in to the web UI of weft serve --ui",
@@ -59,12 +61,15 @@ func newUserToken() *cobra.Command {
 there what a kubeconfig of weft user add lets them.
 
 It runs where the server does, on its data directory. The token is valid until --ttl is over; without the file
-DATA/signin.key all tokens have ended, and nothing else takes one back before. Who is signed in stays so for 12 hours at most.`,
-		Example: "  weft user token bob --group qa --ttl 168h",
+DATA/signin.key all tokens have ended, and nothing else takes one back before. Who is signed in stays so for 12 hours at most.
+
+With --cluster it is for weft in the cluster of the kubeconfig, where it was installed with ui.enabled: there NAME and GROUP begin with the chart's
+ui.prefix, and RBAC says what they may do. It takes the right to read the Secret weft-signin of weft-system, without which all tokens have ended.`,
+		Example: "  weft user token bob --group qa --ttl 168h\n  weft user token bob --group qa --cluster",
 		Args:    cobra.ExactArgs(1),
 		PreRunE: of.check,
 		RunE: func(c *cobra.Command, args []string) error {
-			token, err := serve.Token(of.data, args[0], of.groups, of.ttl)
+			token, err := of.token(c, args[0], cluster)
 			if err != nil {
 				return err
 			}
@@ -73,6 +78,7 @@ DATA/signin.key all tokens have ended, and nothing else takes one back before. W
 		},
 	}
 	of.add(c)
+	c.Flags().BoolVar(&cluster, "cluster", false, "for weft in the cluster of the kubeconfig")
 	return c
 }
 
@@ -87,6 +93,21 @@ func (f *grantFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.data, "data", identity.DataDir(), "folder of the server's state")
 	c.Flags().StringSliceVar(&f.groups, "group", nil, "group that the person is in (repeatable)")
 	c.Flags().DurationVar(&f.ttl, "ttl", userTTL, "how long it is valid")
+}
+
+func (f *grantFlags) token(c *cobra.Command, name string, cluster bool) (string, error) {
+	if !cluster {
+		return serve.Token(f.data, name, f.groups, f.ttl)
+	}
+	config, err := restConfig(c)
+	if err != nil {
+		return "", err
+	}
+	client, err := store.NewClient(config)
+	if err != nil {
+		return "", err
+	}
+	return clusterToken(client, name, f.groups, f.ttl)
 }
 
 func (f *grantFlags) check(*cobra.Command, []string) error {

@@ -1,6 +1,7 @@
 package chart_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -158,6 +159,73 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
+}
+
+// withUI has people sign in by a provider, behind TLS of weft's own.
+var withUI = map[string]any{"ui": map[string]any{
+	"enabled": true, "url": "https://weft.example.com", "tlsSecret": "ui-tls",
+	"oidc": map[string]any{"issuer": "https://login.example.com", "client": "weft", "secretName": "ui-oidc", "caSecret": "ui-ca"},
+}}
+
+// Nobody acts as somebody else, unless people sign in; then all that sign-in reads is there.
+func TestUI(t *testing.T) {
+	for _, o := range render(t, nil) {
+		if text := fmt.Sprint(o.Object); strings.Contains(text, "impersonate") || strings.Contains(text, "weft-sessions") || strings.Contains(text, "--ui") || strings.Contains(text, "8443") {
+			t.Errorf("without ui.enabled: %s", text)
+		}
+	}
+	all := render(t, withUI)
+	for _, want := range []string{"ClusterRole/weft-ui", "ClusterRoleBinding/weft-ui", "Role/weft-ui", "RoleBinding/weft-ui"} {
+		if !slices.Contains(names(all), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	d := find[appsv1.Deployment](t, all, "Deployment")
+	pod := d.Spec.Template.Spec
+	want := "--ui=:8443 --ui-prefix=sso: --ui-url=https://weft.example.com --ui-certificate=/etc/weft-ui/tls.crt --ui-key=/etc/weft-ui/tls.key " +
+		"--oidc-issuer=https://login.example.com --oidc-client=weft --oidc-name=email --oidc-groups=groups --oidc-scope=profile,email " +
+		"--oidc-secret=/etc/weft-oidc/client-secret --oidc-ca=/etc/weft-oidc-ca/ca.crt"
+	if got := strings.Join(pod.Containers[0].Args, " "); !strings.Contains(got, want) {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for path, secret := range map[string]string{"/etc/weft-ui": "ui-tls", "/etc/weft-oidc": "ui-oidc", "/etc/weft-oidc-ca": "ui-ca"} {
+		if got := mounted(pod, path); got != secret {
+			t.Errorf("at %s is %q, want the Secret %s", path, got, secret)
+		}
+	}
+	service := find[corev1.Service](t, all, "Service")
+	if !slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == "ui" && p.Port == 8443 }) {
+		t.Errorf("the Service has %+v", service.Spec.Ports)
+	}
+	bare := find[appsv1.Deployment](t, render(t, map[string]any{"ui": map[string]any{"enabled": true, "url": "https://weft.example.com"}}), "Deployment").Spec.Template.Spec
+	if args := strings.Join(bare.Containers[0].Args, " "); strings.Contains(args, "--oidc") || strings.Contains(args, "--ui-certificate") || mounted(bare, "/etc/weft-ui") != "" {
+		t.Errorf("by tokens alone, behind an Ingress: %s", args)
+	}
+}
+
+// What could not start is not installed.
+func TestUIWithout(t *testing.T) {
+	for want, ui := range map[string]map[string]any{
+		"without TLS":         {"enabled": true, "url": "http://weft.example.com"},
+		"give ui.oidc.client": {"enabled": true, "url": "https://weft.example.com", "oidc": map[string]any{"issuer": "https://login.example.com"}},
+		"sends people back":   {"enabled": true, "tlsSecret": "ui", "oidc": map[string]any{"issuer": "https://login.example.com", "client": "weft"}},
+	} {
+		if _, err := chart.Render(chart.Options{Version: "1.2.3", Values: map[string]any{"ui": ui}}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: %v, want %s", ui, err, want)
+		}
+	}
+}
+
+// mounted is the Secret that a pod's first container has at a path.
+func mounted(pod corev1.PodSpec, path string) string {
+	for _, m := range pod.Containers[0].VolumeMounts {
+		for _, v := range pod.Volumes {
+			if m.MountPath == path && m.Name == v.Name && v.Secret != nil {
+				return v.Secret.SecretName
+			}
+		}
+	}
+	return ""
 }
 
 // TestRoles: weft may read every kind that it accepts, and write the statuses

@@ -32,7 +32,12 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 // writeFile replaces a file at once, so that nobody reads half of it.
-func writeFile(path string, text []byte) error {
+func writeFile(path string, text []byte) error { return placeFile(path, text, os.Rename) }
+
+// makeFile is the same where there must be none; fs.ErrExist: there is one.
+func makeFile(path string, text []byte) error { return placeFile(path, text, os.Link) }
+
+func placeFile(path string, text []byte, place func(from, to string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // 0600
 	if err != nil {
 		return err
@@ -42,7 +47,7 @@ func writeFile(path string, text []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return place(f.Name(), path)
 }
 
 // syncDir makes what was made and removed in a directory last through a power cut.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -49,7 +50,7 @@ func TestToken(t *testing.T) {
 	if err := os.WriteFile(key, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if g, err := s.Whose(tokenPrefix+"e30."+base64.RawURLEncoding.EncodeToString(seal(nil, []byte("{}"))), time.Time{}.Add(-time.Hour)); err == nil || errors.Is(err, ErrToken) {
+	if g, err := s.Whose(tokenPrefix+"e30."+base64.RawURLEncoding.EncodeToString(Key(nil).sign([]byte("{}"))), time.Time{}.Add(-time.Hour)); err == nil || errors.Is(err, ErrToken) {
 		t.Errorf("by an empty key: %v %v", g, err)
 	}
 	if err := os.Remove(key); err != nil {
@@ -57,5 +58,31 @@ func TestToken(t *testing.T) {
 	}
 	if g, err := s.Whose(token, now); !errors.Is(err, ErrToken) {
 		t.Errorf("without the key: %v %v", g, err)
+	}
+}
+
+// Of some who make the first token at once, nobody makes another's worthless.
+func TestFirstTokensAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := makeAuthority(filepath.Join(dir, authorityName), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, tokenKeyName)
+	for range 20 {
+		var group sync.WaitGroup
+		keys := make([]Key, 4)
+		for i := range keys {
+			group.Go(func() { keys[i], _ = tokenKey(dir) })
+		}
+		group.Wait()
+		kept, err := os.ReadFile(path)
+		for _, key := range keys {
+			if err != nil || len(key) < minKey || string(key) != string(kept) {
+				t.Fatalf("a token was made by %q, and the key is %q, %v", key, kept, err)
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

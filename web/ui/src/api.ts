@@ -738,6 +738,7 @@ export interface Session {
   provider?: string;
   name?: string;
   until?: string;
+  command?: string;
 }
 
 export interface SignIn {

@@ -37,7 +37,7 @@ export function SignIn({ s }: { s: Session }) {
         </p>
       </form>
       <p className="dim">Who runs the server prints a token by</p>
-      <Command text="weft user token NAME --group GROUP" />
+      <Command text={s.command ?? ""} />
     </main>
   );
 }
