@@ -233,3 +233,14 @@ func eachCRD(visit func(definition)) error {
 	}
 	return nil
 }
+
+// What is left of an object says where it was written, and which of its problems its owner knows of.
+func TestBare(t *testing.T) {
+	o := api.Object{Annotations: map[string]string{"note": "gone", api.SourceAnnotation: "a.yaml:1", api.SuppressAnnotation: "WFT0002"}}
+	if got := o.Bare().Annotations; len(got) != 2 || got[api.SourceAnnotation] != "a.yaml:1" || got[api.SuppressAnnotation] != "WFT0002" {
+		t.Errorf("annotations %v", got)
+	}
+	if got := (api.Object{Annotations: map[string]string{"note": "gone"}}).Bare().Annotations; got != nil {
+		t.Errorf("annotations %v", got)
+	}
+}

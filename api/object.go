@@ -29,10 +29,15 @@ type Object struct {
 // Bare is the object without what is of no use to those who do not read its
 // content. It equals the object.
 func (o Object) Bare() Object {
-	source, written := o.Annotations[SourceAnnotation]
+	all := o.Annotations
 	o.Spec, o.Labels, o.Annotations, o.ResourceVersion = nil, nil, nil, ""
-	if written {
-		o.Annotations = map[string]string{SourceAnnotation: source}
+	for _, name := range []string{SourceAnnotation, SuppressAnnotation} {
+		if value, written := all[name]; written {
+			if o.Annotations == nil {
+				o.Annotations = map[string]string{}
+			}
+			o.Annotations[name] = value
+		}
 	}
 	return o
 }
@@ -56,6 +61,9 @@ func withoutLastApplied(annotations map[string]string) map[string]string {
 	maps.DeleteFunc(annotations, func(k, _ string) bool { return k == lastApplied })
 	return annotations
 }
+
+// SuppressAnnotation names, on an object, ids of problems that its owner knows of.
+const SuppressAnnotation = "weft.dev/suppress"
 
 // Annotations by which who reads an object's text says where it was written down.
 const (

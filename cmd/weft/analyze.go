@@ -15,8 +15,7 @@ import (
 	"weft.dev/web"
 )
 
-// suppressAnnotation names, on an object, ids of problems that its owner knows of.
-const suppressAnnotation = "weft.dev/suppress"
+const suppressAnnotation = api.SuppressAnnotation
 
 // finding is a problem with the id by which it is known.
 type finding struct {
