@@ -189,8 +189,8 @@ func TestUI(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 	for path, secret := range map[string]string{"/etc/weft-ui": "ui-tls", "/etc/weft-oidc": "ui-oidc", "/etc/weft-oidc-ca": "ui-ca"} {
-		if got := mounted(pod, path); got != secret {
-			t.Errorf("at %s is %q, want the Secret %s", path, got, secret)
+		if v := mounted(pod, path); v.Secret == nil || v.Secret.SecretName != secret {
+			t.Errorf("at %s is %+v, want the Secret %s", path, v, secret)
 		}
 	}
 	service := find[corev1.Service](t, all, "Service")
@@ -198,7 +198,7 @@ func TestUI(t *testing.T) {
 		t.Errorf("the Service has %+v", service.Spec.Ports)
 	}
 	bare := find[appsv1.Deployment](t, render(t, map[string]any{"ui": map[string]any{"enabled": true, "url": "https://weft.example.com"}}), "Deployment").Spec.Template.Spec
-	if args := strings.Join(bare.Containers[0].Args, " "); strings.Contains(args, "--oidc") || strings.Contains(args, "--ui-certificate") || mounted(bare, "/etc/weft-ui") != "" {
+	if args := strings.Join(bare.Containers[0].Args, " "); strings.Contains(args, "--oidc") || strings.Contains(args, "--ui-certificate") || mounted(bare, "/etc/weft-ui").Name != "" {
 		t.Errorf("by tokens alone, behind an Ingress: %s", args)
 	}
 }
@@ -214,18 +214,6 @@ func TestUIWithout(t *testing.T) {
 			t.Errorf("%v: %v, want %s", ui, err, want)
 		}
 	}
-}
-
-// mounted is the Secret that a pod's first container has at a path.
-func mounted(pod corev1.PodSpec, path string) string {
-	for _, m := range pod.Containers[0].VolumeMounts {
-		for _, v := range pod.Volumes {
-			if m.MountPath == path && m.Name == v.Name && v.Secret != nil {
-				return v.Secret.SecretName
-			}
-		}
-	}
-	return ""
 }
 
 // TestRoles: weft may read every kind that it accepts, and write the statuses
