@@ -60,7 +60,8 @@ test: build
 quick:
 	go test -short $$(go list ./... | grep -v /test/)
 
-nightly: export CGO_ENABLED = 1 # which the race detector takes
+# The race detector takes C.
+nightly: export CGO_ENABLED = 1
 nightly:
 	go test -race ./flow ./model ./scope/... ./compile ./xds ./agent/relay ./agent/poll ./agent/standin ./source/folder
 	go test -timeout 30m ./compile -run LongEdit -edits 100000 -edit-seed $$(date +%s)
