@@ -59,6 +59,9 @@ func IsConflict(err error) bool { return apierrors.IsConflict(err) }
 // again will not help.
 func IsInvalid(err error) bool { return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) }
 
-// RetryOnConflict repeats do, which reads, changes and writes an object, while
-// somebody else writes in between; a few times, with growing pauses.
-func RetryOnConflict(do func() error) error { return retry.RetryOnConflict(retry.DefaultRetry, do) }
+// RetryOnConflict repeats do, which reads, changes and writes an object or makes
+// the one that is not there, while somebody else does so in between; a few times,
+// with pauses.
+func RetryOnConflict(do func() error) error {
+	return retry.OnError(retry.DefaultRetry, func(err error) bool { return IsConflict(err) || IsExists(err) }, do)
+}

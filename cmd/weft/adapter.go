@@ -58,9 +58,7 @@ func (w workloads) ensureService(ctx context.Context, workload v1alpha1.Workload
 	return store.RetryOnConflict(func() error {
 		service, err := services.Get(ctx, workload.Namespace, workload.Spec.App)
 		if store.IsNotFound(err) {
-			if _, err = services.Create(ctx, serviceOf(workload)); store.IsExists(err) {
-				return w.ensureService(ctx, workload) // another instance was quicker: it may lack a port
-			}
+			_, err = services.Create(ctx, serviceOf(workload)) // another instance may be quicker, and its Service lack a port
 			return err
 		}
 		if err != nil || service.Labels[managedBy] != fieldManager || !addPorts(service, workload) {

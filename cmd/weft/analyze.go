@@ -15,8 +15,6 @@ import (
 	"weft.dev/web"
 )
 
-const suppressAnnotation = api.SuppressAnnotation
-
 // finding is a problem with the id by which it is known.
 type finding struct {
 	ID string `json:"id"`
@@ -37,7 +35,7 @@ func newAnalyze() *cobra.Command {
 		Long: `Read a folder as weft serve --config DIR would, or with --cluster ask the server, and say what has no or only partial effect: a
 code that never changes its meaning, the object, file and line, and the remedy. --list tells all codes.
 
-The annotation ` + suppressAnnotation + `: "WFT0012, WFT0003" on an object suppresses these codes for it: they are in -o json and
+The annotation ` + api.SuppressAnnotation + `: "WFT0012, WFT0003" on an object suppresses these codes for it: they are in -o json and
 -o sarif, marked, and do not count.
 
 Exit code 0 if nothing is wrong, 2 if something is, 64 if the command line is, 75 if no server answers.`,
@@ -102,7 +100,7 @@ func problemsOfServer(c *cobra.Command) (all []web.Problem, err error) {
 func noted(o api.Object, p model.Problem) web.Noted {
 	at, id := object.From(o).Origin(object.Path(p.Path)), web.ProblemKindOf(p.Code).ID
 	n := web.Noted{File: at.File, Line: at.Line}
-	for known := range strings.SplitSeq(o.Annotations[suppressAnnotation], ",") {
+	for known := range strings.SplitSeq(o.Annotations[api.SuppressAnnotation], ",") {
 		n.Suppressed = n.Suppressed || strings.TrimSpace(known) == id
 	}
 	return n

@@ -18,11 +18,9 @@ import (
 )
 
 const (
-	signInSecret   = "weft-signin" // has the key of tokens and cookies, for all replicas
-	signInKey      = "signin.key"
-	signInKeyFor   = 5 * time.Second // what was read of it is taken for what is there
-	sharedTries    = 5               // of several who write at once
-	sharedInterval = 50 * time.Millisecond
+	signInSecret = "weft-signin" // has the key of tokens and cookies, for all replicas
+	signInKey    = "signin.key"
+	signInKeyFor = 5 * time.Second // what was read of it is taken for what is there
 )
 
 // kubeGate is that of a cluster: its API server is asked in the name of who has signed in, which begins with the
@@ -103,7 +101,7 @@ func (s *sharedKey) key() (serve.Key, error) {
 		return s.last, nil
 	}
 	var found []byte
-	err := together(func() error {
+	err := store.RetryOnConflict(func() error {
 		var err error
 		if found, err = s.files.Read(signInKey); errors.Is(err, fs.ErrNotExist) {
 			found = serve.NewKey()
@@ -116,17 +114,6 @@ func (s *sharedKey) key() (serve.Key, error) {
 	}
 	s.last, s.read = found, time.Now()
 	return s.last, nil
-}
-
-// together repeats what reads and writes a Secret that others write, too.
-func together(do func() error) (err error) {
-	for range sharedTries {
-		if err = do(); !store.IsConflict(err) && !store.IsExists(err) {
-			return err
-		}
-		time.Sleep(sharedInterval)
-	}
-	return err
 }
 
 // clusterToken makes a token for people who sign in to weft in a cluster, with the rights of who reads Secrets of weft's there.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"weft.dev/api"
 	"weft.dev/metrics"
 	"weft.dev/model"
 	"weft.dev/web"
@@ -34,7 +35,7 @@ func newGetProblems() *cobra.Command {
 		Short:   "List every object that has no or only partial effect, and the remedy",
 		Long: `List every object that has no or only partial effect, with the place in it and the remedy.
 
-Those that the annotation ` + suppressAnnotation + ` of an object suppresses are in -o json alone, and do not count: at the end it says how many
+Those that the annotation ` + api.SuppressAnnotation + ` of an object suppresses are in -o json alone, and do not count: at the end it says how many
 there are, and of which objects.
 
 Exit code 2 if there are any others.`,
@@ -90,7 +91,7 @@ func suppressedText(problems []web.Problem) string {
 	if len(by) > maxNames {
 		more = fmt.Sprintf(" and %d more", len(by)-maxNames)
 	}
-	return fmt.Sprintf("%d suppressed by the annotation %s of %s%s", count, suppressAnnotation, strings.Join(by[:min(len(by), maxNames)], ", "), more)
+	return fmt.Sprintf("%d suppressed by the annotation %s of %s%s", count, api.SuppressAnnotation, strings.Join(by[:min(len(by), maxNames)], ", "), more)
 }
 
 func objectName(p web.Problem) string {

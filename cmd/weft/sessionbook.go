@@ -96,7 +96,7 @@ func (b *secretBook) refresh() error {
 func (b *secretBook) write(change func(map[string]session) error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return together(func() error {
+	return store.RetryOnConflict(func() error {
 		if err := b.refresh(); err != nil {
 			return err
 		}

@@ -50,12 +50,14 @@ func (m *mesh) recordSight(ctx context.Context, verb string, seen []model.Worklo
 		return nil
 	}
 	by, groups := serve.Who(ctx)
-	names := map[string][]string{}
+	first := map[string]string{}
 	for _, w := range seen {
-		names[w.Namespace] = append(names[w.Namespace], w.Name)
+		if first[w.Namespace] == "" {
+			first[w.Namespace] = w.Name
+		}
 	}
-	for _, namespace := range model.SortedKeys(names) {
-		of := serve.Mutation{By: by, Groups: groups, Verb: verb, Kind: string(api.Workload), Namespace: namespace, Name: names[namespace][0], Changed: []string{how}}
+	for _, namespace := range model.SortedKeys(first) {
+		of := serve.Mutation{By: by, Groups: groups, Verb: verb, Kind: string(api.Workload), Namespace: namespace, Name: first[namespace], Changed: []string{how}}
 		if err := m.record(of); err != nil {
 			return err
 		}

@@ -81,10 +81,7 @@ func (s *Store) change(ctx context.Context, a scope.Account, change func(scope.A
 		return nil
 	}
 	if gone {
-		if o, err = s.scopes.Create(ctx, o); store.IsExists(err) {
-			return s.change(ctx, a, change) // another server was quicker
-		}
-		if err != nil {
+		if o, err = s.scopes.Create(ctx, o); err != nil {
 			return err
 		}
 	}
