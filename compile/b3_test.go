@@ -14,6 +14,7 @@ import (
 // it answers, whichever of B3's forms that came in; what is not B3 begins a trace as if it was not there.
 func TestB3(t *testing.T) {
 	const long, short, span = "4bb87cd24242e5a3de2fbbd83dd70900", "de2fbbd83dd70900", "00f067aa0ba902b7"
+	const padded = "0000000000000000" + short
 	c := newCollector(t)
 	web, reviews, inbound := freePort(t), freePort(t), freePort(t)
 	onward := proxied(reviews)
@@ -39,13 +40,13 @@ func TestB3(t *testing.T) {
 	}
 	for _, test := range []struct{ name, headers, trace, flags string }{
 		{"parts", "x-b3-traceid " + long + " x-b3-spanid " + span + " x-b3-sampled 1", long, "01"},
-		{"parts, 64 bits", "x-b3-traceid " + short + " x-b3-spanid " + span + " x-b3-sampled 1 x-b3-parentspanid " + span, b3Pad + short, "01"},
+		{"parts, 64 bits", "x-b3-traceid " + short + " x-b3-spanid " + span + " x-b3-sampled 1 x-b3-parentspanid " + span, padded, "01"},
 		{"parts, debug", "x-b3-traceid " + long + " x-b3-spanid " + span + " x-b3-flags 1", long, "01"},
 		{"parts, not sampled", "x-b3-traceid " + long + " x-b3-spanid " + span + " x-b3-sampled 0", long, "00"},
 		{"one header", "b3 " + long + "-" + span + "-1-" + span, long, "01"},
-		{"one header, 64 bits", "b3 " + short + "-" + span, b3Pad + short, "01"},
-		{"one header, not sampled", "b3 " + short + "-" + span + "-0", b3Pad + short, "00"},
-		{"W3C comes first", "traceparent 00-" + b3Pad + short + "-" + span + "-00 b3 " + long + "-" + span + "-1", b3Pad + short, "00"},
+		{"one header, 64 bits", "b3 " + short + "-" + span, padded, "01"},
+		{"one header, not sampled", "b3 " + short + "-" + span + "-0", padded, "00"},
+		{"W3C comes first", "traceparent 00-" + padded + "-" + span + "-00 b3 " + long + "-" + span + "-1", padded, "00"},
 		{"none", "", "", "00"},
 		{"no ids", "b3 0", "", "00"},
 		{"no span", "x-b3-traceid " + long + " x-b3-sampled 1", "", "00"},

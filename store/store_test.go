@@ -127,6 +127,33 @@ func TestResource(t *testing.T) {
 	}
 }
 
+// Of two who change an object that neither found, the one who comes second changes what the other made.
+func TestMadeMeanwhile(t *testing.T) {
+	c, ns := client(t)
+	ctx := t.Context()
+	splits := store.For[v1alpha1.TrafficSplit](c, api.TrafficSplit)
+	tries := 0
+	err := store.RetryOnConflict(func() error {
+		tries++
+		o, err := splits.Get(ctx, ns, "a")
+		if !store.IsNotFound(err) {
+			if err == nil {
+				o.Spec.Versions = newSplit(ns, "a", 90, 10).Spec.Versions
+				_, err = splits.Update(ctx, o)
+			}
+			return err
+		}
+		if _, err := splits.Create(ctx, newSplit(ns, "a", 100)); err != nil {
+			t.Fatal(err) // the other's
+		}
+		_, err = splits.Create(ctx, newSplit(ns, "a", 90, 10))
+		return err
+	})
+	if o, wrong := splits.Get(ctx, ns, "a"); err != nil || wrong != nil || tries != 2 || len(o.Spec.Versions) != 2 {
+		t.Errorf("after %d tries %+v, %v, %v", tries, o, err, wrong)
+	}
+}
+
 func TestApplyKeepsWhatOthersOwn(t *testing.T) {
 	c, ns := client(t)
 	apps := store.For[v1alpha1.Application](c, api.Application)
