@@ -13,10 +13,11 @@
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
 # make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: a quarter of an hour and more; make test runs five
 # make test-series  a million series where there is room for 50,000: what they take, and that it is said
+# make test-collector  spans to a real OpenTelemetry Collector and from it: it is compiled first, four minutes of one core
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-conformance generate
+.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-collector test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB. No C: the images of pods have no
 # library of it. Tests are built so, too, or all would be compiled twice.
@@ -108,6 +109,11 @@ test-releases:
 
 test-series:
 	go test -count=1 -v ./metrics/series -run Budget -many 1000000
+
+# The module of its own keeps the collector's hundreds of packages out of weft's go.mod.
+test-collector:
+	go -C test/collector build -ldflags '-s -w' -o $(CURDIR)/bin/test/collector .
+	go test -count=1 -v ./test/folder -run Collector -collector $(CURDIR)/bin/test/collector
 
 test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
