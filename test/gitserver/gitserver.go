@@ -1,11 +1,12 @@
 // Package gitserver serves Git repositories over HTTP to tests: git's own server
-// behind Go's, on loopback.
+// behind Go's, on loopback or where a test says.
 //
 // Input: what a test commits. Output: a URL that git fetches from, which can be
 // away. It must not know what fetches.
 package gitserver
 
 import (
+	"net"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -28,8 +29,15 @@ type Server struct {
 }
 
 // New starts a server of an empty repository, whose branch is main.
-func New(t testing.TB) *Server {
+func New(t testing.TB) *Server { return On(t, "127.0.0.1:0") }
+
+// On starts it at an address.
+func On(t testing.TB, address string) *Server {
 	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	s := &Server{t: t, origin: filepath.Join(dir, "mesh.git"), clone: filepath.Join(dir, "clone")}
 	s.run(dir, "init", "--quiet", "--bare", "--initial-branch=main", s.origin)
@@ -39,13 +47,16 @@ func New(t testing.TB) *Server {
 		Path: filepath.Join(programs, "git-http-backend"),
 		Env:  []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1"},
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if s.Away.Load() {
 			http.Error(w, "away", http.StatusServiceUnavailable)
 			return
 		}
 		git.ServeHTTP(w, r)
 	}))
+	server.Listener.Close()
+	server.Listener = listener
+	server.Start()
 	t.Cleanup(server.Close)
 	s.URL = server.URL + "/mesh.git"
 	return s

@@ -14,9 +14,6 @@ import (
 	"weft.dev/test/process"
 )
 
-// nodeAddress is where pods reach a program on the node.
-const nodeAddress = "10.90.0.2"
-
 // strict has nobody without a certificate of the mesh call anything in a namespace.
 const strict = `
 apiVersion: security.istio.io/v1

@@ -17,7 +17,13 @@ import (
 // Injected is the label of a namespace whose pods join the mesh.
 const Injected = "weft.dev/inject=enabled"
 
-// Mesh has weft in the cluster, of the images of this checkout, which may start and stop versions. It stays
+// nodeAddress is where pods reach a program on the node.
+const nodeAddress = "10.90.0.2"
+
+// gitAddress is where tests serve a repository that weft may bake from.
+const gitAddress = nodeAddress + ":7418"
+
+// Mesh has weft in the cluster, of the images of this checkout, which may start and stop versions, and bake. It stays
 // there for the next test, and must not end by itself during this one.
 func Mesh(t testing.TB) {
 	t.Helper()
@@ -31,7 +37,8 @@ var installed = sync.OnceValue(install)
 
 func install() error {
 	tag := os.Getenv("IMAGE_TAG")
-	out, err := exec.Command("weft", "install", "--image", "weft:"+tag, "--proxy-image", "weft-proxy:"+tag, "--set", "deploys=true").CombinedOutput()
+	out, err := exec.Command("weft", "install", "--image", "weft:"+tag, "--proxy-image", "weft-proxy:"+tag, "--set", "deploys=true",
+		"--set", "bake.repositories={http://"+gitAddress+"/}").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("weft install: %w: %s", err, out)
 	}

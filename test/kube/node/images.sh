@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the images that tests use from this checkout and puts them into the node. Pods name them without a registry;
 # IMAGE_TAG makes them beside those of another checkout:
-#   weft:dev                    bin/weft, not root
+#   weft:dev                    bin/weft, and git, not root
 #   weft-proxy:dev              bin/weft-agent and the pinned Envoy with its libraries, user 1337
 #   shop:dev                    examples/shop: give the service and "--host 0.0.0.0 --port N" as args
 #   shop-load:dev               examples/shop/load
@@ -28,9 +28,11 @@ images() {
   export GOFLAGS=-tags=kustomize_disable_go_plugin_support CGO_ENABLED=0
   nice go build -ldflags "-s -w" -o "$OUT/bin/" ./cmd/weft ./cmd/weft-agent ./examples/shop ./examples/shop/load
   nice go build -ldflags "-s -w" -o "$OUT/bin/releases" ./test/releases/shop
-  local envoy part version
+  local envoy part version programs
   envoy=$("$OUT/bin/weft" envoy)
-  image weft -user 65532:65532 -entrypoint /weft -add "$OUT/bin/weft:/weft"
+  programs=$(git --exec-path)
+  image weft -user 65532:65532 -entrypoint /weft -add "$OUT/bin/weft:/weft" \
+    -ldd "$(command -v git):/usr/bin/git" -ldd "$programs/git-remote-http:$programs/git-remote-http"
   image weft-proxy -user 1337:1337 -entrypoint /weft-agent -env WEFT_ENVOY=/usr/local/bin/envoy \
     -add "$OUT/bin/weft-agent:/weft-agent" -ldd "$envoy:/usr/local/bin/envoy"
   image shop -user 65532:65532 -entrypoint /shop -add "$OUT/bin/shop:/shop"
