@@ -11,7 +11,7 @@
 # make kube-up  a real Kubernetes on this machine, with the images of this checkout: test/kube/README.md; kube-images, kube-down
 # make test-kube  what must hold on it; make bench-kube: weft beside 2,000 services and 20,000 pods there, ten minutes of a machine that does nothing else
 # make test-snapshots  a hundred services from Git through S3 with no control plane, and every fault of that way; make test runs it, too
-# make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: a quarter of an hour and more; make test runs five
+# make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: 25 minutes of a machine that does nothing else; make test runs five
 # make test-series  a million series where there is room for 50,000: what they take, and that it is said
 # make test-collector  spans to a real OpenTelemetry Collector and from it: it is compiled first, four minutes of one core
 # make test-conformance  the Gateway API's own suite there, after kube-up

@@ -18,6 +18,12 @@ type Releases struct {
 	All      int       `json:"all"`
 }
 
+// ReleaseRequest asks a page's `weft ui` to release a version.
+type ReleaseRequest struct {
+	Version  string `json:"version"`
+	Strategy string `json:"strategy,omitempty"` // of this release alone; none: the application's
+}
+
 // Release is one run that brings a version into service, in short.
 type Release struct {
 	Namespace   string     `json:"namespace"`

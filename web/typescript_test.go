@@ -42,6 +42,7 @@ var answered = []any{
 	PipelineText{},
 	EditRequest{},
 	Edited{},
+	ReleaseRequest{},
 	UndoPlan{},
 	UndoRequest{},
 	Done{},

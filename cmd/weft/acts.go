@@ -28,9 +28,10 @@ func (a acts) handle(mux *http.ServeMux) {
 	release := web.Prefix + "releases/{namespace}/{name}/"
 	mux.HandleFunc("POST "+release+"abort", a.answer(a.decision("abort", "aborter")))
 	mux.HandleFunc("POST "+release+"promote", a.answer(a.decision("promote", "promoter")))
-	undo := web.Prefix + "applications/{namespace}/{name}/undo"
-	mux.HandleFunc("GET "+undo, a.answer(a.undoPlan))
-	mux.HandleFunc("POST "+undo, a.answer(a.undo))
+	application := web.Prefix + "applications/{namespace}/{name}/"
+	mux.HandleFunc("POST "+application+"release", a.answer(a.release))
+	mux.HandleFunc("GET "+application+"undo", a.answer(a.undoPlan))
+	mux.HandleFunc("POST "+application+"undo", a.answer(a.undo))
 	run := web.Prefix + "runs/{namespace}/{name}/"
 	mux.HandleFunc("POST "+run+"judge", a.answer(a.judge))
 	mux.HandleFunc("POST "+run+"cancel", a.answer(a.cancel))
@@ -94,6 +95,25 @@ func (a acts) decision(verb, who string) func(*http.Request) (any, error) {
 	}
 }
 
+func (a acts) release(r *http.Request) (any, error) {
+	var asked web.ReleaseRequest
+	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil || asked.Version == "" {
+		return nil, errors.New(`release: want {"version": VERSION, "strategy": STRATEGY}`)
+	}
+	releases, err := a.releases(r)
+	if err != nil {
+		return nil, err
+	}
+	made, err := startRelease(a.command, releases, r.PathValue("name"), asked.Version, v1alpha1.StrategyType(asked.Strategy))
+	if err != nil {
+		return nil, err
+	}
+	return web.Done{Page: releasePage(made)}, nil
+}
+
+// releasePage is where a release is seen.
+func releasePage(r *v1alpha1.Release) string { return "releases/" + r.Namespace + "/" + r.Name }
+
 func (a acts) undoPlan(r *http.Request) (any, error) {
 	releases, err := a.releases(r)
 	if err != nil {
@@ -125,7 +145,7 @@ func (a acts) undo(r *http.Request) (any, error) {
 	if made == nil {
 		return nil, err
 	}
-	return web.Done{Page: "releases/" + made.Namespace + "/" + made.Name}, err
+	return web.Done{Page: releasePage(made)}, err
 }
 
 func (a acts) judge(r *http.Request) (any, error) {

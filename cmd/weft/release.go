@@ -44,18 +44,7 @@ With --wait: exit code 0 when the release has succeeded, 2 when it was rolled ba
 			if err != nil {
 				return err
 			}
-			me, err := signature(c)
-			if err != nil {
-				return err
-			}
-			release := &v1alpha1.Release{
-				ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: args[0] + "-" + args[1] + "-"},
-				Spec:       v1alpha1.ReleaseSpec{Application: args[0], Version: args[1], By: me.By, Groups: me.Groups},
-			}
-			if strategy != "" {
-				release.Spec.Strategy = &v1alpha1.Strategy{Type: v1alpha1.StrategyType(strategy)}
-			}
-			made, err := releases.create(c.Context(), release)
+			made, err := startRelease(c, releases, args[0], args[1], v1alpha1.StrategyType(strategy))
 			if err != nil {
 				return err
 			}
@@ -69,6 +58,22 @@ With --wait: exit code 0 when the release has succeeded, 2 when it was rolled ba
 	c.Flags().StringVar(&strategy, "strategy", "", "canary, blueGreen, rolling, highlander or recreate, for this release alone")
 	c.Flags().BoolVar(&wait, "wait", false, "print what happens until the release ends")
 	return c
+}
+
+// startRelease has a version released in the name of who asks; without a strategy, by the application's.
+func startRelease(c *cobra.Command, releases objects[v1alpha1.Release], application, version string, strategy v1alpha1.StrategyType) (*v1alpha1.Release, error) {
+	me, err := signature(c)
+	if err != nil {
+		return nil, err
+	}
+	release := &v1alpha1.Release{
+		ObjectMeta: metav1.ObjectMeta{Namespace: releases.namespace, GenerateName: application + "-" + version + "-"},
+		Spec:       v1alpha1.ReleaseSpec{Application: application, Version: version, By: me.By, Groups: me.Groups},
+	}
+	if strategy != "" {
+		release.Spec.Strategy = &v1alpha1.Strategy{Type: strategy}
+	}
+	return releases.create(c.Context(), release)
 }
 
 func newReleaseWatch() *cobra.Command {

@@ -34,7 +34,7 @@ func newUI() *cobra.Command {
 		Use:   "ui",
 		Short: "Print a link to the web UI, and lead it to the server for as long as this runs",
 		Long: `Print a link to the web UI, and lead what it asks to the server, signed in as this command is: the browser needs no
-certificate, and may see and do what you may: abort, promote and undo releases. It is served on loopback alone, to who has the link. Ctrl-C ends it.`,
+certificate, and may see and do what you may: start, abort, promote and undo releases. It is served on loopback alone, to who has the link. Ctrl-C ends it.`,
 		Example: "  weft ui\n  weft ui --port 7450",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -37,7 +37,10 @@ func (d *demo) finish() {
 
 // stay leaves everything running until the person ends it.
 func (d *demo) stay(ctx context.Context) {
-	link := d.pages()
+	link, riddle := d.pages(), ""
+	if d.load != nil {
+		riddle = d.mistake()
+	}
 	fmt.Printf(`
 All of it is still running. To try next, in another shell in this folder:
 
@@ -51,9 +54,19 @@ All of it is still running. To try next, in another shell in this folder:
 
 Ctrl-C ends it and removes %[1]s.
 
-See it in a browser: %[3]s
-`, d.dir, d.ingress, link)
+%[4]sSee it in a browser: %[3]s
+`, d.dir, d.ingress, link, riddle)
 	<-ctx.Done()
+}
+
+// mistake is a release of somebody in a hurry, for who looks at the pages to find.
+func (d *demo) mistake() (riddle string) {
+	fmt.Println("\nOne more release, by somebody in a hurry:")
+	d.run(instance{app: "reviews", version: "v5", port: "9080", extra: []string{"--error-rate", "30"}})
+	d.untilCurrent(len(shop) + 5)
+	d.show(0, "apply", "-f", "examples/shop/demo/hurry.yaml")
+	d.show(0, "release", "watch", "reviews-v5-hurry")
+	return "Something is wrong in the shop now: which service fails, why, and which release did it? `bin/weft undo reviews` ends it.\n"
 }
 
 // pages leads to the web UI, with calls that it can show.

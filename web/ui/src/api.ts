@@ -586,6 +586,11 @@ export interface Edited {
   conflict: boolean;
 }
 
+export interface ReleaseRequest {
+  version: string;
+  strategy?: string;
+}
+
 export interface UndoChange {
   part: string;
   kind: string;

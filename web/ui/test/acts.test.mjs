@@ -72,6 +72,21 @@ test("an undo shows what it would do, and leads to its own release", async () =>
   assert.match(await page.locator(".facts").innerText(), /half of its answers are bad/);
 });
 
+test("a version is released from the page of its service, and goes back by itself", async () => {
+  const page = await open();
+  await visit(page, "services/shop/ratings");
+  await page.getByRole("button", { name: "Release ratings v1" }).and(page.locator("[disabled]")).waitFor();
+  await page.getByRole("button", { name: "Release ratings v2" }).click();
+  const asked = page.getByRole("dialog", { name: "Release ratings v2?" });
+  await asked.getByLabel("Strategy").selectOption("canary");
+  await asked.getByText("weft release start ratings v2 -n shop --strategy canary").waitFor();
+  await sound(page, "release, asked");
+  await asked.getByRole("button", { name: "Release", exact: true }).click();
+  await page.waitForURL((url) => url.pathname.includes("/releases/shop/ratings-v2-"));
+  await page.locator(".verdict.bad").getByText("ratings v2 rolled back").waitFor();
+  assert.match(await page.locator(".facts").innerText(), /By\s+bob/);
+});
+
 test("each version has its private address, and bob may have a link to one for people outside", async () => {
   const page = await open();
   await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);

@@ -4,6 +4,7 @@ import { Act } from "../part/act";
 import { Command } from "../part/command";
 import { Section } from "../part/section";
 import { Table, type Column } from "../part/table";
+import { Start } from "./start";
 
 type Address = ServicePage["addresses"][number];
 
@@ -16,6 +17,7 @@ export function Addresses({ s }: { s: ServicePage }) {
     { head: "Header", kind: "text", cell: (a) => <Command text={a.header} /> },
     { head: "A call, from inside of the mesh", kind: "text wide", cell: (a) => <Command text={`curl -H '${a.header}' http://${s.host}${port ? ":" + port : ""}/`} /> },
     { head: "From outside", cell: (a) => <Preview s={s} version={a.version} /> },
+    { head: "Traffic", cell: (a) => <Start s={s} version={a.version} /> },
   ];
   return (
     <Section title="Private addresses" note="lead to a version whatever its share is; callees get the version, too, where programs pass the header on">
