@@ -32,6 +32,7 @@ type Run struct {
 // RunPage is all of one run.
 type RunPage struct {
 	Run
+	UID         string                    `json:"uid"` // by which decisions name it
 	Application string                    `json:"application,omitempty"`
 	Parameters  map[string]v1alpha1.Value `json:"parameters"`
 	Facts       map[string]v1alpha1.Value `json:"facts"`               // of what started it: commit, image
@@ -118,7 +119,7 @@ func runPage(mesh Mesh, r *http.Request) (any, error) {
 		return nil, err
 	}
 	p := RunPage{
-		Run: RunOf(o), Parameters: orNone(o.Spec.Parameters), Facts: orNone(o.Spec.Trigger.Facts), Parents: orEmpty(o.Spec.Parents),
+		Run: RunOf(o), UID: string(o.UID), Parameters: orNone(o.Spec.Parameters), Facts: orNone(o.Spec.Trigger.Facts), Parents: orEmpty(o.Spec.Parents),
 		Graph: []RunStage{}, Events: []RunEvent{}, Sealed: o.Status.Sealed,
 	}
 	for _, e := range slices.Backward(o.Status.Events) {

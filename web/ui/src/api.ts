@@ -503,6 +503,7 @@ export interface RunPage {
   trigger: string;
   started: string;
   ended?: string;
+  uid: string;
   application?: string;
   parameters: Record<string, string>;
   facts: Record<string, string>;

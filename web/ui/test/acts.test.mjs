@@ -31,6 +31,9 @@ test("before anything is done, the page says what changes, how that is undone, a
     await asked.getByText("v9 gets no more requests").waitFor();
     await asked.getByText(/To undo that/).waitFor();
     await asked.getByText(/^weft release abort ratings-v9-\w+ -n shop$/).waitFor();
+    await asked.getByText("as YAML").click();
+    assert.equal(await asked.locator("details pre").innerText(), "spec:\n  abort: true\n");
+    await asked.getByText(/^kubectl patch releases\.weft\.dev ratings-v9-\w+ -n shop --type merge --patch-file FILE$/).waitFor();
     await sound(page, "abort");
     await page.keyboard.press("Escape");
     await asked.waitFor({ state: "hidden" });
@@ -65,6 +68,22 @@ test("an undo shows what it would do, and leads to its own release", async () =>
   await page.getByRole("button", { name: "Undo", exact: true }).click();
   const asked = page.getByRole("dialog", { name: "Undo ratings?" });
   await asked.getByText("Now v2 serves; then v1 gets all traffic.").waitFor();
+  await asked.getByLabel(/Reason/).fill("half: bad");
+  await asked.getByText("as YAML").click();
+  assert.equal(
+    await asked.locator("details pre").innerText(),
+    `apiVersion: weft.dev/v1alpha1
+kind: Release
+metadata:
+  namespace: shop
+  generateName: ratings-undo-
+spec:
+  application: ratings
+  version: v1
+  undo: true
+  reason: "half: bad"
+`,
+  );
   await asked.getByLabel(/Reason/).fill("half of its answers are bad");
   await sound(page, "undo");
   await asked.getByRole("button", { name: "Undo", exact: true }).click();
@@ -80,6 +99,8 @@ test("a version is released from the page of its service, and goes back by itsel
   const asked = page.getByRole("dialog", { name: "Release ratings v2?" });
   await asked.getByLabel("Strategy").selectOption("canary");
   await asked.getByText("weft release start ratings v2 -n shop --strategy canary").waitFor();
+  await asked.getByText("as YAML").click();
+  assert.match(await asked.locator("details pre").innerText(), /\nkind: Release\n[\s\S]*\nspec:\n  application: ratings\n  version: v2\n  strategy:\n    type: canary\n$/);
   await sound(page, "release, asked");
   await asked.getByRole("button", { name: "Release", exact: true }).click();
   await page.waitForURL((url) => url.pathname.includes("/releases/shop/ratings-v2-"));

@@ -133,6 +133,8 @@ test("a freeze is seen above releases and pipelines, with who, why and whom it l
   await asked.getByLabel(/^Reason/).fill("the sale");
   await asked.getByLabel(/^Except/).fill("oncall ops");
   await asked.getByText("weft freeze --reason 'the sale' --except oncall,ops").waitFor();
+  await asked.getByText("as YAML").click();
+  assert.match(await asked.locator("details pre").innerText(), /\nkind: Freeze\nmetadata:\n  generateName: freeze-\nspec:\n  reason: the sale\n  except: \[oncall, ops\]\n$/);
   await sound(page, "freeze");
   await asked.getByRole("button", { name: "Freeze", exact: true }).click();
   for (const look of looks) {

@@ -23,6 +23,8 @@ test("a question says what it asks, who may answer until when, and what follows"
     await ask.getByRole("button", { name: "half" }).click();
     const asked = page.getByRole("dialog", { name: "half ship-1?" });
     await asked.getByText("weft approve ship-1 ask --choice 'half' -n shop").waitFor();
+    await asked.getByText("as YAML").click();
+    assert.match(await asked.locator("details pre").innerText(), /\nkind: Decision\n[\s\S]*\nspec:\n  run: ship-1\n  runUID: "?[0-9a-f-]{36}"?\n  verb: judge\n  stage: ask\n  attempt: 1\n  choice: half\n$/);
     await sound(page, "judgment");
     await page.keyboard.press("Escape");
     await asked.waitFor({ state: "hidden" });

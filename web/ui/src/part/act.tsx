@@ -5,6 +5,7 @@ import { go, hrefOf } from "../url";
 import { Alert } from "./alert";
 import { Command } from "./command";
 import { useRefusal } from "./rights";
+import { AsYAML, type Written } from "./written";
 
 interface Props<T> {
   name: string; // what it does, in a word
@@ -12,6 +13,7 @@ interface Props<T> {
   effect: ReactNode; // what changes
   back: ReactNode; // how that is undone
   command: string; // that does the same
+  writes?: Written; // what is written then; none: a command alone does it, or the page shows its text
   path: string; // of the API
   body?: () => object | string | undefined; // a text: what is wrong with what was asked; undefined: what it would do is not known yet
   not?: string; // why it cannot be done now
@@ -24,7 +26,7 @@ const unsigned = "To act from this page, open it by the link of `weft ui`.";
 
 // Act is a button that says what it would change and how that is undone, and asks again before.
 export function Act<T = Done>(props: Props<T>) {
-  const { name, of, effect, back, command, path, body = () => ({}), children, bare, made } = props;
+  const { name, of, effect, back, command, writes, path, body = () => ({}), children, bare, made } = props;
   const refusal = useRefusal(path);
   const not = signedIn() ? (props.not ?? refusal) : (props.not ?? unsigned);
   const dialog = useRef<HTMLDialogElement>(null);
@@ -74,6 +76,7 @@ export function Act<T = Done>(props: Props<T>) {
         {open && !came && children}
         <p className="dim">{back}</p>
         <Command text={command} />
+        {open && writes && <AsYAML of={writes} />}
         {refused && <Alert text={refused} />}
         {came && made?.(came)}
         <p className="answers">

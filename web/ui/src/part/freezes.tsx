@@ -44,6 +44,13 @@ function Banner({ f }: { f: Freeze }) {
 const words = (text: string) => text.split(/[\s,]+/).filter(Boolean);
 const flag = (name: string, text: string) => (words(text).length ? ` --${name} ${words(text).join(",")}` : "");
 
+// ends is when a time, or so long from now, is.
+function ends(text: string): string {
+  const [, n, unit] = text.match(/^(\d+)([mh])$/) ?? [];
+  const at = n ? new Date(Date.now() + Number(n) * (unit === "h" ? 3600e3 : 60e3)) : new Date(text);
+  return isNaN(at.getTime()) ? "" : at.toISOString();
+}
+
 function Stop() {
   const [asked, setAsked] = useState({ reason: "", namespaces: "", applications: "", except: "", until: "" });
   const field = (name: keyof typeof asked, label: string, hint: string) => (
@@ -69,6 +76,7 @@ function Stop() {
         effect="Nothing new is brought into service: what acts waits, a release that shifts traffic holds at its share. What goes back goes."
         back="To undo that: weft unfreeze"
         command={`weft freeze --reason '${asked.reason || "WHY"}'${flag("namespace", asked.namespaces)}${flag("application", asked.applications)}${flag("except", asked.except)}${asked.until ? ` --until ${asked.until.trim()}` : ""}`}
+        writes={{ kind: "Freeze", generateName: "freeze-", spec: { ...request, until: ends(asked.until.trim()) } }}
         path="freezes"
         body={() => (request.reason ? request : "Say why, for those who wait.")}
       >

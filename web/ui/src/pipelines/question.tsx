@@ -3,6 +3,7 @@ import type { JudgeRequest, Question, RunPage, RunStage } from "../api";
 import { lasted } from "../format";
 import { Act } from "../part/act";
 import { Mark } from "../part/mark";
+import { decision } from "./start";
 
 const stop = "stop";
 
@@ -60,6 +61,7 @@ function Answer({ r, s, choice, effect, not }: { r: RunPage; s: RunStage; choice
       effect={effect}
       back={choice === stop ? `To undo that, start another run: weft pipeline run ${r.pipeline} -n ${r.namespace}` : `An answer is not taken back; what follows ends by weft pipeline cancel ${r.name} -n ${r.namespace}`}
       command={`${command} -n ${r.namespace}`}
+      writes={decision(r, { verb: "judge", stage: s.name, attempt: s.attempt ?? 1, choice, reason })}
       path={`runs/${encodeURIComponent(r.namespace)}/${encodeURIComponent(r.name)}/judge`}
       body={() => ({ stage: s.name, attempt: s.attempt ?? 1, choice, reason }) satisfies JudgeRequest}
       not={not}

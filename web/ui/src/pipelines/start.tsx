@@ -1,6 +1,7 @@
 import { useState } from "react";
 import type { CancelRequest, PipelinePage, RunPage, StartRequest } from "../api";
 import { Act } from "../part/act";
+import type { Written } from "../part/written";
 
 type Parameter = PipelinePage["parameters"][number];
 
@@ -18,6 +19,7 @@ export function Start({ p }: { p: PipelinePage }) {
       effect={`A run of its ${p.stages} stages begins${p.runs.some((r) => !r.ended) ? ", once it is its turn: another one goes on" : ""}.`}
       back="To undo that, cancel the run: what is half done is taken back."
       command={`weft pipeline run ${p.name}${flags} -n ${p.namespace}`}
+      writes={{ kind: "PipelineRun", namespace: p.namespace, generateName: p.name + "-", spec: { pipeline: p.name, parameters: Object.fromEntries(told.map((a) => [a.name, value(a)])) } }}
       path={`pipelines/${encodeURIComponent(p.namespace)}/${encodeURIComponent(p.name)}/run`}
       body={() => (missing ? `It needs ${missing.name}.` : ({ parameters: Object.fromEntries(told.map((a) => [a.name, value(a)])) } satisfies StartRequest))}
       not={p.notStart}
@@ -45,6 +47,14 @@ export function Start({ p }: { p: PipelinePage }) {
 
 const quoted = (text: string) => (/^[\w=.:\/-]*$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`);
 
+// decision is what somebody writes of a run.
+export const decision = (r: RunPage, spec: { verb: string; stage?: string; attempt?: number; choice?: string; reason: string }): Written => ({
+  kind: "Decision",
+  namespace: r.namespace,
+  generateName: `${r.name}-${spec.verb}-`,
+  spec: { run: r.name, runUID: r.uid, ...spec },
+});
+
 // Cancel ends a run.
 export function Cancel({ r }: { r: RunPage }) {
   const [reason, setReason] = useState("");
@@ -55,6 +65,7 @@ export function Cancel({ r }: { r: RunPage }) {
       effect="It ends, and what is half done is taken back: a release goes back to the version that served."
       back={`To undo that, start another run: weft pipeline run ${r.pipeline} -n ${r.namespace}`}
       command={`weft pipeline cancel ${r.name} -n ${r.namespace}`}
+      writes={decision(r, { verb: "cancel", reason })}
       path={`runs/${encodeURIComponent(r.namespace)}/${encodeURIComponent(r.name)}/cancel`}
       body={() => ({ reason }) satisfies CancelRequest}
       not={r.notCancel}

@@ -29,6 +29,7 @@ function During({ r }: { r: ReleasePage }) {
   const path = `releases/${encodeURIComponent(r.namespace)}/${encodeURIComponent(r.name)}/`;
   const command = (verb: string) => `weft release ${verb} ${r.name} -n ${r.namespace}`;
   const of = `${r.application} ${r.version}`;
+  const writes = (spec: object) => ({ kind: "Release", namespace: r.namespace, name: r.name, resource: "releases.weft.dev", spec });
   const now = r.versions.find((v) => v.version === r.version);
   const amount = now && now.calls.requests > 0 ? `${rate(now.calls.rate).join("")}, ${share(r.weight / 100).join("")} of all` : `${r.weight}% of all`;
   const back = r.phase === "RollingBack" || r.aborter ? "It is going back already." : undefined;
@@ -40,6 +41,7 @@ function During({ r }: { r: ReleasePage }) {
         effect={`${r.version} gets no more requests (now ${amount})${r.from ? `, ${r.from} gets them all` : ""}.`}
         back={`To undo that, release it again: weft release start ${r.application} ${r.version} -n ${r.namespace}`}
         command={command("abort")}
+        writes={writes({ abort: true })}
         path={path + "abort"}
         not={back}
       />
@@ -49,6 +51,7 @@ function During({ r }: { r: ReleasePage }) {
         effect="It goes on where it would wait for a person. A version that is shown to be worse goes back all the same."
         back="To undo that, abort the release: it cannot be told to wait again."
         command={command("promote")}
+        writes={writes({ promote: true })}
         path={path + "promote"}
         not={back ?? (r.promoter ? `${r.promoter} has done that.` : undefined)}
       />

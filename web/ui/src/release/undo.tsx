@@ -17,6 +17,7 @@ export function UndoAct({ r }: { r: ReleasePage }) {
       effect={`Every request goes back to ${to}, at once: nothing is judged.`}
       back={`To undo that: weft undo ${r.application} --to ${plan?.from ?? r.version} -n ${r.namespace}`}
       command={`weft undo ${r.application} --to ${to} -n ${r.namespace}`}
+      writes={{ kind: "Release", namespace: r.namespace, generateName: r.application + "-undo-", spec: { application: r.application, version: to, undo: true, reason } }}
       path={path}
       body={() => plan && ({ to: plan.to, reason } satisfies UndoRequest)}
     >

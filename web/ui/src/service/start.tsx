@@ -16,6 +16,7 @@ export function Start({ s, version }: { s: ServicePage; version: string }) {
       effect={`${version} gets the traffic of ${s.name}, by the strategy. If its own requests show it to be worse, it goes back by itself.`}
       back="To undo that, abort the release on its page, or undo it when it has ended."
       command={`weft release start ${s.name} ${version} -n ${s.namespace}${strategy && " --strategy " + strategy}`}
+      writes={{ kind: "Release", namespace: s.namespace, generateName: `${s.name}-${version}-`, spec: { application: s.name, version, strategy: { type: strategy } } }}
       path={`applications/${encodeURIComponent(s.namespace)}/${encodeURIComponent(s.name)}/release`}
       body={() => ({ version, ...(strategy && { strategy }) }) satisfies ReleaseRequest}
       not={serves ? "It has all the traffic." : undefined}
