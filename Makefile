@@ -117,7 +117,7 @@ test-collector:
 
 test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
-	REPORT=$(CURDIR)/docs/conformance/gateway-http.yaml test/kube/conformance/run.sh
+	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/run.sh
 
 generate:
 	go generate ./...

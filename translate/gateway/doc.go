@@ -54,6 +54,9 @@ var honoured = object.Honoured{
 	"GRPCRouteFilter": "type requestHeaderModifier responseHeaderModifier requestMirror",
 	"GRPCBackendRef":  "filters",
 
+	"TLSRouteSpec": "hostnames rules parentRefs",
+	"TLSRouteRule": "name backendRefs",
+
 	"ReferenceGrantSpec": "from to",
 	"ReferenceGrantFrom": "group kind namespace",
 	"ReferenceGrantTo":   "group kind name",

@@ -78,11 +78,7 @@ type reader struct {
 
 func (r *reader) listener(at object.Path, l *gatewayv1.Listener) (model.GatewayListener, bool) {
 	out := model.GatewayListener{Name: string(l.Name), Port: uint32(l.Port), Hosts: []string{"*"}, Origin: r.Origin(at)}
-	if !r.protocol(at, l, &out) {
-		r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedProtocol)
-		return out, false
-	}
-	if !r.kinds(at.Dot("allowedRoutes").Dot("kinds"), l.AllowedRoutes, &out) {
+	if !r.protocol(at, l, &out) || !r.kinds(at.Dot("allowedRoutes").Dot("kinds"), l.AllowedRoutes, &out) {
 		return out, false
 	}
 	if !r.CheckPort(at.Dot("port"), out.Port) {
@@ -112,31 +108,44 @@ func (r *reader) protocol(at object.Path, l *gatewayv1.Listener, out *model.Gate
 		out.Protocol = model.GatewayHTTP
 	case gatewayv1.HTTPSProtocolType:
 		out.Protocol = model.GatewayHTTPS
+	case gatewayv1.TLSProtocolType:
+		out.Protocol = model.GatewayTLS
+		if l.TLS == nil || value(l.TLS.Mode, gatewayv1.TLSModeTerminate) != gatewayv1.TLSModePassthrough {
+			r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedValue)
+			r.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways open TLS for HTTP alone, so this listener stays closed; use Passthrough, or the protocol HTTPS")
+			return false
+		}
 	default:
-		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP or HTTPS", l.Protocol)
+		r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedProtocol)
+		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP, HTTPS or TLS", l.Protocol)
 		return false
 	}
 	return true
 }
 
 // routeKinds are those that listeners serve.
-var routeKinds = []string{"HTTPRoute", "GRPCRoute"}
+var routeKinds = map[model.GatewayProtocol][]string{
+	model.GatewayHTTP:  {"HTTPRoute", "GRPCRoute"},
+	model.GatewayHTTPS: {"HTTPRoute", "GRPCRoute"},
+	model.GatewayTLS:   {"TLSRoute"},
+}
 
 // kinds finds the kinds of routes that may attach. Where others are named, too,
 // the rest is served.
 func (r *reader) kinds(at object.Path, allowed *gatewayv1.AllowedRoutes, out *model.GatewayListener) bool {
+	served := routeKinds[out.Protocol]
 	if allowed == nil || len(allowed.Kinds) == 0 {
-		r.is.Kinds = routeKinds
+		r.is.Kinds = served
 		return true
 	}
 	out.RouteKinds = []string{}
 	for i, k := range allowed.Kinds {
-		if value(k.Group, Group) == Group && slices.Contains(routeKinds, string(k.Kind)) {
+		if value(k.Group, Group) == Group && slices.Contains(served, string(k.Kind)) {
 			out.RouteKinds = append(out.RouteKinds, string(k.Kind))
 			continue
 		}
 		r.is.Resolved = string(gatewayv1.ListenerReasonInvalidRouteKinds)
-		r.NotHonoured(at.At(i).Dot("kind"), "weft attaches HTTPRoutes and GRPCRoutes to listeners, no %s", k.Kind)
+		r.NotHonoured(at.At(i).Dot("kind"), "to such a listener weft attaches objects of the kind %s, no %s", strings.Join(served, " or "), k.Kind)
 	}
 	r.is.Kinds = out.RouteKinds
 	return len(out.RouteKinds) > 0
@@ -147,7 +156,7 @@ func (r *reader) contested(l model.GatewayListener) bool {
 	for _, o := range r.open {
 		switch {
 		case o.Port != l.Port:
-		case o.Protocol != l.Protocol:
+		case (o.Protocol == model.GatewayHTTP) != (l.Protocol == model.GatewayHTTP):
 			r.is.Accepted = string(gatewayv1.ListenerReasonProtocolConflict)
 		case o.Hosts[0] == l.Hosts[0]:
 			r.is.Accepted = string(gatewayv1.ListenerReasonHostnameConflict)

@@ -51,15 +51,19 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	g := found[0]
 	a.Class = g.Class
 	named := meant(g, t)
-	if len(named) == 0 && r.otherwise(t, g) {
+	speaking := speakers(named, t)
+	switch {
+	case len(speaking) > 0:
+	case r.otherwise(t, g):
 		a.refuse = true
 		return a
-	}
-	if len(named) == 0 {
+	case len(named) > 0:
+		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
+	default:
 		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
 	}
-	allowed := takers(named, t)
-	if len(allowed) == 0 && slices.ContainsFunc(named, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
+	allowed := takers(speaking, t)
+	if len(allowed) == 0 && slices.ContainsFunc(speaking, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
 		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no %s; name the kind in its allowedRoutes", name, t.Object.Kind)
 	}
 	if len(allowed) == 0 {
@@ -101,8 +105,13 @@ func speech(t model.RouteTable) string {
 // meant are the listeners that the table names.
 func meant(g model.Gateway, t model.RouteTable) []model.GatewayListener {
 	return slices.DeleteFunc(slices.Clone(g.Listeners), func(l model.GatewayListener) bool {
-		return (l.Protocol == model.GatewayTLS) != t.Unopened || len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
+		return len(t.Sections) > 0 && !slices.Contains(t.Sections, l.Name) || t.Port != 0 && l.Port != t.Port
 	})
+}
+
+// speakers are the listeners that give what the table is about: requests, or whole connections.
+func speakers(all []model.GatewayListener, t model.RouteTable) []model.GatewayListener {
+	return slices.DeleteFunc(slices.Clone(all), func(l model.GatewayListener) bool { return (l.Protocol == model.GatewayTLS) != t.Unopened })
 }
 
 // takers are the listeners that let the table attach.

@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"flag"
+	"path/filepath"
 	"testing"
 
 	suitev1 "sigs.k8s.io/gateway-api/conformance/apis/v1"
@@ -13,37 +14,93 @@ import (
 	"sigs.k8s.io/gateway-api/pkg/features"
 )
 
-var version = flag.String("weft-version", "dev", "what the report says of weft")
+var (
+	version = flag.String("weft-version", "dev", "what the report says of weft")
+	reports = flag.String("reports", "", "folder for the reports, gateway.yaml and mesh.yaml; none: there are none")
+)
 
-// extended are the features beyond the core that weft claims.
-var extended = []features.FeatureName{
-	features.SupportHTTPRouteQueryParamMatching,
-	features.SupportHTTPRouteMethodMatching,
-	features.SupportHTTPRouteResponseHeaderModification,
-	features.SupportHTTPRouteSchemeRedirect,
-	features.SupportHTTPRoutePathRedirect,
-	features.SupportHTTPRouteHostRewrite,
-	features.SupportHTTPRoutePathRewrite,
-	features.SupportHTTPRouteRequestMirror,
-	features.SupportHTTPRouteRequestMultipleMirrors,
-	features.SupportHTTPRouteRequestTimeout,
-	features.SupportHTTPRouteParentRefPort,
-	features.SupportHTTPRouteNamedRouteRule,
-	features.SupportHTTPRoutePortRedirect,
-	features.SupportGatewayInfrastructure,
-	features.SupportGatewayPort8080,
-	features.SupportGatewayHTTPListenerIsolation,
+// TestGateway are the profiles of gateways, and what weft claims of them beyond the core. The suite's own flags narrow it.
+func TestGateway(t *testing.T) {
+	o := options(t, "gateway.yaml", suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName)
+	o.SupportedFeatures = []features.FeatureName{
+		features.SupportGateway,
+		features.SupportReferenceGrant,
+		features.SupportHTTPRoute,
+		features.SupportGRPCRoute,
+
+		features.SupportGatewayHTTPListenerIsolation,
+		features.SupportGatewayInfrastructure,
+		features.SupportGatewayPort8080,
+
+		features.SupportHTTPRoute303RedirectStatusCode,
+		features.SupportHTTPRoute307RedirectStatusCode,
+		features.SupportHTTPRoute308RedirectStatusCode,
+		features.SupportHTTPRouteBackendProtocolH2C,
+		features.SupportHTTPRouteBackendProtocolWebSocket,
+		features.SupportHTTPRouteBackendRequestHeaderModification,
+		features.SupportHTTPRouteBackendTimeout,
+		features.SupportHTTPRouteCORS,
+		features.SupportHTTPRouteDestinationPortMatching,
+		features.SupportHTTPRouteHostRewrite,
+		features.SupportHTTPRouteMethodMatching,
+		features.SupportHTTPRouteNamedRouteRule,
+		features.SupportHTTPRouteParentRefPort,
+		features.SupportHTTPRoutePathRedirect,
+		features.SupportHTTPRoutePathRewrite,
+		features.SupportHTTPRoutePortRedirect,
+		features.SupportHTTPRouteQueryParamMatching,
+		features.SupportHTTPRouteRequestMirror,
+		features.SupportHTTPRouteRequestMultipleMirrors,
+		features.SupportHTTPRouteRequestPercentageMirror,
+		features.SupportHTTPRouteRequestTimeout,
+		features.SupportHTTPRouteResponseHeaderModification,
+		features.SupportHTTPRouteRetry,
+		features.SupportHTTPRouteRetryBackendTimeout,
+		features.SupportHTTPRouteRetryConnectionError,
+		features.SupportHTTPRouteSchemeRedirect,
+
+		features.SupportGRPCRouteNamedRouteRule,
+	}
+	conformance.RunConformanceWithOptions(t, o)
 }
 
-// TestGatewayHTTP is the profile GATEWAY-HTTP. The suite's own flags narrow it,
-// and say where the report goes.
-func TestGatewayHTTP(t *testing.T) {
+// TestMesh are the profiles of calls between services, whose pods get their proxies by the label of their namespace.
+func TestMesh(t *testing.T) {
+	o := options(t, "mesh.yaml", suite.MeshHTTPConformanceProfileName, suite.MeshGRPCConformanceProfileName)
+	o.NamespaceLabels = map[string]string{"weft.dev/inject": "enabled"}
+	o.SupportedFeatures = []features.FeatureName{
+		features.SupportMesh,
+		features.SupportHTTPRoute,
+		features.SupportGRPCRoute,
+
+		features.SupportHTTPRoute303RedirectStatusCode,
+		features.SupportHTTPRoute307RedirectStatusCode,
+		features.SupportHTTPRoute308RedirectStatusCode,
+		features.SupportHTTPRouteParentRefPort,
+		features.SupportHTTPRouteResponseHeaderModification,
+
+		features.SupportMeshClusterIPMatching,
+		features.SupportMeshConsumerRoute,
+		features.SupportMeshHTTPRouteBackendRequestHeaderModification,
+		features.SupportMeshHTTPRouteNamedRouteRule,
+		features.SupportMeshHTTPRouteQueryParamMatching,
+		features.SupportMeshHTTPRouteRedirectPath,
+		features.SupportMeshHTTPRouteRedirectPort,
+		features.SupportMeshHTTPRouteRewritePath,
+		features.SupportMeshHTTPRouteSchemeRedirect,
+	}
+	conformance.RunConformanceWithOptions(t, o)
+}
+
+func options(t *testing.T, report string, profiles ...suite.ConformanceProfileName) suite.ConformanceOptions {
 	o := conformance.DefaultOptions(t)
 	o.GatewayClassName = "weft"
-	o.ConformanceProfiles = []suite.ConformanceProfileName{suite.GatewayHTTPConformanceProfileName}
-	o.SupportedFeatures = append(extended, features.SupportGateway, features.SupportReferenceGrant, features.SupportHTTPRoute)
+	o.ConformanceProfiles = profiles
 	o.Implementation = suitev1.Implementation{
 		Organization: "weft", Project: "weft", URL: "https://weft.dev", Version: *version, Contact: []string{"https://weft.dev"},
 	}
-	conformance.RunConformanceWithOptions(t, o)
+	if *reports != "" {
+		o.ReportOutputPath = filepath.Join(*reports, report)
+	}
+	return o
 }

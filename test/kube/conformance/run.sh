@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the Gateway API's conformance suite in the node's network namespace, against the weft that is installed in the cluster:
-# run.sh [FLAG OF THE SUITE...], such as -run-test HTTPRouteWeight. REPORT names the file for the report; none: there is none.
+# run.sh [FLAG...] of go test or the suite, such as -test.run Mesh, -run-test HTTPRouteWeight. REPORTS names the folder for the reports;
+# none: there are none.
 set -euo pipefail
 MODULE=$(cd "$(dirname "$0")" && pwd)
 . "$MODULE/../node/env.sh"
@@ -11,10 +12,12 @@ mkdir -p "$OUT"
 # The suite's pods name images of registries; they are built here, and get those names.
 export CGO_ENABLED=0 # as make builds
 nice go -C "$MODULE" build -o "$OUT/echo-basic" sigs.k8s.io/gateway-api/conformance/echo-basic # which fetches the suite: before that it has no folder
+nice go -C "$MODULE" build -o "$OUT/echo" ./echo
 suite=$(go -C "$MODULE" list -m -f '{{.Dir}}' sigs.k8s.io/gateway-api/conformance)
-for image in $(grep -rhoE 'image: *\S+' "$suite/base" "$suite/tests" | awk '{print $2}' | tr -d '"' | sort -u); do
+for image in $(grep -rhoE 'image: *\S+' "$suite/base" "$suite/mesh" "$suite/tests" | awk '{print $2}' | tr -d '"' | sort -u); do
   case $image in
   *echo-basic*) "$BIN/kubetool" image -o "$OUT/$(basename "${image/:/-}").tar" -t "$image" -entrypoint /echo-basic -add "$OUT/echo-basic:/echo-basic" ;;
+  *echo-advanced*) "$BIN/kubetool" image -o "$OUT/echo.tar" -t "$image" -entrypoint /echo -env PATH=/ -add "$OUT/echo:/echo" -add "$OUT/echo:/client" ;;
   *coredns*) "$BIN/kubetool" image -o "$OUT/coredns.tar" -t "$image" -entrypoint /coredns -add "$BIN/coredns:/coredns" ;;
   esac
 done
@@ -27,6 +30,6 @@ restarts() { # of weft's containers, a line for each pod
     -o 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\n"}{end}'
 }
 before=$(restarts)
-"$MODULE/../node/run.sh" "$OUT/conformance.test" -test.timeout 40m -test.v -weft-version "$(git -C "$MODULE" describe --always)" ${REPORT:+-report-output "$REPORT"} "$@"
+"$MODULE/../node/run.sh" "$OUT/conformance.test" -test.timeout 40m -test.v -weft-version "$(git -C "$MODULE" describe --always)" ${REPORTS:+-reports "$REPORTS"} "$@"
 after=$(restarts)
 [ "$before" = "$after" ] || die "weft ended by itself during the suite; pods and restarts before: $before, after: $after"
