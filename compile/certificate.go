@@ -46,17 +46,17 @@ var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
 
 // edgeSocket shows a certificate to whoever calls, and asks for theirs. Callers
 // may be older than TLS 1.3.
-func edgeSocket(s chain) *corev3.TransportSocket {
+func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportSocket {
 	common := &tlsv3.CommonTlsContext{
-		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.tls.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.tls.Newest, "1.3")]},
-		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.tls.Secret)},
-		AlpnProtocols:                  []string{"h2", "http/1.1"},
+		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.Newest, "1.3")]},
+		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.Secret)},
+		AlpnProtocols:                  alpn,
 	}
 	context := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
-	if s.tls.Callers != model.CallerUnasked {
-		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: certificateConfig(s.ca)}
+	if s.Callers != model.CallerUnasked {
+		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: certificateConfig(ca)}
 	}
-	if s.tls.Callers == model.CallerRequired {
+	if s.Callers == model.CallerRequired {
 		context.RequireClientCertificate = yes()
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)}}

@@ -63,7 +63,7 @@ type compiler struct {
 	replicasNear    *flow.Index[model.Replicas] // by neighbourhood of their proxies
 	policiesByHost  *flow.Index[model.Policy]
 	tablesByHost    *flow.Index[model.RouteTable]
-	unopenedAt      *flow.Index[model.RouteTable]    // by gateway
+	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 
@@ -177,8 +177,8 @@ func (c *compiler) index() {
 		}
 		return t.Hosts
 	})
-	c.unopenedAt = flow.NewIndex(c.RouteTables, func(t model.RouteTable) []string {
-		if !t.Unopened {
+	c.connectionsAt = flow.NewIndex(c.RouteTables, func(t model.RouteTable) []string {
+		if t.Connections == "" {
 			return nil
 		}
 		return t.Gateways

@@ -90,7 +90,7 @@ func (c *compiler) gateways() *gateways {
 
 // attach finds the places of a route table. What is not opened has no requests.
 func (g *gateways) attach(x *flow.Ctx, t model.RouteTable) []attachment {
-	if t.Unopened {
+	if t.Connections != "" {
 		return nil
 	}
 	found := map[string]attachment{}
@@ -187,10 +187,10 @@ func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
 			for _, host := range c.silent() {
 				add(g.gateHostResource(host, nil, gatewayKeys(p)))
 			}
-			for _, secret := range c.secrets() {
-				for _, s := range flow.Lookup(x, g.secrets, secret) {
-					add(s.Resource)
-				}
+		}
+		for _, secret := range p.secrets() {
+			for _, s := range flow.Lookup(x, g.secrets, secret) {
+				add(s.Resource)
 			}
 		}
 	}
@@ -272,7 +272,7 @@ func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Pr
 		for j := range p.chains {
 			p.chains[j].ca = c.trusted(x, p.chains[j].tls)
 		}
-		problems = append(problems, c.routeSNI(x, p)...)
+		problems = append(problems, c.routeConnections(x, p)...)
 	}
 	return ports, problems
 }
@@ -299,10 +299,10 @@ func gatewayKeys(p gatewayPort) []model.Key {
 			all = append(all, keysOf(l.gateway.From)...)
 		}
 	}
-	for _, l := range p.passing {
+	for _, l := range p.leading {
 		all = append(all, keysOf(l.gateway.From)...)
 	}
-	for _, t := range p.sniRoutes {
+	for _, t := range p.connectionRoutes {
 		all = append(all, t.from.Key)
 	}
 	return all

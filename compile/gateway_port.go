@@ -13,16 +13,16 @@ import (
 
 // gatewayPort is a port that some gateways share on one proxy.
 type gatewayPort struct {
-	number    uint32
-	chains    []chain
-	passing   []gatewayListener // whose connections are not opened
-	sniRoutes []sniRoute        // where those go
+	number           uint32
+	chains           []chain
+	leading          []gatewayListener // which lead whole connections on
+	connectionRoutes []connectionRoute // where those go
 }
 
 // first is one of those that listen at the port.
 func (p gatewayPort) first() gatewayListener {
-	if len(p.passing) > 0 {
-		return p.passing[0]
+	if len(p.leading) > 0 {
+		return p.leading[0]
 	}
 	return p.chains[0].listeners[0]
 }
@@ -61,7 +61,7 @@ func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, proble
 			if problem := p.add(gatewayListener{gateway: g, listener: l}); problem != nil {
 				problems = append(problems, *problem)
 			}
-			if len(p.chains)+len(p.passing) > 0 {
+			if len(p.chains)+len(p.leading) > 0 {
 				by[l.Port] = p
 			}
 		}
@@ -83,13 +83,11 @@ func (p *gatewayPort) add(l gatewayListener) *model.Problem {
 			Message: fmt.Sprintf("port %d: ", p.number) + fmt.Sprintf(format, args...),
 		}
 	}
-	switch plain := l.listener.Protocol == model.GatewayHTTP; {
-	case l.listener.Protocol == model.GatewayTCP:
-		return refuse(model.ProblemNotHonoured, "protocol %s is not served yet, only HTTP, HTTPS and TLS are; nothing listens there", l.listener.Protocol)
-	case len(p.chains)+len(p.passing) > 0 && (p.first().listener.Protocol == model.GatewayHTTP) != plain:
+	switch {
+	case len(p.chains)+len(p.leading) > 0 && !p.first().listener.Protocol.Shares(l.listener.Protocol):
 		return refuse(model.ProblemConflict, "%s serves it with another protocol; choose another port", p.first().gateway.Object)
-	case l.listener.Protocol == model.GatewayTLS:
-		p.passing = append(p.passing, l)
+	case l.listener.Protocol.Connections() != "":
+		p.leading = append(p.leading, l)
 		return nil
 	}
 	taken := p.takenFrom(&l)
@@ -209,12 +207,13 @@ func (c chain) silent() (all []*routev3.VirtualHost) {
 	return all
 }
 
-// secrets are those that the chain shows and trusts.
-func (c chain) secrets() (all []string) {
-	for _, name := range []string{c.tls.Secret, c.ca} {
-		if name != "" {
-			all = append(all, name)
-		}
+// secrets are those that the port shows and trusts.
+func (p gatewayPort) secrets() (all []string) {
+	for _, c := range p.chains {
+		all = append(all, c.tls.Secret, c.ca)
 	}
-	return all
+	for _, l := range p.leading {
+		all = append(all, l.listener.TLS.Secret)
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }

@@ -68,10 +68,10 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 	for _, c := range p.chains {
 		l.FilterChains = append(l.FilterChains, filterChain(c, keys, tracing))
 	}
-	for _, t := range p.sniRoutes {
+	for _, t := range p.connectionRoutes {
 		l.FilterChains = append(l.FilterChains, t.filterChain())
 	}
-	if p.first().listener.Protocol != model.GatewayHTTP {
+	if p.first().listener.Protocol.Shares(model.GatewayTLS) {
 		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
 	}
 	return l
@@ -84,7 +84,7 @@ func filterChain(c chain, keys []model.PreviewKey, tracing model.Tracing) *liste
 	if c.tls.Secret == "" {
 		return f
 	}
-	f.TransportSocket, f.FilterChainMatch = edgeSocket(c), asksFor(c.hosts)
+	f.TransportSocket, f.FilterChainMatch = edgeSocket(c.tls, c.ca, "h2", "http/1.1"), asksFor(c.hosts)
 	return f
 }
 

@@ -19,7 +19,7 @@ type GatewayListener struct {
 	Port       uint32
 	Protocol   GatewayProtocol
 	Hosts      []string  // "*" for all; "ns/host" is already resolved to host
-	TLS        ServerTLS // for HTTPS
+	TLS        ServerTLS // for HTTPS, and for TLS that is opened
 	ToHTTPS    bool      // plain requests are redirected to HTTPS
 	RouteKinds []string  // kinds of routes that may attach; nil: all
 	RouteSpace []string  // namespaces whose routes may attach; nil: all; Same is resolved
@@ -50,9 +50,23 @@ type GatewayProtocol string
 const (
 	GatewayHTTP  GatewayProtocol = "HTTP"
 	GatewayHTTPS GatewayProtocol = "HTTPS"
-	GatewayTLS   GatewayProtocol = "TLS" // which is not opened
+	GatewayTLS   GatewayProtocol = "TLS" // whose connections are led on, unopened without a certificate
 	GatewayTCP   GatewayProtocol = "TCP"
 )
+
+// Connections is the protocol if whole connections are led on by it, "" if it has requests.
+func (p GatewayProtocol) Connections() GatewayProtocol {
+	if p == GatewayTLS || p == GatewayTCP {
+		return p
+	}
+	return ""
+}
+
+// Shares says whether listeners of both may have one port: TLS tells by the host who is meant.
+func (p GatewayProtocol) Shares(o GatewayProtocol) bool {
+	byHost := func(p GatewayProtocol) bool { return p == GatewayHTTPS || p == GatewayTLS }
+	return p == o || byHost(p) && byHost(o)
+}
 
 func (g Gateway) Key() string          { return g.Object.String() }
 func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }

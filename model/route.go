@@ -23,9 +23,11 @@ type RouteTable struct {
 	Sections []string // listener names of the gateways; empty: all
 	Rank     int64    // creation time of the object, seconds: the older wins
 	Order    Order    // how rules of one table are ordered
-	Unopened bool     // its hosts are those of TLS connections, which one rule's backends get as they are
-	Rules    []Rule
-	From     []Origin
+	// Connections is of which listeners its one rule's backends get whole connections, by the hosts that these ask for
+	// where it is TLS; "": its rules are about requests.
+	Connections GatewayProtocol
+	Rules       []Rule
+	From        []Origin
 }
 
 // Order is how the rules of one host are tried.

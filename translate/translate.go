@@ -99,6 +99,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.GRPCRoute(o, spec)...)
 	case *gatewayv1.TLSRouteSpec:
 		join.Say(p, gateway.TLSRoute(o, spec)...)
+	case *gatewayv1.TCPRouteSpec:
+		join.Say(p, gateway.TCPRoute(o, spec)...)
 	case *gatewayv1.ReferenceGrantSpec:
 		join.Say(p, gateway.ReferenceGrant(o, spec)...)
 	case *corev1.ServiceSpec:
@@ -146,7 +148,6 @@ var notHonoured = map[api.Kind]string{
 	api.WasmPlugin:            "do its work in the application",
 	api.TrafficExtension:      "do its work in the application",
 	api.ListenerSet:           "write its listeners into the Gateway",
-	api.TCPRoute:              "connections to a TCP port reach the service without a route",
 	api.UDPRoute:              "UDP goes past the mesh",
 	api.BackendTLSPolicy:      "use a DestinationRule with tls.mode SIMPLE for the service",
 }

@@ -56,6 +56,8 @@ var honoured = object.Honoured{
 
 	"TLSRouteSpec": "hostnames rules parentRefs",
 	"TLSRouteRule": "name backendRefs",
+	"TCPRouteSpec": "rules parentRefs",
+	"TCPRouteRule": "name backendRefs",
 
 	"ReferenceGrantSpec": "from to",
 	"ReferenceGrantFrom": "group kind namespace",

@@ -92,7 +92,7 @@ func (r *reader) listener(at object.Path, l *gatewayv1.Listener) (model.GatewayL
 			return out, false
 		}
 	}
-	if out.Protocol == model.GatewayHTTPS {
+	if out.Protocol == model.GatewayHTTPS || out.Protocol == model.GatewayTLS && !passes(l.TLS) {
 		var ok bool
 		if out.TLS.Secret, ok = certificate(r.Object, at.Dot("tls"), l.TLS); !ok || r.strict { // what is asked is reported by the audit
 			r.is.Resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
@@ -110,17 +110,19 @@ func (r *reader) protocol(at object.Path, l *gatewayv1.Listener, out *model.Gate
 		out.Protocol = model.GatewayHTTPS
 	case gatewayv1.TLSProtocolType:
 		out.Protocol = model.GatewayTLS
-		if l.TLS == nil || value(l.TLS.Mode, gatewayv1.TLSModeTerminate) != gatewayv1.TLSModePassthrough {
-			r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedValue)
-			r.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways open TLS for HTTP alone, so this listener stays closed; use Passthrough, or the protocol HTTPS")
-			return false
-		}
+	case gatewayv1.TCPProtocolType:
+		out.Protocol = model.GatewayTCP
 	default:
 		r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedProtocol)
-		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP, HTTPS or TLS", l.Protocol)
+		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP, HTTPS, TLS or TCP", l.Protocol)
 		return false
 	}
 	return true
+}
+
+// passes says whether connections of TLS are led on unopened.
+func passes(tls *gatewayv1.ListenerTLSConfig) bool {
+	return tls != nil && value(tls.Mode, gatewayv1.TLSModeTerminate) == gatewayv1.TLSModePassthrough
 }
 
 // routeKinds are those that listeners serve.
@@ -128,6 +130,7 @@ var routeKinds = map[model.GatewayProtocol][]string{
 	model.GatewayHTTP:  {"HTTPRoute", "GRPCRoute"},
 	model.GatewayHTTPS: {"HTTPRoute", "GRPCRoute"},
 	model.GatewayTLS:   {"TLSRoute"},
+	model.GatewayTCP:   {"TCPRoute"},
 }
 
 // kinds finds the kinds of routes that may attach. Where others are named, too,
@@ -156,7 +159,7 @@ func (r *reader) contested(l model.GatewayListener) bool {
 	for _, o := range r.open {
 		switch {
 		case o.Port != l.Port:
-		case (o.Protocol == model.GatewayHTTP) != (l.Protocol == model.GatewayHTTP):
+		case !o.Protocol.Shares(l.Protocol):
 			r.is.Accepted = string(gatewayv1.ListenerReasonProtocolConflict)
 		case o.Hosts[0] == l.Hosts[0]:
 			r.is.Accepted = string(gatewayv1.ListenerReasonHostnameConflict)

@@ -27,7 +27,7 @@ func unopened(o *object.Object, spec *networking.VirtualService, base model.Rout
 		}
 		for j, match := range route.GetMatch() {
 			t := base
-			t.Index, t.Unopened, t.Port = len(all)+1, true, match.GetPort()
+			t.Index, t.Connections, t.Port = len(all)+1, model.GatewayTLS, match.GetPort()
 			t.Rules = []model.Rule{{Backends: to, Origin: o.Origin(at)}}
 			if t.Hosts, t.Gateways = asked(o, at.Dot("match").At(j), match, base.Gateways); len(t.Hosts) > 0 && len(t.Gateways) > 0 {
 				all = append(all, t)

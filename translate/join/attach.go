@@ -88,18 +88,16 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 // routes HTTP at one gateway and TLS at another.
 func (r *resolver) otherwise(t model.RouteTable, g model.Gateway) bool {
 	return slices.ContainsFunc(Of[model.RouteTable](r.part), func(o model.RouteTable) bool {
-		return o.Unopened != t.Unopened && slices.ContainsFunc(g.Listeners, func(l model.GatewayListener) bool {
-			return (l.Protocol == model.GatewayTLS) == o.Unopened
-		})
+		return o.Connections != t.Connections && len(speakers(g.Listeners, o)) > 0
 	})
 }
 
 // speech is which listeners take the table, where those are not the usual ones.
 func speech(t model.RouteTable) string {
-	if t.Unopened {
-		return " with TLS passthrough"
+	if t.Connections == "" {
+		return ""
 	}
-	return ""
+	return " of " + string(t.Connections)
 }
 
 // meant are the listeners that the table names.
@@ -111,7 +109,7 @@ func meant(g model.Gateway, t model.RouteTable) []model.GatewayListener {
 
 // speakers are the listeners that give what the table is about: requests, or whole connections.
 func speakers(all []model.GatewayListener, t model.RouteTable) []model.GatewayListener {
-	return slices.DeleteFunc(slices.Clone(all), func(l model.GatewayListener) bool { return (l.Protocol == model.GatewayTLS) != t.Unopened })
+	return slices.DeleteFunc(slices.Clone(all), func(l model.GatewayListener) bool { return l.Protocol.Connections() != t.Connections })
 }
 
 // takers are the listeners that let the table attach.

@@ -61,15 +61,15 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		b.Port = s.Ports[0].Number
 	}
 	switch port, has := s.Port(b.Port); {
-	case b.Port == 0 && slices.Contains(t.Hosts, b.Host) && !t.Unopened:
+	case b.Port == 0 && slices.Contains(t.Hosts, b.Host) && t.Connections == "":
 		// It is the port that the caller named: the service has it, or the call is no call to it.
 	case b.Port == 0:
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, ports(s)))
 	case !has:
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, ports(s)))
-	case t.Unopened && port.Protocol.IsHTTP():
+	case t.Connections == model.GatewayTLS && port.Protocol.IsHTTP():
 		refuse(model.ProblemInvalid, ".port", fmt.Sprintf("port %d of the service %s says that it speaks HTTP, and what comes is TLS; name the port tls-%s, or set its appProtocol", b.Port, s.Name, s.Name))
-	case t.Unopened:
+	case t.Connections != "":
 	case port.Protocol == model.TCP && !inGateway: // a route of the Gateway API says itself that the port takes requests
 		r.add(model.ProblemUnreachable, b.Origin.Path+".port", fmt.Sprintf("port %d of the service %s does not say that it speaks HTTP, so calls to it are not routed one by one; name the port http-%s, or set its appProtocol", b.Port, s.Name, s.Name))
 	}

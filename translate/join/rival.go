@@ -62,7 +62,7 @@ func (m *Mesh) routeClaims(x *flow.Ctx, p Part) (all []routeClaim) {
 // claimsAt are those at each listener of a gateway that would take the table.
 func (m *Mesh) claimsAt(x *flow.Ctx, t model.RouteTable, name string) (all []routeClaim) {
 	for _, g := range flow.Lookup(x, m.gatewaysOf, name) {
-		for _, l := range takers(meant(g, t), t) {
+		for _, l := range takers(speakers(meant(g, t), t), t) {
 			if hosts := common(l.Hosts, t.Hosts); len(hosts) > 0 {
 				all = append(all, routeClaim{name, l.Name, hosts})
 			}

@@ -1,0 +1,135 @@
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// connectionRoute leads whole connections on: those of TLS by the host that they ask for.
+type connectionRoute struct {
+	name     string
+	of       model.GatewayProtocol
+	tls      model.ServerTLS // by which TLS is opened; none: it is led on as it is
+	hosts    []string
+	backends []model.Backend // whose weights are not 0
+	from     model.Origin
+}
+
+// routeConnections makes the routes of a port. Of those that want a host, a certificate has it
+// first, and then the oldest table: Envoy refuses a port where that is open.
+func (c *compiler) routeConnections(x *flow.Ctx, p *gatewayPort) (problems []model.Problem) {
+	taken := map[string]bool{}
+	for _, chain := range p.chains {
+		for _, host := range chain.hosts {
+			taken[host] = true
+		}
+	}
+	for _, w := range c.connectionsWanted(x, p) {
+		var won, lost []string
+		for _, host := range w.hosts {
+			if taken[host] {
+				lost = append(lost, host)
+			} else {
+				won, taken[host] = append(won, host), true
+			}
+		}
+		if len(lost) > 0 {
+			problems = append(problems, model.Problem{Object: w.from.Key, Code: model.ProblemHostConflict, Path: w.from.Path, Message: w.lost(p.number, lost)})
+		}
+		if w.hosts = won; len(won) > 0 && len(w.backends) > 0 {
+			p.connectionRoutes = append(p.connectionRoutes, w)
+		}
+	}
+	return problems
+}
+
+// lost says what another route has.
+func (t connectionRoute) lost(port uint32, hosts []string) string {
+	if t.of == model.GatewayTCP {
+		return fmt.Sprintf("port %d: its connections are those of an older route already; choose another port", port)
+	}
+	return fmt.Sprintf("port %d: connections that ask for %s are another's already; choose other hosts", port, strings.Join(hosts, " "))
+}
+
+// connectionsWanted are the routes of a port as its tables want them, the oldest first.
+func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connectionRoute) {
+	type wanted struct {
+		table model.RouteTable
+		route connectionRoute
+	}
+	found := map[string]*wanted{}
+	for _, l := range p.leading {
+		in := entrance{gateway: l.gateway.Name, section: l.listener.Name, port: p.number}
+		for _, t := range flow.Lookup(x, c.connectionsAt, in.gateway) {
+			if t.Connections != l.listener.Protocol || !tableAppliesAt(t, in) || !mayAttach(l.listener, t) {
+				continue
+			}
+			name := connectionsName(p.number, t, l.listener.TLS)
+			w := found[name]
+			if w == nil {
+				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, from: t.Rules[0].Origin}}
+				w.route.backends = slices.DeleteFunc(slices.Clone(t.Rules[0].Backends), func(b model.Backend) bool { return b.Invalid != "" || b.Weight == 0 })
+				found[name] = w
+			}
+			for _, host := range hostsInCommon(l.listener.Hosts, t.Hosts) {
+				if !slices.Contains(w.route.hosts, host) {
+					w.route.hosts = append(w.route.hosts, host)
+				}
+			}
+		}
+	}
+	byName := make([]*wanted, 0, len(found))
+	for _, name := range model.SortedKeys(found) {
+		byName = append(byName, found[name])
+	}
+	slices.SortStableFunc(byName, func(a, b *wanted) int { return compareTables(a.table, b.table) })
+	for _, w := range byName {
+		all = append(all, w.route)
+	}
+	return all
+}
+
+func connectionsName(port uint32, t model.RouteTable, tls model.ServerTLS) string {
+	name := GatewayName(port) + "." + t.Key()
+	if tls.Secret != "" {
+		name += "." + tls.Secret
+	}
+	return name
+}
+
+// leadsTo are the clusters of the port's routes of connections.
+func (p gatewayPort) leadsTo() (clusters []string) {
+	for _, t := range p.connectionRoutes {
+		for _, b := range t.backends {
+			if name := clusterOfBackend(b); !slices.Contains(clusters, name) {
+				clusters = append(clusters, name)
+			}
+		}
+	}
+	return clusters
+}
+
+func clusterOfBackend(b model.Backend) string { return model.ClusterName(b.Host, b.Port, b.Subset) }
+
+func (t connectionRoute) filterChain() *listenerv3.FilterChain {
+	shares := &tcpv3.TcpProxy_WeightedCluster{}
+	for _, b := range t.backends {
+		shares.Clusters = append(shares.Clusters, &tcpv3.TcpProxy_WeightedCluster_ClusterWeight{Name: clusterOfBackend(b), Weight: b.Weight})
+	}
+	proxy := &tcpv3.TcpProxy{StatPrefix: t.name, ClusterSpecifier: &tcpv3.TcpProxy_WeightedClusters{WeightedClusters: shares}}
+	f := &listenerv3.FilterChain{Name: t.name, Filters: []*listenerv3.Filter{networkFilter(tcpFilter, proxy)}}
+	if t.of == model.GatewayTLS {
+		f.FilterChainMatch = asksFor(t.hosts)
+	}
+	if t.tls.Secret != "" {
+		f.TransportSocket = edgeSocket(t.tls, "")
+	}
+	return f
+}
