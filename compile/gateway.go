@@ -237,19 +237,25 @@ func (g *gateways) unserved(x *flow.Ctx, s scope) []report {
 
 // uncertified are the listeners without a certificate, which was looked for where their proxies are.
 func (g *gateways) uncertified(x *flow.Ctx, p gatewayPort) (problems []model.Problem) {
+	check := func(l gatewayListener, secret, ca string) {
+		report := func(message string) {
+			problems = append(problems, model.Problem{Object: l.gateway.Object, Code: model.ProblemMissingSecret, Path: l.listener.Origin.Path, Message: message})
+		}
+		certificate, _ := flow.Get(x, g.Certificates, secret)
+		if secret != "" && len(certificate.Chain) == 0 && len(l.gateway.Selector) > 0 {
+			report(certificate.Missing(secret))
+		}
+		if ca != "" && len(flow.Lookup(x, g.secrets, ca)) == 0 {
+			report(fmt.Sprintf("the Secret %s says not whom to trust, so every caller is refused; put ca.crt into it", secret))
+		}
+	}
 	for _, c := range p.chains {
 		for _, l := range c.listeners {
-			report := func(message string) {
-				problems = append(problems, model.Problem{Object: l.gateway.Object, Code: model.ProblemMissingSecret, Path: l.listener.Origin.Path, Message: message})
-			}
-			certificate, _ := flow.Get(x, g.Certificates, c.tls.Secret)
-			if c.tls.Secret != "" && len(certificate.Chain) == 0 && len(l.gateway.Selector) > 0 {
-				report(certificate.Missing(c.tls.Secret))
-			}
-			if c.ca != "" && len(flow.Lookup(x, g.secrets, c.ca)) == 0 {
-				report(fmt.Sprintf("the Secret %s says not whom to trust, so every caller is refused; put ca.crt into it", c.tls.Secret))
-			}
+			check(l, c.tls.Secret, c.ca)
 		}
+	}
+	for _, l := range p.leading {
+		check(l, l.listener.TLS.Secret, l.ca)
 	}
 	return problems
 }
@@ -271,6 +277,9 @@ func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Pr
 		p := &ports[i]
 		for j := range p.chains {
 			p.chains[j].ca = c.trusted(x, p.chains[j].tls)
+		}
+		for j := range p.leading {
+			p.leading[j].ca = c.trusted(x, p.leading[j].listener.TLS)
 		}
 		problems = append(problems, c.routeConnections(x, p)...)
 	}

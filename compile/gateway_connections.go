@@ -17,6 +17,7 @@ type connectionRoute struct {
 	name     string
 	of       model.GatewayProtocol
 	tls      model.ServerTLS // by which TLS is opened; none: it is led on as it is
+	ca       string          // secret that says which callers to trust
 	hosts    []string
 	backends []model.Backend // whose weights are not 0
 	from     model.Origin
@@ -74,11 +75,11 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 			name := connectionsName(p.number, t, l.listener.TLS)
 			w := found[name]
 			if w == nil {
-				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, from: t.Rules[0].Origin}}
+				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, from: t.Rules[0].Origin}}
 				w.route.backends = slices.DeleteFunc(slices.Clone(t.Rules[0].Backends), func(b model.Backend) bool { return b.Invalid != "" || b.Weight == 0 })
 				found[name] = w
 			}
-			for _, host := range hostsInCommon(l.listener.Hosts, t.Hosts) {
+			for _, host := range l.connectionHosts(t) {
 				if !slices.Contains(w.route.hosts, host) {
 					w.route.hosts = append(w.route.hosts, host)
 				}
@@ -94,6 +95,14 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 		all = append(all, w.route)
 	}
 	return all
+}
+
+// connectionHosts are those that a table's connections ask for at the listener; any, where they ask for none.
+func (l gatewayListener) connectionHosts(t model.RouteTable) []string {
+	if t.Connections == model.GatewayTCP {
+		return []string{"*"}
+	}
+	return hostsInCommon(l.listener.Hosts, t.Hosts)
 }
 
 func connectionsName(port uint32, t model.RouteTable, tls model.ServerTLS) string {
@@ -129,7 +138,7 @@ func (t connectionRoute) filterChain() *listenerv3.FilterChain {
 		f.FilterChainMatch = asksFor(t.hosts)
 	}
 	if t.tls.Secret != "" {
-		f.TransportSocket = edgeSocket(t.tls, "")
+		f.TransportSocket = edgeSocket(t.tls, t.ca)
 	}
 	return f
 }

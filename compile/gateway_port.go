@@ -42,6 +42,7 @@ type chain struct {
 type gatewayListener struct {
 	gateway  model.Gateway
 	listener model.GatewayListener
+	ca       string // secret that says which callers to trust, where it opens connections by itself
 }
 
 // portsOf are those of the gateways that this version serves, for proxies of a
@@ -213,7 +214,7 @@ func (p gatewayPort) secrets() (all []string) {
 		all = append(all, c.tls.Secret, c.ca)
 	}
 	for _, l := range p.leading {
-		all = append(all, l.listener.TLS.Secret)
+		all = append(all, l.listener.TLS.Secret, l.ca)
 	}
 	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }

@@ -93,14 +93,13 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 			return true
 		}
 		if l.Protocol = model.GatewayHTTPS; name == "TLS" {
-			o.NotHonoured(at.Dot("port").Dot("protocol"), "weft's gateways open TLS for HTTP only, so this server stays closed; use HTTPS, or the mode PASSTHROUGH")
-			return false
+			l.Protocol = model.GatewayTLS
 		}
 	case "TCP", "MONGO", "MYSQL", "REDIS":
-		o.NotHonoured(at.Dot("port").Dot("protocol"), "weft's gateways route HTTP and TLS only, so this server stays closed; use HTTP, HTTPS or TLS")
-		return false
+		l.Protocol = model.GatewayTCP
+		return true
 	default:
-		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP, HTTPS or TLS", name)
+		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP, HTTPS, TLS or TCP", name)
 		return false
 	}
 	var ok bool

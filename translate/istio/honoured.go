@@ -5,13 +5,15 @@ import "weft.dev/translate/object"
 // honoured names the fields that the translations of this package read. A new
 // field is added here together with the code that acts upon it.
 var honoured = object.Honoured{
-	"VirtualService":           "hosts gateways http tls exportTo",
+	"VirtualService":           "hosts gateways http tls tcp exportTo",
 	"HTTPRoute":                "name match route redirect directResponse rewrite timeout retries fault mirror mirrors mirrorPercent mirrorPercentage corsPolicy headers",
 	"HTTPMatchRequest":         "name uri scheme method authority headers port sourceLabels gateways queryParams ignoreUriCase withoutHeaders sourceNamespace",
 	"StringMatch":              "exact prefix regex",
 	"HTTPRouteDestination":     "destination weight headers",
 	"TLSRoute":                 "match route",
 	"TLSMatchAttributes":       "sniHosts port gateways",
+	"TCPRoute":                 "match route",
+	"L4MatchAttributes":        "port gateways",
 	"RouteDestination":         "destination weight",
 	"Destination":              "host subset port",
 	"PortSelector":             "number",
@@ -66,10 +68,13 @@ var honoured = object.Honoured{
 	"ConnectionPoolSettings_HTTPSettings":              "http1MaxPendingRequests http2MaxRequests maxRequestsPerConnection maxRetries idleTimeout",
 	"PeerAuthentication_MutualTLS":                     "mode",
 
-	"VirtualService.tcp":                      "so connections go to the service that was called; use http",
 	"TLSMatchAttributes.destinationSubnets":   "so the match takes nothing; remove it",
 	"TLSMatchAttributes.sourceLabels":         "so the match takes nothing; remove it",
 	"TLSMatchAttributes.sourceNamespace":      "so the match takes nothing; remove it",
+	"L4MatchAttributes.destinationSubnets":    "so the match takes nothing; remove it",
+	"L4MatchAttributes.sourceLabels":          "so the match takes nothing; remove it",
+	"L4MatchAttributes.sourceNamespace":       "so the match takes nothing; remove it",
+	"L4MatchAttributes.sourceSubnet":          "so the match takes nothing; remove it",
 	"HTTPRoute.delegate":                      "so the rule is left out; write the rules of the other VirtualService here",
 	"ServerTLSSettings.subjectAltNames":       "so this server stays closed; remove it, and name the callers by a CA of their own",
 	"ServerTLSSettings.verifyCertificateSpki": "so this server stays closed; remove it, and name the callers by a CA of their own",

@@ -12,7 +12,7 @@ import (
 )
 
 // VirtualService gives one route table, or none where nothing of it is usable, and
-// those of connections that are led on unopened. A rule with an unusable part is
+// those of whole connections. A rule with an unusable part is
 // left out; the others stay.
 func VirtualService(o *object.Object, spec *networking.VirtualService) []model.RouteTable {
 	if !o.Audit(spec, honoured) {
@@ -27,12 +27,12 @@ func VirtualService(o *object.Object, spec *networking.VirtualService) []model.R
 		t.Gateways = []string{model.Mesh}
 	}
 	t.Hosts, t.Gateways = tableHosts(o, spec.Hosts, t.Gateways)
-	closed := unopened(o, spec, t)
+	whole := connections(o, spec, t)
 	t.Rules = rules(o, spec.Http, t.Gateways)
 	if len(t.Hosts) == 0 || len(t.Gateways) == 0 || len(spec.Http) == 0 {
-		return closed
+		return whole
 	}
-	return append([]model.RouteTable{t}, closed...)
+	return append([]model.RouteTable{t}, whole...)
 }
 
 // gatewayNames resolves "name" and "namespace/name" to the names of gateways.
