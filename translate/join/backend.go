@@ -67,7 +67,7 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, ports(s)))
 	case !has:
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, ports(s)))
-	case t.Connections == model.GatewayTLS && port.Protocol.IsHTTP():
+	case t.Connections == model.GatewayTLS && port.Protocol.IsHTTP() && !r.opened(t):
 		refuse(model.ProblemInvalid, ".port", fmt.Sprintf("port %d of the service %s says that it speaks HTTP, and what comes is TLS; name the port tls-%s, or set its appProtocol", b.Port, s.Name, s.Name))
 	case t.Connections != "":
 	case port.Protocol == model.TCP && !inGateway: // a route of the Gateway API says itself that the port takes requests
@@ -76,6 +76,17 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 	if b.Invalid == "" && b.Subset != "" {
 		r.subset(b, s, refuse)
 	}
+}
+
+// opened says whether one of the table's gateways opens connections of TLS before it leads them on.
+func (r *resolver) opened(t model.RouteTable) bool {
+	return slices.ContainsFunc(t.Gateways, func(name string) bool {
+		return slices.ContainsFunc(flow.Lookup(r.x, r.gatewaysOf, name), func(g model.Gateway) bool {
+			return slices.ContainsFunc(takers(speakers(meant(g, t), t), t), func(l model.GatewayListener) bool {
+				return l.TLS.Secret != "" && len(common(l.Hosts, t.Hosts)) > 0
+			})
+		})
+	})
 }
 
 func (r *resolver) subset(b *model.Backend, s model.Service, refuse func(code, field, message string)) {
