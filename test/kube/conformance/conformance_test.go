@@ -21,12 +21,15 @@ var (
 
 // TestGateway are the profiles of gateways, and what weft claims of them beyond the core. The suite's own flags narrow it.
 func TestGateway(t *testing.T) {
-	o := options(t, "gateway.yaml", suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName)
+	o := options(t, "gateway.yaml", suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName,
+		suite.GatewayTLSConformanceProfileName, suite.GatewayTCPConformanceProfileName)
 	o.SupportedFeatures = []features.FeatureName{
 		features.SupportGateway,
 		features.SupportReferenceGrant,
 		features.SupportHTTPRoute,
 		features.SupportGRPCRoute,
+		features.SupportTLSRoute,
+		features.SupportTCPRoute,
 
 		features.SupportGatewayHTTPListenerIsolation,
 		features.SupportGatewayInfrastructure,
@@ -60,6 +63,8 @@ func TestGateway(t *testing.T) {
 		features.SupportHTTPRouteSchemeRedirect,
 
 		features.SupportGRPCRouteNamedRouteRule,
+		features.SupportTLSRouteModeMixed,
+		features.SupportTLSRouteModeTerminate,
 	}
 	conformance.RunConformanceWithOptions(t, o)
 }
