@@ -30,16 +30,18 @@ func candidates(tables []model.RouteTable, at entrance) []candidate {
 	return merged(apply, func(model.RouteTable) entrance { return at })
 }
 
-// merged are the matches of tables, each with the entrance at which it applies:
-// those that are tried as written, then those of which the most specific wins.
+// merged are the matches of tables, each with the entrance at which it applies: those of
+// visitors, those that are tried as written, then those of which the most specific wins.
 func merged(tables []model.RouteTable, at func(model.RouteTable) entrance) []candidate {
 	slices.SortStableFunc(tables, compareTables)
-	var written, specific []candidate
+	var visiting, written, specific []candidate
 	for _, t := range tables {
 		for _, rule := range t.Rules {
 			for _, m := range orAll(rule.Matches) {
 				switch c := (candidate{table: t, rule: rule, match: m}); {
 				case !matchAppliesAt(m, at(t)):
+				case t.Visiting:
+					visiting = append(visiting, c)
 				case t.Order == model.BySpecific:
 					specific = append(specific, c)
 				default:
@@ -48,8 +50,10 @@ func merged(tables []model.RouteTable, at func(model.RouteTable) entrance) []can
 			}
 		}
 	}
-	slices.SortStableFunc(specific, func(a, b candidate) int { return bySpecificity(a.match, b.match) })
-	return append(written, specific...)
+	for _, all := range [][]candidate{visiting, specific} {
+		slices.SortStableFunc(all, func(a, b candidate) int { return bySpecificity(a.match, b.match) })
+	}
+	return slices.Concat(visiting, written, specific)
 }
 
 // compareTables is the order in which tables of one host merge.

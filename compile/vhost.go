@@ -82,8 +82,8 @@ func (r *router) serviceRoutes(s model.Service, port model.Port, tables []model.
 	for _, c := range rules {
 		routes = append(routes, r.routes(c)...)
 	}
-	if len(rules) == 0 {
-		routes = r.routes(defaultCandidate(s, port))
+	if !slices.ContainsFunc(rules, func(c candidate) bool { return !c.table.Visiting }) {
+		routes = append(routes, r.routes(defaultCandidate(s, port))...)
 	}
 	r.needs[connectName] = struct{}{}
 	return append(routes, conditional{route: connectRoute(connectName)})

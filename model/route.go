@@ -26,8 +26,11 @@ type RouteTable struct {
 	// Connections is of which listeners its one rule's backends get whole connections, by the hosts that these ask for
 	// where it is TLS; "": its rules are about requests.
 	Connections GatewayProtocol
-	Rules       []Rule
-	From        []Origin
+	// Visiting says that its rules are for callers of the object's own namespace alone, who ask for a service of another
+	// one: they come before those of the service's own tables, which have what they do not take.
+	Visiting bool
+	Rules    []Rule
+	From     []Origin
 }
 
 // Order is how the rules of one host are tried.

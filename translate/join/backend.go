@@ -46,7 +46,8 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		r.add(code, b.Origin.Path+field, message)
 	}
 	inGateway := t.Object.Kind != string(api.VirtualService)
-	if name, namespace, ok := model.SplitHost(b.Host); ok && inGateway && namespace != t.Object.Namespace &&
+	called := slices.Contains(t.Gateways, model.Mesh) && slices.Contains(t.Hosts, b.Host) // who calls a service may reach it
+	if name, namespace, ok := model.SplitHost(b.Host); ok && inGateway && !called && namespace != t.Object.Namespace &&
 		!r.granted(r.x, t.Object, "Service", namespace, name) {
 		refuse(model.ProblemNotPermitted, ".namespace", fmt.Sprintf("no ReferenceGrant of the namespace %s lets this route send to the service %s", namespace, name))
 		return

@@ -32,7 +32,9 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 		for _, t := range Of[model.RouteTable](p) {
 			for _, g := range slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return !owned(t, g) }) {
 				for _, host := range t.Hosts {
-					all = append(all, m.claim(x, g, host))
+					if !m.visits(x, t, g, host) {
+						all = append(all, m.claim(x, g, host))
+					}
 				}
 			}
 		}
@@ -73,6 +75,15 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 // routes it takes.
 func owned(t model.RouteTable, at string) bool {
 	return at == model.Mesh || t.Object.Kind == string(api.VirtualService)
+}
+
+// visits says whether a route of the Gateway API is for calls of its own namespace to a service of another one.
+func (m *Mesh) visits(x *flow.Ctx, t model.RouteTable, at, host string) bool {
+	if at != model.Mesh || t.Object.Kind == string(api.VirtualService) {
+		return false
+	}
+	namespace := m.namespace(x, m.host(x, host))
+	return namespace != "" && namespace != t.Object.Namespace
 }
 
 func (m *Mesh) claim(x *flow.Ctx, at, host string) hostClaim {
@@ -125,12 +136,31 @@ func (r *resolver) table(t model.RouteTable) []model.RouteTable {
 		one := t
 		one.Index += i * maxTables
 		one.Hosts, one.Gateways, one.Sections, one.Rules = p.hosts, p.gateways, p.sections, rules
+		if r.visits(r.x, t, p.gateways[0], p.hosts[0]) {
+			one.Visiting, one.Rules = true, ofCallers(rules, t.Object.Namespace)
+		}
 		if !slices.Equal(p.gateways, []string{model.Mesh}) {
 			one.Port = 0 // it was that of listeners
 		}
 		out = append(out, one)
 	}
 	return out
+}
+
+// ofCallers narrows rules to callers of a namespace.
+func ofCallers(rules []model.Rule, namespace string) []model.Rule {
+	narrowed := slices.Clone(rules)
+	for i := range narrowed {
+		matches := slices.Clone(narrowed[i].Matches)
+		if len(matches) == 0 {
+			matches = []model.Match{{}}
+		}
+		for j := range matches {
+			matches[j].SourceNamespace = namespace
+		}
+		narrowed[i].Matches = matches
+	}
+	return narrowed
 }
 
 // maxTables is above the number of tables that one object gives by itself.
@@ -145,7 +175,7 @@ func (r *resolver) hosts(t model.RouteTable, at string) []string {
 	for _, host := range t.Hosts {
 		claim := r.claim(r.x, at, host)
 		o, _ := flow.Get(r.x, r.owners, claim.id())
-		if o.Namespace != t.Object.Namespace {
+		if o.Namespace != t.Object.Namespace && !r.visits(r.x, t, at, host) {
 			r.conflict(t, claim, o)
 			continue
 		}
