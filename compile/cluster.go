@@ -22,7 +22,7 @@ const (
 	defaultPending        = 4096
 	defaultRequests       = 16384
 	retryBudgetPercent    = 20 // of the active requests may be retries
-	retryBudgetMinimum    = 3  // retries at once are always allowed
+	retryBudgetMinimum    = 10 // retries at once are always allowed: with few calls a share is soon too small for one mistake
 	connectTimeout        = 5 * time.Second
 	idleTimeout           = time.Hour
 	localIdleTimeout      = 3 * time.Second // shorter than an application's own, or both close at once

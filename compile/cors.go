@@ -20,6 +20,8 @@ func cors(c model.CORS) *corsv3.CorsPolicy {
 		AllowHeaders:     strings.Join(c.Headers, ","),
 		ExposeHeaders:    strings.Join(c.ExposeHeaders, ","),
 		AllowCredentials: wrapperspb.Bool(c.Credentials),
+
+		ForwardNotMatchingPreflights: wrapperspb.Bool(!c.Stops),
 	}
 	if c.MaxAge > 0 {
 		out.MaxAge = strconv.Itoa(int(c.MaxAge.Seconds()))

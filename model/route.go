@@ -170,6 +170,7 @@ type CORS struct {
 	ExposeHeaders []string
 	MaxAge        time.Duration
 	Credentials   bool
+	Stops         bool // preflights of other origins: they are answered, and do not reach the backend
 }
 
 // Retry says when a failed attempt is repeated. Requests with a method that is

@@ -128,7 +128,7 @@ func (f *filters) mirror(at object.Path, in *gatewayv1.HTTPRequestMirrorFilter) 
 func (f *filters) cors(in *gatewayv1.HTTPCORSFilter) *model.CORS {
 	out := &model.CORS{
 		Methods: words(in.AllowMethods), Headers: words(in.AllowHeaders), ExposeHeaders: words(in.ExposeHeaders),
-		Credentials: value(in.AllowCredentials, false), MaxAge: time.Duration(max(0, in.MaxAge)) * time.Second,
+		Stops: true, Credentials: value(in.AllowCredentials, false), MaxAge: time.Duration(max(0, in.MaxAge)) * time.Second,
 	}
 	for _, origin := range words(in.AllowOrigins) {
 		m := model.StringMatch{Exact: origin}

@@ -83,8 +83,6 @@ func cors(o *object.Object, at object.Path, c *networking.CorsPolicy) *model.COR
 			out.Origins = append(out.Origins, m)
 		}
 	}
-	if c.UnmatchedPreflights == networking.CorsPolicy_IGNORE {
-		o.NotHonoured(at.Dot("unmatchedPreflights"), "a preflight of another origin is forwarded; remove IGNORE")
-	}
+	out.Stops = c.UnmatchedPreflights == networking.CorsPolicy_IGNORE
 	return out
 }
