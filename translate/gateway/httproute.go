@@ -235,6 +235,9 @@ func timeouts(o *object.Object, at object.Path, in *gatewayv1.HTTPRouteRule, r *
 		for _, code := range in.Retry.Codes {
 			r.Retry.Statuses = append(r.Retry.Statuses, uint32(code))
 		}
+		if len(in.Retry.Codes) > 0 {
+			r.Retry.On = []string{"reset"} // no answer at all, in time or ever, is no better than one of the codes
+		}
 	}
 	if in.Timeouts == nil {
 		return

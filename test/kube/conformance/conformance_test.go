@@ -57,9 +57,6 @@ func TestGateway(t *testing.T) {
 		features.SupportHTTPRouteRequestPercentageMirror,
 		features.SupportHTTPRouteRequestTimeout,
 		features.SupportHTTPRouteResponseHeaderModification,
-		features.SupportHTTPRouteRetry,
-		features.SupportHTTPRouteRetryBackendTimeout,
-		features.SupportHTTPRouteRetryConnectionError,
 		features.SupportHTTPRouteSchemeRedirect,
 
 		features.SupportGRPCRouteNamedRouteRule,
