@@ -188,6 +188,9 @@ func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
 				add(g.gateHostResource(host, nil, gatewayKeys(p)))
 			}
 		}
+		if slices.Contains(p.leadsTo(), refusedName) {
+			add(g.intern.resource(model.TypeCluster, refusedName, refusedCluster(), nil))
+		}
 		for _, secret := range p.secrets() {
 			for _, s := range flow.Lookup(x, g.secrets, secret) {
 				add(s.Resource)

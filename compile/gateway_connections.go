@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 
@@ -14,13 +16,47 @@ import (
 
 // connectionRoute leads whole connections on: those of TLS by the host that they ask for.
 type connectionRoute struct {
-	name     string
-	of       model.GatewayProtocol
-	tls      model.ServerTLS // by which TLS is opened; none: it is led on as it is
-	ca       string          // secret that says which callers to trust
-	hosts    []string
-	backends []model.Backend // whose weights are not 0
-	from     model.Origin
+	name   string
+	of     model.GatewayProtocol
+	tls    model.ServerTLS // by which TLS is opened; none: it is led on as it is
+	ca     string          // secret that says which callers to trust
+	hosts  []string
+	shares []share
+	from   model.Origin
+}
+
+// share is what a cluster gets of the connections. Weight is relative.
+type share struct {
+	cluster string
+	weight  uint32
+}
+
+// refusedName is the cluster of connections that have nowhere to go: they are closed.
+const refusedName = "refused"
+
+func refusedCluster() *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name:                 refusedName,
+		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
+		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: refusedName},
+	}
+}
+
+// sharesOf are those of backends; what none of them can take is refused.
+func sharesOf(backends []model.Backend) (all []share) {
+	for _, b := range backends {
+		s := share{model.ClusterName(b.Host, b.Port, b.Subset), b.Weight}
+		if b.Invalid != "" {
+			s.cluster = refusedName
+		}
+		if s.weight > 0 {
+			all = append(all, s)
+		}
+	}
+	if len(all) == 0 {
+		return []share{{refusedName, 1}}
+	}
+	return all
 }
 
 // routeConnections makes the routes of a port. Of those that want a host, a certificate has it
@@ -44,7 +80,7 @@ func (c *compiler) routeConnections(x *flow.Ctx, p *gatewayPort) (problems []mod
 		if len(lost) > 0 {
 			problems = append(problems, model.Problem{Object: w.from.Key, Code: model.ProblemHostConflict, Path: w.from.Path, Message: w.lost(p.number, lost)})
 		}
-		if w.hosts = won; len(won) > 0 && len(w.backends) > 0 {
+		if w.hosts = won; len(won) > 0 {
 			p.connectionRoutes = append(p.connectionRoutes, w)
 		}
 	}
@@ -75,8 +111,7 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 			name := connectionsName(p.number, t, l.listener.TLS)
 			w := found[name]
 			if w == nil {
-				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, from: t.Rules[0].Origin}}
-				w.route.backends = slices.DeleteFunc(slices.Clone(t.Rules[0].Backends), func(b model.Backend) bool { return b.Invalid != "" || b.Weight == 0 })
+				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, shares: sharesOf(t.Rules[0].Backends), from: t.Rules[0].Origin}}
 				found[name] = w
 			}
 			for _, host := range l.connectionHosts(t) {
@@ -116,21 +151,19 @@ func connectionsName(port uint32, t model.RouteTable, tls model.ServerTLS) strin
 // leadsTo are the clusters of the port's routes of connections.
 func (p gatewayPort) leadsTo() (clusters []string) {
 	for _, t := range p.connectionRoutes {
-		for _, b := range t.backends {
-			if name := clusterOfBackend(b); !slices.Contains(clusters, name) {
-				clusters = append(clusters, name)
+		for _, s := range t.shares {
+			if !slices.Contains(clusters, s.cluster) {
+				clusters = append(clusters, s.cluster)
 			}
 		}
 	}
 	return clusters
 }
 
-func clusterOfBackend(b model.Backend) string { return model.ClusterName(b.Host, b.Port, b.Subset) }
-
 func (t connectionRoute) filterChain() *listenerv3.FilterChain {
 	shares := &tcpv3.TcpProxy_WeightedCluster{}
-	for _, b := range t.backends {
-		shares.Clusters = append(shares.Clusters, &tcpv3.TcpProxy_WeightedCluster_ClusterWeight{Name: clusterOfBackend(b), Weight: b.Weight})
+	for _, s := range t.shares {
+		shares.Clusters = append(shares.Clusters, &tcpv3.TcpProxy_WeightedCluster_ClusterWeight{Name: s.cluster, Weight: s.weight})
 	}
 	proxy := &tcpv3.TcpProxy{StatPrefix: t.name, ClusterSpecifier: &tcpv3.TcpProxy_WeightedClusters{WeightedClusters: shares}}
 	f := &listenerv3.FilterChain{Name: t.name, Filters: []*listenerv3.Filter{networkFilter(tcpFilter, proxy)}}

@@ -81,7 +81,6 @@ func TestMesh(t *testing.T) {
 		features.SupportHTTPRouteParentRefPort,
 		features.SupportHTTPRouteResponseHeaderModification,
 
-		features.SupportMeshClusterIPMatching,
 		features.SupportMeshConsumerRoute,
 		features.SupportMeshHTTPRouteBackendRequestHeaderModification,
 		features.SupportMeshHTTPRouteNamedRouteRule,
