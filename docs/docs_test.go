@@ -1,0 +1,136 @@
+// Package docs has the pages that are made of other files: this keeps them true.
+package docs
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+//go:generate go test . -run TestGatewayAPI -update
+
+var update = flag.Bool("update", false, "write the pages anew")
+
+// report is what the Gateway API's suite says of weft.
+type report struct {
+	GatewayAPIVersion, GatewayAPIChannel string
+
+	Profiles []profile
+}
+
+type profile struct {
+	Name           string
+	Core, Extended part
+}
+
+type part struct {
+	Statistics                             struct{ Passed, Failed, Skipped int }
+	SupportedFeatures, UnsupportedFeatures []string
+}
+
+// peers are what others had passed in the newest of their reports that the suite's repository has; "": none of this profile.
+var peers = []struct {
+	name   string
+	passed map[string]string
+}{
+	{"Envoy Gateway 1.9, v1.6.1", map[string]string{"GATEWAY-HTTP": "37 + 55", "GATEWAY-GRPC": "15 + 9", "GATEWAY-TLS": "20 + 14"}},
+	{"Cilium 1.20, v1.6.1", map[string]string{"GATEWAY-HTTP": "37 + 47", "GATEWAY-GRPC": "15 + 10", "GATEWAY-TLS": "20 + 11", "GATEWAY-TCP": "19 + 10", "MESH-HTTP": "7 + 7", "MESH-GRPC": "2"}},
+	{"Istio 1.30, v1.5.1", map[string]string{"GATEWAY-HTTP": "33 + 38", "GATEWAY-GRPC": "13 + 3", "GATEWAY-TLS": "18 + 7", "MESH-HTTP": "7 + 7"}},
+}
+
+// instead is what to do where weft does not have a feature.
+var instead = map[string]string{
+	"BackendTLSPolicy":                                           "a DestinationRule with `tls.mode: SIMPLE` for the service",
+	"BackendTLSPolicySANValidation":                              "a DestinationRule with `tls.subjectAltNames`",
+	"GatewayAddressEmpty":                                        "leave `spec.addresses` out: the Service of the gateway gets its address from the cluster",
+	"GatewayBackendClientCertificate":                            "between services of the mesh callers prove themselves by mTLS already",
+	"GatewayFrontendClientCertificateValidation":                 "Istio's Gateway with `tls.mode: MUTUAL`",
+	"GatewayFrontendClientCertificateValidationInsecureFallback": "Istio's Gateway with `tls.mode: OPTIONAL_MUTUAL`, where a wrong certificate is refused",
+	"GatewayHTTPSListenerDetectMisdirectedRequests":              "a port for each certificate",
+	"GatewayStaticAddresses":                                     "annotations of `spec.infrastructure` that the cluster's load balancer knows",
+	"HTTPRouteRetry":                                             "`retries` of a VirtualService, or of an Application: the standard channel's HTTPRoute has no such field",
+	"HTTPRouteRetryBackendTimeout":                               "the same, with `perTryTimeout`",
+	"HTTPRouteRetryConnectionError":                              "the same, with `retryOn`",
+	"ListenerSet":                                                "write its listeners into the Gateway",
+	"MeshClusterIPMatching":                                      "name the service that is meant in the URL: calls go by name",
+}
+
+// TestGatewayAPI: the page says what the reports do, and of each feature that weft has not what to do instead.
+func TestGatewayAPI(t *testing.T) {
+	var all []report
+	for _, name := range []string{"gateway", "mesh"} {
+		text, err := os.ReadFile("conformance/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r report
+		if err := yaml.Unmarshal(text, &r); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	want := gatewayAPI(t, all)
+	if *update {
+		if err := os.WriteFile("gateway-api.md", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile("gateway-api.md"); err != nil || string(got) != want {
+		t.Errorf("gateway-api.md is not what the reports say (%v): go generate ./docs writes it anew", err)
+	}
+}
+
+func gatewayAPI(t *testing.T, all []report) string {
+	var b strings.Builder
+	has, lacks := map[string]bool{}, map[string]bool{}
+	fmt.Fprintf(&b, "# The Gateway API\n\nMade of the reports in [conformance](conformance), which `make test-conformance` leaves: the Gateway API's own suite, %s, %s channel, on a real Kubernetes.\n"+
+		"A number is of tests that passed, of the core and beyond it; none failed or was left out, or it is said.\n\n", all[0].GatewayAPIVersion, all[0].GatewayAPIChannel)
+	b.WriteString("| profile | weft |")
+	for _, p := range peers {
+		fmt.Fprintf(&b, " %s |", p.name)
+	}
+	b.WriteString("\n| --- | --- |" + strings.Repeat(" --- |", len(peers)) + "\n")
+	for _, r := range all {
+		for _, p := range r.Profiles {
+			fmt.Fprintf(&b, "| %s | %s |", p.Name, p.passed())
+			for _, peer := range peers {
+				fmt.Fprintf(&b, " %s |", peer.passed[p.Name])
+			}
+			b.WriteString("\n")
+			for _, f := range p.Extended.SupportedFeatures {
+				has[f] = true
+			}
+			for _, f := range p.Extended.UnsupportedFeatures {
+				lacks[f] = true
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\n## Beyond the core\n\n%s.\n\n## Not there yet\n\n| feature | instead |\n| --- | --- |\n", strings.Join(slices.Sorted(maps.Keys(has)), ", "))
+	for _, f := range slices.Sorted(maps.Keys(lacks)) {
+		if instead[f] == "" {
+			t.Errorf("weft has not the feature %s: say what to do instead", f)
+		}
+		fmt.Fprintf(&b, "| %s | %s |\n", f, instead[f])
+	}
+	b.WriteString("| UDPRoute | UDP goes past the mesh |\n")
+	return b.String()
+}
+
+func (p profile) passed() string {
+	text := fmt.Sprint(p.Core.Statistics.Passed)
+	if n := p.Extended.Statistics.Passed; n > 0 {
+		text += fmt.Sprintf(" + %d", n)
+	}
+	for _, s := range []part{p.Core, p.Extended} {
+		if n := s.Statistics.Failed + s.Statistics.Skipped; n > 0 {
+			text += fmt.Sprintf(", %d did not", n)
+		}
+	}
+	return text
+}
