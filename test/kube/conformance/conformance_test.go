@@ -32,7 +32,6 @@ func TestGateway(t *testing.T) {
 		features.SupportTCPRoute,
 
 		features.SupportGatewayHTTPListenerIsolation,
-		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
 
