@@ -73,6 +73,7 @@ func TestGatewayAPI(t *testing.T) {
 		if err := yaml.Unmarshal(text, &r); err != nil {
 			t.Fatal(err)
 		}
+		slices.SortFunc(r.Profiles, func(a, b profile) int { return strings.Compare(a.Name, b.Name) })
 		all = append(all, r)
 	}
 	want := gatewayAPI(t, all)
