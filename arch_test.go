@@ -95,6 +95,7 @@ var rules = map[string]rule{
 	"bench/judge":        {[]string{"bench/page", "release", "release/judge", "release/judge/*"}, "judges side by side, on traffic that it makes up"},
 	"bench/page":         {nil, "text of a page"},
 	"bench/soak":         {[]string{"*"}, "releases by the hundred, wired as in cmd/weft"},
+	"docs":               {nil, "pages that are made of other files"},
 	"test/*":             {[]string{"*"}, "tests the whole"},
 	"examples/*":         {nil, "a user's program; it knows nothing of weft"},
 	"examples/shop/demo": {nil, "drives the binaries as a person would"},

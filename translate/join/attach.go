@@ -52,15 +52,16 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	a.Class = g.Class
 	named := meant(g, t)
 	speaking := speakers(named, t)
-	switch {
-	case len(speaking) > 0:
-	case r.otherwise(t, g):
+	if len(speaking) == 0 && r.otherwise(t, g) {
 		a.refuse = true
 		return a
-	case len(named) > 0:
-		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
-	default:
-		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
+	}
+	if len(speaking) == 0 {
+		reason := gatewayv1.RouteReasonNoMatchingParent
+		if len(named) > 0 {
+			reason = gatewayv1.RouteReasonNotAllowedByListeners
+		}
+		return refuse(model.ProblemMissingGateway, reason, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
 	}
 	allowed := takers(speaking, t)
 	if len(allowed) == 0 && slices.ContainsFunc(speaking, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
