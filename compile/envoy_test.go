@@ -63,9 +63,13 @@ func validate(t testing.TB, binary string, v *model.View) {
 // listeners name.
 func standIns(t testing.TB, v *model.View, given []any) []any {
 	t.Helper()
-	all := slices.Clone(given)
+	all, named := slices.Clone(given), map[string]bool{}
 	for r := range v.All(model.TypeListener) {
 		for _, found := range certificateNames.FindAllStringSubmatch(string(encodeJSON(t, jsonOf(t, r))), -1) {
+			if named[found[1]] {
+				continue
+			}
+			named[found[1]] = true
 			like := given[0]
 			if strings.HasSuffix(found[1], "/ca") {
 				like = given[1]
