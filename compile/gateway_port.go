@@ -32,6 +32,7 @@ func (p gatewayPort) first() gatewayListener {
 // came by one host must not reach another that asks more of callers.
 type chain struct {
 	name      string          // of its routes, too
+	listener  string          // whose alone it is: those of the Gateway API share no connection; "": of all with its certificate
 	tls       model.ServerTLS // with the namespace of the secret; none: plain text
 	ca        string          // secret that says which callers to trust
 	hosts     []string        // that connections ask for by TLS
@@ -116,14 +117,21 @@ func (p *gatewayPort) takenFrom(l *gatewayListener) (taken []string) {
 }
 
 func (p *gatewayPort) put(l gatewayListener) {
-	i := slices.IndexFunc(p.chains, func(c chain) bool { return c.tls == l.listener.TLS })
+	own := ""
+	if l.gateway.Proxy != "" && l.listener.TLS.Secret != "" {
+		own = l.listener.Name
+	}
+	i := slices.IndexFunc(p.chains, func(c chain) bool { return c.tls == l.listener.TLS && c.listener == own })
 	if i < 0 {
 		i = len(p.chains)
-		p.chains = append(p.chains, chain{name: GatewayName(p.number), tls: l.listener.TLS})
+		p.chains = append(p.chains, chain{name: GatewayName(p.number), tls: l.listener.TLS, listener: own})
 		if c := &p.chains[i]; c.tls.Secret != "" {
 			c.name += "." + strings.ReplaceAll(c.tls.Secret, "/", ".") + string(c.tls.Callers)
 			if c.tls.Oldest+c.tls.Newest != "" {
 				c.name += "." + c.tls.Oldest + "-" + c.tls.Newest
+			}
+			if own != "" {
+				c.name += "." + own
 			}
 		}
 	}
@@ -192,7 +200,11 @@ const (
 // silent are the hosts of listeners without routes beside others that would
 // else answer for them, and those of other chains.
 func (c chain) silent() (all []*routev3.VirtualHost) {
-	for _, host := range c.elsewhere {
+	others := slices.Clone(c.elsewhere)
+	if c.listener != "" && !slices.Contains(c.hosts, "*") {
+		others = append(others, "*")
+	}
+	for _, host := range others {
 		all = append(all, &routev3.VirtualHost{Name: hostName(c.name, host), Domains: []string{host}, Routes: []*routev3.Route{{
 			Name: RouteNone, Match: noRoute().Match, Action: said(misdirected, misdirectedBody),
 		}}})

@@ -32,6 +32,7 @@ func TestGateway(t *testing.T) {
 		features.SupportTCPRoute,
 
 		features.SupportGatewayHTTPListenerIsolation,
+		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
 
