@@ -120,6 +120,9 @@ func (p *gatewayPort) put(l gatewayListener) {
 	own := ""
 	if l.gateway.Proxy != "" && l.listener.TLS.Secret != "" {
 		own = l.listener.Name
+		if l.gateway.Home != "" {
+			own = l.gateway.Object.Namespace + "." + l.gateway.Object.Name + "." + own
+		}
 	}
 	i := slices.IndexFunc(p.chains, func(c chain) bool { return c.tls == l.listener.TLS && c.listener == own })
 	if i < 0 {
@@ -172,7 +175,7 @@ func (c chain) mayServe(l gatewayListener, by, domain string) bool {
 		return true
 	}
 	return !slices.ContainsFunc(c.listeners, func(o gatewayListener) bool {
-		return o.gateway.Key() == l.gateway.Key() && slices.ContainsFunc(o.listener.Hosts, func(host string) bool {
+		return o.gateway.Proxy == l.gateway.Proxy && slices.ContainsFunc(o.listener.Hosts, func(host string) bool {
 			return host != by && covers(by, host) && covers(host, domain)
 		})
 	})

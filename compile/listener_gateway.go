@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -28,7 +29,7 @@ func gatewayOf(g model.Gateway, w model.Workload) bool {
 	case w.Gateway == "":
 		return false
 	case g.Proxy != "":
-		return g.Proxy == w.Gateway && g.Object.Namespace == w.Namespace
+		return g.Proxy == w.Gateway && cmp.Or(g.Home, g.Object.Namespace) == w.Namespace
 	}
 	labels := map[string]string{}
 	for _, name := range gatewayLabels {

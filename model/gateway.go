@@ -9,6 +9,7 @@ type Gateway struct {
 	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
 	Class     string            // Gateway API: whose it is to run
 	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
+	Home      string            // and their namespace; "": that of the object
 	Listeners []GatewayListener
 	From      []Origin
 }

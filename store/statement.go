@@ -1,6 +1,7 @@
 package store
 
 import (
+	"maps"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ type Statement struct {
 	Namespace, Name string
 	Generation      int64 // of the object that was looked at; 0: any
 	Conditions      []metav1.Condition
+	Fields          map[string]any       // of the status, as JSON has them
 	Lists           map[string][]Element // fields of the status that are lists; an empty one is left out
 	Parents         []ParentStatement
 }
@@ -47,6 +49,7 @@ func (s Statement) into(object, status map[string]any, now time.Time) error {
 	if err := s.conditions(status, s.Conditions, now); err != nil {
 		return err
 	}
+	maps.Copy(status, s.Fields)
 	for field, elements := range s.Lists {
 		if err := s.list(status, field, elements, now); err != nil {
 			return err

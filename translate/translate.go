@@ -90,7 +90,14 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, spaces)
 		join.Say(p, listeners...)
 		join.Say(p, gateway.Reasons(spec)...)
+		join.Say(p, gateway.Whose(o, spec, gateways)...)
 		join.Say(p, gateway.Pods(o, spec, gateways)...)
+	case *gatewayv1.ListenerSetSpec:
+		sets, gateways, spaces, listeners := gateway.ListenerSet(o, spec)
+		join.Say(p, sets...)
+		join.Say(p, gateways...)
+		join.Say(p, spaces)
+		join.Say(p, listeners...)
 	case *gatewayv1.GatewayClassSpec:
 		join.Say(p, gateway.Class(o, spec)...)
 	case *gatewayv1.HTTPRouteSpec:
@@ -147,7 +154,6 @@ var notHonoured = map[api.Kind]string{
 	api.Telemetry:             "every edge is measured already",
 	api.WasmPlugin:            "do its work in the application",
 	api.TrafficExtension:      "do its work in the application",
-	api.ListenerSet:           "write its listeners into the Gateway",
 	api.UDPRoute:              "UDP goes past the mesh",
 	api.BackendTLSPolicy:      "use a DestinationRule with tls.mode SIMPLE for the service",
 }

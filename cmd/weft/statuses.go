@@ -30,10 +30,12 @@ func statement(s join.Status) store.Statement {
 	for _, p := range s.Parents {
 		out.Parents = append(out.Parents, store.ParentStatement{Index: p.Index, Conditions: p.Conditions})
 	}
-	if out.Kind != api.Gateway {
-		return out
+	switch out.Kind {
+	case api.Gateway:
+		out.Lists, out.Fields = map[string][]store.Element{"addresses": nil, "listeners": nil}, map[string]any{"attachedListenerSets": int64(s.Sets)}
+	case api.ListenerSet:
+		out.Lists = map[string][]store.Element{"listeners": nil}
 	}
-	out.Lists = map[string][]store.Element{"addresses": nil, "listeners": nil}
 	for _, a := range s.Addresses {
 		out.Lists["addresses"] = append(out.Lists["addresses"], store.Element{Fields: fields(a)})
 	}

@@ -14,8 +14,12 @@ import "weft.dev/translate/object"
 // honoured names the fields that the translations of this package read.
 var honoured = object.Honoured{
 	"GatewayClassSpec":      "controllerName description",
-	"GatewaySpec":           "gatewayClassName listeners infrastructure",
+	"GatewaySpec":           "gatewayClassName listeners infrastructure allowedListeners",
 	"GatewayInfrastructure": "labels annotations",
+	"AllowedListeners":      "namespaces",
+	"ListenerNamespaces":    "from selector",
+	"ListenerSetSpec":       "parentRef listeners",
+	"ListenerEntry":         "name hostname port protocol tls allowedRoutes",
 	"Listener":              "name hostname port protocol tls allowedRoutes",
 	"ListenerTLSConfig":     "mode certificateRefs",
 	"SecretObjectReference": "group kind name namespace",
@@ -25,6 +29,7 @@ var honoured = object.Honoured{
 
 	"HTTPRouteSpec":             "hostnames rules parentRefs",
 	"CommonRouteSpec":           "parentRefs",
+	"ParentGatewayReference":    "group kind name namespace",
 	"ParentReference":           "group kind namespace name sectionName port",
 	"HTTPRouteRule":             "name matches filters backendRefs timeouts retry",
 	"HTTPRouteMatch":            "path headers queryParams method",

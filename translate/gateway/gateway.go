@@ -56,15 +56,19 @@ func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Sp
 	}
 	g := model.Gateway{Object: o.Key, Name: o.Namespace + "/" + o.Key.Name, Class: class, Proxy: o.Key.Name, From: o.Whole()}
 	r := reader{Object: o, spaces: Spaces{}, strict: spec.TLS != nil}
-	var all []Listener
 	for i := range spec.Listeners {
-		r.is = Listener{Name: string(spec.Listeners[i].Name), Kinds: []string{}}
-		if l, ok := r.listener(object.Spec.Dot("listeners").At(i), &spec.Listeners[i]); ok && !r.contested(l) {
-			g.Listeners = append(g.Listeners, l)
-		}
-		all = append(all, r.is)
+		r.read(i, &spec.Listeners[i], &g)
 	}
-	return []model.Gateway{g}, r.spaces, all
+	return []model.Gateway{g}, r.spaces, r.all
+}
+
+// read puts a listener that is usable into the gateway.
+func (r *reader) read(i int, in *gatewayv1.Listener, into *model.Gateway) {
+	r.is = Listener{Name: string(in.Name), Kinds: []string{}}
+	if l, ok := r.listener(object.Spec.Dot("listeners").At(i), in); ok && !r.contested(l) {
+		into.Listeners = append(into.Listeners, l)
+	}
+	r.all = append(r.all, r.is)
 }
 
 // reader reads the listeners of one Gateway.
@@ -74,6 +78,7 @@ type reader struct {
 	strict bool // more is asked of callers by TLS than is done
 	is     Listener
 	open   []model.GatewayListener
+	all    []Listener
 }
 
 func (r *reader) listener(at object.Path, l *gatewayv1.Listener) (model.GatewayListener, bool) {
@@ -156,21 +161,27 @@ func (r *reader) kinds(at object.Path, allowed *gatewayv1.AllowedRoutes, out *mo
 
 // contested says that an earlier listener has the same port and host.
 func (r *reader) contested(l model.GatewayListener) bool {
-	for _, o := range r.open {
-		switch {
-		case o.Port != l.Port:
-		case !o.Protocol.Shares(l.Protocol):
-			r.is.Accepted = string(gatewayv1.ListenerReasonProtocolConflict)
-		case o.Hosts[0] == l.Hosts[0]:
-			r.is.Accepted = string(gatewayv1.ListenerReasonHostnameConflict)
-		}
-		if r.is.Accepted != "" {
-			r.Report(model.ProblemConflict, object.Path(l.Origin.Path), "the listener %s has the same port and host, or another protocol there; this one stays closed", o.Name)
-			return true
-		}
+	reason, first := Contest(r.open, l)
+	if r.is.Accepted = reason; reason != "" {
+		r.Report(model.ProblemConflict, object.Path(l.Origin.Path), "the listener %s has the same port and host, or another protocol there; this one stays closed", first.Name)
+		return true
 	}
 	r.open = append(r.open, l)
 	return false
+}
+
+// Contest is the reason why a listener cannot be beside others, which come before it, and because of which; "": it can.
+func Contest(before []model.GatewayListener, l model.GatewayListener) (reason string, first model.GatewayListener) {
+	for _, o := range before {
+		switch {
+		case o.Port != l.Port:
+		case !o.Protocol.Shares(l.Protocol):
+			return string(gatewayv1.ListenerReasonProtocolConflict), o
+		case o.Hosts[0] == l.Hosts[0]:
+			return string(gatewayv1.ListenerReasonHostnameConflict), o
+		}
+	}
+	return "", first
 }
 
 func certificate(o *object.Object, at object.Path, tls *gatewayv1.ListenerTLSConfig) (string, bool) {

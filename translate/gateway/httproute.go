@@ -51,8 +51,11 @@ func tables(o *object.Object, parents []gatewayv1.ParentReference, names []gatew
 		}
 		namespace := string(value(parent.Namespace, gatewayv1.Namespace(o.Namespace)))
 		switch group, kind := value(parent.Group, Group), value(parent.Kind, "Gateway"); {
-		case group == Group && kind == "Gateway":
+		case group == Group && (kind == "Gateway" || kind == "ListenerSet"):
 			t.Gateways, t.Hosts = []string{namespace + "/" + string(parent.Name)}, hosts
+			if kind == "ListenerSet" {
+				t.Gateways[0] = setPrefix + t.Gateways[0]
+			}
 			if section := string(value(parent.SectionName, "")); section != "" {
 				t.Sections = []string{section}
 			}

@@ -24,6 +24,7 @@ type outcome struct {
 	Problems []model.Problem
 	Parents  []attachment // of a route of the Gateway API
 	Closed   []string     // listeners whose certificate must not be used
+	Set      *admission   // of a ListenerSet
 }
 
 func (o outcome) Key() string          { return o.Object.String() }
@@ -42,6 +43,8 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 		}
 		return []item[map[string]string]{space}
 	})
+	m.setsOf = flow.NewIndex(said(m.parts, "listener sets", func(s gateway.Set) string { return s.Parent.String() }),
+		func(i item[gateway.Set]) []string { return []string{i.Value.Parent.String()} })
 	gates := flow.Derive(m.parts, "gateway outcomes", func(x *flow.Ctx, p Part) []outcome {
 		gateways := Of[model.Gateway](p)
 		if len(gateways) == 0 {
@@ -50,6 +53,9 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 		found := &problems{part: p}
 		out := outcome{Object: p.Object}
 		for _, g := range gateways {
+			for _, set := range Of[gateway.Set](p) {
+				g, out.Set = m.admit(x, found, set, g)
+			}
 			g, closed := m.gateway(x, found, g)
 			out.Gateways, out.Closed = append(out.Gateways, g), closed
 		}
@@ -90,7 +96,7 @@ func (m *Mesh) certified(x *flow.Ctx, p *problems, g model.Gateway, l model.Gate
 		return true
 	}
 	if namespace != g.Object.Namespace && !m.granted(x, g.Object, "Secret", namespace, name) {
-		p.add(model.ProblemNotPermitted, l.Origin.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a Gateway of %s use the Secret %s, so this listener stays closed", namespace, g.Object.Namespace, l.TLS.Secret))
+		p.add(model.ProblemNotPermitted, l.Origin.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a %s of %s use the Secret %s, so this listener stays closed", namespace, g.Object.Kind, g.Object.Namespace, l.TLS.Secret))
 		return false
 	}
 	if c, ok := flow.Get(x, m.Certificates, l.TLS.Secret); !ok || len(c.Chain) == 0 {

@@ -11,8 +11,8 @@ import (
 
 // gatewayPods are what a cluster is to run. Gateways that share their proxies are served by
 // as many as the most demanding asks for; else the oldest that says something is right.
-func gatewayPods(parts *flow.Collection[Part]) *flow.Collection[model.GatewayPods] {
-	wanted := said(parts, "gateway pods of objects", model.GatewayPods.Key)
+func gatewayPods(parts *flow.Collection[Part], gates *flow.Collection[outcome]) *flow.Collection[model.GatewayPods] {
+	wanted := flow.Union("gateway pods wanted", said(parts, "gateway pods of objects", model.GatewayPods.Key), setPods(gates))
 	shared := flow.NewIndex(wanted, func(i item[model.GatewayPods]) []string { return []string{i.Value.Key()} })
 	return flow.Group(shared, "gateway pods", func(_ *flow.Ctx, _ string, sharing []item[model.GatewayPods]) *model.GatewayPods {
 		slices.SortFunc(sharing, item[model.GatewayPods].older)

@@ -36,16 +36,16 @@ type Mesh struct {
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
 	owners     *flow.Collection[owner]
-	contests   *flow.Index[contest]      // of listeners
-	gates      *flow.Collection[outcome] // of gateways
-	routed     *flow.Collection[outcome] // of routes
+	setsOf     *flow.Index[item[gateway.Set]] // by their Gateway
+	contests   *flow.Index[contest]           // of listeners
+	gates      *flow.Collection[outcome]      // of gateways
+	routed     *flow.Collection[outcome]      // of routes
 }
 
 // New wires the mesh behind the parts, and pods, which may be nil.
 func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
-	m.GatewayPods = gatewayPods(parts)
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
 	m.wireApplications()
@@ -54,6 +54,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.wirePeers()
 	m.wireScopes()
 	m.gates = m.wireGateways()
+	m.GatewayPods = gatewayPods(parts, m.gates)
 	m.routed = m.wireRoutes()
 	m.Problems = flow.Union("problems",
 		rows(parts, "problems of objects", func(p Part) []model.Problem { return p.Problems }),

@@ -22,6 +22,7 @@ type Status struct {
 	Conditions []metav1.Condition
 	Listeners  []gatewayv1.ListenerStatus       // of a Gateway
 	Addresses  []gatewayv1.GatewayStatusAddress // of a Gateway
+	Sets       int32                            // ListenerSets at a Gateway
 	Parents    []Parent                         // of a route
 }
 
@@ -69,6 +70,9 @@ func (s *statuses) ofPart(x *flow.Ctx, p Part) []Status {
 		}
 		return []Status{status}
 	}
+	if len(Of[gateway.Set](p)) > 0 {
+		return s.ofSet(x, p)
+	}
 	gateways := Of[model.Gateway](p)
 	if p.Object.Kind != string(api.Gateway) || len(gateways) == 0 || gateways[0].Class != gateway.ClassWeft {
 		return nil
@@ -86,6 +90,7 @@ func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
 		}
 		status.Addresses = append(status.Addresses, gatewayv1.GatewayStatusAddress{Type: &kind, Value: at})
 	}
+	status.Sets = s.attachedSets(x, p.Object)
 	listeners := Of[gateway.Listener](p)
 	closed, _ := flow.Get(x, s.opened, p.Object.String())
 	accepted := 0
@@ -150,12 +155,16 @@ func (s *statuses) ofListener(x *flow.Ctx, p Part, name string, l gateway.Listen
 		resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
 	}
 	conflicted := l.Accepted == string(gatewayv1.ListenerReasonHostnameConflict) || l.Accepted == string(gatewayv1.ListenerReasonProtocolConflict)
+	refused := pendingOr
+	if len(Of[gateway.Set](p)) > 0 && l.Accepted != "" {
+		refused = func(bool) gatewayv1.ListenerConditionReason { return gatewayv1.ListenerConditionReason(l.Accepted) }
+	}
 	open := l.Accepted == "" && resolved == "" || resolved == string(gatewayv1.ListenerReasonInvalidRouteKinds) && len(l.Kinds) > 0
 	out.Conditions = []metav1.Condition{
 		is(gatewayv1.ListenerConditionAccepted, l.Accepted == "", orElse(l.Accepted, gatewayv1.ListenerReasonAccepted), ""),
 		is(gatewayv1.ListenerConditionResolvedRefs, resolved == "", orElse(resolved, gatewayv1.ListenerReasonResolvedRefs), ""),
 		is(gatewayv1.ListenerConditionConflicted, conflicted, orElse(map[bool]string{true: l.Accepted}[conflicted], gatewayv1.ListenerReasonNoConflicts), ""),
-		is(gatewayv1.ListenerConditionProgrammed, open && ready, map[bool]gatewayv1.ListenerConditionReason{true: gatewayv1.ListenerReasonProgrammed, false: pendingOr(open)}[open && ready], ""),
+		is(gatewayv1.ListenerConditionProgrammed, open && ready, map[bool]gatewayv1.ListenerConditionReason{true: gatewayv1.ListenerReasonProgrammed, false: refused(open)}[open && ready], ""),
 	}
 	return out
 }
