@@ -94,6 +94,9 @@ var honoured = object.Honoured{
 	"LoadBalancerSettings.localityLbSetting":  "so endpoints of all places are alike; remove it",
 }
 
+// Fields are those that this package acts upon, by their message, and what to do instead of others.
+func Fields() object.Honoured { return honoured }
+
 // exportTo: everything is visible everywhere; a narrower wish is not met.
 func exportTo(o *object.Object, at object.Path, namespaces []string) {
 	for i, namespace := range namespaces {

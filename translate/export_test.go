@@ -1,0 +1,3 @@
+package translate
+
+var NotHonoured = notHonoured
