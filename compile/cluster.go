@@ -41,7 +41,7 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		Name:                          d.Key(),
 		ConnectTimeout:                durationpb.New(max(d.Traffic.Pool.ConnectTimeout, 0)),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
-		CircuitBreakers:               breakers(d.Traffic.Pool),
+		CircuitBreakers:               breakers(d.Traffic),
 		OutlierDetection:              outlier(d),
 		CommonLbConfig:                commonBalancing(d.Traffic.Outlier),
 		TransportSocket:               clientSocket(d, accounts),
@@ -53,9 +53,27 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 	if d.Traffic.Pool.ConnectTimeout <= 0 {
 		c.ConnectTimeout = durationpb.New(connectTimeout)
 	}
+	if k := d.Traffic.Pool.Keepalive; k.Sent {
+		c.UpstreamConnectionOptions = &clusterv3.UpstreamConnectionOptions{TcpKeepalive: keepalive(k)}
+	}
 	discovery(c, d)
 	balancing(c, d.Traffic)
 	return c
+}
+
+// keepalive is in whole seconds, as the system has it.
+func keepalive(k model.Keepalive) *corev3.TcpKeepalive {
+	out := &corev3.TcpKeepalive{}
+	if k.Probes > 0 {
+		out.KeepaliveProbes = u32(k.Probes)
+	}
+	if k.Idle > 0 {
+		out.KeepaliveTime = u32(uint32(max(1, k.Idle/time.Second)))
+	}
+	if k.Interval > 0 {
+		out.KeepaliveInterval = u32(uint32(max(1, k.Interval/time.Second)))
+	}
+	return out
 }
 
 // origins are where the service was written down; policies are told by their keys.
@@ -91,10 +109,7 @@ func discovery(c *clusterv3.Cluster, d destination) {
 }
 
 func balancing(c *clusterv3.Cluster, t model.TrafficPolicy) {
-	var warmup *clusterv3.Cluster_SlowStartConfig
-	if t.Warmup > 0 {
-		warmup = &clusterv3.Cluster_SlowStartConfig{SlowStartWindow: durationpb.New(t.Warmup)}
-	}
+	warmup := slowStart(t.Warmup)
 	if t.Hash != nil && t.Balancer == model.LeastRequest {
 		t.Balancer = model.RingHash
 	}
@@ -108,14 +123,41 @@ func balancing(c *clusterv3.Cluster, t model.TrafficPolicy) {
 		c.LbPolicy = clusterv3.Cluster_RANDOM
 	case model.RingHash:
 		c.LbPolicy = clusterv3.Cluster_RING_HASH
+		if size := sizeOf(t.Hash); size != nil {
+			c.LbConfig = &clusterv3.Cluster_RingHashLbConfig_{RingHashLbConfig: &clusterv3.Cluster_RingHashLbConfig{MinimumRingSize: size}}
+		}
 	case model.Maglev:
 		c.LbPolicy = clusterv3.Cluster_MAGLEV
+		if size := sizeOf(t.Hash); size != nil {
+			c.LbConfig = &clusterv3.Cluster_MaglevLbConfig_{MaglevLbConfig: &clusterv3.Cluster_MaglevLbConfig{TableSize: size}}
+		}
 	default:
 		c.LbPolicy = clusterv3.Cluster_LEAST_REQUEST
 		if warmup != nil {
 			c.LbConfig = &clusterv3.Cluster_LeastRequestLbConfig_{LeastRequestLbConfig: &clusterv3.Cluster_LeastRequestLbConfig{SlowStartConfig: warmup}}
 		}
 	}
+}
+
+func sizeOf(k *model.HashKey) *wrapperspb.UInt64Value {
+	if k == nil || k.Size == 0 {
+		return nil
+	}
+	return wrapperspb.UInt64(k.Size)
+}
+
+func slowStart(w model.Warmup) *clusterv3.Cluster_SlowStartConfig {
+	if w.For <= 0 {
+		return nil
+	}
+	out := &clusterv3.Cluster_SlowStartConfig{SlowStartWindow: durationpb.New(w.For)}
+	if w.Minimum > 0 {
+		out.MinWeightPercent = &typev3.Percent{Value: w.Minimum}
+	}
+	if w.Aggression > 0 {
+		out.Aggression = &corev3.RuntimeDouble{DefaultValue: w.Aggression, RuntimeKey: "weft.aggression"}
+	}
+	return out
 }
 
 // commonBalancing turns Envoy's panic mode off unless the owner asks for it: it
@@ -128,21 +170,30 @@ func commonBalancing(o *model.Outlier) *clusterv3.Cluster_CommonLbConfig {
 	return &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicBelow}}
 }
 
-func breakers(p model.Pool) *clusterv3.CircuitBreakers {
+func breakers(policy model.TrafficPolicy) *clusterv3.CircuitBreakers {
+	p := policy.Pool
 	t := &clusterv3.CircuitBreakers_Thresholds{
 		MaxConnections:     orDefault(p.MaxConnections, defaultConnections),
 		MaxPendingRequests: orDefault(p.MaxPending, defaultPending),
 		MaxRequests:        orDefault(p.MaxRequests, defaultRequests),
 	}
-	if p.MaxRetries > 0 {
+	if p.MaxRetries > 0 && policy.Budget == nil {
 		t.MaxRetries = u32(p.MaxRetries)
 	} else {
-		t.RetryBudget = &clusterv3.CircuitBreakers_Thresholds_RetryBudget{
-			BudgetPercent:       &typev3.Percent{Value: retryBudgetPercent},
-			MinRetryConcurrency: u32(retryBudgetMinimum),
-		}
+		t.RetryBudget = budget(policy.Budget)
 	}
 	return &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{t}}
+}
+
+func budget(b *model.RetryBudget) *clusterv3.CircuitBreakers_Thresholds_RetryBudget {
+	if b == nil {
+		b = &model.RetryBudget{Percent: retryBudgetPercent, Least: retryBudgetMinimum}
+	}
+	out := &clusterv3.CircuitBreakers_Thresholds_RetryBudget{BudgetPercent: &typev3.Percent{Value: b.Percent}, MinRetryConcurrency: u32(b.Least)}
+	if b.Interval > 0 {
+		out.BudgetInterval = durationpb.New(b.Interval)
+	}
+	return out
 }
 
 // outlier leaves out endpoints at which nobody answers; those that answer badly
@@ -169,6 +220,7 @@ func outlier(d destination) *clusterv3.OutlierDetection {
 	if o.ConsecutiveGateway > 0 {
 		out.ConsecutiveGatewayFailure, out.EnforcingConsecutiveGatewayFailure = u32(o.ConsecutiveGateway), u32(100)
 	}
+	out.ConsecutiveLocalOriginFailure = orDefault(o.ConsecutiveConnect, deadAfterConnectFails)
 	out.Interval, out.BaseEjectionTime = period(o.Interval), period(o.BaseEjection)
 	out.MaxEjectionPercent = orDefault(o.MaxEjectionPercent, maxEjectedPercent)
 	return out
@@ -190,18 +242,32 @@ func httpOptions(d destination) map[string]*anypb.Any {
 	if n := d.Traffic.Pool.MaxPerConnection; n > 0 {
 		options.CommonHttpProtocolOptions.MaxRequestsPerConnection = u32(n)
 	}
-	options.UpstreamProtocolOptions = explicitHTTP(d.http2())
+	if age := d.Traffic.Pool.MaxAge; age > 0 {
+		options.CommonHttpProtocolOptions.MaxConnectionDuration = durationpb.New(age)
+	}
+	options.UpstreamProtocolOptions = explicitHTTP(d.http2(), d.Traffic.Pool)
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)}
 }
 
-func explicitHTTP(http2 bool) *upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_ {
+func explicitHTTP(http2 bool, p model.Pool) *upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_ {
 	explicit := &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig{}
 	if http2 {
-		explicit.ProtocolConfig = &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: http2Limits()}
+		explicit.ProtocolConfig = &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: http2Of(p)}
 	} else {
 		explicit.ProtocolConfig = &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{HttpProtocolOptions: &corev3.Http1ProtocolOptions{}}
 	}
 	return &upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit}
+}
+
+func http2Of(p model.Pool) *corev3.Http2ProtocolOptions {
+	out := http2Limits()
+	if p.MaxStreams > 0 {
+		out.MaxConcurrentStreams = u32(p.MaxStreams)
+	}
+	if p.PingEvery > 0 && p.PingTimeout > 0 {
+		out.ConnectionKeepalive = &corev3.KeepaliveSettings{Interval: durationpb.New(p.PingEvery), Timeout: durationpb.New(p.PingTimeout)}
+	}
+	return out
 }
 
 func http2Limits() *corev3.Http2ProtocolOptions {
@@ -232,7 +298,7 @@ func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.
 		ConnectTimeout:                durationpb.New(connectTimeout),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		CircuitBreakers:               breakers(model.Pool{}),
+		CircuitBreakers:               breakers(model.TrafficPolicy{}),
 		LoadAssignment: assignment(name, []*endpointv3.LbEndpoint{{
 			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address("127.0.0.1", port)}},
 		}}),
@@ -241,7 +307,7 @@ func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.
 		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{
 			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&upstreamsv3.HttpProtocolOptions{
 				CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(localIdleTimeout)},
-				UpstreamProtocolOptions:   explicitHTTP(protocol == model.HTTP2),
+				UpstreamProtocolOptions:   explicitHTTP(protocol == model.HTTP2, model.Pool{}),
 			}),
 		}
 	}

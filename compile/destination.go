@@ -106,8 +106,11 @@ func overlay(base model.TrafficPolicy, over *model.TrafficPolicy) model.TrafficP
 	if over.TLS != nil {
 		base.TLS = over.TLS
 	}
-	if over.Warmup != 0 {
+	if over.Warmup != (model.Warmup{}) {
 		base.Warmup = over.Warmup
+	}
+	if over.Budget != nil {
+		base.Budget = over.Budget
 	}
 	return base
 }

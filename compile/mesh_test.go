@@ -32,7 +32,7 @@ type rows struct {
 }
 
 // durations are the fields that tests write as "2s".
-var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "warmup", "cookiettl", "maxage"}
+var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "for", "idle", "pingevery", "pingtimeout", "cookiettl", "maxage"}
 
 func parseRows(t testing.TB, text []byte) rows {
 	t.Helper()

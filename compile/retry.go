@@ -39,11 +39,13 @@ func retry(r *model.Retry) *routev3.RetryPolicy {
 		NumRetries:           u32(r.Attempts),
 		PerTryTimeout:        period(r.PerTry),
 		RetriableStatusCodes: statuses,
-		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
+	}
+	if !r.SameHost {
+		out.RetryHostPredicate = []*routev3.RetryPolicy_RetryHostPredicate{{
 			Name:       "envoy.retry_host_predicates.previous_hosts",
 			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: pack(&previousv3.PreviousHostsPredicate{})},
-		}},
-		HostSelectionRetryMaxAttempts: otherHostTries,
+		}}
+		out.HostSelectionRetryMaxAttempts = otherHostTries
 	}
 	if r.Backoff > 0 {
 		out.RetryBackOff = &routev3.RetryPolicy_RetryBackOff{BaseInterval: period(r.Backoff)}

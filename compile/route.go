@@ -238,7 +238,7 @@ func hashPolicy(k *model.HashKey) []*routev3.RouteAction_HashPolicy {
 		p.PolicySpecifier = &routev3.RouteAction_HashPolicy_QueryParameter_{QueryParameter: &routev3.RouteAction_HashPolicy_QueryParameter{Name: k.Query}}
 	case k.Cookie != "":
 		p.PolicySpecifier = &routev3.RouteAction_HashPolicy_Cookie_{Cookie: &routev3.RouteAction_HashPolicy_Cookie{
-			Name: k.Cookie, Ttl: durationpb.New(k.CookieTTL), Path: "/",
+			Name: k.Cookie, Ttl: durationpb.New(k.CookieTTL), Path: cmp.Or(k.CookiePath, "/"),
 		}}
 	case k.SourceIP:
 		p.PolicySpecifier = &routev3.RouteAction_HashPolicy_ConnectionProperties_{ConnectionProperties: &routev3.RouteAction_HashPolicy_ConnectionProperties{SourceIp: true}}

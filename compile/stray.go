@@ -26,7 +26,7 @@ func straysCluster() *clusterv3.Cluster {
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST},
 		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,
-		CircuitBreakers:               breakers(model.Pool{}),
+		CircuitBreakers:               breakers(model.TrafficPolicy{}),
 		TypedExtensionProtocolOptions: map[string]*anypb.Any{
 			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&upstreamsv3.HttpProtocolOptions{
 				UpstreamProtocolOptions: &upstreamsv3.HttpProtocolOptions_UseDownstreamProtocolConfig{

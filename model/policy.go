@@ -50,7 +50,22 @@ type TrafficPolicy struct {
 	Pool     Pool
 	Outlier  *Outlier
 	TLS      *ClientTLS
-	Warmup   time.Duration // slow start of new endpoints
+	Warmup   Warmup
+	Budget   *RetryBudget // nil: that of the mesh
+}
+
+// Warmup is the slow start of new endpoints.
+type Warmup struct {
+	For        time.Duration // 0: none
+	Minimum    float64       // percent of the traffic that an endpoint gets at first; 0: 10
+	Aggression float64       // how fast it grows; 0: 1, evenly
+}
+
+// RetryBudget bounds how many requests may be retries.
+type RetryBudget struct {
+	Percent  float64       // of the active requests
+	Least    uint32        // retries at once that are always allowed
+	Interval time.Duration // within which requests count; 0: those that are active
 }
 
 // Balancer is the load balancing algorithm.
@@ -68,18 +83,31 @@ const (
 type HashKey struct {
 	Header, Query, Cookie string
 	CookieTTL             time.Duration
+	CookiePath            string
 	SourceIP              bool
+	Size                  uint64 // of the ring at least, or of Maglev's table; 0: the default
 }
 
 // Pool limits what one proxy opens towards the host: a circuit breaker. 0: default.
 type Pool struct {
 	MaxConnections, MaxPending, MaxRequests, MaxRetries, MaxPerConnection uint32
-	ConnectTimeout, IdleTimeout                                           time.Duration
+	MaxStreams                                                            uint32 // of one HTTP/2 connection
+	ConnectTimeout, IdleTimeout, MaxAge                                   time.Duration
+	Keepalive                                                             Keepalive
+	PingEvery, PingTimeout                                                time.Duration // of HTTP/2; 0: none
+}
+
+// Keepalive are TCP's probes of idle connections; 0: the system's. Sent: there are some.
+type Keepalive struct {
+	Sent           bool
+	Probes         uint32
+	Idle, Interval time.Duration
 }
 
 // Outlier ejects endpoints that fail. 0: default; errors as a count in a row.
 type Outlier struct {
 	Consecutive5xx, ConsecutiveGateway uint32
+	ConsecutiveConnect                 uint32 // connections that failed
 	Interval, BaseEjection             time.Duration
 	MaxEjectionPercent                 uint32
 	MinHealthPercent                   uint32

@@ -183,4 +183,5 @@ type Retry struct {
 	Statuses   []uint32
 	Backoff    time.Duration
 	NotMethods bool // repeat whatever the method: the owner says that it is safe
+	SameHost   bool // endpoints that failed the request are asked again like others
 }

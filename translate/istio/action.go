@@ -187,6 +187,7 @@ func retry(o *object.Object, at object.Path, r *networking.HTTPRetry) *model.Ret
 		return nil
 	}
 	out := &model.Retry{
+		SameHost:   r.RetryIgnorePreviousHosts != nil && !r.RetryIgnorePreviousHosts.GetValue(),
 		Attempts:   min(o.Count(at.Dot("attempts"), r.Attempts), maxAttempts),
 		NotMethods: o.Annotations[object.IdempotentAnnotation] == "true",
 	}

@@ -1,6 +1,8 @@
 package istio
 
 import (
+	"cmp"
+	"math/big"
 	"strings"
 
 	networking "istio.io/api/networking/v1alpha3"
@@ -78,12 +80,7 @@ type settings interface {
 func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPolicy) {
 	if lb := s.GetLoadBalancer(); lb != nil {
 		out.Balancer, out.Hash = balancer(o, at.Dot("loadBalancer"), lb)
-		switch {
-		case lb.GetWarmup().GetDuration() != nil:
-			out.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmup").Dot("duration"), lb.Warmup.Duration)
-		case lb.GetWarmupDurationSecs() != nil: //nolint:staticcheck // old objects have it
-			out.Warmup = o.Duration(at.Dot("loadBalancer").Dot("warmupDurationSecs"), lb.WarmupDurationSecs) //nolint:staticcheck
-		}
+		out.Warmup = warmup(o, at.Dot("loadBalancer"), lb)
 	}
 	if s.GetConnectionPool() != nil {
 		out.Pool = pool(o, at.Dot("connectionPool"), s.GetConnectionPool())
@@ -93,6 +90,41 @@ func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPol
 	}
 	if s.GetTls() != nil {
 		out.TLS = clientTLS(o, at.Dot("tls"), s.GetTls())
+	}
+	if whole, ok := s.(*networking.TrafficPolicy); ok && whole.GetRetryBudget() != nil {
+		out.Budget = retryBudget(o, at.Dot("retryBudget"), whole.RetryBudget)
+	}
+	return out
+}
+
+// leastRetries at once are allowed by a budget that does not say how many; so are shares.
+const (
+	leastRetries = 3
+	retryPercent = 20
+)
+
+func retryBudget(o *object.Object, at object.Path, b *networking.TrafficPolicy_RetryBudget) *model.RetryBudget {
+	out := &model.RetryBudget{Percent: retryPercent, Least: cmp.Or(b.MinRetryConcurrency, leastRetries)}
+	if b.Percent != nil {
+		out.Percent = o.Percent(at.Dot("percent"), b.Percent.GetValue())
+	}
+	if b.BudgetInterval != nil {
+		out.Interval = o.Duration(at.Dot("budgetInterval"), b.BudgetInterval)
+	}
+	return out
+}
+
+// warmup has two forms, of which the old one is a duration alone.
+func warmup(o *object.Object, at object.Path, lb *networking.LoadBalancerSettings) (out model.Warmup) {
+	if w := lb.GetWarmup(); w.GetDuration() != nil {
+		out.For = o.Duration(at.Dot("warmup").Dot("duration"), w.Duration)
+		out.Minimum = o.Percent(at.Dot("warmup").Dot("minimumPercent"), w.GetMinimumPercent().GetValue())
+		if out.Aggression = w.GetAggression().GetValue(); w.Aggression != nil && out.Aggression < 1 {
+			o.Invalid(at.Dot("warmup").Dot("aggression"), "%g is less than 1, which is even growth; write 1 or more", out.Aggression)
+			out.Aggression = 0
+		}
+	} else if lb.GetWarmupDurationSecs() != nil { //nolint:staticcheck // old objects have it
+		out.For = o.Duration(at.Dot("warmupDurationSecs"), lb.WarmupDurationSecs) //nolint:staticcheck
 	}
 	return out
 }
@@ -119,7 +151,7 @@ func consistentHash(o *object.Object, at object.Path, hash *networking.LoadBalan
 	}
 	key := &model.HashKey{
 		Header: hash.GetHttpHeaderName(), Query: hash.GetHttpQueryParameterName(),
-		Cookie: hash.GetHttpCookie().GetName(), SourceIP: hash.GetUseSourceIp(),
+		Cookie: hash.GetHttpCookie().GetName(), CookiePath: hash.GetHttpCookie().GetPath(), SourceIP: hash.GetUseSourceIp(),
 	}
 	if ttl := hash.GetHttpCookie().GetTtl(); ttl != nil {
 		key.CookieTTL = o.Duration(at.Dot("httpCookie").Dot("ttl"), ttl)
@@ -131,7 +163,32 @@ func consistentHash(o *object.Object, at object.Path, hash *networking.LoadBalan
 		o.Invalid(at, "says not what to hash; set httpHeaderName, httpCookie, httpQueryParameterName or useSourceIp")
 		return model.LeastRequest, nil
 	}
+	key.Size = tableSize(o, at, hash)
 	return algorithm, key
+}
+
+// Sizes that Envoy takes.
+const (
+	maxRing  = 8 << 20
+	maxTable = 5000011
+)
+
+// tableSize is that of the ring, or of Maglev's table, which must be a prime.
+func tableSize(o *object.Object, at object.Path, hash *networking.LoadBalancerSettings_ConsistentHashLB) uint64 {
+	if m := hash.GetMaglev(); m != nil {
+		size := m.GetTableSize()
+		if size != 0 && (size > maxTable || !new(big.Int).SetUint64(size).ProbablyPrime(0)) {
+			o.Invalid(at.Dot("maglev").Dot("tableSize"), "%d is no prime up to %d, so the size stays 65537", size, maxTable)
+			return 0
+		}
+		return size
+	}
+	size := cmp.Or(hash.GetRingHash().GetMinimumRingSize(), hash.GetMinimumRingSize()) //nolint:staticcheck // old objects have it
+	if size > maxRing {
+		o.Invalid(at.Dot("ringHash").Dot("minimumRingSize"), "%d is more than %d, so the size stays 1024", size, maxRing)
+		return 0
+	}
+	return size
 }
 
 func pool(o *object.Object, at object.Path, p *networking.ConnectionPoolSettings) model.Pool {
@@ -143,6 +200,23 @@ func pool(o *object.Object, at object.Path, p *networking.ConnectionPoolSettings
 		MaxRequests:      o.Count(inHTTP.Dot("http2MaxRequests"), http.GetHttp2MaxRequests()),
 		MaxRetries:       o.Count(inHTTP.Dot("maxRetries"), http.GetMaxRetries()),
 		MaxPerConnection: o.Count(inHTTP.Dot("maxRequestsPerConnection"), http.GetMaxRequestsPerConnection()),
+		MaxStreams:       o.Count(inHTTP.Dot("maxConcurrentStreams"), http.GetMaxConcurrentStreams()),
+	}
+	if tcp.GetMaxConnectionDuration() != nil {
+		out.MaxAge = o.Duration(inTCP.Dot("maxConnectionDuration"), tcp.MaxConnectionDuration)
+	}
+	if k := tcp.GetTcpKeepalive(); k != nil {
+		out.Keepalive = model.Keepalive{Sent: true, Probes: k.Probes}
+		if k.Time != nil {
+			out.Keepalive.Idle = o.Duration(inTCP.Dot("tcpKeepalive").Dot("time"), k.Time)
+		}
+		if k.Interval != nil {
+			out.Keepalive.Interval = o.Duration(inTCP.Dot("tcpKeepalive").Dot("interval"), k.Interval)
+		}
+	}
+	if ping := http.GetHttp2KeepAlive(); ping.GetInterval() != nil && ping.GetTimeout() != nil {
+		out.PingEvery = o.Duration(inHTTP.Dot("http2KeepAlive").Dot("interval"), ping.GetInterval())
+		out.PingTimeout = o.Duration(inHTTP.Dot("http2KeepAlive").Dot("timeout"), ping.GetTimeout())
 	}
 	if tcp.GetConnectTimeout() != nil {
 		out.ConnectTimeout = o.Duration(inTCP.Dot("connectTimeout"), tcp.ConnectTimeout)
@@ -162,6 +236,14 @@ func outlier(o *object.Object, at object.Path, d *networking.OutlierDetection) *
 		ConsecutiveGateway: d.GetConsecutiveGatewayErrors().GetValue(),
 		MaxEjectionPercent: uint32(o.Percent(at.Dot("maxEjectionPercent"), float64(d.GetMaxEjectionPercent()))),
 		MinHealthPercent:   uint32(o.Percent(at.Dot("minHealthPercent"), float64(d.GetMinHealthPercent()))),
+	}
+	if d.ConsecutiveGatewayErrors == nil {
+		out.ConsecutiveGateway = o.Count(at.Dot("consecutiveErrors"), d.GetConsecutiveErrors()) //nolint:staticcheck // old objects have it
+	}
+	if d.SplitExternalLocalOriginErrors {
+		out.ConsecutiveConnect = d.GetConsecutiveLocalOriginFailures().GetValue()
+	} else if d.ConsecutiveLocalOriginFailures != nil {
+		o.NotHonoured(at.Dot("consecutiveLocalOriginFailures"), "it counts only with splitExternalLocalOriginErrors; set that to true")
 	}
 	if d.Consecutive_5XxErrors != nil && out.Consecutive5xx == 0 {
 		o.NotHonoured(at.Dot("consecutive5xxErrors"), "0 does not switch the check off, 5 in a row eject an endpoint; write a higher number")
