@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"strings"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -21,6 +23,14 @@ type Set struct{ Parent model.Key }
 
 // setPrefix is before the name of a ListenerSet among gateways.
 const setPrefix = "set:"
+
+// Called is how people know what has a name among gateways.
+func Called(name string) string {
+	if set, ok := strings.CutPrefix(name, setPrefix); ok {
+		return "ListenerSet " + set
+	}
+	return "gateway " + strings.TrimPrefix(name, "istio:")
+}
 
 // SetName is the name of a ListenerSet among gateways.
 func SetName(of model.Key) string { return setPrefix + of.Namespace + "/" + of.Name }

@@ -3,13 +3,13 @@ package join
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/translate/gateway"
 )
 
 // attachment is what became of a table at one gateway.
@@ -46,7 +46,7 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 	}
 	found := flow.Lookup(r.x, r.gatewaysOf, name)
 	if len(found) == 0 {
-		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "there is no gateway %s; create it, or correct the name", strings.TrimPrefix(name, "istio:"))
+		return refuse(model.ProblemMissingGateway, gatewayv1.RouteReasonNoMatchingParent, "there is no %s; create it, or correct the name", gateway.Called(name))
 	}
 	g := found[0]
 	a.Class = g.Class
@@ -61,14 +61,14 @@ func (r *resolver) attach(t model.RouteTable, name string, hosts []string) attac
 		if len(named) > 0 {
 			reason = gatewayv1.RouteReasonNotAllowedByListeners
 		}
-		return refuse(model.ProblemMissingGateway, reason, "the gateway %s has no such listener%s (has %s)", name, speech(t), describe(g.Listeners))
+		return refuse(model.ProblemMissingGateway, reason, "the %s has no such listener%s (has %s)", gateway.Called(name), speech(t), describe(g.Listeners))
 	}
 	allowed := takers(speaking, t)
 	if len(allowed) == 0 && slices.ContainsFunc(speaking, func(l model.GatewayListener) bool { return inSpace(l, t) }) {
-		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no %s; name the kind in its allowedRoutes", name, t.Object.Kind)
+		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the %s takes no %s; name the kind in its allowedRoutes", gateway.Called(name), t.Object.Kind)
 	}
 	if len(allowed) == 0 {
-		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the gateway %s takes no routes of the namespace %s; widen its allowed namespaces", name, t.Object.Namespace)
+		return refuse(model.ProblemNotPermitted, gatewayv1.RouteReasonNotAllowedByListeners, "the %s takes no routes of the namespace %s; widen its allowed namespaces", gateway.Called(name), t.Object.Namespace)
 	}
 	unserved := r.unserved(t, name, hosts, allowed)
 	allowed, rival := r.undefeated(t, name, place, allowed)
@@ -131,7 +131,7 @@ func inSpace(l model.GatewayListener, t model.RouteTable) bool {
 func (r *resolver) unserved(t model.RouteTable, name string, hosts []string, allowed []model.GatewayListener) (last string) {
 	for _, host := range hosts {
 		if len(sectionsFor(allowed, []string{host})) == 0 {
-			last = fmt.Sprintf("the gateway %s serves no host %s (has %s)", name, host, describe(allowed))
+			last = fmt.Sprintf("the %s serves no host %s (has %s)", gateway.Called(name), host, describe(allowed))
 			r.add(model.ProblemUnreachable, hostsPath(t, name), last)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/translate/gateway"
 )
 
 // routeClaim is the wish of one route of the Gateway API to be at a listener.
@@ -96,16 +97,16 @@ func decide(all []item[routeClaim]) *contest {
 
 // undefeated leaves of the listeners those that the table has not lost, and says
 // why not the others.
-func (r *resolver) undefeated(t model.RouteTable, gateway, place string, all []model.GatewayListener) (left []model.GatewayListener, why string) {
+func (r *resolver) undefeated(t model.RouteTable, name, place string, all []model.GatewayListener) (left []model.GatewayListener, why string) {
 	left = all
-	for _, c := range flow.Lookup(r.x, r.contests, defeatID(gateway, t.Object)) {
+	for _, c := range flow.Lookup(r.x, r.contests, defeatID(name, t.Object)) {
 		i := slices.IndexFunc(left, func(l model.GatewayListener) bool { return l.Name == c.Listener })
 		lost := slices.IndexFunc(c.Lost, func(d defeat) bool { return d.Object == t.Object })
 		if i < 0 || lost < 0 {
 			continue
 		}
 		left = slices.DeleteFunc(slices.Clone(left), func(l model.GatewayListener) bool { return l.Name == c.Listener })
-		why = fmt.Sprintf("at the listener %s of the gateway %s the older %s has a host of this route, and the two kinds do not merge; choose another host, or a listener of its own", c.Listener, gateway, c.Lost[lost].By)
+		why = fmt.Sprintf("at the listener %s of the %s the older %s has a host of this route, and the two kinds do not merge; choose another host, or a listener of its own", c.Listener, gateway.Called(name), c.Lost[lost].By)
 		r.add(model.ProblemHostConflict, place, why)
 	}
 	return left, why
