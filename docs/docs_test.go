@@ -52,12 +52,10 @@ var instead = map[string]string{
 	"GatewayBackendClientCertificate":                            "between services of the mesh callers prove themselves by mTLS already",
 	"GatewayFrontendClientCertificateValidation":                 "Istio's Gateway with `tls.mode: MUTUAL`",
 	"GatewayFrontendClientCertificateValidationInsecureFallback": "Istio's Gateway with `tls.mode: OPTIONAL_MUTUAL`, where a wrong certificate is refused",
-	"GatewayHTTPSListenerDetectMisdirectedRequests":              "a port for each certificate",
 	"GatewayStaticAddresses":                                     "annotations of `spec.infrastructure` that the cluster's load balancer knows",
 	"HTTPRouteRetry":                                             "`retries` of a VirtualService, or of an Application: the standard channel's HTTPRoute has no such field",
 	"HTTPRouteRetryBackendTimeout":                               "the same, with `perTryTimeout`",
 	"HTTPRouteRetryConnectionError":                              "the same, with `retryOn`",
-	"ListenerSet":                                                "write its listeners into the Gateway",
 	"MeshClusterIPMatching":                                      "name the service that is meant in the URL: calls go by name",
 }
 
