@@ -68,8 +68,8 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, ports(s)))
 	case !has:
 		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, ports(s)))
-	case t.Connections == model.GatewayTLS && port.Protocol.IsHTTP() && !r.opened(t):
-		refuse(model.ProblemInvalid, ".port", fmt.Sprintf("port %d of the service %s says that it speaks HTTP, and what comes is TLS; name the port tls-%s, or set its appProtocol", b.Port, s.Name, s.Name))
+	case t.Connections != "" && port.Protocol.IsHTTP(): // its proxies take requests, and agree on HTTP/2
+		refuse(model.ProblemInvalid, ".port", fmt.Sprintf("port %d of the service %s says that it speaks HTTP, and connections are led on as they are; name the port tcp-%s or tls-%s, or set its appProtocol", b.Port, s.Name, s.Name, s.Name))
 	case t.Connections != "":
 	case port.Protocol == model.TCP && !inGateway: // a route of the Gateway API says itself that the port takes requests
 		r.add(model.ProblemUnreachable, b.Origin.Path+".port", fmt.Sprintf("port %d of the service %s does not say that it speaks HTTP, so calls to it are not routed one by one; name the port http-%s, or set its appProtocol", b.Port, s.Name, s.Name))
@@ -77,17 +77,6 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 	if b.Invalid == "" && b.Subset != "" {
 		r.subset(b, s, refuse)
 	}
-}
-
-// opened says whether one of the table's gateways opens connections of TLS before it leads them on.
-func (r *resolver) opened(t model.RouteTable) bool {
-	return slices.ContainsFunc(t.Gateways, func(name string) bool {
-		return slices.ContainsFunc(flow.Lookup(r.x, r.gatewaysOf, name), func(g model.Gateway) bool {
-			return slices.ContainsFunc(takers(speakers(meant(g, t), t), t), func(l model.GatewayListener) bool {
-				return l.TLS.Secret != "" && len(common(l.Hosts, t.Hosts)) > 0
-			})
-		})
-	})
 }
 
 func (r *resolver) subset(b *model.Backend, s model.Service, refuse func(code, field, message string)) {
