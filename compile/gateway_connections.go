@@ -143,7 +143,7 @@ func (l gatewayListener) connectionHosts(t model.RouteTable) []string {
 func connectionsName(port uint32, t model.RouteTable, tls model.ServerTLS) string {
 	name := GatewayName(port) + "." + t.Key()
 	if tls.Secret != "" {
-		name += "." + tls.Secret
+		name += tlsName(tls)
 	}
 	return name
 }

@@ -129,10 +129,7 @@ func (p *gatewayPort) put(l gatewayListener) {
 		i = len(p.chains)
 		p.chains = append(p.chains, chain{name: GatewayName(p.number), tls: l.listener.TLS, listener: own})
 		if c := &p.chains[i]; c.tls.Secret != "" {
-			c.name += "." + strings.ReplaceAll(c.tls.Secret, "/", ".") + string(c.tls.Callers)
-			if c.tls.Oldest+c.tls.Newest != "" {
-				c.name += "." + c.tls.Oldest + "-" + c.tls.Newest
-			}
+			c.name += tlsName(c.tls)
 			if own != "" {
 				c.name += "." + own
 			}
@@ -149,6 +146,15 @@ func (p *gatewayPort) put(l gatewayListener) {
 		}
 	}
 	slices.Sort(c.hosts)
+}
+
+// tlsName tells apart what is shown by TLS and asked of callers, to be put behind a name.
+func tlsName(tls model.ServerTLS) string {
+	name := "." + strings.ReplaceAll(tls.Secret, "/", ".") + string(tls.Callers)
+	if tls.Oldest+tls.Newest != "" {
+		name += "." + tls.Oldest + "-" + tls.Newest
+	}
+	return name
 }
 
 // part finds what each chain must leave to others.

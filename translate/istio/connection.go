@@ -39,11 +39,13 @@ func connections(o *object.Object, spec *networking.VirtualService, base model.R
 			add(at, model.GatewayTCP, to, match.GetPort(), []string{"*"}, arriving(o, at.Dot("match").At(j), match, base.Gateways))
 		}
 	}
-	for field, set := range map[string]bool{"tls": len(spec.Tls) > 0, "tcp": len(spec.Tcp) > 0} {
-		if set && slices.Contains(base.Gateways, model.Mesh) {
+	between := func(field string, rules int) {
+		if rules > 0 && slices.Contains(base.Gateways, model.Mesh) {
 			o.NotHonoured(object.Spec.Dot(field), "between services connections go to the host that was called; name gateways only, or use http")
 		}
 	}
+	between("tls", len(spec.Tls))
+	between("tcp", len(spec.Tcp))
 	return all
 }
 

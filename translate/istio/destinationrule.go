@@ -151,7 +151,7 @@ func consistentHash(o *object.Object, at object.Path, hash *networking.LoadBalan
 	}
 	key := &model.HashKey{
 		Header: hash.GetHttpHeaderName(), Query: hash.GetHttpQueryParameterName(),
-		Cookie: hash.GetHttpCookie().GetName(), CookiePath: hash.GetHttpCookie().GetPath(), SourceIP: hash.GetUseSourceIp(),
+		Cookie: hash.GetHttpCookie().GetName(), SourceIP: hash.GetUseSourceIp(),
 	}
 	if ttl := hash.GetHttpCookie().GetTtl(); ttl != nil {
 		key.CookieTTL = o.Duration(at.Dot("httpCookie").Dot("ttl"), ttl)
@@ -163,7 +163,7 @@ func consistentHash(o *object.Object, at object.Path, hash *networking.LoadBalan
 		o.Invalid(at, "says not what to hash; set httpHeaderName, httpCookie, httpQueryParameterName or useSourceIp")
 		return model.LeastRequest, nil
 	}
-	key.Size = tableSize(o, at, hash)
+	key.CookiePath, key.Size = hash.GetHttpCookie().GetPath(), tableSize(o, at, hash)
 	return algorithm, key
 }
 

@@ -96,8 +96,10 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 			l.Protocol = model.GatewayTLS
 		}
 	case "TCP", "MONGO", "MYSQL", "REDIS":
-		l.Protocol = model.GatewayTCP
-		return true
+		if l.Protocol = model.GatewayTCP; tls != nil {
+			o.NotHonoured(at.Dot("tls"), "a server of %s opens no TLS, so this server stays closed; write the protocol TLS", name)
+		}
+		return tls == nil
 	default:
 		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP, HTTPS, TLS or TCP", name)
 		return false

@@ -62,7 +62,7 @@ func (m *Mesh) admit(x *flow.Ctx, p *problems, set gateway.Set, g model.Gateway)
 // beside are the listeners that can be where others are already, and those that cannot.
 func beside(before, all []model.GatewayListener, strict bool) (kept, lost []model.GatewayListener) {
 	for _, l := range all {
-		if reason, _ := gateway.Contest(before, l); reason != "" || strict && l.Protocol == model.GatewayHTTPS {
+		if reason, _ := gateway.Contest(before, l); reason != "" || strict && l.TLS.Secret != "" {
 			lost = append(lost, l)
 		} else {
 			kept = append(kept, l)
@@ -132,10 +132,10 @@ func (s *statuses) ofSet(x *flow.Ctx, p Part) []Status {
 			continue
 		}
 		closed := slices.Contains(o.Closed, l.Name)
-		if l.open() && !closed {
+		if opens(l) && !closed {
 			valid++
 		}
-		status.Listeners = append(status.Listeners, s.ofListener(x, p, o.Gateways[0].Name, l.Listener, closed, ready))
+		status.Listeners = append(status.Listeners, s.ofListener(x, p, o.Gateways[0].Name, l, closed, ready))
 	}
 	reason := gatewayv1.ListenerSetConditionReason(o.Set.Refused)
 	switch {
@@ -160,17 +160,11 @@ func programmedSet(accepted, served bool, reason gatewayv1.ListenerSetConditionR
 	return is(gatewayv1.ListenerSetConditionProgrammed, accepted && served, reason, "")
 }
 
-// setListener is one of a ListenerSet, as its Gateway took it.
-type setListener struct{ gateway.Listener }
-
-func (l setListener) open() bool {
-	return l.Accepted == "" && (l.Resolved == "" || l.Resolved == string(gatewayv1.ListenerReasonInvalidRouteKinds) && len(l.Kinds) > 0)
-}
-
-func listenersOf(p Part, o outcome) (all []setListener) {
+// listenersOf are those of a ListenerSet, as its Gateway took them.
+func listenersOf(p Part, o outcome) (all []gateway.Listener) {
 	for _, l := range Of[gateway.Listener](p) {
 		l.Accepted = cmp.Or(l.Accepted, o.Set.Lost[l.Name])
-		all = append(all, setListener{l})
+		all = append(all, l)
 	}
 	return all
 }
@@ -183,7 +177,7 @@ func (s *statuses) attachedSets(x *flow.Ctx, of model.Key) (n int32) {
 		if o.Set == nil || o.Set.Refused != "" {
 			continue
 		}
-		if slices.ContainsFunc(listenersOf(part, o), func(l setListener) bool { return l.open() && !slices.Contains(o.Closed, l.Name) }) {
+		if slices.ContainsFunc(listenersOf(part, o), func(l gateway.Listener) bool { return opens(l) && !slices.Contains(o.Closed, l.Name) }) {
 			n++
 		}
 	}

@@ -159,7 +159,8 @@ func (s *statuses) ofListener(x *flow.Ctx, p Part, name string, l gateway.Listen
 	if len(Of[gateway.Set](p)) > 0 && l.Accepted != "" {
 		refused = func(bool) gatewayv1.ListenerConditionReason { return gatewayv1.ListenerConditionReason(l.Accepted) }
 	}
-	open := l.Accepted == "" && resolved == "" || resolved == string(gatewayv1.ListenerReasonInvalidRouteKinds) && len(l.Kinds) > 0
+	l.Resolved = resolved
+	open := opens(l)
 	out.Conditions = []metav1.Condition{
 		is(gatewayv1.ListenerConditionAccepted, l.Accepted == "", orElse(l.Accepted, gatewayv1.ListenerReasonAccepted), ""),
 		is(gatewayv1.ListenerConditionResolvedRefs, resolved == "", orElse(resolved, gatewayv1.ListenerReasonResolvedRefs), ""),
@@ -167,6 +168,11 @@ func (s *statuses) ofListener(x *flow.Ctx, p Part, name string, l gateway.Listen
 		is(gatewayv1.ListenerConditionProgrammed, open && ready, map[bool]gatewayv1.ListenerConditionReason{true: gatewayv1.ListenerReasonProgrammed, false: refused(open)}[open && ready], ""),
 	}
 	return out
+}
+
+// opens says whether a listener is served: with a part of the kinds of routes that it names, too.
+func opens(l gateway.Listener) bool {
+	return l.Accepted == "" && (l.Resolved == "" || l.Resolved == string(gatewayv1.ListenerReasonInvalidRouteKinds) && len(l.Kinds) > 0)
 }
 
 func pendingOr(open bool) gatewayv1.ListenerConditionReason {
