@@ -124,10 +124,10 @@ func TestDecodeProblems(t *testing.T) {
 	}{
 		{"unknown Istio field", `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: x}, spec: {hosts: [a], htp: []}}`, `spec: unknown field "htp"`, true},
 		{"unknown Gateway API field", `{apiVersion: gateway.networking.k8s.io/v1, kind: HTTPRoute, metadata: {name: x}, spec: {hostname: a}}`, `spec: unknown field "hostname"`, true},
-		{"unknown part", `{apiVersion: weft.dev/v1alpha1, kind: Fallback, metadata: {name: x}, specs: {}}`, `unknown field "specs"`, true},
+		{"unknown part", `{apiVersion: weft.dev/v1alpha1, kind: Resilience, metadata: {name: x}, specs: {}}`, `unknown field "specs"`, true},
 		{"wrong type", `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: x}, spec: {hosts: 7}}`, "spec: ", false},
 		{"bad duration", `{apiVersion: networking.istio.io/v1, kind: VirtualService, metadata: {name: x}, spec: {http: [{timeout: banana}]}}`, "banana", false},
-		{"wrong type in JSON", `{apiVersion: weft.dev/v1alpha1, kind: Fallback, metadata: {name: x}, spec: {service: []}}`, "spec: ", false},
+		{"wrong type in JSON", `{apiVersion: weft.dev/v1alpha1, kind: Resilience, metadata: {name: x}, spec: {timeout: []}}`, "spec: ", false},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

@@ -47,7 +47,7 @@ const (
 	Application  Kind = "Application"
 	Release      Kind = "Release"
 	TrafficSplit Kind = "TrafficSplit"
-	Fallback     Kind = "Fallback"
+	Resilience   Kind = "Resilience"
 	Workload     Kind = "Workload"
 	Scope        Kind = "Scope"
 

@@ -15,7 +15,7 @@ type Inputs struct {
 	RouteTables    *flow.Collection[model.RouteTable]
 	Policies       *flow.Collection[model.Policy]
 	Splits         *flow.Collection[model.Split]
-	Fallbacks      *flow.Collection[model.Fallback]
+	Concurrencies  *flow.Collection[model.Concurrency]
 	Gateways       *flow.Collection[model.Gateway]
 	Certificates   *flow.Collection[model.Certificate]
 	PeerAuths      *flow.Collection[model.PeerAuth]
@@ -66,6 +66,7 @@ type compiler struct {
 	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
+	limitsByScope   *flow.Index[model.Concurrency]   // by namespace
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -185,6 +186,7 @@ func (c *compiler) index() {
 	})
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
+	c.limitsByScope = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
 }
 
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
@@ -207,9 +209,6 @@ func (c *compiler) world(x *flow.Ctx) world {
 		service: func(host string) (shape, bool) { return flow.Get(x, c.shapes, host) },
 		policy:  func(host string) model.Policy { return c.policyOf(x, host) },
 		split:   func(host string) *model.Split { return found(flow.Get(x, c.Splits, host)) },
-		fallback: func(host string) *model.Fallback {
-			return found(flow.Get(x, c.Fallbacks, host))
-		},
 	}
 }
 
@@ -341,6 +340,7 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 	}
+	s.limits = flow.Lookup(x, c.limitsByScope, w.Namespace)
 	for _, caller := range flow.All(x, c.callers) {
 		s.callers = append(s.callers, caller.When)
 	}

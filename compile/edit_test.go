@@ -69,7 +69,7 @@ func edit(random *rand.Rand, now *rows, from rows) {
 	case 6:
 		now.Splits = edited(random, now.Splits, from.Splits)
 	case 7:
-		now.Fallbacks = edited(random, now.Fallbacks, from.Fallbacks)
+		now.Concurrencies = edited(random, now.Concurrencies, from.Concurrencies)
 	case 8:
 		now.Gateways = edited(random, now.Gateways, from.Gateways)
 		now.Authorizations = edited(random, now.Authorizations, from.Authorizations)

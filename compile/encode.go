@@ -63,6 +63,22 @@ func provenance(origins ...model.Origin) *corev3.Metadata {
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: fields}}}
 }
 
+// Where a route says who says what of its calls, if that is not who wrote the route.
+const (
+	MetadataTimeout = "timeout"
+	MetadataRetries = "retries"
+)
+
+// settledBy adds that to a route's provenance.
+func settledBy(m *corev3.Metadata, c model.Calls) *corev3.Metadata {
+	for field, from := range map[string]*model.Origin{MetadataTimeout: c.TimeoutFrom, MetadataRetries: c.RetryFrom} {
+		if from != nil && m != nil {
+			m.FilterMetadata[MetadataKey].Fields[field] = structpb.NewStringValue(from.String())
+		}
+	}
+	return m
+}
+
 // MetadataIdentity is where a listener says whose proxy it belongs to.
 const MetadataIdentity = "identity"
 

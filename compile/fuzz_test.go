@@ -108,10 +108,9 @@ func routesAcceptable(t *testing.T, rule model.Rule) {
 	t.Helper()
 	s := model.Service{Host: "a", Name: "a", Namespace: "shop", External: true, Ports: []model.Port{{Number: 80, Protocol: model.HTTP}}}
 	r := newRouter(world{
-		service:  func(string) (shape, bool) { return shape{Service: s}, true },
-		policy:   func(string) model.Policy { return model.Policy{} },
-		split:    func(string) *model.Split { return nil },
-		fallback: func(string) *model.Fallback { return nil },
+		service: func(string) (shape, bool) { return shape{Service: s}, true },
+		policy:  func(string) model.Policy { return model.Policy{} },
+		split:   func(string) *model.Split { return nil },
 	}, 80)
 	for _, c := range r.routes(candidate{rule: rule, match: rule.Matches[0]}) {
 		acceptable(t, &routev3.RouteConfiguration{VirtualHosts: []*routev3.VirtualHost{{Name: "a", Domains: []string{"a"}, Routes: []*routev3.Route{c.route}}}})

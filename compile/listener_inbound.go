@@ -16,12 +16,12 @@ import (
 func InboundName(port uint32) string { return "inbound." + strconv.Itoa(int(port)) }
 
 // inboundListener accepts calls for one port of the workload.
-func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, guards []model.Authorization, tracing model.Tracing) *listenerv3.Listener {
+func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, guards []model.Authorization, limit *model.Concurrency, tracing model.Tracing) *listenerv3.Listener {
 	name := InboundName(port.Number)
 	var filters []*listenerv3.Filter
 	alpn := []string{"h2", "http/1.1"}
 	if port.Protocol.IsHTTP() {
-		filters = managed(traced(inboundManager(name, name), tracing))
+		filters = managed(traced(limited(inboundManager(name, name), limit), tracing))
 	} else {
 		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
 	}

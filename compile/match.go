@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
@@ -14,11 +15,13 @@ import (
 // match is the Envoy form of one match. The error says what no proxy would accept.
 func match(m model.Match) (*routev3.RouteMatch, error) {
 	out := &routev3.RouteMatch{}
-	if err := matchPath(out, m.Path, m.IgnoreCase); err != nil {
+	path, rest := pathWithin(m)
+	if err := matchPath(out, path, m.IgnoreCase); err != nil {
 		return nil, err
 	}
 	pseudo := []model.HeaderMatch{
 		{Name: ":method", Value: m.Method}, {Name: ":scheme", Value: m.Scheme}, {Name: ":authority", Value: m.Authority},
+		{Name: ":path", Value: rest}, {Name: ":method", Value: model.StringMatch{Regex: strings.Join(m.Within.Methods, "|")}},
 	}
 	for _, h := range pseudo {
 		if h.Value.IsZero() {
@@ -39,6 +42,24 @@ func match(m model.Match) (*routev3.RouteMatch, error) {
 		}
 	}
 	return out, nil
+}
+
+// pathWithin is the path of a match that is narrowed, and what else the whole of it, with its query, must be.
+func pathWithin(m model.Match) (path, rest model.StringMatch) {
+	within := m.Within.Path
+	switch {
+	case within.IsZero():
+		return m.Path, rest
+	case m.Path.IsZero() && !m.IgnoreCase:
+		return within, rest
+	case within.Exact != "":
+		return m.Path, model.StringMatch{Regex: regexp.QuoteMeta(within.Exact) + `(\?.*)?`}
+	}
+	prefix := strings.TrimRight(within.PathPrefix, "/")
+	if prefix == "" {
+		return m.Path, rest
+	}
+	return m.Path, model.StringMatch{Regex: regexp.QuoteMeta(prefix) + `([/?].*)?`}
 }
 
 func matchPath(out *routev3.RouteMatch, m model.StringMatch, ignoreCase bool) error {

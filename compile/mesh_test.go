@@ -22,7 +22,7 @@ type rows struct {
 	RouteTables    []model.RouteTable
 	Policies       []model.Policy
 	Splits         []model.Split
-	Fallbacks      []model.Fallback
+	Concurrencies  []model.Concurrency
 	Gateways       []model.Gateway
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
@@ -32,7 +32,7 @@ type rows struct {
 }
 
 // durations are the fields that tests write as "2s".
-var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "for", "idle", "pingevery", "pingtimeout", "cookiettl", "maxage"}
+var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "for", "idle", "pingevery", "pingtimeout", "cookiettl", "maxage", "hedgeafter", "every", "measureevery"}
 
 func parseRows(t testing.TB, text []byte) rows {
 	t.Helper()
@@ -117,6 +117,9 @@ func (r *rows) fill() {
 			for k := range rule.Backends {
 				rule.Backends[k].Origin = rule.Origin
 				rule.Backends[k].Origin.Path += fmt.Sprintf(".route[%d]", k)
+				if f := rule.Backends[k].Fallback; f != nil {
+					f.From = origins(f.From, model.Key{Kind: "Resilience", Namespace: "shop", Name: f.Service})
+				}
 			}
 		}
 	}
@@ -126,8 +129,8 @@ func (r *rows) fill() {
 	for i := range r.Splits {
 		r.Splits[i].From = origins(r.Splits[i].From, model.Key{Kind: "TrafficSplit", Namespace: "shop", Name: r.Splits[i].Service})
 	}
-	for i := range r.Fallbacks {
-		r.Fallbacks[i].From = origins(r.Fallbacks[i].From, model.Key{Kind: "Fallback", Namespace: "shop", Name: r.Fallbacks[i].Service})
+	for i := range r.Concurrencies {
+		r.Concurrencies[i].From = origins(r.Concurrencies[i].From, model.Key{Kind: "Resilience", Namespace: "shop", Name: r.Concurrencies[i].Host})
 	}
 	for i := range r.Gateways {
 		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
@@ -159,7 +162,7 @@ type mesh struct {
 	routeTables    *flow.Source[model.RouteTable]
 	policies       *flow.Source[model.Policy]
 	splits         *flow.Source[model.Split]
-	fallbacks      *flow.Source[model.Fallback]
+	concurrencies  *flow.Source[model.Concurrency]
 	gateways       *flow.Source[model.Gateway]
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
@@ -182,7 +185,7 @@ func newMeshWith(o Options) *mesh {
 		routeTables:    flow.NewSource[model.RouteTable](g, "tables"),
 		policies:       flow.NewSource[model.Policy](g, "policies"),
 		splits:         flow.NewSource[model.Split](g, "splits"),
-		fallbacks:      flow.NewSource[model.Fallback](g, "fallbacks"),
+		concurrencies:  flow.NewSource[model.Concurrency](g, "concurrencies"),
 		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
@@ -193,7 +196,7 @@ func newMeshWith(o Options) *mesh {
 	replicas := scopes.Singles(m.workloads.Collection)
 	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
-		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
+		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
@@ -208,7 +211,7 @@ func (m *mesh) set(r rows) {
 		m.routeTables.Replace(tx, "", r.RouteTables)
 		m.policies.Replace(tx, "", r.Policies)
 		m.splits.Replace(tx, "", r.Splits)
-		m.fallbacks.Replace(tx, "", r.Fallbacks)
+		m.concurrencies.Replace(tx, "", r.Concurrencies)
 		m.gateways.Replace(tx, "", r.Gateways)
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)

@@ -1,6 +1,8 @@
 package compile
 
 import (
+	"slices"
+
 	"weft.dev/flow"
 	"weft.dev/model"
 )
@@ -29,6 +31,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	if s.redirected() {
 		return model.NewLayer(key, append(resources, c.redirectedInbound(x, s)...)...)
 	}
+	limit := found(flow.Get(x, c.Concurrencies, s.Limit))
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
 		add(c.intern.resource(model.TypeCluster, name, localCluster(name, p.AppPort, p.Protocol), nil))
@@ -37,7 +40,8 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		if !p.Protocol.IsHTTP() {
 			guards, needs = allFound(x, c.Authorizations, s.Guards), []string{name}
 		}
-		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards, s.Tracing), needs, append(guardKeys(guards), p.ModeFrom...)...))
+		from := slices.Concat(guardKeys(guards), p.ModeFrom, limitKeys(limit))
+		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards, limit, s.Tracing), needs, from...))
 	}
 	return model.NewLayer(key, resources...)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"pgregory.net/rapid"
@@ -46,8 +47,8 @@ func randomRows(t *rapid.T) rows {
 			weight := rapid.Uint32Range(0, 100).Draw(t, "share")
 			r.Splits = append(r.Splits, model.Split{Host: host, Service: "x", Versions: []model.VersionShare{{Version: "v1", Weight: weight}, {Version: "v2", Weight: 100 - weight}}})
 		}
-		if rapid.IntRange(0, 3).Draw(t, "fallback") == 0 {
-			r.Fallbacks = append(r.Fallbacks, model.Fallback{Host: host, Service: "x", Body: "-"})
+		if rapid.IntRange(0, 3).Draw(t, "limit") == 0 {
+			r.Concurrencies = append(r.Concurrencies, model.Concurrency{Host: host, Namespace: "a", Selector: map[string]string{"app": "x"}, AtMost: 10, AtLeast: 1, Every: time.Second, MeasureEvery: time.Minute})
 		}
 	}
 	if rapid.Bool().Draw(t, "guard") {
@@ -133,9 +134,22 @@ func randomRule(t *rapid.T, hosts []string) model.Rule {
 		rule.Backends = append(rule.Backends, model.Backend{
 			Host: rapid.SampledFrom(hosts).Draw(t, "backend"), Port: rapid.SampledFrom([]uint32{0, 80, 82, 99}).Draw(t, "port"),
 			Subset: rapid.SampledFrom([]string{"", "", "v1", "none"}).Draw(t, "subset"), Weight: rapid.SampledFrom([]uint32{0, 1, 50, 1 << 31}).Draw(t, "weight"),
+			Fallback: randomFallback(t, hosts),
 		})
 	}
 	return rule
+}
+
+func randomFallback(t *rapid.T, hosts []string) *model.Fallback {
+	f := &model.Fallback{Host: "x.a", Service: "x", On: []uint32{503}, Failures: []model.Failure{model.FailedTimeout}, Status: 200, Body: "-"}
+	switch rapid.IntRange(0, 4).Draw(t, "fallback") {
+	case 0:
+		return f
+	case 1:
+		f.Instead = &model.Backend{Host: rapid.SampledFrom(hosts).Draw(t, "instead"), Port: 80, Weight: 1}
+		return f
+	}
+	return nil
 }
 
 // What Envoy would refuse, or answer with 503, is in no view.

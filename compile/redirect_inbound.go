@@ -22,7 +22,8 @@ const InboundListener = "inbound"
 // redirectedInbound are that listener, and the ways on to the application.
 func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 	guards := allFound(x, c.Authorizations, s.Guards)
-	from := guardKeys(guards)
+	limit := found(flow.Get(x, c.Concurrencies, s.Limit))
+	from := append(guardKeys(guards), limitKeys(limit)...)
 	needs := []string{inboundStrays}
 	resources := []*model.Resource{
 		c.intern.resource(model.TypeCluster, inboundStrays, s.toApplication(inboundStrays, model.TCP), nil),
@@ -32,10 +33,10 @@ func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 		needs, from = append(needs, name), append(from, p.ModeFrom...)
 		resources = append(resources, c.intern.resource(model.TypeCluster, name, s.toApplication(name, p.Protocol), nil))
 	}
-	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, guards), needs, from...))
+	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, guards, limit), needs, from...))
 }
 
-func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv3.Listener {
+func redirectedInboundListener(s scope, guards []model.Authorization, limit *model.Concurrency) *listenerv3.Listener {
 	l := &listenerv3.Listener{
 		Name:                          InboundListener,
 		StatPrefix:                    InboundListener,
@@ -49,7 +50,7 @@ func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv
 		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
 	}
 	for _, p := range s.Ports {
-		l.FilterChains = append(l.FilterChains, portChains(p, guards, s.Tracing)...)
+		l.FilterChains = append(l.FilterChains, portChains(p, guards, limit, s.Tracing)...)
 	}
 	// Nobody can say of a port that no service has whether a policy means it.
 	if len(guards) == 0 && s.Rest != model.MTLSStrict {
@@ -70,9 +71,9 @@ func closed() *listenerv3.FilterChain {
 }
 
 // portChains are those of one port.
-func portChains(p servedPort, guards []model.Authorization, tracing model.Tracing) []*listenerv3.FilterChain {
+func portChains(p servedPort, guards []model.Authorization, limit *model.Concurrency, tracing model.Tracing) []*listenerv3.FilterChain {
 	name := InboundName(p.Number)
-	filters, alpn := managed(traced(inboundManager(name, name), tracing)), []string{"h2", "http/1.1"}
+	filters, alpn := managed(traced(limited(inboundManager(name, name), limit), tracing)), []string{"h2", "http/1.1"}
 	if !p.Protocol.IsHTTP() {
 		filters, alpn = tcpFilters(name, p.WorkloadPort, guards), []string{alpnTCP}
 	}

@@ -6,6 +6,7 @@ import (
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	"google.golang.org/protobuf/proto"
 
 	"weft.dev/model"
 )
@@ -54,6 +55,29 @@ func retry(r *model.Retry) *routev3.RetryPolicy {
 		out.RetriableRequestHeaders = repeatable()
 	}
 	return out
+}
+
+// hedged are the routes, before this one, of requests that are made twice when the first attempt is slow. Envoy
+// hedges whatever the retry policy says of methods, and without the body of what it does not repeat: so these are told apart here.
+func hedged(route *routev3.Route, r *model.Retry) (all []*routev3.Route) {
+	if r == nil || r.HedgeAfter <= 0 || r.Attempts == 0 {
+		return nil
+	}
+	which := repeatable()
+	if r.NotMethods {
+		which = []*routev3.HeaderMatcher{nil}
+	}
+	for _, only := range which {
+		one := proto.Clone(route).(*routev3.Route)
+		if only != nil {
+			one.Match.Headers = append(one.Match.Headers, only)
+		}
+		action := one.GetRoute()
+		action.HedgePolicy = &routev3.HedgePolicy{HedgeOnPerTryTimeout: true}
+		action.RetryPolicy.PerTryTimeout = period(r.HedgeAfter)
+		all = append(all, one)
+	}
+	return all
 }
 
 func retryOn(r *model.Retry) (on []string, statuses []uint32) {

@@ -18,10 +18,9 @@ import (
 
 // world is what routes look up by host.
 type world struct {
-	service  func(host string) (shape, bool)
-	policy   func(host string) model.Policy
-	split    func(host string) *model.Split
-	fallback func(host string) *model.Fallback
+	service func(host string) (shape, bool)
+	policy  func(host string) model.Policy
+	split   func(host string) *model.Split
 }
 
 // router compiles the routes of one virtual host and collects what they need.
@@ -121,10 +120,10 @@ func routeFilters(r model.Rule) map[string]*anypb.Any {
 	return filters
 }
 
-// forward makes the routes of a rule that has backends: the private addresses
-// of versions, the share of invalid backends, the rest.
+// forward makes the routes of a rule that has backends: what is asked instead of one that failed, the private
+// addresses of versions, the share of invalid backends, the rest.
 func (r *router) forward(base *routev3.Route, c candidate) []*routev3.Route {
-	all := r.privateRoutes(base, c)
+	all := append(r.insteadRoutes(base, c), r.privateRoutes(base, c)...)
 	targets, broken := r.targets(c.rule.Backends)
 	total := weightOf(targets)
 	if total == 0 {
@@ -140,7 +139,7 @@ func (r *router) forward(base *routev3.Route, c candidate) []*routev3.Route {
 		all = append(all, share)
 	}
 	r.send(base, c, targets)
-	return append(all, base)
+	return append(append(all, hedged(base, c.rule.Retry)...), base)
 }
 
 const noBackend = "weft: no backend of this route can be reached; `weft get problems` says why\n"
@@ -163,6 +162,7 @@ func (r *router) send(route *routev3.Route, c candidate, targets []target) {
 	if len(c.rule.Backends) == 1 {
 		rewrite(action, c.rule.Backends[0].Rewrite, c.match)
 	}
+	route.Metadata = settledBy(route.Metadata, c.rule.Calls)
 	r.destine(route, action, targets)
 	route.Action = &routev3.Route_Route{Route: action}
 }
@@ -199,8 +199,8 @@ func (r *router) destine(route *routev3.Route, action *routev3.RouteAction, targ
 }
 
 func (r *router) withFallback(filters map[string]*anypb.Any, t target) map[string]*anypb.Any {
-	f := r.fallback(t.host)
-	if f == nil {
+	f := t.backend.Fallback
+	if f == nil || f.Instead != nil && f.Instead.Invalid != "" {
 		return filters
 	}
 	r.from = append(r.from, keysOf(f.From)...)

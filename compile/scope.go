@@ -21,6 +21,7 @@ type scope struct {
 	Ports              []servedPort
 	Rest               model.MTLSMode // of all other ports, where traffic is redirected
 	Guards             []string       // keys of the authorizations that select it
+	Limit              string         // key of the concurrency that selects it; "": none
 	Callers            []condition    // of mesh routes, that hold of it
 	Gateways           []string       // keys of the gateways that its proxy is
 	Inline             bool           // its proxy cannot have routes in pieces
@@ -79,7 +80,7 @@ func (s scope) base() string {
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Limit, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
 	if s.transparent() {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing})
 	}
@@ -137,6 +138,7 @@ type selectors struct {
 	tracing  model.Tracing
 	guards   []model.Authorization
 	peers    []model.PeerAuth
+	limits   []model.Concurrency
 	callers  []condition
 	gateways []model.Gateway
 }
@@ -162,6 +164,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 		for _, a := range guardsOf(s.guards, w.Workload) {
 			out.Guards = append(out.Guards, a.Key())
 		}
+		out.Limit = limitOf(s.limits, w.Workload)
 	}
 	for _, c := range s.callers {
 		if c.holds(s.trust, w.Workload) {

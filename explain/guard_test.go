@@ -24,7 +24,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 	c := compile.New(g, compile.Inputs{
 		Services: flow.NewSource[model.Service](g, "1").Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas),
 		RouteTables: flow.NewSource[model.RouteTable](g, "2").Collection, Policies: flow.NewSource[model.Policy](g, "3").Collection,
-		Splits: flow.NewSource[model.Split](g, "4").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "5").Collection,
+		Splits: flow.NewSource[model.Split](g, "4").Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "5").Collection,
 		Gateways: flow.NewSource[model.Gateway](g, "6").Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, PeerAuths: flow.NewSource[model.PeerAuth](g, "7").Collection,
 		Authorizations: authorizations.Collection,
 	}, compile.Options{TrustDomain: "t"})

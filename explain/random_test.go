@@ -83,7 +83,7 @@ func (all randomRows) compile() *compile.Compiled {
 	replicas := scope.Singles(workloads.Collection)
 	c := compile.New(g, compile.Inputs{
 		Services: services.Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas), RouteTables: tables.Collection, Policies: policies.Collection,
-		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Fallbacks: flow.NewSource[model.Fallback](g, "fallbacks").Collection,
+		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "concurrencies").Collection,
 		Previews:       keys.Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,

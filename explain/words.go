@@ -6,10 +6,9 @@ import (
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
-	localv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/custom_response/local_response_policy/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
@@ -20,7 +19,10 @@ import (
 // policies are what the route does beside forwarding.
 func policies(host *routev3.VirtualHost, r *routev3.Route, action *routev3.RouteAction, m message) []Part {
 	from := metadataFrom(r.Metadata)
-	all := []Part{{Name: "timeout", Text: timeoutText(action), From: from}, retryPart(host, action, from, m)}
+	all := []Part{
+		{Name: "timeout", Text: timeoutText(action), From: settledBy(r.Metadata, compile.MetadataTimeout, from)},
+		retryPart(host, action, settledBy(r.Metadata, compile.MetadataRetries, from), m),
+	}
 	add := func(name, text string) {
 		if text != "" {
 			all = append(all, Part{Name: name, Text: text, From: from})
@@ -34,6 +36,14 @@ func policies(host *routev3.VirtualHost, r *routev3.Route, action *routev3.Route
 	}
 	add("fault", faultText(r.TypedPerFilterConfig))
 	return all
+}
+
+// settledBy is who says so of the route's calls: who wrote the route, if nobody else does.
+func settledBy(m *corev3.Metadata, setting string, from []string) []string {
+	if text := m.GetFilterMetadata()[compile.MetadataKey].GetFields()[setting].GetStringValue(); text != "" {
+		return []string{text}
+	}
+	return from
 }
 
 func timeoutText(action *routev3.RouteAction) string {
@@ -50,6 +60,9 @@ func retryPart(host *routev3.VirtualHost, action *routev3.RouteAction, from []st
 		policy, p.From = host.RetryPolicy, []string{"default of the mesh"}
 	}
 	p.Text = retryText(policy)
+	if action.GetHedgePolicy().GetHedgeOnPerTryTimeout() {
+		p.Text = strings.Replace(p.Text, " each", " before another is made beside it", 1)
+	}
 	if len(policy.GetRetriableRequestHeaders()) > 0 && !repeatable(policy, m) {
 		p.Text = fmt.Sprintf("none: a %s is not repeated without an Idempotency-Key", m.headers[":method"])
 	}
@@ -96,24 +109,6 @@ func faultText(filters map[string]*anypb.Any) string {
 		all = append(all, fmt.Sprintf("%s%% are answered with %s", number(percentOf(a.Percentage)), what))
 	}
 	return strings.Join(all, ", ")
-}
-
-// fallbackText is which statuses become which answer.
-func fallbackText(filters map[string]*anypb.Any) string {
-	f := &customv3.CustomResponse{}
-	if any, ok := filters[compile.FallbackFilter]; !ok || any.UnmarshalTo(f) != nil {
-		return ""
-	}
-	on := f.GetCustomResponseMatcher().GetMatcherTree().GetExactMatchMap().GetMap()
-	statuses := model.SortedKeys(on)
-	if len(statuses) == 0 {
-		return ""
-	}
-	answer := &localv3.LocalResponsePolicy{}
-	if on[statuses[0]].GetAction().GetTypedConfig().UnmarshalTo(answer) != nil {
-		return ""
-	}
-	return fmt.Sprintf("%s become %d %s", strings.Join(statuses, ", "), answer.StatusCode.GetValue(), answer.Body.GetInlineString())
 }
 
 func clusterText(c *clusterv3.Cluster) string {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -149,19 +150,65 @@ func (s Split) Equal(o Split) bool { return reflect.DeepEqual(s, o) }
 // VersionHeader carries private addresses: "reviews=v3,ratings=v2".
 const VersionHeader = "x-weft-version"
 
-// Fallback is the answer of a caller's proxy when no backend answers. Key: host.
+// Fallback is what callers of a host get instead of its failures. Key: host.
 type Fallback struct {
-	Host        string
-	Service     string
-	On          []uint32 // statuses that are replaced
+	Host     string
+	Service  string    // its short name
+	On       []uint32  // statuses that are replaced, whoever answers
+	Failures []Failure // of the proxy, that are replaced
+	// The answer. With Instead, another service gives it, and Status stands for what that calls a success.
 	Status      uint32
 	ContentType string
 	Body        string
+	Instead     *Backend // asked by GET and HEAD alone
+	Calls       Calls    // how Instead is called
 	From        []Origin
 }
 
 func (f Fallback) Key() string           { return f.Host }
 func (f Fallback) Equal(o Fallback) bool { return reflect.DeepEqual(f, o) }
+
+// Failure is why a proxy answered for a service.
+type Failure string
+
+const (
+	FailedTimeout Failure = "timeout"
+	FailedConnect Failure = "connectFailure" // there was no instance, or none took the connection
+	FailedBreaker Failure = "breakerOpen"
+)
+
+// Status with which a proxy says so.
+func (f Failure) Status() uint32 {
+	if f == FailedTimeout {
+		return 504
+	}
+	return 503
+}
+
+// Replaces are the statuses that may be replaced.
+func (f Fallback) Replaces() []uint32 {
+	all := slices.Clone(f.On)
+	for _, failure := range f.Failures {
+		if !slices.Contains(all, failure.Status()) {
+			all = append(all, failure.Status())
+		}
+	}
+	return all
+}
+
+// Concurrency has workloads take as many requests at once as keep them quick. Key: host of the service.
+type Concurrency struct {
+	Host            string
+	Namespace       string
+	Selector        map[string]string
+	AtMost, AtLeast uint32        // of the limit
+	Every           time.Duration // it is set anew
+	MeasureEvery    time.Duration // what an answer takes of a workload with little to do
+	From            []Origin
+}
+
+func (c Concurrency) Key() string              { return c.Host }
+func (c Concurrency) Equal(o Concurrency) bool { return reflect.DeepEqual(c, o) }
 
 // PeerAuth says which workloads accept plain text. Key: object.
 type PeerAuth struct {

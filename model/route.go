@@ -61,9 +61,16 @@ type Rule struct {
 	Fault           *Fault
 	Mirrors         []Mirror
 	CORS            *CORS
-	Timeout         time.Duration // of the whole request; 0: that of the application that is called; NoTimeout
-	Retry           *Retry        // nil: that of the application, or the default of the mesh
-	Origin          Origin
+	Calls
+	Origin Origin
+}
+
+// Calls is how requests are sent on.
+type Calls struct {
+	Timeout time.Duration // of the whole request; 0: what is said of the service that is called, or none; NoTimeout
+	Retry   *Retry        // nil: what is said of the service that is called, or the default of the mesh
+	// Who says so, where it is not the rule.
+	TimeoutFrom, RetryFrom *Origin
 }
 
 // NoTimeout is the timeout of a rule that says that there is none.
@@ -83,7 +90,18 @@ type Match struct {
 	SourceNamespace  string
 	Gateways         []string // narrows the table's gateways
 	CallerIdentities []string // SPIFFE ids, any of them
+	// Within narrows it to requests of which more is said. It has no say in which rule is the more specific one.
+	Within Within
 }
+
+// Within is a part of the requests that a match takes; zero: all of them.
+type Within struct {
+	Path    StringMatch // Exact or PathPrefix
+	Methods []string    // any of them; none: every one
+}
+
+// IsZero says whether it narrows nothing.
+func (w Within) IsZero() bool { return w.Path.IsZero() && len(w.Methods) == 0 }
 
 // StringMatch holds at most one field; none: matches everything.
 type StringMatch struct {
@@ -112,6 +130,7 @@ type Backend struct {
 	Rewrite         *Rewrite
 	RequestHeaders  HeaderChange
 	ResponseHeaders HeaderChange
+	Fallback        *Fallback // what callers get instead of its failures; nil: those
 	Origin          Origin
 }
 
@@ -184,4 +203,6 @@ type Retry struct {
 	Backoff    time.Duration
 	NotMethods bool // repeat whatever the method: the owner says that it is safe
 	SameHost   bool // endpoints that failed the request are asked again like others
+	// HedgeAfter has another attempt made beside one that took that long, which goes on; 0: never. PerTry is 0 then.
+	HedgeAfter time.Duration
 }

@@ -161,7 +161,7 @@ type Counts struct {
 	// Requests are all attempts, Retries those of them that repeat another one.
 	Requests uint64 `json:"requests"`
 	Retries  uint64 `json:"retries,omitempty"`
-	// Errors: answered 5xx, reset, timed out, refused for want of a healthy instance, or answered by a Fallback.
+	// Errors: answered 5xx, reset, timed out, refused for want of a healthy instance, or answered by a fallback.
 	Errors uint64 `json:"errors"`
 	// Timed are the requests whose answer was timed, Slow those of them that took longer than Target.SlowerThan.
 	Timed uint64 `json:"timed,omitempty"`

@@ -16,7 +16,7 @@ import (
 	"weft.dev/api"
 )
 
-var errNoKind = apierrors.NewNotFound(schema.GroupResource{Group: "weft.dev", Resource: "fallbacks"}, "")
+var errNoKind = apierrors.NewNotFound(schema.GroupResource{Group: "weft.dev", Resource: "all"}, "")
 
 // vanishing is a server that has a kind with one object until it is told to
 // forget it.
@@ -33,7 +33,7 @@ func (v *vanishing) List(context.Context, metav1.ListOptions) (*unstructured.Uns
 		return nil, errNoKind
 	}
 	o := unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "weft.dev/v1alpha1", "kind": "Fallback", "metadata": map[string]any{"name": "a", "resourceVersion": "7"},
+		"apiVersion": "weft.dev/v1alpha1", "kind": "Resilience", "metadata": map[string]any{"name": "a", "resourceVersion": "7"},
 	}}
 	list := &unstructured.UnstructuredList{Items: []unstructured.Unstructured{o}}
 	list.SetResourceVersion("7")
@@ -59,7 +59,7 @@ func (c counts) delete(*unstructured.Unstructured)        {}
 
 // A kind that a server never had is empty, and one that it has lost is as it was.
 func TestFollowOfAMissingKind(t *testing.T) {
-	info, _ := api.Fallback.Info()
+	info, _ := api.Resilience.Info()
 	for name, test := range map[string]struct {
 		has  bool
 		want int

@@ -166,6 +166,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.Splits.All())
 	case "fallbacks":
 		return rowsText(t, m.Fallbacks.All())
+	case "concurrencies":
+		return rowsText(t, m.Concurrencies.All())
 	case "statuses":
 		return m.statusText()
 	case "gateways":

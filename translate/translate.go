@@ -131,8 +131,8 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 		join.Say(p, weft.Workload(o, spec)...)
 	case *v1alpha1.TrafficSplitSpec:
 		join.Say(p, weft.TrafficSplit(o, spec)...)
-	case *v1alpha1.FallbackSpec:
-		join.Say(p, weft.Fallback(o, spec)...)
+	case *v1alpha1.ResilienceSpec:
+		join.Say(p, weft.ResilienceOf(o, spec)...)
 	case *v1alpha1.ApplicationSpec:
 		join.Say(p, weft.Application(o, spec))
 		join.Say(p, weft.Dependencies(o, spec)...)

@@ -1,6 +1,5 @@
 package v1alpha1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Traffic is what an Application says of calls to it. weft makes no objects of that: where
 // somebody wrote a Service, a route or a policy, that is what counts.
@@ -19,7 +18,7 @@ type Traffic struct {
 	// Resilience is how calls to it are made where no route says so. None: no timeout, and two
 	// more attempts for what certainly reached nobody.
 	// +optional
-	Resilience *Resilience `json:"resilience,omitempty"`
+	Resilience *Calls `json:"resilience,omitempty"`
 	// Callers are the applications and gateways that may call it, NAME or NAMESPACE/NAME, and
 	// nobody else, unless an AuthorizationPolicy lets in more. None: everybody may.
 	// +optional
@@ -49,23 +48,4 @@ type ApplicationPort struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Target int32 `json:"target,omitempty"`
-}
-
-// Resilience is how calls to an application are made.
-//
-// +kubebuilder:validation:MinProperties=1
-type Resilience struct {
-	// Timeout of a request with all its attempts, such as 2s.
-	// +optional
-	Timeout *metav1.Duration `json:"timeout,omitempty"`
-	// Retries after the first attempt of a request that failed: it could not be sent, was reset,
-	// or was answered with 502, 503 or 504. Never of a POST or PATCH without an Idempotency-Key.
-	// Default: two, for what certainly reached nobody or was answered with 503.
-	// +optional
-	// +kubebuilder:validation:Minimum=0
-	// +kubebuilder:validation:Maximum=10
-	Retries *int32 `json:"retries,omitempty"`
-	// Idempotent says that every request may be repeated, a POST too.
-	// +optional
-	Idempotent bool `json:"idempotent,omitempty"`
 }

@@ -214,7 +214,7 @@ func (m *mesh) sourceOf(r model.Registration) metrics.End {
 // hidden are the statuses that a fallback of the host keeps from its callers.
 func (m *mesh) hidden(host string) []uint32 {
 	fallback, _ := m.rows.Fallbacks.Get(host)
-	return fallback.On
+	return fallback.Replaces()
 }
 
 // newReleases is part of the wiring.

@@ -23,7 +23,7 @@ const (
 
 // RouteKinds are those whose objects may lead an application's traffic, and AccessKinds those which may say who calls it.
 func RouteKinds() []string {
-	return []string{"VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "Fallback", "Service"}
+	return []string{"VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "Resilience", "Service"}
 }
 func AccessKinds() []string { return []string{"AuthorizationPolicy"} }
 

@@ -146,10 +146,10 @@ func (f follows) until(what string, is func() bool) {
 	}
 }
 
-// fallbacks counts them.
-func (f follows) fallbacks() (n int) {
+// all counts them.
+func (f follows) all() (n int) {
 	for _, o := range f.All() {
-		if o.Kind == api.Fallback {
+		if o.Kind == api.Resilience {
 			n++
 		}
 	}
@@ -166,33 +166,33 @@ func TestFaultyServer(t *testing.T) {
 // An API server that was restored from nothing, or a cache that lost its memory, lists
 // nothing: everything stays, until the server has it again. What is deleted then is gone.
 func listsNothing(t *testing.T, config *rest.Config) {
-	fallbacks := store.For[v1alpha1.Fallback](newClient(t, config), api.Fallback)
+	all := store.For[v1alpha1.Resilience](newClient(t, config), api.Resilience)
 	for i := range 4 {
-		create(t, fallbacks, newFallback(fmt.Sprintf("f%d", i), 200))
+		create(t, all, newResilience(fmt.Sprintf("f%d", i), 200))
 	}
 	c := newCache(t, config)
-	s := c.follows(t, api.Fallback, api.Namespace)
-	s.until("four are read", func() bool { return s.fallbacks() == 4 })
+	s := c.follows(t, api.Resilience, api.Namespace)
+	s.until("four are read", func() bool { return s.all() == 4 })
 
 	c.loses(true)
 	s.until("both kinds are missed", func() bool { return s.Problems.Len() == 2 })
-	if s.fallbacks() != 4 {
-		t.Errorf("%d fallbacks are left, want all 4", s.fallbacks())
+	if s.all() != 4 {
+		t.Errorf("%d all are left, want all 4", s.all())
 	}
 	for _, p := range s.Problems.All() {
-		if p.Object.Name == string(api.Fallback) && !strings.Contains(p.Message, "lists 0 and had 4, and deleted none of Fallback/default/f0, ") {
+		if p.Object.Name == string(api.Resilience) && !strings.Contains(p.Message, "lists 0 and had 4, and deleted none of Resilience/default/f0, ") {
 			t.Errorf("the problem is %v", p)
 		}
 	}
-	create(t, fallbacks, newFallback("f4", 200))
+	create(t, all, newResilience("f4", 200))
 	c.loses(false)
-	s.until("nothing is missed, and what is new is there", func() bool { return s.Problems.Len() == 0 && s.fallbacks() == 5 })
+	s.until("nothing is missed, and what is new is there", func() bool { return s.Problems.Len() == 0 && s.all() == 5 })
 	for i := range 5 {
-		if err := fallbacks.Delete(t.Context(), "default", fmt.Sprintf("f%d", i)); err != nil {
+		if err := all.Delete(t.Context(), "default", fmt.Sprintf("f%d", i)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.until("all are deleted", func() bool { return s.fallbacks() == 0 })
+	s.until("all are deleted", func() bool { return s.all() == 0 })
 	if s.Problems.Len() > 0 {
 		t.Errorf("what was deleted is missed: %v", s.Problems.All())
 	}
@@ -200,20 +200,20 @@ func listsNothing(t *testing.T, config *rest.Config) {
 
 // A watch that hangs changes nothing, and what it kept back follows.
 func freezes(t *testing.T, config *rest.Config) {
-	fallbacks := store.For[v1alpha1.Fallback](newClient(t, config), api.Fallback)
-	create(t, fallbacks, newFallback("old", 200))
+	all := store.For[v1alpha1.Resilience](newClient(t, config), api.Resilience)
+	create(t, all, newResilience("old", 200))
 	c := newCache(t, config)
-	s := c.follows(t, api.Fallback)
-	s.until("it is read", func() bool { return s.fallbacks() == 1 })
+	s := c.follows(t, api.Resilience)
+	s.until("it is read", func() bool { return s.all() == 1 })
 
 	thaw := c.freezes()
-	create(t, fallbacks, newFallback("new", 200))
-	if err := fallbacks.Delete(t.Context(), "default", "old"); err != nil {
+	create(t, all, newResilience("new", 200))
+	if err := all.Delete(t.Context(), "default", "old"); err != nil {
 		t.Fatal(err)
 	}
 	if o := s.All(); len(o) != 1 || o[0].Name != "old" {
 		t.Errorf("while it hangs there are %v", o)
 	}
 	thaw()
-	s.until("what changed is known", func() bool { return s.fallbacks() == 1 && s.All()[0].Name == "new" })
+	s.until("what changed is known", func() bool { return s.all() == 1 && s.All()[0].Name == "new" })
 }

@@ -52,10 +52,10 @@ func serveAt(t *testing.T, dir, listen string) (config *rest.Config, address str
 	}
 }
 
-func newFallback(name string, status int32) *v1alpha1.Fallback {
-	return &v1alpha1.Fallback{
+func newResilience(name string, retries int32) *v1alpha1.Resilience {
+	return &v1alpha1.Resilience{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
-		Spec:       v1alpha1.FallbackSpec{Service: "ratings", Response: v1alpha1.FallbackResponse{Status: status}},
+		Spec:       v1alpha1.ResilienceSpec{TargetRefs: []v1alpha1.ServiceTarget{{Kind: "Service", Name: "ratings"}}, CallPolicy: v1alpha1.CallPolicy{Calls: v1alpha1.Calls{Retries: &retries}}},
 	}
 }
 
@@ -74,9 +74,9 @@ func TestSource(t *testing.T) {
 	dir := t.TempDir()
 	config, address, stop := serveAt(t, dir, "127.0.0.1:0")
 	c := newClient(t, config)
-	fallbacks := store.For[v1alpha1.Fallback](c, api.Fallback)
+	all := store.For[v1alpha1.Resilience](c, api.Resilience)
 	for i := range 3 {
-		create(t, fallbacks, newFallback(fmt.Sprintf("f%d", i), 200))
+		create(t, all, newResilience(fmt.Sprintf("f%d", i), 200))
 	}
 	deep := &envoyFilter{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "deep"}}
 	if err := json.Unmarshal([]byte(nested(40)), &deep.Spec); err != nil {
@@ -86,7 +86,7 @@ func TestSource(t *testing.T) {
 	removeCRD(t, config, "wasmplugins.extensions.istio.io")
 
 	graph := flow.New(flow.Options{})
-	s := source.New(c, graph, api.Fallback, api.EnvoyFilter, api.WasmPlugin, api.Namespace)
+	s := source.New(c, graph, api.Resilience, api.EnvoyFilter, api.WasmPlugin, api.Namespace)
 	changes := make(chan []flow.Change[api.Object], 100)
 	s.Observe(func(_ flow.Revision, all []flow.Change[api.Object]) { changes <- all })
 	ctx, cancel := context.WithCancel(context.Background())
@@ -100,34 +100,34 @@ func TestSource(t *testing.T) {
 	case <-time.After(deadline):
 		t.Fatal("not synced after the first commit")
 	}
-	if first["Fallback/default/f2"] == nil || first["Namespace//default"] == nil || graph.Revision() != 1 {
+	if first["Resilience/default/f2"] == nil || first["Namespace//default"] == nil || graph.Revision() != 1 {
 		t.Errorf("the first commit, revision %d, has %v", graph.Revision(), first)
 	}
 	if o := first["EnvoyFilter/default/deep"]; o == nil || o.Spec != nil || !strings.Contains(o.Err, "nested deeper") {
 		t.Errorf("an object that cannot be read is %+v", o)
 	}
 
-	create(t, fallbacks, newFallback("f3", 200))
-	if got := next(t, changes); got["Fallback/default/f3"] == nil {
+	create(t, all, newResilience("f3", 200))
+	if got := next(t, changes); got["Resilience/default/f3"] == nil {
 		t.Errorf("after a creation: %v", got)
 	}
-	if err := fallbacks.Delete(t.Context(), "default", "f3"); err != nil {
+	if err := all.Delete(t.Context(), "default", "f3"); err != nil {
 		t.Fatal(err)
 	}
-	if got, seen := next(t, changes)["Fallback/default/f3"]; !seen || got != nil {
+	if got, seen := next(t, changes)["Resilience/default/f3"]; !seen || got != nil {
 		t.Errorf("after a deletion: %v", got)
 	}
 
 	stop()
 	_, _, stop = serveAt(t, dir, address)
 	defer stop()
-	create(t, fallbacks, newFallback("f4", 200))
-	if err := fallbacks.Delete(t.Context(), "default", "f0"); err != nil {
+	create(t, all, newResilience("f4", 200))
+	if err := all.Delete(t.Context(), "default", "f0"); err != nil {
 		t.Fatal(err)
 	}
-	for seen := map[string]*api.Object{}; seen["Fallback/default/f4"] == nil || len(seen) < 2; {
+	for seen := map[string]*api.Object{}; seen["Resilience/default/f4"] == nil || len(seen) < 2; {
 		for key, o := range next(t, changes) {
-			if key != "Fallback/default/f4" && key != "Fallback/default/f0" && !strings.HasPrefix(key, "Namespace/") {
+			if key != "Resilience/default/f4" && key != "Resilience/default/f0" && !strings.HasPrefix(key, "Namespace/") {
 				t.Errorf("%s did not change", key)
 			}
 			seen[key] = o

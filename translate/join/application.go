@@ -14,7 +14,7 @@ import (
 // something of its calls.
 func (m *Mesh) wireApplications() {
 	claims := items(m.parts, "application claims", func(_ *flow.Ctx, p Part) []weft.App {
-		return slices.DeleteFunc(slices.Clone(Of[weft.App](p)), func(a weft.App) bool { return a.Service == nil && a.Calls == nil })
+		return slices.DeleteFunc(slices.Clone(Of[weft.App](p)), func(a weft.App) bool { return a.Service == nil && a.Calls.IsZero() })
 	}, weft.App.Key)
 	m.apps = oldestOf(claims, "applications")
 }
@@ -81,41 +81,6 @@ func (m *Mesh) known(x *flow.Ctx, c weft.Caller) bool {
 	return ok || c.Name == sharedAccount || len(flow.Lookup(x, m.gatewaysOf, c.Namespace+"/"+c.Name)) > 0
 }
 
-// defaultTables are the routes of services of which an Application alone says how they are called.
-func (m *Mesh) defaultTables(claims *flow.Index[item[hostClaim]]) *flow.Collection[model.RouteTable] {
-	return flow.Derive(m.apps, "routes of applications", func(x *flow.Ctx, app weft.App) []model.RouteTable {
-		object := app.From[0].Key
-		routed := slices.ContainsFunc(flow.Lookup(x, claims, hostClaim{model.Mesh, app.Host}.id()), func(i item[hostClaim]) bool {
-			return i.Object.Namespace == object.Namespace
-		})
-		if app.Calls == nil || routed || !m.has(x, app.Host) {
-			return nil
-		}
-		return []model.RouteTable{{
-			Object: object, Hosts: []string{app.Host}, Gateways: []string{model.Mesh}, Rules: []model.Rule{*app.Calls}, From: app.From,
-		}}
-	})
-}
-
-// lend gives a rule the timeout and the retries of the application to which it leads, as far
-// as it says nothing of them itself. It returns where that is written.
-func (r *resolver) lend(rule *model.Rule) []model.Origin {
-	if len(rule.Backends) == 0 || slices.ContainsFunc(rule.Backends, func(b model.Backend) bool { return b.Host != rule.Backends[0].Host }) {
-		return nil
-	}
-	app, ok := flow.Get(r.x, r.apps, rule.Backends[0].Host)
-	if !ok || app.Calls == nil || rule.Timeout != 0 && rule.Retry != nil {
-		return nil
-	}
-	if rule.Timeout == 0 {
-		rule.Timeout = app.Calls.Timeout
-	}
-	if rule.Retry == nil {
-		rule.Retry = app.Calls.Retry
-	}
-	return []model.Origin{app.Calls.Origin}
-}
-
 // checkApplications reports what an Application needs and is not there, and what it says in vain.
 func (m *Mesh) checkApplications(x *flow.Ctx, p *problems) {
 	for _, app := range Of[weft.App](p.part) {
@@ -124,7 +89,7 @@ func (m *Mesh) checkApplications(x *flow.Ctx, p *problems) {
 			p.add(model.ProblemMissingService, "spec.service", missing(app.Host))
 		}
 		winner, ok := flow.Get(x, m.apps, app.Host)
-		if (app.Service != nil || app.Calls != nil) && ok && winner.From[0].Key != p.part.Object {
+		if (app.Service != nil || !app.Calls.IsZero()) && ok && winner.From[0].Key != p.part.Object {
 			p.add(model.ProblemConflict, "spec.service", fmt.Sprintf("%s is older and decides for the service; remove one of them", winner.From[0].Key))
 			continue
 		}

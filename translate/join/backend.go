@@ -13,26 +13,27 @@ import (
 
 // rules of the table with their backends looked up, and where else is written how they call.
 func (r *resolver) rules(t model.RouteTable) (rules []model.Rule, lent []model.Origin) {
-	rules = slices.Clone(t.Rules)
-	for i := range rules {
-		rules[i].Backends = slices.Clone(rules[i].Backends)
-		for j := range rules[i].Backends {
-			r.backend(t, &rules[i].Backends[j])
+	for _, rule := range t.Rules {
+		rule.Backends = slices.Clone(rule.Backends)
+		for j := range rule.Backends {
+			r.backend(t, &rule.Backends[j])
 		}
 		var mirrors []model.Mirror
-		for _, m := range rules[i].Mirrors {
+		for _, m := range rule.Mirrors {
 			if r.backend(t, &m.Backend); m.Backend.Invalid == "" {
 				mirrors = append(mirrors, m)
 			}
 		}
-		rules[i].Mirrors = mirrors
-		for _, from := range r.lend(&rules[i]) {
-			if !slices.Contains(lent, from) {
-				lent = append(lent, from)
-			}
+		rule.Mirrors = mirrors
+		if t.Connections != "" {
+			rules = append(rules, rule)
+			continue
 		}
+		called, from := r.called(r.x, rule)
+		rules = append(rules, called...)
+		lent = append(lent, from...)
 	}
-	return rules, lent
+	return rules, distinct(lent)
 }
 
 // backend looks one up, and says in it why it can never be reached.

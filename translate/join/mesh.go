@@ -13,7 +13,8 @@ type Mesh struct {
 	Replicas       *flow.Collection[model.Replicas] // those that registered, and pods
 	Policies       *flow.Collection[model.Policy]   // at most one for a host
 	Splits         *flow.Collection[model.Split]
-	Fallbacks      *flow.Collection[model.Fallback]
+	Fallbacks      *flow.Collection[model.Fallback] // of whole services
+	Concurrencies  *flow.Collection[model.Concurrency]
 	Gateways       *flow.Collection[model.Gateway]
 	GatewayPods    *flow.Collection[model.GatewayPods]
 	Certificates   *flow.Collection[model.Certificate]
@@ -27,6 +28,7 @@ type Mesh struct {
 	parts      *flow.Collection[Part]
 	registered *flow.Collection[model.Replicas]
 	apps       *flow.Collection[weft.App]        // by host of their service
+	resilience *flow.Collection[weft.Resilience] // by host of their service
 	instances  *flow.Index[model.Replicas]       // by host of their application
 	proxiesOf  *flow.Index[model.Replicas]       // of gateways, by name
 	policiesOf *flow.Index[model.Policy]         // by host
@@ -50,6 +52,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.wireServices(written)
 	m.wireApplications()
 	m.wireAuthorizations()
+	m.wireResilience()
 	m.wirePolicies()
 	m.wirePeers()
 	m.wireScopes()
@@ -71,7 +74,8 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkServices(x, p)
 	m.checkApplications(x, p)
 	m.checkPolicies(x, p)
-	m.checkTraffic(x, p)
+	m.checkSplits(x, p)
+	m.checkResilience(x, p)
 	m.checkPeers(x, p)
 	m.checkScopes(x, p)
 	return p.all

@@ -18,7 +18,7 @@ func (m *Mesh) wirePolicies() {
 		return all
 	}, func(p model.Policy) string { return p.Host })
 	byHost := flow.NewIndex(claims, func(i item[model.Policy]) []string { return []string{i.Value.Host} })
-	m.Policies = flow.Group(byHost, "policies", func(x *flow.Ctx, host string, all []item[model.Policy]) *model.Policy {
+	written := flow.Group(byHost, "written policies", func(x *flow.Ctx, host string, all []item[model.Policy]) *model.Policy {
 		namespace := m.namespace(x, host)
 		if namespace == "" {
 			namespace = oldest(all).Object.Namespace
@@ -30,9 +30,9 @@ func (m *Mesh) wirePolicies() {
 		p := merge(all)
 		return &p
 	})
+	m.Policies = m.withResilience(written)
 	m.policiesOf = flow.NewIndex(m.Policies, func(p model.Policy) []string { return []string{p.Host} })
 	m.wireSplits()
-	m.Fallbacks = oldestOf(said(m.parts, "fallback claims", model.Fallback.Key), "fallbacks")
 }
 
 // namespace that owns a host; "" if nobody does yet.
@@ -113,28 +113,14 @@ func (m *Mesh) checkMerged(p *problems, policy, winner model.Policy) {
 	}
 }
 
-// checkTraffic looks at splits and fallbacks.
-func (m *Mesh) checkTraffic(x *flow.Ctx, p *problems) {
-	service := func(host string) {
-		if !m.has(x, host) {
-			p.add(model.ProblemMissingService, "spec.service", missing(host))
-		}
-	}
-	decided := func(from []model.Origin) {
-		if from[0].Key != p.part.Object {
-			p.add(model.ProblemConflict, "spec.service", fmt.Sprintf("%s is older and decides for the service; remove one of them", from[0].Key))
-		}
-	}
+// checkSplits looks at splits.
+func (m *Mesh) checkSplits(x *flow.Ctx, p *problems) {
 	for _, s := range Of[model.Split](p.part) {
-		service(s.Host)
-		if winner, ok := flow.Get(x, m.Splits, s.Host); ok {
-			decided(winner.From)
+		if !m.has(x, s.Host) {
+			p.add(model.ProblemMissingService, "spec.service", missing(s.Host))
 		}
-	}
-	for _, f := range Of[model.Fallback](p.part) {
-		service(f.Host)
-		if winner, ok := flow.Get(x, m.Fallbacks, f.Host); ok {
-			decided(winner.From)
+		if winner, ok := flow.Get(x, m.Splits, s.Host); ok && winner.From[0].Key != p.part.Object {
+			p.add(model.ProblemConflict, "spec.service", fmt.Sprintf("%s is older and decides for the service; remove one of them", winner.From[0].Key))
 		}
 	}
 }

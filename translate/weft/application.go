@@ -16,7 +16,7 @@ import (
 type App struct {
 	Host    string         // of the service that it is about
 	Service *model.Service // as its ports make it; nil: it lists none
-	Calls   *model.Rule    // its timeout and retries; nil: it says nothing of them
+	Calls   Calls          // its timeout and retries
 	Callers []Caller       // who may call; none: everybody
 	From    []model.Origin
 }
@@ -45,7 +45,7 @@ func Application(o *object.Object, spec *v1alpha1.ApplicationSpec) App {
 		a.Service = service(o, a.Host, spec.Ports)
 	}
 	if spec.Resilience != nil {
-		a.Calls = calls(o, a.Host, spec.Resilience)
+		a.Calls = calls(o, object.Spec.Dot("resilience"), v1alpha1.CallPolicy{Calls: *spec.Resilience})
 	}
 	return a
 }
@@ -94,40 +94,6 @@ func portOf(o *object.Object, at object.Path, p v1alpha1.ApplicationPort) (model
 		ok = o.CheckPort(at.Dot("target"), port.Target) && ok
 	}
 	return port, ok
-}
-
-// retriesOn are the failures that are repeated where an application says how often: whether the
-// request may be sent twice is looked at apart.
-var retriesOn = []string{"connect-failure", "refused-stream", "reset", "gateway-error", "unavailable", "cancelled"}
-
-// maxRetries is above what helps anybody.
-const maxRetries = 10
-
-// calls is the rule of calls to the host that no other rule takes.
-func calls(o *object.Object, host string, r *v1alpha1.Resilience) *model.Rule {
-	at := object.Spec.Dot("resilience")
-	rule := &model.Rule{Name: "application", Backends: []model.Backend{{Host: host, Weight: 1, Origin: o.Origin(at)}}, Origin: o.Origin(at)}
-	if r.Timeout != nil {
-		if rule.Timeout = o.CheckDuration(at.Dot("timeout"), r.Timeout.Duration); r.Timeout.Duration == 0 {
-			o.Invalid(at.Dot("timeout"), "is 0; write a time such as 2s, or remove it: then there is none")
-		}
-	}
-	switch {
-	case r.Retries != nil && (*r.Retries < 0 || *r.Retries > maxRetries):
-		o.Invalid(at.Dot("retries"), "%d is out of range; write 0 to %d", *r.Retries, maxRetries)
-	case r.Retries != nil:
-		rule.Retry = &model.Retry{Attempts: uint32(*r.Retries), NotMethods: r.Idempotent}
-		if *r.Retries > 0 {
-			rule.Retry.On = slices.Clone(retriesOn)
-		}
-	}
-	if r.Idempotent && (rule.Retry == nil || rule.Retry.Attempts == 0) {
-		o.Invalid(at.Dot("idempotent"), "says what may be repeated, and nothing is; set retries to 1 or more, or remove it")
-	}
-	if rule.Timeout == 0 && rule.Retry == nil {
-		return nil
-	}
-	return rule
 }
 
 // callers are those that are named by words; an empty name stands for one that is not, and is nobody.

@@ -12,7 +12,7 @@ const order = [...new Set([...severe, ...Object.keys(meanings)])];
 const rank = (code: string) => (order.indexOf(code) + order.length + 1) % (order.length + 1);
 
 // Kinds that say where requests go, and mostly have the name of who is called.
-const leading = new Set(["VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "TrafficSplit", "Fallback", "Application", "Service"]);
+const leading = new Set(["VirtualService", "DestinationRule", "HTTPRoute", "GRPCRoute", "TrafficSplit", "Resilience", "Application", "Service"]);
 
 export function Problems() {
   const answer = useLive<Problem[]>("problems");

@@ -1,0 +1,52 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	cncfcorev3 "github.com/cncf/xds/go/xds/core/v3"
+	cncfmatcherv3 "github.com/cncf/xds/go/xds/type/matcher/v3"
+	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
+	localv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/custom_response/local_response_policy/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"weft.dev/compile"
+	"weft.dev/model"
+)
+
+// fallbackText is which answers are replaced, and by what. What only holds of some of a status's answers is
+// marked: of those that the proxy gives itself.
+func fallbackText(filters map[string]*anypb.Any) string {
+	f := &customv3.CustomResponse{}
+	if any, ok := filters[compile.FallbackFilter]; !ok || any.UnmarshalTo(f) != nil {
+		return ""
+	}
+	by := f.GetCustomResponseMatcher().GetMatcherTree().GetExactMatchMap().GetMap()
+	var replaced []string
+	var then *cncfcorev3.TypedExtensionConfig
+	for _, status := range model.SortedKeys(by) {
+		action, own := given(by[status])
+		if then = action; own {
+			status += " of the proxy"
+		}
+		replaced = append(replaced, status)
+	}
+	if len(replaced) == 0 {
+		return ""
+	}
+	all := strings.Join(replaced, ", ")
+	if answer := (&localv3.LocalResponsePolicy{}); then.GetTypedConfig().UnmarshalTo(answer) == nil {
+		return fmt.Sprintf("%s become %d %s", all, answer.StatusCode.GetValue(), answer.Body.GetInlineString())
+	}
+	return all + " of a GET or HEAD become what another service answers"
+}
+
+// given is what is done at the end of the conditions, and whether one is about why the proxy answered.
+func given(on *cncfmatcherv3.Matcher_OnMatch) (then *cncfcorev3.TypedExtensionConfig, own bool) {
+	for on.GetMatcher() != nil {
+		first := on.GetMatcher().GetMatcherList().GetMatchers()[0]
+		own = own || first.GetPredicate().GetSinglePredicate().GetCustomMatch() != nil
+		on = first.GetOnMatch()
+	}
+	return on.GetAction(), own
+}
