@@ -18,19 +18,19 @@ import (
 // Limits of what one proxy opens towards one cluster, where its policy names
 // no other. They bound memory; they are not meant to shape traffic.
 const (
-	defaultConnections    = 4096
-	defaultPending        = 4096
-	defaultRequests       = 16384
-	retryBudgetPercent    = 20 // of the active requests may be retries
-	retryBudgetMinimum    = 10 // retries at once are always allowed: with few calls a share is soon too small for one mistake
-	connectTimeout        = 5 * time.Second
-	idleTimeout           = time.Hour
+	DefaultConnections    = 4096
+	DefaultPending        = 4096
+	DefaultRequests       = 16384
+	RetryBudgetPercent    = 20 // of the active requests may be retries
+	RetryBudgetMinimum    = 10 // retries at once are always allowed: with few calls a share is soon too small for one mistake
+	ConnectTimeout        = 5 * time.Second
+	IdleTimeout           = time.Hour
 	localIdleTimeout      = 3 * time.Second // shorter than an application's own, or both close at once
 	connectionBuffer      = 32 << 10
 	streamWindow          = 256 << 10
 	connectionWindow      = 1 << 20
 	maxConcurrentStreams  = 1000
-	deadAfterConnectFails = 5  // in a row: an endpoint that nobody answers at is left out
+	DeadAfterConnectFails = 5  // in a row: an endpoint that nobody answers at is left out
 	maxEjectedPercent     = 50 // of the endpoints, by default
 )
 
@@ -51,7 +51,7 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		IgnoreHealthOnHostRemoval:     true, // a removed endpoint leaves at once and drains
 	}
 	if d.Traffic.Pool.ConnectTimeout <= 0 {
-		c.ConnectTimeout = durationpb.New(connectTimeout)
+		c.ConnectTimeout = durationpb.New(ConnectTimeout)
 	}
 	if k := d.Traffic.Pool.Keepalive; k.Sent {
 		c.UpstreamConnectionOptions = &clusterv3.UpstreamConnectionOptions{TcpKeepalive: keepalive(k)}
@@ -173,9 +173,9 @@ func commonBalancing(o *model.Outlier) *clusterv3.Cluster_CommonLbConfig {
 func breakers(policy model.TrafficPolicy) *clusterv3.CircuitBreakers {
 	p := policy.Pool
 	t := &clusterv3.CircuitBreakers_Thresholds{
-		MaxConnections:     orDefault(p.MaxConnections, defaultConnections),
-		MaxPendingRequests: orDefault(p.MaxPending, defaultPending),
-		MaxRequests:        orDefault(p.MaxRequests, defaultRequests),
+		MaxConnections:     orDefault(p.MaxConnections, DefaultConnections),
+		MaxPendingRequests: orDefault(p.MaxPending, DefaultPending),
+		MaxRequests:        orDefault(p.MaxRequests, DefaultRequests),
 	}
 	if p.MaxRetries > 0 && policy.Budget == nil {
 		t.MaxRetries = u32(p.MaxRetries)
@@ -187,7 +187,7 @@ func breakers(policy model.TrafficPolicy) *clusterv3.CircuitBreakers {
 
 func budget(b *model.RetryBudget) *clusterv3.CircuitBreakers_Thresholds_RetryBudget {
 	if b == nil {
-		b = &model.RetryBudget{Percent: retryBudgetPercent, Least: retryBudgetMinimum}
+		b = &model.RetryBudget{Percent: RetryBudgetPercent, Least: RetryBudgetMinimum}
 	}
 	out := &clusterv3.CircuitBreakers_Thresholds_RetryBudget{BudgetPercent: &typev3.Percent{Value: b.Percent}, MinRetryConcurrency: u32(b.Least)}
 	if b.Interval > 0 {
@@ -202,7 +202,7 @@ func outlier(d destination) *clusterv3.OutlierDetection {
 	never := u32(0)
 	out := &clusterv3.OutlierDetection{
 		SplitExternalLocalOriginErrors:         true,
-		ConsecutiveLocalOriginFailure:          u32(deadAfterConnectFails),
+		ConsecutiveLocalOriginFailure:          u32(DeadAfterConnectFails),
 		EnforcingConsecutiveLocalOriginFailure: u32(100),
 		EnforcingConsecutive_5Xx:               never,
 		EnforcingConsecutiveGatewayFailure:     never,
@@ -220,7 +220,7 @@ func outlier(d destination) *clusterv3.OutlierDetection {
 	if o.ConsecutiveGateway > 0 {
 		out.ConsecutiveGatewayFailure, out.EnforcingConsecutiveGatewayFailure = u32(o.ConsecutiveGateway), u32(100)
 	}
-	out.ConsecutiveLocalOriginFailure = orDefault(o.ConsecutiveConnect, deadAfterConnectFails)
+	out.ConsecutiveLocalOriginFailure = orDefault(o.ConsecutiveConnect, DeadAfterConnectFails)
 	out.Interval, out.BaseEjectionTime = period(o.Interval), period(o.BaseEjection)
 	out.MaxEjectionPercent = orDefault(o.MaxEjectionPercent, maxEjectedPercent)
 	return out
@@ -234,7 +234,7 @@ func httpOptions(d destination) map[string]*anypb.Any {
 	}
 	idle := d.Traffic.Pool.IdleTimeout
 	if idle <= 0 {
-		idle = idleTimeout
+		idle = IdleTimeout
 	}
 	options := &upstreamsv3.HttpProtocolOptions{
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idle)},
@@ -295,7 +295,7 @@ func (d destination) http2() bool {
 func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.Cluster {
 	c := &clusterv3.Cluster{
 		Name:                          name,
-		ConnectTimeout:                durationpb.New(connectTimeout),
+		ConnectTimeout:                durationpb.New(ConnectTimeout),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		CircuitBreakers:               breakers(model.TrafficPolicy{}),

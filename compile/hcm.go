@@ -49,7 +49,7 @@ func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3
 		StreamIdleTimeout:          noTimeout(), // a stream or a tunnel may be silent for long
 		RequestHeadersTimeout:      durationpb.New(headersTimeout),
 		DrainTimeout:               durationpb.New(drainTimeout),
-		CommonHttpProtocolOptions:  &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idleTimeout)},
+		CommonHttpProtocolOptions:  &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(IdleTimeout)},
 		Http2ProtocolOptions:       http2Limits(),
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
 		GenerateRequestId:          wrapperspb.Bool(false),

@@ -96,7 +96,7 @@ func inboundTable(port uint32, guards []model.Authorization) table {
 			Action: &routev3.Route_Route{Route: &routev3.RouteAction{
 				ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name}, Timeout: noTimeout(),
 				// An application may close a connection just when it is used again.
-				RetryPolicy: &routev3.RetryPolicy{RetryOn: "reset-before-request", NumRetries: u32(defaultAttempts)},
+				RetryPolicy: &routev3.RetryPolicy{RetryOn: "reset-before-request", NumRetries: u32(DefaultAttempts)},
 			}},
 		}},
 	}}

@@ -46,7 +46,7 @@ func connectCluster() *clusterv3.Cluster {
 	}}}
 	return &clusterv3.Cluster{
 		Name:                          connectName,
-		ConnectTimeout:                durationpb.New(connectTimeout),
+		ConnectTimeout:                durationpb.New(ConnectTimeout),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		LoadAssignment: assignment(connectName, []*endpointv3.LbEndpoint{{

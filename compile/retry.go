@@ -19,7 +19,7 @@ var (
 )
 
 const (
-	defaultAttempts  = 2
+	DefaultAttempts  = 2
 	retryStatusCodes = "retriable-status-codes"
 	otherHostTries   = 32 // how often another endpoint than those tried is looked for: one that fails at once is the least loaded, and of two it is offered three times of four
 	idempotencyKey   = "idempotency-key"
@@ -29,7 +29,7 @@ const (
 // retry is the Envoy form of a policy; nil stands for the mesh's default.
 func retry(r *model.Retry) *routev3.RetryPolicy {
 	if r == nil {
-		r = &model.Retry{Attempts: defaultAttempts, On: defaultRetryOn, Statuses: defaultRetryStatuses}
+		r = &model.Retry{Attempts: DefaultAttempts, On: defaultRetryOn, Statuses: defaultRetryStatuses}
 	}
 	if r.Attempts == 0 {
 		return &routev3.RetryPolicy{NumRetries: u32(0)}

@@ -22,7 +22,7 @@ const (
 func straysCluster() *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name:                          straysName,
-		ConnectTimeout:                durationpb.New(connectTimeout),
+		ConnectTimeout:                durationpb.New(ConnectTimeout),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST},
 		LbPolicy:                      clusterv3.Cluster_CLUSTER_PROVIDED,

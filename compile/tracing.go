@@ -46,7 +46,7 @@ func traced(m *hcmv3.HttpConnectionManager, t model.Tracing) *hcmv3.HttpConnecti
 			// The agent knows whose Envoy it is: neither name nor resource is needed here,
 			// and proxies of all workloads can share what they are told.
 			GrpcService: &corev3.GrpcService{
-				Timeout:         durationpb.New(connectTimeout),
+				Timeout:         durationpb.New(ConnectTimeout),
 				TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{ClusterName: model.AgentCluster}},
 			},
 			// Who began the trace decides for all; by its id, so that nobody need ask.

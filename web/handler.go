@@ -53,6 +53,7 @@ type Mesh struct {
 	Services  func() []model.Service
 	Splits    func() []model.Split
 	Routes    func() []model.RouteTable
+	Policies  func() Policies
 	Proxies   func() []model.Proxy
 	Behind    func() []string                   // ids of the connected proxies that lack something of the newest revision
 	Revision  func(proxy string) uint64         // up to which it holds everything
@@ -196,6 +197,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("traces", func(r *http.Request) (any, error) { return traces(mesh.Traces, r, time.Now()) })
 	get("traces/{id}", func(r *http.Request) (any, error) { return oneTrace(mesh.Traces, r) })
 	get("explain", func(r *http.Request) (any, error) { return explained(mesh, r) })
+	get("resilience", func(r *http.Request) (any, error) { return resilience(mesh, r) })
 	get("routes", func(r *http.Request) (any, error) { return mesh.RoutesOf(r.URL.Query().Get("proxy")) })
 	mux.HandleFunc("POST "+Prefix+TapPath, tapped(mesh))
 	get("requests/{id}", func(r *http.Request) (any, error) { return request(mesh, r) })

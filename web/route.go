@@ -96,6 +96,10 @@ func oneMatch(m model.Match) string {
 	}
 	add("", m.Method)
 	add("", m.Path)
+	if len(m.Within.Methods) > 0 {
+		parts = append(parts, strings.Join(m.Within.Methods, " or "))
+	}
+	add("", m.Within.Path)
 	add("authority", m.Authority)
 	add("scheme", m.Scheme)
 	for _, h := range m.Headers {

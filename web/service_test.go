@@ -167,8 +167,8 @@ func TestRoutesOf(t *testing.T) {
 	tables := []model.RouteTable{
 		{Hosts: []string{host}, Gateways: []string{model.Mesh}, Rules: []model.Rule{
 			{Matches: []model.Match{{Path: model.StringMatch{PathPrefix: "/a"}, Headers: []model.HeaderMatch{{Name: "end-user", Value: model.StringMatch{Exact: "beta"}, Invert: true}}}},
-				Backends: []model.Backend{{Host: host, Subset: "v1", Weight: 3}, {Host: host, Subset: "v2", Weight: 1}}, Timeout: 2 * time.Second, Retry: &model.Retry{}, Origin: at},
-			{Redirect: &model.Redirect{Code: 301, Host: "a.example"}, Timeout: model.NoTimeout},
+				Backends: []model.Backend{{Host: host, Subset: "v1", Weight: 3}, {Host: host, Subset: "v2", Weight: 1}}, Calls: model.Calls{Timeout: 2 * time.Second, Retry: &model.Retry{}}, Origin: at},
+			{Redirect: &model.Redirect{Code: 301, Host: "a.example"}, Calls: model.Calls{Timeout: model.NoTimeout}},
 		}},
 		{Hosts: []string{"shop.example"}, Gateways: []string{"shop/edge"}, Rules: []model.Rule{{Backends: []model.Backend{{Host: host}}}, {Backends: []model.Backend{{Host: other}}}}},
 	}

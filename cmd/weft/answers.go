@@ -32,6 +32,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Services:  m.rows.Services.All,
 		Splits:    m.rows.Splits.All,
 		Routes:    m.rows.Routes.All,
+		Policies:  m.policies,
 		Proxies:   m.proxies.All,
 		Behind:    m.behind,
 		Revision:  m.sessions.Revision,
@@ -228,4 +229,12 @@ func (m *mesh) sent(proxy string) map[string]int {
 		}
 	}
 	return sent
+}
+
+// policies are the rows of which follows on what terms services are called.
+func (m *mesh) policies() web.Policies {
+	return web.Policies{
+		Policies: m.rows.Policies.All(), Concurrencies: m.rows.Concurrencies.All(),
+		Authorizations: m.rows.Authorizations.All(), PeerAuths: m.rows.PeerAuths.All(),
+	}
 }

@@ -19,11 +19,11 @@ import (
 func newGet() *cobra.Command {
 	get := &cobra.Command{
 		Use:     "get",
-		Short:   "Show what the mesh knows: problems, workloads, proxies",
+		Short:   "Show what the mesh knows: problems, how services are called, workloads, proxies",
 		Long:    "Show what the mesh knows beside its resources. Resources themselves are read with kubectl.",
 		Example: "  weft get problems\n  weft get proxies -o json",
 	}
-	get.AddCommand(newGetProblems(), newGetWorkloads(), newGetProxies())
+	get.AddCommand(newGetProblems(), newGetResilience(), newGetWorkloads(), newGetProxies())
 	return get
 }
 

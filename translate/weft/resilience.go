@@ -50,7 +50,7 @@ func ResilienceOf(o *object.Object, spec *v1alpha1.ResilienceSpec) []Resilience 
 	for i, p := range spec.Paths {
 		at := object.Spec.Dot("paths").At(i)
 		within, ok := within(o, at, p)
-		if said := calls(o, at, p.CallPolicy); ok && i < object.MaxList {
+		if said := calls(o, at, retriedAs(p.CallPolicy, spec.CallPolicy)); ok && i < object.MaxList {
 			base.Paths = append(base.Paths, PathCalls{Within: within, Calls: said})
 		}
 	}
@@ -91,6 +91,20 @@ func (c Calls) of(host, service string) Calls {
 		c.Fallback = &f
 	}
 	return c
+}
+
+// retriedAs is the policy of a path that says something of attempts, with what it leaves open as it is of the whole.
+func retriedAs(p, whole v1alpha1.CallPolicy) v1alpha1.CallPolicy {
+	if p.Retries == nil && p.TryTimeout == nil && p.HedgeAfter == nil {
+		return p
+	}
+	if p.Retries == nil {
+		p.Retries, p.Idempotent = whole.Retries, p.Idempotent || whole.Idempotent && (whole.Retries == nil || *whole.Retries > 0)
+	}
+	if p.TryTimeout == nil && p.HedgeAfter == nil && (p.Retries == nil || *p.Retries > 0) {
+		p.TryTimeout, p.HedgeAfter = whole.TryTimeout, whole.HedgeAfter
+	}
+	return p
 }
 
 func within(o *object.Object, at object.Path, p v1alpha1.PathPolicy) (model.Within, bool) {

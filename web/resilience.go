@@ -1,0 +1,273 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"weft.dev/compile"
+	"weft.dev/model"
+)
+
+// Policies are the rows of which follows how services are called, and by whom.
+type Policies struct {
+	Policies       []model.Policy
+	Concurrencies  []model.Concurrency
+	Authorizations []model.Authorization
+	PeerAuths      []model.PeerAuth
+}
+
+// Term is one limit, timeout, breaker, fallback or permission of a service.
+type Term struct {
+	Namespace string `json:"namespace"`
+	Service   string `json:"service"`  // short; of one outside of the mesh its host
+	Requests  string `json:"requests"` // of which it holds, in words
+	Name      string `json:"name"`     // timeout, retries, circuitBreaker, ...
+	Value     string `json:"value"`
+	Default   bool   `json:"default,omitempty"` // nobody says so: it is the mesh's
+	From      Origin `json:"from,omitzero"`     // who says so
+}
+
+const everything = "everything"
+
+// resilience lists the terms of every service, of one (service=NAMESPACE/NAME), or of a namespace.
+func resilience(mesh Mesh, r *http.Request) (any, error) {
+	query := r.URL.Query()
+	namespace, service := query.Get("namespace"), query.Get("service")
+	all, policies, tables := []Term{}, mesh.Policies(), mesh.Routes()
+	for _, s := range mesh.Services() {
+		if namespace != "" && s.Namespace != namespace || service != "" && service != s.Name && service != s.Host {
+			continue
+		}
+		all = append(all, policies.of(s, tables)...)
+	}
+	return all, nil
+}
+
+// of are the terms of one service.
+func (a Policies) of(s model.Service, tables []model.RouteTable) []Term {
+	l := terms{service: s}
+	l.calls(tables)
+	l.connections(a.policy(s.Host))
+	for _, c := range a.Concurrencies {
+		if c.Host == s.Host {
+			l.say("adaptiveConcurrency", fmt.Sprintf("%d to %d requests at once, set anew every %s", c.AtLeast, c.AtMost, c.Every), c.From...)
+		}
+	}
+	l.guards(a)
+	return l.all
+}
+
+// policy of a host: its own, else that of the closest wildcard.
+func (a Policies) policy(host string) (found model.Policy) {
+	for _, p := range a.Policies {
+		suffix, wild := strings.CutPrefix(p.Host, "*")
+		if p.Host == host || wild && strings.HasSuffix(host, suffix) && len(p.Host) > len(found.Host) && found.Host != host {
+			found = p
+		}
+	}
+	return found
+}
+
+// terms collects those of a service.
+type terms struct {
+	service  model.Service
+	requests string
+	all      []Term
+}
+
+// say adds one; without origins it is a default.
+func (l *terms) say(name, value string, from ...model.Origin) {
+	one := Term{Namespace: l.service.Namespace, Service: l.service.Name, Requests: cmp.Or(l.requests, everything), Name: name, Value: value, Default: len(from) == 0}
+	if len(from) > 0 {
+		one.From = originOf(from[0])
+	}
+	l.all = append(l.all, one)
+}
+
+// calls are what routes say of requests, those of the mesh and of gateways.
+func (l *terms) calls(tables []model.RouteTable) {
+	own := false
+	for _, t := range tables {
+		for _, rule := range t.Rules {
+			if i := slices.IndexFunc(rule.Backends, func(b model.Backend) bool { return b.Host == l.service.Host }); i >= 0 && t.Connections == "" {
+				own = own || slices.Contains(t.Hosts, l.service.Host)
+				l.rule(t, rule, rule.Backends[i].Fallback)
+			}
+		}
+	}
+	if !own && slices.ContainsFunc(l.service.Ports, func(p model.Port) bool { return p.Protocol.IsHTTP() }) {
+		l.rule(model.RouteTable{}, model.Rule{}, nil)
+	}
+	l.requests = ""
+}
+
+func (l *terms) rule(t model.RouteTable, rule model.Rule, fallback *model.Fallback) {
+	l.requests = matchText(rule.Matches)
+	if at := slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return g == model.Mesh }); len(at) > 0 {
+		l.requests += " at " + strings.Join(at, ", ")
+	}
+	switch {
+	case rule.Timeout == model.NoTimeout:
+		l.say("timeout", "none", saidBy(rule.TimeoutFrom, rule)...)
+	case rule.Timeout > 0:
+		l.say("timeout", rule.Timeout.String(), saidBy(rule.TimeoutFrom, rule)...)
+	default:
+		l.say("timeout", "none")
+	}
+	if rule.Retry == nil {
+		l.say("retries", fmt.Sprintf("%d, of what reached nobody or was answered 503", compile.DefaultAttempts))
+	} else {
+		l.say("retries", fullRetryText(*rule.Retry), saidBy(rule.RetryFrom, rule)...)
+	}
+	if fallback != nil {
+		l.say("fallback", fallbackText(*fallback), fallback.From...)
+	}
+}
+
+func saidBy(from *model.Origin, rule model.Rule) []model.Origin {
+	if from != nil {
+		return []model.Origin{*from}
+	}
+	return []model.Origin{rule.Origin}
+}
+
+func fullRetryText(r model.Retry) string {
+	text := retryText(r)
+	if r.HedgeAfter > 0 {
+		text += ", one beside the first after " + r.HedgeAfter.String()
+	}
+	if r.NotMethods {
+		text += ", of every method"
+	}
+	return text
+}
+
+func fallbackText(f model.Fallback) string {
+	var words []string
+	for _, status := range f.On {
+		words = append(words, fmt.Sprint(status))
+	}
+	for _, failure := range f.Failures {
+		words = append(words, string(failure))
+	}
+	text := strings.Join(words, ", ")
+	if f.Instead == nil {
+		return fmt.Sprintf("%s: %d %s", text, f.Status, f.Body)
+	}
+	return text + ": " + backendText(*f.Instead) + " for GET and HEAD"
+}
+
+// connections are what a policy says, and what holds where it does not.
+func (l *terms) connections(p model.Policy) {
+	t := p.Traffic
+	count := func(name, unit string, n, rest uint32) {
+		if n > 0 {
+			l.say(name, fmt.Sprintf("%d %s", n, unit), p.From...)
+		} else if rest > 0 {
+			l.say(name, fmt.Sprintf("%d %s", rest, unit))
+		}
+	}
+	during := func(name string, d, rest time.Duration) {
+		if d > 0 {
+			l.say(name, d.String(), p.From...)
+		} else if rest > 0 {
+			l.say(name, rest.String())
+		}
+	}
+	if t.Budget != nil {
+		l.say("retryBudget", fmt.Sprintf("%g%% of the requests under way, and always %d", t.Budget.Percent, t.Budget.Least), p.From...)
+	} else {
+		l.say("retryBudget", fmt.Sprintf("%d%% of the requests under way, and always %d", compile.RetryBudgetPercent, compile.RetryBudgetMinimum))
+	}
+	count("circuitBreaker", "connections", t.Pool.MaxConnections, compile.DefaultConnections)
+	count("circuitBreaker", "requests at once", t.Pool.MaxRequests, compile.DefaultRequests)
+	count("circuitBreaker", "requests waiting", t.Pool.MaxPending, compile.DefaultPending)
+	count("connectionPool", "requests a connection", t.Pool.MaxPerConnection, 0)
+	during("connectTimeout", t.Pool.ConnectTimeout, compile.ConnectTimeout)
+	during("idleTimeout", t.Pool.IdleTimeout, compile.IdleTimeout)
+	during("maxConnectionAge", t.Pool.MaxAge, 0)
+	if o := t.Outlier; o != nil {
+		l.say("outlierDetection", outlierText(*o), p.From...)
+	} else {
+		l.say("outlierDetection", fmt.Sprintf("out after %d connections in a row that fail", compile.DeadAfterConnectFails))
+	}
+}
+
+func outlierText(o model.Outlier) string {
+	var parts []string
+	count := func(n uint32, what string) {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("out after %d %s", n, what))
+		}
+	}
+	count(o.Consecutive5xx, "errors in a row")
+	count(o.ConsecutiveGateway, "502, 503 or 504 in a row")
+	count(o.ConsecutiveConnect, "connections in a row that fail")
+	if o.BaseEjection > 0 {
+		parts = append(parts, "for "+o.BaseEjection.String())
+	}
+	if o.MaxEjectionPercent > 0 {
+		parts = append(parts, fmt.Sprintf("at most %d%% of the instances", o.MaxEjectionPercent))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// guards are who may call the service's workloads, and whether by mTLS alone.
+func (l *terms) guards(a Policies) {
+	s := l.service
+	if len(s.Selector) == 0 {
+		return
+	}
+	mode, by, best := model.MTLSPermissive, []model.Origin(nil), -1
+	for _, p := range a.PeerAuths {
+		if closeness := len(p.Namespace) + 1000*min(len(p.Selector), 1); holds(p.Namespace, p.Selector, s) && p.Mode != model.MTLSUnset && closeness > best {
+			mode, by, best = p.Mode, p.From, closeness
+		}
+	}
+	l.say("mtls", string(mode), by...)
+	guarded := false
+	for _, p := range a.Authorizations {
+		if holds(p.Namespace, p.Selector, s) {
+			guarded = true
+			l.say(actionWord(p), ruleCount(p), p.From...)
+		}
+	}
+	if !guarded {
+		l.say("callers", "everybody")
+	}
+}
+
+func holds(namespace string, selector map[string]string, s model.Service) bool {
+	return (namespace == "" || namespace == s.Namespace) && model.Matches(selector, s.Selector)
+}
+
+func actionWord(a model.Authorization) string {
+	if a.DryRun {
+		return string(a.Action) + " (dry run)"
+	}
+	return string(a.Action)
+}
+
+// ruleCount is who is meant, where that is short.
+func ruleCount(a model.Authorization) string {
+	var who []string
+	for _, rule := range a.Rules {
+		for _, source := range rule.From {
+			who = append(who, source.Principals...)
+			for _, namespace := range source.Namespaces {
+				who = append(who, "namespace "+namespace)
+			}
+		}
+	}
+	switch {
+	case len(a.Rules) == 0:
+		return "nobody"
+	case len(who) == 0 || len(who) > 5:
+		return fmt.Sprintf("by %d rules", len(a.Rules))
+	}
+	return strings.Join(who, ", ")
+}
