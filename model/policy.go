@@ -8,7 +8,7 @@ import (
 )
 
 // Policy is how calls to one host are made: its subsets, load balancing, pools,
-// breakers, TLS. Key: object.
+// breakers, TLS. Key: object and host.
 type Policy struct {
 	Object    Key
 	Host      string // canonical or external; "*.suffix" for several
@@ -19,7 +19,7 @@ type Policy struct {
 	From      []Origin
 }
 
-func (p Policy) Key() string         { return p.Object.String() }
+func (p Policy) Key() string         { return p.Object.String() + " " + p.Host }
 func (p Policy) Equal(o Policy) bool { return reflect.DeepEqual(p, o) }
 
 // AllTraffic is everything that it says of traffic.

@@ -15,6 +15,7 @@ import (
 // Policies are the rows of which follows how services are called, and by whom.
 type Policies struct {
 	Policies       []model.Policy
+	Limits         []model.Policy // what of them Resilience says
 	Concurrencies  []model.Concurrency
 	Authorizations []model.Authorization
 	PeerAuths      []model.PeerAuth
@@ -51,7 +52,7 @@ func resilience(mesh Mesh, r *http.Request) (any, error) {
 func (a Policies) of(s model.Service, tables []model.RouteTable) []Term {
 	l := terms{service: s}
 	l.calls(tables)
-	l.connections(a.policy(s.Host))
+	l.connections(a.policy(s.Host), a.limits(s.Host))
 	for _, c := range a.Concurrencies {
 		if c.Host == s.Host {
 			l.say("adaptiveConcurrency", fmt.Sprintf("%d to %d requests at once, set anew every %s", c.AtLeast, c.AtMost, c.Every), c.From...)
@@ -70,6 +71,14 @@ func (a Policies) policy(host string) (found model.Policy) {
 		}
 	}
 	return found
+}
+
+// limits are what Resilience says of a host.
+func (a Policies) limits(host string) model.Policy {
+	if i := slices.IndexFunc(a.Limits, func(p model.Policy) bool { return p.Host == host }); i >= 0 {
+		return a.Limits[i]
+	}
+	return model.Policy{}
 }
 
 // terms collects those of a service.
@@ -161,37 +170,43 @@ func fallbackText(f model.Fallback) string {
 	return text + ": " + backendText(*f.Instead) + " for GET and HEAD"
 }
 
-// connections are what a policy says, and what holds where it does not.
-func (l *terms) connections(p model.Policy) {
-	t := p.Traffic
-	count := func(name, unit string, n, rest uint32) {
+// connections are what a policy says, Resilience what it says of that, and what holds where neither does.
+func (l *terms) connections(p, said model.Policy) {
+	t, rest := p.Traffic, said.Traffic
+	by := func(resilience bool) []model.Origin {
+		if resilience {
+			return said.From
+		}
+		return p.From
+	}
+	count := func(name, unit string, n, its, standard uint32) {
 		if n > 0 {
-			l.say(name, fmt.Sprintf("%d %s", n, unit), p.From...)
-		} else if rest > 0 {
-			l.say(name, fmt.Sprintf("%d %s", rest, unit))
+			l.say(name, fmt.Sprintf("%d %s", n, unit), by(n == its)...)
+		} else if standard > 0 {
+			l.say(name, fmt.Sprintf("%d %s", standard, unit))
 		}
 	}
-	during := func(name string, d, rest time.Duration) {
+	during := func(name string, d, its, standard time.Duration) {
 		if d > 0 {
-			l.say(name, d.String(), p.From...)
-		} else if rest > 0 {
-			l.say(name, rest.String())
+			l.say(name, d.String(), by(d == its)...)
+		} else if standard > 0 {
+			l.say(name, standard.String())
 		}
 	}
 	if t.Budget != nil {
-		l.say("retryBudget", fmt.Sprintf("%g%% of the requests under way, and always %d", t.Budget.Percent, t.Budget.Least), p.From...)
+		l.say("retryBudget", fmt.Sprintf("%g%% of the requests under way, and always %d", t.Budget.Percent, t.Budget.Least), by(rest.Budget != nil && *t.Budget == *rest.Budget)...)
 	} else {
 		l.say("retryBudget", fmt.Sprintf("%d%% of the requests under way, and always %d", compile.RetryBudgetPercent, compile.RetryBudgetMinimum))
 	}
-	count("circuitBreaker", "connections", t.Pool.MaxConnections, compile.DefaultConnections)
-	count("circuitBreaker", "requests at once", t.Pool.MaxRequests, compile.DefaultRequests)
-	count("circuitBreaker", "requests waiting", t.Pool.MaxPending, compile.DefaultPending)
-	count("connectionPool", "requests a connection", t.Pool.MaxPerConnection, 0)
-	during("connectTimeout", t.Pool.ConnectTimeout, compile.ConnectTimeout)
-	during("idleTimeout", t.Pool.IdleTimeout, compile.IdleTimeout)
-	during("maxConnectionAge", t.Pool.MaxAge, 0)
+	count("circuitBreaker", "connections", t.Pool.MaxConnections, rest.Pool.MaxConnections, compile.DefaultConnections)
+	count("circuitBreaker", "requests at once", t.Pool.MaxRequests, rest.Pool.MaxRequests, compile.DefaultRequests)
+	count("circuitBreaker", "requests waiting", t.Pool.MaxPending, rest.Pool.MaxPending, compile.DefaultPending)
+	count("connectionPool", "requests a connection", t.Pool.MaxPerConnection, rest.Pool.MaxPerConnection, 0)
+	during("connectTimeout", t.Pool.ConnectTimeout, rest.Pool.ConnectTimeout, compile.ConnectTimeout)
+	during("idleTimeout", t.Pool.IdleTimeout, rest.Pool.IdleTimeout, compile.IdleTimeout)
+	during("maxConnectionAge", t.Pool.MaxAge, rest.Pool.MaxAge, 0)
 	if o := t.Outlier; o != nil {
-		l.say("outlierDetection", outlierText(*o), p.From...)
+		l.say("outlierDetection", outlierText(*o), by(rest.Outlier != nil && *o == *rest.Outlier)...)
 	} else {
 		l.say("outlierDetection", fmt.Sprintf("out after %d connections in a row that fail", compile.DeadAfterConnectFails))
 	}

@@ -12,6 +12,7 @@ type Mesh struct {
 	Services       *flow.Collection[model.Service]  // key: host
 	Replicas       *flow.Collection[model.Replicas] // those that registered, and pods
 	Policies       *flow.Collection[model.Policy]   // at most one for a host
+	Limits         *flow.Collection[model.Policy]   // what of them Resilience says, for one host each
 	Splits         *flow.Collection[model.Split]
 	Fallbacks      *flow.Collection[model.Fallback] // of whole services
 	Concurrencies  *flow.Collection[model.Concurrency]

@@ -32,6 +32,12 @@ func (m *Mesh) wireResilience() {
 
 // withResilience lets the policies of DestinationRules say what they say, and Resilience what these leave open.
 func (m *Mesh) withResilience(written *flow.Collection[model.Policy]) *flow.Collection[model.Policy] {
+	m.Limits = flow.Derive(m.resilience, "policies of resilience", func(_ *flow.Ctx, r weft.Resilience) []model.Policy {
+		if !limits(r) {
+			return nil
+		}
+		return []model.Policy{{Object: r.From[0].Key, Host: r.Host, Traffic: r.Traffic, From: r.From}}
+	})
 	filled := flow.Derive(written, "policies with resilience", func(x *flow.Ctx, p model.Policy) []model.Policy {
 		r, ok := flow.Get(x, m.resilience, p.Host)
 		if !ok || !limits(r) {
@@ -49,11 +55,11 @@ func (m *Mesh) withResilience(written *flow.Collection[model.Policy]) *flow.Coll
 		return []model.Policy{p}
 	})
 	byHost := flow.NewIndex(written, func(p model.Policy) []string { return []string{p.Host} })
-	alone := flow.Derive(m.resilience, "policies of resilience", func(x *flow.Ctx, r weft.Resilience) []model.Policy {
-		if len(flow.Lookup(x, byHost, r.Host)) > 0 || !limits(r) {
+	alone := flow.Derive(m.Limits, "policies of resilience alone", func(x *flow.Ctx, p model.Policy) []model.Policy {
+		if len(flow.Lookup(x, byHost, p.Host)) > 0 {
 			return nil
 		}
-		return []model.Policy{{Object: r.From[0].Key, Host: r.Host, Traffic: r.Traffic, From: r.From}}
+		return []model.Policy{p}
 	})
 	return flow.Union("policies", filled, alone)
 }
@@ -211,12 +217,12 @@ func (m *Mesh) defaultTables(claims *flow.Index[item[hostClaim]]) *flow.Collecti
 		if app.Calls.IsZero() {
 			return nil
 		}
-		return []spokenOf{{app.Host, app.From[0]}}
+		return []spokenOf{{app.Host, app.From[0], 0}}
 	}), flow.Derive(m.resilience, "spoken of by resilience", func(_ *flow.Ctx, r weft.Resilience) []spokenOf {
 		if r.Calls.IsZero() && len(r.Paths) == 0 {
 			return nil
 		}
-		return []spokenOf{{r.Host, r.From[0]}}
+		return []spokenOf{{r.Host, r.From[0], r.Index}}
 	}))
 	byHost := flow.NewIndex(spoken, func(s spokenOf) []string { return []string{s.Host} })
 	return flow.Group(byHost, "routes of what is spoken of", func(x *flow.Ctx, host string, by []spokenOf) *model.RouteTable {
@@ -227,7 +233,7 @@ func (m *Mesh) defaultTables(claims *flow.Index[item[hostClaim]]) *flow.Collecti
 		if routed || !m.has(x, host) {
 			return nil
 		}
-		t := model.RouteTable{Object: object, Hosts: []string{host}, Gateways: []string{model.Mesh}, From: []model.Origin{by[0].From}}
+		t := model.RouteTable{Object: object, Index: by[0].Index, Hosts: []string{host}, Gateways: []string{model.Mesh}, From: []model.Origin{by[0].From}}
 		rules, from := m.called(x, model.Rule{Name: "application", Backends: []model.Backend{{Host: host, Weight: 1, Origin: by[0].From}}, Origin: by[0].From})
 		t.Rules, t.From = rules, distinct(append(t.From, from...))
 		return &t
@@ -236,8 +242,9 @@ func (m *Mesh) defaultTables(claims *flow.Index[item[hostClaim]]) *flow.Collecti
 
 // spokenOf is a service of which an object says how it is called. Key: both.
 type spokenOf struct {
-	Host string
-	From model.Origin
+	Host  string
+	From  model.Origin
+	Index int // of the service in the object
 }
 
 func (s spokenOf) Key() string           { return s.Host + "|" + s.From.Key.String() }

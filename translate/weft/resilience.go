@@ -17,6 +17,7 @@ import (
 // Resilience is what one object says of one service. Key: host.
 type Resilience struct {
 	Host        string
+	Index       int // of the service in the object
 	Calls       Calls
 	Paths       []PathCalls
 	Traffic     model.TrafficPolicy
@@ -62,7 +63,9 @@ func ResilienceOf(o *object.Object, spec *v1alpha1.ResilienceSpec) []Resilience 
 		case target.Kind != "Service" || target.Group != "":
 			o.Invalid(at, "is of the kind %q; name a Service", target.Kind)
 		case o.CheckHost(at.Dot("name"), host) && !slices.ContainsFunc(all, func(r Resilience) bool { return r.Host == host }):
-			all = append(all, base.of(host, target.Name))
+			one := base.of(host, target.Name)
+			one.Index = i
+			all = append(all, one)
 		}
 	}
 	return all
