@@ -48,6 +48,7 @@ const (
 	Release      Kind = "Release"
 	TrafficSplit Kind = "TrafficSplit"
 	Fallback     Kind = "Fallback"
+	RateLimit    Kind = "RateLimit"
 	Workload     Kind = "Workload"
 	Scope        Kind = "Scope"
 
