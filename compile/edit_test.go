@@ -69,6 +69,7 @@ func edit(random *rand.Rand, now *rows, from rows) {
 	case 6:
 		now.Splits = edited(random, now.Splits, from.Splits)
 	case 7:
+		now.RateLimits = edited(random, now.RateLimits, from.RateLimits)
 		now.Fallbacks = edited(random, now.Fallbacks, from.Fallbacks)
 	case 8:
 		now.Gateways = edited(random, now.Gateways, from.Gateways)

@@ -63,6 +63,15 @@ func provenance(origins ...model.Origin) *corev3.Metadata {
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: fields}}}
 }
 
+// withField is metadata that says one thing more. m is changed, and may be nil.
+func withField(m *corev3.Metadata, name string, value *structpb.Value) *corev3.Metadata {
+	if m == nil {
+		m = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{}}}}
+	}
+	m.FilterMetadata[MetadataKey].Fields[name] = value
+	return m
+}
+
 // MetadataIdentity is where a listener says whose proxy it belongs to.
 const MetadataIdentity = "identity"
 

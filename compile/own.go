@@ -9,7 +9,7 @@ func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	guards := allFound(x, c.Authorizations, s.Guards)
 	var resources []*model.Resource
 	for _, port := range s.httpPorts() {
-		resources = append(resources, c.table(inboundTable(port, guards)))
+		resources = append(resources, c.table(inboundTable(port, guards, c.limitsOn(x, s, port))))
 	}
 	return model.NewLayer(key, resources...)
 }

@@ -21,6 +21,7 @@ type scope struct {
 	Ports              []servedPort
 	Rest               model.MTLSMode // of all other ports, where traffic is redirected
 	Guards             []string       // keys of the authorizations that select it
+	Limits             []servedLimits // that select it
 	Callers            []condition    // of mesh routes, that hold of it
 	Gateways           []string       // keys of the gateways that its proxy is
 	Inline             bool           // its proxy cannot have routes in pieces
@@ -44,6 +45,12 @@ type servedPort struct {
 	model.WorkloadPort
 	Mode     model.MTLSMode
 	ModeFrom []model.Key // the object that says so
+}
+
+// servedLimits hold at some ports of a workload.
+type servedLimits struct {
+	Key   string // of the RateLimit at its target
+	Ports []uint32
 }
 
 func (s scope) Key() string        { return s.key }
@@ -86,7 +93,7 @@ func (s scope) named() scope {
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
 	} else {
-		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards})
+		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards, s.Limits})
 	}
 	if s.Outbound == 0 {
 		return s
@@ -137,6 +144,7 @@ type selectors struct {
 	tracing  model.Tracing
 	guards   []model.Authorization
 	peers    []model.PeerAuth
+	limits   []model.RateLimit // of services of the namespace
 	callers  []condition
 	gateways []model.Gateway
 }
@@ -163,6 +171,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 			out.Guards = append(out.Guards, a.Key())
 		}
 	}
+	out.Limits = limitsOf(s.limits, w.Workload)
 	for _, c := range s.callers {
 		if c.holds(s.trust, w.Workload) {
 			out.Callers = append(out.Callers, c)

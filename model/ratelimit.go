@@ -40,6 +40,14 @@ func (r RateLimit) ID(l Limit) LimitID {
 	return LimitID(strings.Join([]string{r.Object.Namespace, r.Object.Name, l.Name, r.Target.Kind, r.Target.Name, r.Target.Section}, "/"))
 }
 
+const (
+	// LimitStatPrefix begins the names of what an Envoy counts of limits: it is followed by the ID.
+	LimitStatPrefix = "weft_limit"
+	// LimitDomain is that of a proxy that asks the server to count, LimitEntry the entry of a descriptor that has the ID.
+	LimitDomain = "weft"
+	LimitEntry  = "limit"
+)
+
 // LimitID is NAMESPACE/OBJECT/LIMIT/KIND/NAME/SECTION. None of them has a slash.
 type LimitID string
 

@@ -108,6 +108,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.Gateways = flow.NewSource[model.Gateway](g, "gateways").Collection
 	in.Certificates = flow.NewSource[model.Certificate](g, "certificates").Collection
 	in.PeerAuths = flow.NewSource[model.PeerAuth](g, "peers").Collection
+	in.RateLimits = flow.NewSource[model.RateLimit](g, "limits").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
 	in.Cohorts = scope.Cohorts(in.Replicas)
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})
