@@ -136,18 +136,22 @@ func (r *rows) fill() {
 	for i := range r.PeerAuths {
 		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
 	}
-	for i := range r.RateLimits {
-		l := &r.RateLimits[i]
-		l.From = origins(l.From, l.Object)
-		for j := range l.Limits {
-			l.Limits[j].Origin = model.Origin{Key: l.Object, Path: fmt.Sprintf("spec.limits[%d]", j), File: "limits.yaml", Line: 10 * (j + 1)}
-		}
-	}
+	r.fillLimits()
 	for i := range r.Authorizations {
 		a := &r.Authorizations[i]
 		a.From = origins(a.From, a.Object)
 		for j := range a.Rules {
 			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.rules[%d]", j), File: "guards.yaml", Line: 10 * (j + 1)}
+		}
+	}
+}
+
+func (r *rows) fillLimits() {
+	for i := range r.RateLimits {
+		l := &r.RateLimits[i]
+		l.From = origins(l.From, l.Object)
+		for j := range l.Limits {
+			l.Limits[j].Origin = model.Origin{Key: l.Object, Path: fmt.Sprintf("spec.limits[%d]", j), File: "limits.yaml", Line: 10 * (j + 1)}
 		}
 	}
 }
