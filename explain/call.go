@@ -164,8 +164,8 @@ func (c *call) take(host *routev3.VirtualHost, r *routev3.Route, m message, shar
 	from := metadataFrom(r.Metadata)
 	c.trace.Route = Part{Name: r.Name, Text: matchText(r.Match), From: from}
 	c.trace.Policies = slices.Concat(
-		limitsOf(c.table.TypedPerFilterConfig, compile.GatewayLimitsFilter, c.table.Metadata, r, m),
-		limitsOf(host.TypedPerFilterConfig, compile.LimitsFilter, host.Metadata, r, m))
+		limitsOf(host.TypedPerFilterConfig, compile.LimitsFilter, host.Metadata, r, m),
+		limitsOf(c.table.TypedPerFilterConfig, compile.GatewayLimitsFilter, c.table.Metadata, r, m))
 	switch action := r.Action.(type) {
 	case *routev3.Route_DirectResponse:
 		c.answer(share, action.DirectResponse.Status, strings.TrimSpace(bodyOf(action.DirectResponse, m)), from...)
