@@ -75,6 +75,7 @@ type agent struct {
 	home       home
 	relay      *relay.Service
 	spans      spans
+	limits     *limits
 	scraped    net.Listener // of Metrics; nil: there is none
 	admin      *envoy.Admin
 	tap        *tap
@@ -108,6 +109,8 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 		return 1, err
 	}
 	defer upstream.Close()
+	a.limits.conn = upstream
+	defer a.limits.close()
 	// What runs beside the application outlives ctx: it is needed to drain.
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var running sync.WaitGroup
@@ -187,6 +190,7 @@ func prepare(o *Options) (a *agent, unlock func(), err error) {
 	a.relay = relay.Open(relay.Cache{Files: a.files}, o.Log)
 	a.admin = envoy.NewAdmin(a.socket("admin.sock"))
 	a.full.set = a.relay.SetFull
+	a.limits = newLimits(o.Registration.Namespace + "/" + o.Registration.Name)
 	a.tap = newTap(a.admin.Tap, func(model.Tapped) bool { return false }, o.Log)
 	if err := a.listenForScrapes(&held); err != nil {
 		return nil, nil, err

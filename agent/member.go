@@ -111,7 +111,7 @@ func (m *member) count(ctx context.Context) {
 				continue
 			}
 			r, err := traffic.Report(ctx, m.relay.Names(model.TypeCluster.TypeURL()), now)
-			if err == nil && len(r.Edges) > 0 {
+			if err == nil && len(r.Edges)+len(r.Limits) > 0 {
 				m.session.report(r)
 			}
 		}

@@ -67,6 +67,7 @@ func (a *agent) serveAt(socket string) (leave func(), err error) {
 	discoveryv3.RegisterAggregatedDiscoveryServiceServer(server, a.relay)
 	server.RegisterService(&spanService, &a.spans)
 	server.RegisterService(&accessLogs, a.tap)
+	server.RegisterService(&limitService, a.limits)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

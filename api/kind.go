@@ -48,6 +48,7 @@ const (
 	Release      Kind = "Release"
 	TrafficSplit Kind = "TrafficSplit"
 	Resilience   Kind = "Resilience"
+	RateLimit    Kind = "RateLimit"
 	Workload     Kind = "Workload"
 	Scope        Kind = "Scope"
 

@@ -19,6 +19,7 @@ type Inputs struct {
 	Gateways       *flow.Collection[model.Gateway]
 	Certificates   *flow.Collection[model.Certificate]
 	PeerAuths      *flow.Collection[model.PeerAuth]
+	RateLimits     *flow.Collection[model.RateLimit]
 	Authorizations *flow.Collection[model.Authorization]
 	Cohorts        *flow.Collection[model.Cohort] // of the workloads that have a proxy
 	// Known says what cohorts know. Who is not in it, or everybody if it is
@@ -66,7 +67,8 @@ type compiler struct {
 	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
-	limitsByScope   *flow.Index[model.Concurrency]   // by namespace
+	concurrencies   *flow.Index[model.Concurrency]   // by namespace
+	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -185,8 +187,9 @@ func (c *compiler) index() {
 		return t.Gateways
 	})
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
+	c.limitsAt = flow.NewIndex(c.RateLimits, func(r model.RateLimit) []string { return []string{limitsPlace(r)} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
-	c.limitsByScope = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
+	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
 }
 
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
@@ -340,7 +343,10 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 	}
-	s.limits = flow.Lookup(x, c.limitsByScope, w.Namespace)
+	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)
+	if w.Gateway == "" {
+		s.limits = flow.Lookup(x, c.limitsAt, placeOfService(w.Namespace))
+	}
 	for _, caller := range flow.All(x, c.callers) {
 		s.callers = append(s.callers, caller.When)
 	}

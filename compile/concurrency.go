@@ -21,8 +21,8 @@ const (
 	sampledPercent  = 90 // of the answers are as quick as what is compared
 )
 
-// limitOf is the key of the limit that holds of a workload: of several services' the first by host.
-func limitOf(all []model.Concurrency, w model.Workload) (key string) {
+// concurrencyOf is the key of the limit that holds of a workload: of several services' the first by host.
+func concurrencyOf(all []model.Concurrency, w model.Workload) (key string) {
 	for _, l := range all {
 		if l.Namespace == w.Namespace && len(l.Selector) > 0 && model.Matches(l.Selector, w.Labels) && (key == "" || l.Key() < key) {
 			key = l.Key()
@@ -31,9 +31,9 @@ func limitOf(all []model.Concurrency, w model.Workload) (key string) {
 	return key
 }
 
-// limited has requests pass the limit after all that may refuse them without asking the application. It is a filter of the
+// adaptive has requests pass the limit after all that may refuse them without asking the application. It is a filter of the
 // listener: Envoy keeps what it measures with it, and takes it from no route.
-func limited(m *hcmv3.HttpConnectionManager, l *model.Concurrency) *hcmv3.HttpConnectionManager {
+func adaptive(m *hcmv3.HttpConnectionManager, l *model.Concurrency) *hcmv3.HttpConnectionManager {
 	if l == nil {
 		return m
 	}
@@ -56,7 +56,7 @@ func limited(m *hcmv3.HttpConnectionManager, l *model.Concurrency) *hcmv3.HttpCo
 	return m
 }
 
-func limitKeys(l *model.Concurrency) []model.Key {
+func concurrencyKeys(l *model.Concurrency) []model.Key {
 	if l == nil {
 		return nil
 	}

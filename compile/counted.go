@@ -30,11 +30,7 @@ func (r *router) count(m *corev3.Metadata, c candidate) *corev3.Metadata {
 			r.counted = append(r.counted, name)
 		}
 	}
-	if m == nil {
-		m = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{}}}}
-	}
-	m.FilterMetadata[MetadataKey].Fields[metadataCounted] = structpb.NewStringValue(model.EscapeRoute(name))
-	return m
+	return withField(m, metadataCounted, structpb.NewStringValue(model.EscapeRoute(name)))
 }
 
 // shared says whether more than one version gets some of the traffic.

@@ -72,10 +72,19 @@ const (
 // settledBy adds that to a route's provenance.
 func settledBy(m *corev3.Metadata, c model.Calls) *corev3.Metadata {
 	for field, from := range map[string]*model.Origin{MetadataTimeout: c.TimeoutFrom, MetadataRetries: c.RetryFrom} {
-		if from != nil && m != nil {
-			m.FilterMetadata[MetadataKey].Fields[field] = structpb.NewStringValue(from.String())
+		if from != nil {
+			m = withField(m, field, structpb.NewStringValue(from.String()))
 		}
 	}
+	return m
+}
+
+// withField is metadata that says one thing more. m is changed, and may be nil.
+func withField(m *corev3.Metadata, name string, value *structpb.Value) *corev3.Metadata {
+	if m == nil {
+		m = &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{}}}}
+	}
+	m.FilterMetadata[MetadataKey].Fields[name] = value
 	return m
 }
 

@@ -32,6 +32,8 @@ type attachment struct {
 	Domain  string
 	Table   string // key
 	At      entrance
+	Limits  string // where those of its gateway are, see placeOfGateway
+	Section string // its listener, where limits can name it
 	ToHTTPS bool
 	TLS     bool // what comes there is encrypted until it is there
 }
@@ -118,7 +120,10 @@ func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[
 					continue
 				}
 				for _, domain := range c.domains(l, t) {
-					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != ""}
+					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, Limits: placeOfGateway(l.gateway), ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != ""}
+					if l.gateway.Home == "" {
+						a.Section = l.listener.Name
+					}
 					if _, earlier := found[a.Key()]; !earlier {
 						found[a.Key()] = a
 					}
@@ -141,12 +146,15 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 	r := newRouter(g.world(x), first.At.port)
 	r.from = g.origins(x, first)
 	r.private = g.previewedAt(x, first.Domain)
+	limits := g.hostLimits(x, attached)
+	r.limits, r.from = limits.of, append(r.from, limitKeys(limits.ofRoutes)...)
 	config := gatewayHost(r, first.Chain, first.Domain, merged(tables, func(t model.RouteTable) entrance { return entrances[t.Key()] }))
 	h := &gateHost{key: place, gate: first.Gate, problems: r.problems}
 	if config != nil {
 		if slices.ContainsFunc(attached, func(a attachment) bool { return a.ToHTTPS }) {
 			config.RequireTls = routev3.VirtualHost_ALL
 		}
+		limits.put(config)
 		if r.private != nil {
 			previewing(config, first.Domain, first.TLS)
 		}
@@ -182,7 +190,8 @@ func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
 	for _, p := range ports {
 		for _, c := range p.chains {
 			ready := readyHost(c.name)
-			add(g.intern.resource(model.TypeRoute, c.name, gatewayTable(c.name), nil, gatewayKeys(p)...))
+			table, from := g.limitedTable(x, c)
+			add(g.intern.resource(model.TypeRoute, c.name, table, nil, append(from, gatewayKeys(p)...)...))
 			add(g.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
 			for _, host := range c.silent() {
 				add(g.gateHostResource(host, nil, gatewayKeys(p)))

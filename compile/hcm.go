@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -8,6 +9,7 @@ import (
 	corsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/cors/v3"
 	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
+	chainv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/filter_chain/v3"
 	demandv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/on_demand/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
@@ -89,7 +91,8 @@ func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
 
 // edgeManager takes requests of anybody. Keys verify previews; none: nobody has one.
 func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnectionManager {
-	filters := callerFilters()
+	filters := slices.Insert(callerFilters(), limitsAfter,
+		httpFilter(LimitsFilter, &chainv3.FilterChainConfig{}), httpFilter(GatewayLimitsFilter, &chainv3.FilterChainConfig{}))
 	if len(keys) > 0 {
 		filters = append([]*hcmv3.HttpFilter{previewFilter(keys)}, filters...)
 	}
@@ -110,6 +113,10 @@ func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnec
 	return m
 }
 
+// limitsAfter is how many filters of callerFilters are before limits: a preflight that is answered there does not
+// count, and one that is refused is not delayed.
+const limitsAfter = 2
+
 // callerFilters do nothing but where a route has a configuration for them.
 func callerFilters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
@@ -126,6 +133,7 @@ func guardFilters() []*hcmv3.HttpFilter {
 	return []*hcmv3.HttpFilter{
 		httpFilter(DenyFilter, &rbacv3.RBAC{}),
 		httpFilter(AllowFilter, &rbacv3.RBAC{}),
+		httpFilter(LimitsFilter, &chainv3.FilterChainConfig{}),
 		routerFilter(),
 	}
 }

@@ -21,7 +21,7 @@ func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, gu
 	var filters []*listenerv3.Filter
 	alpn := []string{"h2", "http/1.1"}
 	if port.Protocol.IsHTTP() {
-		filters = managed(traced(limited(inboundManager(name, name), limit), tracing))
+		filters = managed(traced(adaptive(inboundManager(name, name), limit), tracing))
 	} else {
 		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
 	}
@@ -82,14 +82,14 @@ func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorizati
 	}))
 }
 
-// inboundTable leads everything that the guards let through to the application.
-func inboundTable(port uint32, guards []model.Authorization) table {
-	name := InboundName(port)
+// inboundTable leads everything that guards and limits let through to the application.
+func inboundTable(port uint32, guards []model.Authorization, limits []model.RateLimit) table {
+	name, found := InboundName(port), inOrder(limits)
 	config := newTable(name)
 	config.VirtualHosts = []*routev3.VirtualHost{{
 		Name: name, Domains: []string{"*"},
-		TypedPerFilterConfig: httpGuards(guards, port),
-		Metadata:             ruleOrigins(guards),
+		TypedPerFilterConfig: limited(httpGuards(guards, port), LimitsFilter, found, limitsInbound),
+		Metadata:             limitTexts(ruleOrigins(guards), found),
 		Routes: []*routev3.Route{{
 			Name:  name,
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
@@ -100,7 +100,7 @@ func inboundTable(port uint32, guards []model.Authorization) table {
 			}},
 		}},
 	}}
-	t := table{config: config, needs: []string{name}}
+	t := table{config: config, needs: []string{name}, from: limitKeys(limits)}
 	for _, a := range guards {
 		t.from = append(t.from, keysOf(a.From)...)
 	}

@@ -26,13 +26,14 @@ type rows struct {
 	Gateways       []model.Gateway
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
+	RateLimits     []model.RateLimit
 	Authorizations []model.Authorization
 	Previews       []model.PreviewKey
 	Known          []model.Known // nil: everybody knows everything
 }
 
 // durations are the fields that tests write as "2s".
-var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "for", "idle", "pingevery", "pingtimeout", "cookiettl", "maxage", "hedgeafter", "every", "measureevery"}
+var durations = []string{"timeout", "pertry", "backoff", "delay", "interval", "baseejection", "connecttimeout", "idletimeout", "for", "idle", "pingevery", "pingtimeout", "cookiettl", "maxage", "hedgeafter", "every", "measureevery", "per"}
 
 func parseRows(t testing.TB, text []byte) rows {
 	t.Helper()
@@ -105,6 +106,33 @@ func (r *rows) fill() {
 			}
 		}
 	}
+	r.fillTables()
+	for i := range r.Policies {
+		r.Policies[i].From = origins(r.Policies[i].From, r.Policies[i].Object)
+	}
+	for i := range r.Splits {
+		r.Splits[i].From = origins(r.Splits[i].From, model.Key{Kind: "TrafficSplit", Namespace: "shop", Name: r.Splits[i].Service})
+	}
+	for i := range r.Concurrencies {
+		r.Concurrencies[i].From = origins(r.Concurrencies[i].From, model.Key{Kind: "Resilience", Namespace: "shop", Name: r.Concurrencies[i].Host})
+	}
+	for i := range r.Gateways {
+		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
+	}
+	for i := range r.PeerAuths {
+		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
+	}
+	r.fillLimits()
+	for i := range r.Authorizations {
+		a := &r.Authorizations[i]
+		a.From = origins(a.From, a.Object)
+		for j := range a.Rules {
+			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.rules[%d]", j), File: "guards.yaml", Line: 10 * (j + 1)}
+		}
+	}
+}
+
+func (r *rows) fillTables() {
 	for i := range r.RouteTables {
 		t := &r.RouteTables[i]
 		if t.Gateways == nil {
@@ -123,26 +151,14 @@ func (r *rows) fill() {
 			}
 		}
 	}
-	for i := range r.Policies {
-		r.Policies[i].From = origins(r.Policies[i].From, r.Policies[i].Object)
-	}
-	for i := range r.Splits {
-		r.Splits[i].From = origins(r.Splits[i].From, model.Key{Kind: "TrafficSplit", Namespace: "shop", Name: r.Splits[i].Service})
-	}
-	for i := range r.Concurrencies {
-		r.Concurrencies[i].From = origins(r.Concurrencies[i].From, model.Key{Kind: "Resilience", Namespace: "shop", Name: r.Concurrencies[i].Host})
-	}
-	for i := range r.Gateways {
-		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
-	}
-	for i := range r.PeerAuths {
-		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
-	}
-	for i := range r.Authorizations {
-		a := &r.Authorizations[i]
-		a.From = origins(a.From, a.Object)
-		for j := range a.Rules {
-			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.rules[%d]", j), File: "guards.yaml", Line: 10 * (j + 1)}
+}
+
+func (r *rows) fillLimits() {
+	for i := range r.RateLimits {
+		l := &r.RateLimits[i]
+		l.From = origins(l.From, l.Object)
+		for j := range l.Limits {
+			l.Limits[j].Origin = model.Origin{Key: l.Object, Path: fmt.Sprintf("spec.limits[%d]", j), File: "limits.yaml", Line: 10 * (j + 1)}
 		}
 	}
 }
@@ -166,6 +182,7 @@ type mesh struct {
 	gateways       *flow.Source[model.Gateway]
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
+	rateLimits     *flow.Source[model.RateLimit]
 	authorizations *flow.Source[model.Authorization]
 	previews       *flow.Source[model.PreviewKey]
 	known          *flow.Source[model.Known]
@@ -189,6 +206,7 @@ func newMeshWith(o Options) *mesh {
 		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
+		rateLimits:     flow.NewSource[model.RateLimit](g, "rate limits"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
 		known:          flow.NewSource[model.Known](g, "known"),
@@ -197,7 +215,7 @@ func newMeshWith(o Options) *mesh {
 	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
-		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
+		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
@@ -215,6 +233,7 @@ func (m *mesh) set(r rows) {
 		m.gateways.Replace(tx, "", r.Gateways)
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
+		m.rateLimits.Replace(tx, "", r.RateLimits)
 		m.authorizations.Replace(tx, "", r.Authorizations)
 		m.previews.Replace(tx, "", r.Previews)
 		m.known.Replace(tx, "", r.Known)

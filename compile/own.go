@@ -11,7 +11,7 @@ func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	guards := allFound(x, c.Authorizations, s.Guards)
 	var resources []*model.Resource
 	for _, port := range s.httpPorts() {
-		resources = append(resources, c.table(inboundTable(port, guards)))
+		resources = append(resources, c.table(inboundTable(port, guards, c.limitsOn(x, s, port))))
 	}
 	return model.NewLayer(key, resources...)
 }
@@ -31,7 +31,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	if s.redirected() {
 		return model.NewLayer(key, append(resources, c.redirectedInbound(x, s)...)...)
 	}
-	limit := found(flow.Get(x, c.Concurrencies, s.Limit))
+	limit := found(flow.Get(x, c.Concurrencies, s.Concurrency))
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
 		add(c.intern.resource(model.TypeCluster, name, localCluster(name, p.AppPort, p.Protocol), nil))
@@ -40,7 +40,7 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		if !p.Protocol.IsHTTP() {
 			guards, needs = allFound(x, c.Authorizations, s.Guards), []string{name}
 		}
-		from := slices.Concat(guardKeys(guards), p.ModeFrom, limitKeys(limit))
+		from := slices.Concat(guardKeys(guards), p.ModeFrom, concurrencyKeys(limit))
 		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards, limit, s.Tracing), needs, from...))
 	}
 	return model.NewLayer(key, resources...)

@@ -55,8 +55,9 @@ func randomRows(t *rapid.T) rows {
 		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Namespace: "a", Action: model.Allow,
 			Rules: []model.AuthzRule{{From: []model.AuthzSource{{Namespaces: []string{"b"}}}}}}}
 	}
+	r.RateLimits = randomLimits(t)
 	if rapid.Bool().Draw(t, "gateway") {
-		r.Gateways = []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Selector: map[string]string{"gw": "1"},
+		r.Gateways = []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Proxy: rapid.SampledFrom([]string{"", "gw"}).Draw(t, "proxy"), Selector: map[string]string{"gw": "1"},
 			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}}}}
 	}
 	r.fill()
@@ -76,6 +77,22 @@ func randomRows(t *rapid.T) rows {
 		}
 	}
 	return r
+}
+
+// randomLimits are of services, a gateway and routes that may not be there.
+func randomLimits(t *rapid.T) []model.RateLimit {
+	targets := []model.LimitTarget{
+		{Kind: "Service", Name: "x", Selector: map[string]string{"app": "x"}, Ports: []model.Port{{Number: 80, Protocol: model.HTTP}}},
+		{Kind: "Service", Name: "y", Selector: map[string]string{"version": "v1"}, Ports: []model.Port{{Number: 81, Protocol: model.HTTP2}, {Number: 99, Protocol: model.HTTP}}},
+		{Kind: "Gateway", Name: "gw"}, {Kind: "Gateway", Name: "gw", Section: "none"}, {Kind: "VirtualService", Name: "t0"}, {Kind: "VirtualService", Name: "t1", Section: "none"},
+	}
+	all := slices.DeleteFunc(targets, func(model.LimitTarget) bool { return rapid.Bool().Draw(t, "not limited") })
+	var limits []model.RateLimit
+	for _, target := range all {
+		l := model.Limit{Name: "l", Requests: rapid.Uint32Range(1, 3).Draw(t, "requests"), Per: time.Second, Burst: 1, Global: rapid.Bool().Draw(t, "global"), Shadow: rapid.Bool().Draw(t, "shadow")}
+		limits = append(limits, model.RateLimit{Object: model.Key{Kind: "RateLimit", Namespace: "a", Name: "limits"}, Target: target, Limits: []model.Limit{l}})
+	}
+	return limits
 }
 
 func randomPorts(t *rapid.T) []model.Port {

@@ -22,8 +22,8 @@ const InboundListener = "inbound"
 // redirectedInbound are that listener, and the ways on to the application.
 func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 	guards := allFound(x, c.Authorizations, s.Guards)
-	limit := found(flow.Get(x, c.Concurrencies, s.Limit))
-	from := append(guardKeys(guards), limitKeys(limit)...)
+	limit := found(flow.Get(x, c.Concurrencies, s.Concurrency))
+	from := append(guardKeys(guards), concurrencyKeys(limit)...)
 	needs := []string{inboundStrays}
 	resources := []*model.Resource{
 		c.intern.resource(model.TypeCluster, inboundStrays, s.toApplication(inboundStrays, model.TCP), nil),
@@ -73,7 +73,7 @@ func closed() *listenerv3.FilterChain {
 // portChains are those of one port.
 func portChains(p servedPort, guards []model.Authorization, limit *model.Concurrency, tracing model.Tracing) []*listenerv3.FilterChain {
 	name := InboundName(p.Number)
-	filters, alpn := managed(traced(limited(inboundManager(name, name), limit), tracing)), []string{"h2", "http/1.1"}
+	filters, alpn := managed(traced(adaptive(inboundManager(name, name), limit), tracing)), []string{"h2", "http/1.1"}
 	if !p.Protocol.IsHTTP() {
 		filters, alpn = tcpFilters(name, p.WorkloadPort, guards), []string{alpnTCP}
 	}

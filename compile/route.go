@@ -32,6 +32,8 @@ type router struct {
 	from     []model.Key
 	problems []model.Problem
 	counted  []string // names of routes that are counted
+	// limits are those that are for requests of a route; nil: there are none.
+	limits func(candidate) []model.LimitID
 }
 
 func newRouter(w world, port uint32) *router {
@@ -59,6 +61,9 @@ func (r *router) routes(c candidate) []conditional {
 		RequestHeadersToAdd: change.add, RequestHeadersToRemove: change.remove,
 		ResponseHeadersToAdd: reply.add, ResponseHeadersToRemove: reply.remove,
 		TypedPerFilterConfig: routeFilters(c.rule),
+	}
+	if r.limits != nil {
+		base.Metadata = markedBy(base.Metadata, r.limits(c))
 	}
 	var all []*routev3.Route
 	switch {

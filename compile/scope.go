@@ -21,7 +21,8 @@ type scope struct {
 	Ports              []servedPort
 	Rest               model.MTLSMode // of all other ports, where traffic is redirected
 	Guards             []string       // keys of the authorizations that select it
-	Limit              string         // key of the concurrency that selects it; "": none
+	Concurrency        string         // key of the one that selects it; "": none
+	Limits             []servedLimits // that select it
 	Callers            []condition    // of mesh routes, that hold of it
 	Gateways           []string       // keys of the gateways that its proxy is
 	Inline             bool           // its proxy cannot have routes in pieces
@@ -45,6 +46,12 @@ type servedPort struct {
 	model.WorkloadPort
 	Mode     model.MTLSMode
 	ModeFrom []model.Key // the object that says so
+}
+
+// servedLimits hold at some ports of a workload.
+type servedLimits struct {
+	Key   string // of the RateLimit at its target
+	Ports []uint32
 }
 
 func (s scope) Key() string        { return s.key }
@@ -80,14 +87,14 @@ func (s scope) base() string {
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Limit, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
 	if s.transparent() {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing})
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
 	} else {
-		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards})
+		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards, s.Limits})
 	}
 	if s.Outbound == 0 {
 		return s
@@ -133,14 +140,15 @@ func (p placement) Equal(o placement) bool { return p.Cohort == o.Cohort && p.Sc
 
 // selectors are the objects that select workloads.
 type selectors struct {
-	trust    string
-	alone    bool
-	tracing  model.Tracing
-	guards   []model.Authorization
-	peers    []model.PeerAuth
-	limits   []model.Concurrency
-	callers  []condition
-	gateways []model.Gateway
+	trust         string
+	alone         bool
+	tracing       model.Tracing
+	guards        []model.Authorization
+	peers         []model.PeerAuth
+	concurrencies []model.Concurrency
+	limits        []model.RateLimit // of services of the namespace
+	callers       []condition
+	gateways      []model.Gateway
 }
 
 // place finds the scope of a cohort.
@@ -164,8 +172,9 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 		for _, a := range guardsOf(s.guards, w.Workload) {
 			out.Guards = append(out.Guards, a.Key())
 		}
-		out.Limit = limitOf(s.limits, w.Workload)
+		out.Concurrency = concurrencyOf(s.concurrencies, w.Workload)
 	}
+	out.Limits = limitsOf(s.limits, w.Workload)
 	for _, c := range s.callers {
 		if c.holds(s.trust, w.Workload) {
 			out.Callers = append(out.Callers, c)

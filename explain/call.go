@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,6 +26,7 @@ type call struct {
 	view  *model.View
 	mesh  Mesh
 	trace Trace
+	table *routev3.RouteConfiguration
 }
 
 // decoded reads a resource's bytes.
@@ -97,6 +99,7 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		c.answer(100, 400, "other readers would read the path differently")
 		return nil
 	}
+	c.table = config
 	host, domain := virtualHost(config, m.headers[":authority"])
 	if config.Vhds != nil {
 		if host, domain, err = discovered(c.view, config, m.headers[":authority"]); err != nil {
@@ -160,13 +163,16 @@ func (c *call) answer(percent float64, status uint32, text string, from ...strin
 func (c *call) take(host *routev3.VirtualHost, r *routev3.Route, m message, share float64) error {
 	from := metadataFrom(r.Metadata)
 	c.trace.Route = Part{Name: r.Name, Text: matchText(r.Match), From: from}
+	c.trace.Policies = slices.Concat(
+		limitsOf(host.TypedPerFilterConfig, compile.LimitsFilter, host.Metadata, r, m),
+		limitsOf(c.table.TypedPerFilterConfig, compile.GatewayLimitsFilter, c.table.Metadata, r, m))
 	switch action := r.Action.(type) {
 	case *routev3.Route_DirectResponse:
 		c.answer(share, action.DirectResponse.Status, strings.TrimSpace(bodyOf(action.DirectResponse, m)), from...)
 	case *routev3.Route_Redirect:
 		c.answer(share, redirectStatus(action.Redirect), redirectText(action.Redirect), from...)
 	case *routev3.Route_Route:
-		c.trace.Policies = policies(host, r, action.Route, m)
+		c.trace.Policies = append(policies(host, r, action.Route, m), c.trace.Policies...)
 		return c.forward(r, action.Route, rewritten(r, action.Route, m), share)
 	}
 	return nil

@@ -70,6 +70,7 @@ type Guard struct {
 	Text    string   `json:"text"`
 	DryRun  []string `json:"dryRun,omitempty"` // policies on trial that would have refused it
 	From    []string `json:"from,omitempty"`
+	Limits  []Part   `json:"limits,omitempty"` // that it meets there, in the order in which they are asked
 }
 
 // Mesh answers for all proxies.

@@ -70,7 +70,10 @@ func guardAt(v *model.View, r *model.Resource, l *listenerv3.Listener, m message
 		return &Guard{Text: "its route table cannot be read"}
 	}
 	g := decide(config.VirtualHosts[0], m)
-	g.Text += ", " + mode
+	if g.Text += ", " + mode; g.Allowed {
+		host := config.VirtualHosts[0]
+		g.Limits = limitsOf(host.TypedPerFilterConfig, compile.LimitsFilter, host.Metadata, nil, m)
+	}
 	if len(g.From) == 0 {
 		g.From = texts(r.From)
 	}

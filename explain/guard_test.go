@@ -25,7 +25,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 		Services: flow.NewSource[model.Service](g, "1").Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas),
 		RouteTables: flow.NewSource[model.RouteTable](g, "2").Collection, Policies: flow.NewSource[model.Policy](g, "3").Collection,
 		Splits: flow.NewSource[model.Split](g, "4").Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "5").Collection,
-		Gateways: flow.NewSource[model.Gateway](g, "6").Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, PeerAuths: flow.NewSource[model.PeerAuth](g, "7").Collection,
+		Gateways: flow.NewSource[model.Gateway](g, "6").Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, PeerAuths: flow.NewSource[model.PeerAuth](g, "7").Collection, RateLimits: flow.NewSource[model.RateLimit](g, "limits").Collection,
 		Authorizations: authorizations.Collection,
 	}, compile.Options{TrustDomain: "t"})
 	g.Commit(func(tx *flow.Tx) {

@@ -86,6 +86,7 @@ func (all randomRows) compile() *compile.Compiled {
 		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "concurrencies").Collection,
 		Previews:       keys.Collection,
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
+		RateLimits:     flow.NewSource[model.RateLimit](g, "limits").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,
 	}, compile.Options{TrustDomain: "mesh.test"})
 	g.Commit(func(tx *flow.Tx) {

@@ -55,6 +55,9 @@ func (r Trace) Text() string {
 				for _, policy := range g.DryRun {
 					line("dry run", "", "would be refused by "+policy, nil)
 				}
+				for _, l := range g.Limits {
+					line(l.Name, l.Text, "", l.From)
+				}
 			}
 		}
 	}

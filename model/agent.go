@@ -16,6 +16,7 @@ const (
 	AgentAttest    = "/weft.Agent/Attest"  // AttestRequest -> JoinReply; without a client certificate, as Join
 	AgentRenew     = "/weft.Agent/Renew"   // RenewRequest -> CertificateReply
 	AgentSession   = "/weft.Agent/Session" // stream of AgentMessage -> stream of ServerMessage
+	AgentLimits    = "/weft.Agent/Limits"  // stream of LimitMessage both ways
 	LeaseInterval  = 5 * time.Second       // an agent says something at least this often
 	LeaseIntervals = 3                     // silent intervals that end a lease
 )
@@ -24,9 +25,9 @@ const (
 // "namespace/account", in whose name it is. The host's certificate must allow it.
 const AsWorkload = "weft-workload"
 
-// MachineStreams is how many streams one connection may have: two for each of 1,024
+// MachineStreams is how many streams one connection may have: three for each of 1,024
 // workloads of a machine.
-const MachineStreams = 2048
+const MachineStreams = 3072
 
 // JoinRequest trades a one-time token for the identity of a host: the right to
 // ask for the identities of workloads that the token names.
@@ -118,6 +119,18 @@ type Full struct {
 	For time.Duration `json:"for"` // from now on; 0: no longer. It ends by itself
 }
 
+// LimitMessage is what a proxy asks of limits that the server counts, and the answer. The first one of a stream says
+// whose proxy asks, and nothing else.
+type LimitMessage struct {
+	Proxy string `json:"proxy,omitempty"` // NAMESPACE/NAME
+	ID    uint64 `json:"id,omitempty"`    // of the question
+	Body  []byte `json:"body,omitempty"`  // Envoy's RateLimitRequest, or the RateLimitResponse
+	Error string `json:"error,omitempty"` // why there is no answer
+}
+
+// MaxLimitAsks is how many questions of one proxy may be under way.
+const MaxLimitAsks = 256
+
 // AgentCodec carries the messages of AgentService, as gRPC's content-subtype json.
 type AgentCodec struct{}
 
@@ -140,6 +153,8 @@ func (AgentCodec) Unmarshal(data []byte, v any) error {
 type TrafficReport struct {
 	Period time.Duration  `json:"period"`
 	Edges  []EdgeCounters `json:"edges"`
+	// Limits are those that the proxy counts by itself.
+	Limits map[LimitID]LimitCounts `json:"limits,omitempty"`
 }
 
 // SpanReport is what a proxy told of requests since the report before it. What does not

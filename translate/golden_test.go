@@ -176,6 +176,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.GatewayPods.All())
 	case "routes":
 		return rowsText(t, m.Routes.All())
+	case "ratelimits":
+		return rowsText(t, m.RateLimits.All())
 	case "peers":
 		return rowsText(t, m.PeerAuths.All())
 	case "authorizations":

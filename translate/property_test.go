@@ -79,6 +79,7 @@ func TestIncremental(t *testing.T) {
 		same(t, "splits", changed.Splits, fresh.Splits)
 		same(t, "gateways", changed.Gateways, fresh.Gateways)
 		same(t, "routes", changed.Routes, fresh.Routes)
+		same(t, "rate limits", changed.RateLimits, fresh.RateLimits)
 		same(t, "peers", changed.PeerAuths, fresh.PeerAuths)
 		same(t, "egresses", changed.Egresses, fresh.Egresses)
 		same(t, "declared", changed.Declared, fresh.Declared)

@@ -133,6 +133,8 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 		join.Say(p, weft.TrafficSplit(o, spec)...)
 	case *v1alpha1.ResilienceSpec:
 		join.Say(p, weft.ResilienceOf(o, spec)...)
+	case *v1alpha1.RateLimitSpec:
+		join.Say(p, weft.RateLimit(o, spec)...)
 	case *v1alpha1.ApplicationSpec:
 		join.Say(p, weft.Application(o, spec))
 		join.Say(p, weft.Dependencies(o, spec)...)

@@ -89,7 +89,9 @@ var kept = []string{
 }
 
 func statsConfig() object {
-	patterns := list{object{"exact": "server." + totalConnections}, object{"prefix": model.RouteStatPrefix + "."}}
+	patterns := list{
+		object{"exact": "server." + totalConnections}, object{"prefix": model.RouteStatPrefix + "."}, object{"prefix": model.LimitStatPrefix + "."},
+	}
 	for _, name := range kept {
 		patterns = append(patterns, object{"suffix": name})
 	}

@@ -104,10 +104,11 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.RouteTables = flow.NewSource[model.RouteTable](g, "tables").Collection
 	in.Policies = flow.NewSource[model.Policy](g, "policies").Collection
 	in.Splits = flow.NewSource[model.Split](g, "splits").Collection
-	in.Fallbacks = flow.NewSource[model.Fallback](g, "fallbacks").Collection
+	in.Concurrencies = flow.NewSource[model.Concurrency](g, "concurrencies").Collection
 	in.Gateways = flow.NewSource[model.Gateway](g, "gateways").Collection
 	in.Certificates = flow.NewSource[model.Certificate](g, "certificates").Collection
 	in.PeerAuths = flow.NewSource[model.PeerAuth](g, "peers").Collection
+	in.RateLimits = flow.NewSource[model.RateLimit](g, "limits").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
 	in.Cohorts = scope.Cohorts(in.Replicas)
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})

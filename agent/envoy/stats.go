@@ -35,7 +35,8 @@ const beyond = 3_600_000
 // Traffic makes reports of what Envoy counts: the difference to the time before.
 type Traffic struct {
 	admin  *Admin
-	before map[string]totals        // by the cluster's name in stats
+	before map[string]totals // by the cluster's name in stats
+	limits map[model.LimitID]limitCounters
 	open   map[string]time.Duration // of connections, not reported yet
 	at     time.Time
 }
@@ -82,13 +83,15 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 			waiting[name] = open
 		}
 	}
-	t.before, t.at, t.open = current, now, waiting
+	limits := parseLimits(body)
+	report.Limits = limitsSince(limits, t.limits)
+	t.before, t.limits, t.at, t.open = current, limits, now, waiting
 	return report, nil
 }
 
 // stats are those of everything that was used.
 func (a *Admin) stats(ctx context.Context) ([]byte, error) {
-	return a.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+")%5C.")
+	return a.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+"|"+model.LimitStatPrefix+")%5C.")
 }
 
 // statName is what Envoy makes of a cluster's name in the names of stats.

@@ -1,6 +1,5 @@
 package v1alpha1
 
-
 // Traffic is what an Application says of calls to it. weft makes no objects of that: where
 // somebody wrote a Service, a route or a policy, that is what counts.
 type Traffic struct {

@@ -55,6 +55,7 @@ type mesh struct {
 	seen      *metrics.Edges   // what people see: the same, and what other replicas hear
 	past      topology.History // of what is seen
 	taps      *tap.Hub
+	limits    *limits
 	full      *fullStats
 	shared    *shared // nil: this is the only server
 	others    func() map[string]other
@@ -108,6 +109,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	}
 	m.wireTraces(flags)
 	m.sessions = m.newSessions()
+	m.wireLimits(flags.limits)
 	m.hosts = m.newHosts()
 	m.taps = tap.NewHub(m.askToTell)
 	m.full = newFullStats(m.hosts.Full)
@@ -185,9 +187,11 @@ func (m *mesh) newHosts() *host.Server {
 		Cluster:   m.front.cluster,
 		Workloads: m.front.workloads,
 		Traffic: func(w model.Registration, r model.TrafficReport) {
+			r.Limits = m.limits.trusted(w.Namespace+"/"+w.Name, r.Limits)
 			m.reported(heardReport{m.sourceOf(w), r})
 		},
 		Spans:  m.told,
+		Limits: m.limits.answer,
 		Tapped: func(workload string, t model.Tapped) { m.taps.Heard(workload, t, m.complete) },
 		Problem: func(group, text string) {
 			if text != "" {
@@ -321,7 +325,7 @@ func (m *mesh) serveAgents(ctx context.Context, address string) error {
 	m.hosts.Register(server)
 	m.sessions.Register(server)
 	if m.front.pods != nil {
-		registerFacts(server, m.known, m.shared)
+		registerFacts(server, m.known, m.shared, m.limits)
 	}
 	return serveGRPC(ctx, server, address, "--mesh", func() { close(m.serving) }, m.front.callers)
 }

@@ -266,7 +266,7 @@ func (r *replicas) hear(who string, q question, a answer) {
 }
 
 // registerFacts has a mesh port answer other servers of the mesh, and nobody else.
-func registerFacts(server grpc.ServiceRegistrar, own facts, heard *shared) {
+func registerFacts(server grpc.ServiceRegistrar, own facts, heard *shared, counted *limits) {
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: replicaService, HandlerType: (*any)(nil),
 		Streams: []grpc.StreamDesc{{StreamName: reportsMethod, Handler: heard.stream, ServerStreams: true}},
@@ -279,6 +279,15 @@ func registerFacts(server grpc.ServiceRegistrar, own facts, heard *shared) {
 				return nil, status.Error(codes.InvalidArgument, "the message is not the JSON that this call takes")
 			}
 			return own.answer(q), nil
+		}}, {MethodName: limitsMethod, Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+			if !isServer(ctx) {
+				return nil, status.Error(codes.PermissionDenied, "only servers of the mesh count for each other")
+			}
+			var q limitsQuestion
+			if err := decode(&q); err != nil {
+				return nil, status.Error(codes.InvalidArgument, "the message is not the JSON that this call takes")
+			}
+			return counted.taken(ctx, q)
 		}}},
 	}, nil)
 }

@@ -39,7 +39,7 @@ func replicaOf(generation int64, missing []string, requests uint64) facts {
 func meshPortOf(t *testing.T, a identity.Authority, f facts) string {
 	t.Helper()
 	server := grpc.NewServer(grpc.Creds(credentials.NewTLS(a.CA.ServerTLS())))
-	registerFacts(server, f, &shared{})
+	registerFacts(server, f, &shared{}, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -46,6 +46,7 @@ type serveFlags struct {
 	trustDomain  string
 	metrics      metricsFlags
 	traces       tracesFlags
+	limits       limitFlags
 	audit        string // whether a person's change that cannot be recorded is refused
 	verbose      bool
 }
@@ -92,6 +93,7 @@ stays in effect, also over a restart, while the repository does not answer or it
 	flags.bake.add(c)
 	flags.metrics.add(c)
 	flags.traces.add(c)
+	flags.limits.add(c)
 	c.Flags().IPNetSliceVar(&flags.webhookAllow, "webhook-allow", nil, "addresses, such as 10.1.0.0/16, that webhooks of pipelines, registries and repositories may be at, beside public ones (repeatable)")
 	c.Flags().StringVar(&flags.hooks.address, "hooks", "", "host:port where forges and others deliver to triggers of pipelines, and nothing else is served; none: nowhere")
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
@@ -123,7 +125,7 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	if err := flags.ui.check(flags); err != nil {
 		return exitCode{exitUsage, err}
 	}
-	if err := errors.Join(flags.metrics.check(), flags.traces.check()); err != nil {
+	if err := errors.Join(flags.metrics.check(), flags.traces.check(), flags.limits.check()); err != nil {
 		return err
 	}
 	var err error

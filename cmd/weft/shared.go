@@ -161,13 +161,17 @@ func (f follower) follow(ctx context.Context, address string) error {
 func (m *mesh) shareReports() {
 	m.edges, m.seen = metrics.NewTotals(m.hidden), metrics.NewEdges(m.hidden)
 	m.shared, m.others = &shared{}, m.newOthers()
-	f := follower{m.others, m.authority.CA.PeerTLS(), func(r heardReport) { m.seen.Record(r.Source, r.Report, time.Now()) }}
+	f := follower{m.others, m.authority.CA.PeerTLS(), func(r heardReport) {
+		m.seen.Record(r.Source, r.Report, time.Now())
+		m.limits.record(r.Report.Limits)
+	}}
 	m.served = append(m.served, f.run)
 }
 
 // reported takes in what a proxy said that is connected here.
 func (m *mesh) reported(r heardReport) {
 	m.edges.Record(r.Source, r.Report, time.Now())
+	m.limits.record(r.Report.Limits)
 	if m.shared != nil {
 		m.seen.Record(r.Source, r.Report, time.Now())
 		m.shared.tell(r)

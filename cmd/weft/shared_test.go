@@ -25,7 +25,7 @@ import (
 func sharing(t *testing.T, a identity.Authority, heard *shared) (address string, stop func()) {
 	t.Helper()
 	server := grpc.NewServer(append(xds.ServerOptions(), grpc.Creds(credentials.NewTLS(a.CA.ServerTLS())))...)
-	registerFacts(server, facts{}, heard)
+	registerFacts(server, facts{}, heard, nil)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

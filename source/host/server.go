@@ -76,6 +76,8 @@ type Options struct {
 	Spans func(w model.Registration, r model.SpanReport) error
 	// Tapped takes what passed the proxy of a workload, NAMESPACE/NAME, after Tap. It must not block. May be nil.
 	Tapped func(workload string, t model.Tapped)
+	// Limits answers a RateLimitRequest of the proxy of a workload, NAMESPACE/NAME. nil: nobody counts.
+	Limits func(ctx context.Context, workload string, request []byte) ([]byte, error)
 	// Problem takes what people must know of a group of workloads; text "" ends it. May be nil.
 	Problem func(group, text string)
 	Now     func() time.Time
@@ -117,6 +119,9 @@ var service = grpc.ServiceDesc{
 	Streams: []grpc.StreamDesc{{
 		StreamName: "Session", ServerStreams: true, ClientStreams: true,
 		Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*Server).session(stream) },
+	}, {
+		StreamName: "Limits", ServerStreams: true, ClientStreams: true,
+		Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*Server).limits(stream) },
 	}, {
 		StreamName: "Host", ServerStreams: true, ClientStreams: true,
 		Handler: func(srv any, stream grpc.ServerStream) error { return srv.(*Server).machine(stream) },

@@ -20,6 +20,8 @@
 //	first FROM METHOD URL [n=20] [send=TEXT] ...  as call, but once: n calls together, and none is tried again
 //	scope NAME/VERSION HOST REGEXP  `weft scope` knows the host, and says why
 //	share FROM URL n=400 [header:value...] app/version=90±5...
+//	tally FROM METHOD URL n=30 [header:value...] 200=10 429=20   so many of each status, at the first try
+//	load FROM URL; calm         calls on and on, of which none may have failed; a 429 is no failure
 //	problem OBJECT CODE [REGEXP]  a problem of "Kind/name" or "Kind/namespace/name"
 //	noproblem [OBJECT]
 //	edge FROM TO timeouts=1 exhausted=2 ...   `weft edges` counts so many, or some, of the calls of app FROM to TO
@@ -110,6 +112,9 @@ func runScripts(t *testing.T, dir string) {
 			"still":       with((*script).still),
 			"preview":     with((*script).preview),
 			"tap":         with((*script).tap),
+			"tally":       with((*script).tally),
+			"load":        with((*script).load),
+			"calm":        with((*script).calm),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

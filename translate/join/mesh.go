@@ -20,6 +20,7 @@ type Mesh struct {
 	GatewayPods    *flow.Collection[model.GatewayPods]
 	Certificates   *flow.Collection[model.Certificate]
 	Routes         *flow.Collection[model.RouteTable]
+	RateLimits     *flow.Collection[model.RateLimit]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
 	Egresses       *flow.Collection[model.Egress]
@@ -60,6 +61,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.gates = m.wireGateways()
 	m.GatewayPods = gatewayPods(parts, m.gates)
 	m.routed = m.wireRoutes()
+	m.wireLimits()
 	m.Problems = flow.Union("problems",
 		rows(parts, "problems of objects", func(p Part) []model.Problem { return p.Problems }),
 		rows(m.gates, "problems of gateways", func(o outcome) []model.Problem { return o.Problems }),
@@ -79,5 +81,6 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkResilience(x, p)
 	m.checkPeers(x, p)
 	m.checkScopes(x, p)
+	m.checkLimits(x, p)
 	return p.all
 }

@@ -781,6 +781,7 @@ export interface ExplainGuard {
   text: string;
   dryRun?: string[];
   from?: string[];
+  limits?: ExplainPart[];
 }
 
 export interface ExplainEndpoint {

@@ -109,6 +109,9 @@ function Endpoints({ endpoints }: { endpoints: ExplainEndpoint[] }) {
           <div>
             <b>{e.workload ?? e.address}</b> <span className="dim">{[e.version, e.workload && e.address, e.health].filter(Boolean).join(", ")}</span>
             {e.guard && <p className={e.guard.allowed ? "" : "bad"}>{e.guard.text}</p>}
+            {e.guard?.limits?.map((limit) => (
+              <p key={limit.text}>limit {limit.text}</p>
+            ))}
             {e.guard?.dryRun?.map((policy) => (
               <p key={policy} className="warn">
                 would be refused by {policy}, which is on trial

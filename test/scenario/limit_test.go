@@ -1,0 +1,63 @@
+package scenario
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+)
+
+// tally makes n calls, none of which is tried again, and wants so many of each status.
+func (s *script) tally(args []string) {
+	headers, rest := headersOf(args[3:])
+	want, _ := settings(rest)
+	count, err := strconv.Atoi(take(want, "n", "1"))
+	s.ts.Check(err)
+	s.settle(nil)
+	answers, err := s.request(args[0], args[1], args[2], headers, count)
+	s.ts.Check(err)
+	got := map[string]string{}
+	for status, n := range statuses(answers) {
+		got[strconv.Itoa(status)] = strconv.Itoa(n)
+	}
+	if !maps.Equal(got, want) {
+		s.ts.Fatalf("%d calls were answered with %v, want %v", count, got, want)
+	}
+}
+
+func statuses(answers []answer) map[int]int {
+	got := map[int]int{}
+	for _, a := range answers {
+		got[a.Status]++
+	}
+	return got
+}
+
+// load calls on and on, until calm.
+func (s *script) load(args []string) {
+	stop, done := make(chan struct{}), make(chan error, 1)
+	s.underLoad = func() error { close(stop); return <-done }
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			answers, err := s.request(args[0], http.MethodGet, args[1], map[string]string{}, 20)
+			for status := range statuses(answers) {
+				if status != http.StatusOK && status != http.StatusTooManyRequests {
+					err = fmt.Errorf("a call was answered with %d: %v", status, answers)
+				}
+			}
+			if err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+}
+
+// calm ends the load, of which nothing may have failed.
+func (s *script) calm([]string) { s.ts.Check(s.underLoad()) }
