@@ -299,9 +299,9 @@ func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		CircuitBreakers:               breakers(model.TrafficPolicy{}),
-		LoadAssignment: assignment(name, []*endpointv3.LbEndpoint{{
+		LoadAssignment: assignment(name, here([]*endpointv3.LbEndpoint{{
 			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address("127.0.0.1", port)}},
-		}}),
+		}})),
 	}
 	if protocol.IsHTTP() {
 		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{

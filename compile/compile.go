@@ -83,10 +83,13 @@ type compiler struct {
 	passagesOf   *flow.Index[passage] // by service
 	httpPorts    *flow.Collection[httpPort]
 
-	callers    *flow.Collection[caller]
-	placements *flow.Collection[placement]
-	scopes     *flow.Collection[scope]
-	callerSets *flow.Collection[callerSet]
+	callers     *flow.Collection[caller]
+	placements  *flow.Collection[placement]
+	scopes      *flow.Collection[scope]
+	credentials *flow.Collection[credential]
+	provenTo    *flow.Index[destination] // that name a credential, by host
+	spaces      *flow.Collection[space]
+	callerSets  *flow.Collection[callerSet]
 }
 
 // New wires the derivations of the inputs' graph.
@@ -98,10 +101,12 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c.destinations = flow.Derive(c.shapes, "compile/destinations", c.serviceDestinations)
 	c.wireHosts()
 	c.wireScopes()
+	c.wireCredentials()
 	layers := c.layers()
+	outlines := flow.Derive(c.scopes, "compile/outlines", layers.outline)
 	scopeOf := flow.Derive(c.Replicas, "compile/scopeof", c.assign)
 	return &Compiled{
-		Outlines: flow.Derive(c.scopes, "compile/outlines", layers.outline),
+		Outlines: outlines,
 		Layers:   layers.all,
 		ScopeOf:  scopeOf,
 		Families: flow.NewIndex(scopeOf, model.Assignment.Families),
@@ -109,6 +114,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
+			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
 		),
 		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
 	}

@@ -20,10 +20,11 @@ func endpoints(d destination, addresses []model.Address, replicas []model.Replic
 		return assignment(d.Key(), fixedEndpoints(d, addresses))
 	}
 	all := workloadEndpoints(d, replicas)
-	for _, ep := range fixedEndpoints(d, addresses) {
-		all = append(all, marked(ep))
+	fixed := fixedEndpoints(d, addresses)
+	for i := range fixed {
+		fixed[i].LbEndpoint = marked(fixed[i].LbEndpoint)
 	}
-	return assignment(d.Key(), all)
+	return assignment(d.Key(), append(here(all), fixed...))
 }
 
 // marked is an endpoint of the mesh that has no proxy before it.
@@ -85,8 +86,23 @@ func health(h model.Health) corev3.HealthStatus {
 	return corev3.HealthStatus_HEALTHY
 }
 
-func fixedEndpoints(d destination, addresses []model.Address) []*endpointv3.LbEndpoint {
-	var all []*endpointv3.LbEndpoint
+// placed is an endpoint, and where it is.
+type placed struct {
+	*endpointv3.LbEndpoint
+	locality string
+}
+
+// here are endpoints of which nobody says where they are.
+func here(all []*endpointv3.LbEndpoint) []placed {
+	out := make([]placed, len(all))
+	for i, ep := range all {
+		out[i] = placed{LbEndpoint: ep}
+	}
+	return out
+}
+
+func fixedEndpoints(d destination, addresses []model.Address) []placed {
+	var all []placed
 	for _, a := range addresses {
 		if !model.Matches(d.Labels, a.Labels) || strings.HasPrefix(a.Host, "*") {
 			continue
@@ -96,7 +112,7 @@ func fixedEndpoints(d destination, addresses []model.Address) []*endpointv3.LbEn
 		if a.Weight > 0 {
 			ep.LoadBalancingWeight = u32(a.Weight)
 		}
-		all = append(all, ep)
+		all = append(all, placed{ep, a.Locality})
 	}
 	return all
 }
@@ -107,12 +123,28 @@ func endpoint(host string, port uint32) *endpointv3.LbEndpoint {
 	}}
 }
 
-func assignment(name string, all []*endpointv3.LbEndpoint) *endpointv3.ClusterLoadAssignment {
+// assignment has the endpoints by place, in the order in which places come first.
+func assignment(name string, all []placed) *endpointv3.ClusterLoadAssignment {
 	cla := &endpointv3.ClusterLoadAssignment{ClusterName: name}
-	if len(all) > 0 {
-		cla.Endpoints = []*endpointv3.LocalityLbEndpoints{{LbEndpoints: all}}
+	at := map[string]*endpointv3.LocalityLbEndpoints{}
+	for _, ep := range all {
+		group := at[ep.locality]
+		if group == nil {
+			group = &endpointv3.LocalityLbEndpoints{Locality: localityOf(ep.locality)}
+			at[ep.locality] = group
+			cla.Endpoints = append(cla.Endpoints, group)
+		}
+		group.LbEndpoints = append(group.LbEndpoints, ep.LbEndpoint)
 	}
 	return cla
+}
+
+func localityOf(text string) *corev3.Locality {
+	if text == "" {
+		return nil
+	}
+	parts := append(strings.SplitN(text, "/", 3), "", "")
+	return &corev3.Locality{Region: parts[0], Zone: parts[1], SubZone: parts[2]}
 }
 
 // accountsOf are the identities that instances of the service have: those that
@@ -127,6 +159,11 @@ func accountsOf(trust string, s model.Service, replicas []model.Replicas) []stri
 	for _, r := range replicas {
 		if w := r.Workload; serves(s, w) && w.Account() != "" && w.Interception != model.NoProxy {
 			all = append(all, model.SPIFFE(trust, w.Namespace, w.Account()))
+		}
+	}
+	for _, a := range s.Addresses {
+		if a.Account != "" {
+			all = append(all, model.SPIFFE(trust, s.Namespace, a.Account))
 		}
 	}
 	slices.Sort(all)

@@ -34,9 +34,13 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 	if s.transparent() {
 		o.Layers = append(o.Layers, s.tunnels)
 	}
+	slices.Sort(needed)
+	needed = slices.Compact(needed)
+	for _, secret := range l.shown(x, s, needed) {
+		o.Layers = append(o.Layers, credentialLayer(s.Namespace, secret))
+	}
 	if len(o.Shelves) == 0 {
-		slices.Sort(needed)
-		for _, host := range slices.Compact(needed) {
+		for _, host := range needed {
 			o.Layers = append(o.Layers, serviceLayer(host))
 		}
 	}

@@ -35,11 +35,17 @@ func randomRows(t *rapid.T) rows {
 	}
 	r.Workloads = randomWorkloads(t, namespaces)
 	r.RouteTables = randomTables(t, hosts)
+	for _, secret := range []string{"a/p", "b/p", "a/q-cacert"} {
+		if rapid.Bool().Draw(t, "secret") {
+			r.Certificates = append(r.Certificates, model.Certificate{Name: secret, Chain: []byte("c"), PrivateKey: []byte("k"), CA: []byte("ca"), From: []model.Origin{{Key: model.Key{Kind: "Secret", Name: secret}}}})
+		}
+	}
 	for _, host := range hosts {
 		if rapid.Bool().Draw(t, "policy") {
 			r.Policies = append(r.Policies, model.Policy{
 				Object: model.Key{Kind: "DestinationRule", Namespace: "a", Name: host}, Host: host,
 				Subsets: []model.Subset{{Name: "v1", Labels: map[string]string{"version": rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "label")}}},
+				Traffic: model.TrafficPolicy{TLS: rapid.SampledFrom([]*model.ClientTLS{nil, nil, {Mode: model.TLSOwn, Secret: "p"}, {Mode: model.TLSSimple, Secret: "q"}}).Draw(t, "tls")},
 			})
 		}
 		if rapid.Bool().Draw(t, "split") {

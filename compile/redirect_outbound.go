@@ -178,11 +178,13 @@ func otherPorts(ports []httpPort) *listenerv3.ListenerFilterChainMatchPredicate 
 	return &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{NotMatch: these}}
 }
 
-// prefixes are ranges of one address each.
+// prefixes are ranges, of one address each where nothing else is said.
 func prefixes(ips []string) []*corev3.CidrRange {
 	all := make([]*corev3.CidrRange, 0, len(ips))
 	for _, ip := range ips {
-		if parsed, err := netip.ParseAddr(ip); err == nil {
+		if parsed, err := netip.ParsePrefix(ip); err == nil {
+			all = append(all, &corev3.CidrRange{AddressPrefix: parsed.Addr().String(), PrefixLen: u32(uint32(parsed.Bits()))})
+		} else if parsed, err := netip.ParseAddr(ip); err == nil {
 			all = append(all, &corev3.CidrRange{AddressPrefix: ip, PrefixLen: u32(uint32(parsed.BitLen()))})
 		}
 	}

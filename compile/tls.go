@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -33,8 +32,8 @@ func clientSocket(d destination, accounts []string) *corev3.TransportSocket {
 	switch policy.Mode {
 	case model.TLSMutual:
 		return meshSocket(d, accounts)
-	case model.TLSSimple:
-		return simpleSocket(d, *policy)
+	case model.TLSSimple, model.TLSOwn:
+		return originSocket(d, *policy)
 	}
 	return nil
 }
@@ -92,6 +91,8 @@ func plainEndpoints(d destination) []*clusterv3.Cluster_TransportSocketMatch {
 func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 	if policy := d.Traffic.TLS; policy != nil && len(policy.SANs) > 0 {
 		accounts = policy.SANs
+	} else if len(d.Service.SANs) > 0 {
+		accounts = d.Service.SANs
 	}
 	common := meshTLS(sanMatchers(accounts))
 	common.AlpnProtocols = []string{alpnTCP}
@@ -120,25 +121,6 @@ func validation(roots string, sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.Common
 			ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: roots, SdsConfig: ads()},
 		},
 	}
-}
-
-// simpleSocket verifies the server by the roots of the machine.
-func simpleSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket {
-	name := cmp.Or(policy.SNI, d.Service.Host)
-	common := &tlsv3.CommonTlsContext{TlsParams: &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2}}
-	if d.Port.Protocol.IsHTTP() {
-		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
-	}
-	if !policy.Insecure {
-		sans := policy.SANs
-		if len(sans) == 0 {
-			sans = []string{name}
-		}
-		common.ValidationContextType = validation(model.SecretSystemRoots, sanMatchers(sans))
-	}
-	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
-		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: name}),
-	}}
 }
 
 // sanMatchers accept any of the names, which are URIs or host names.

@@ -59,7 +59,8 @@ type Service struct {
 	Selector   map[string]string // of workload labels in Namespace, for ByWorkload
 	Ports      []Port            // by number, ascending
 	Addresses  []Address         // for Static and ByDNS; for ByWorkload: instances without a proxy, beside the workloads
-	VIPs       []string          // IPs of the service itself, to which callers without a proxy connect
+	VIPs       []string          // IPs of the service itself, or ranges of them, to which callers without a proxy connect
+	SANs       []string          // of which its instances prove one; none: what follows from all else
 	From       []Origin
 }
 
@@ -79,10 +80,13 @@ type Address struct {
 	Ports  map[string]uint32 // port name to port number where it differs from the service's
 	Labels map[string]string
 	Weight uint32 // 0 means 1
+	// Locality is "region/zone/subzone", or the front of it; "": unknown.
+	Locality string
+	Account  string // of the identity that it proves, in the service's namespace; "": nobody says
 }
 
 func (a Address) Equal(o Address) bool {
-	return a.Host == o.Host && a.Weight == o.Weight && maps.Equal(a.Ports, o.Ports) && maps.Equal(a.Labels, o.Labels)
+	return a.Host == o.Host && a.Weight == o.Weight && a.Locality == o.Locality && a.Account == o.Account && maps.Equal(a.Ports, o.Ports) && maps.Equal(a.Labels, o.Labels)
 }
 
 // Callable says whether a proxy can call the text: an IP address of one machine.
@@ -101,7 +105,7 @@ func (s Service) Equal(o Service) bool {
 	return s.Host == o.Host && s.Namespace == o.Namespace && s.Name == o.Name &&
 		s.External == o.External && s.Resolution == o.Resolution &&
 		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) &&
-		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.From, o.From)
+		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.SANs, o.SANs) && slices.Equal(s.From, o.From)
 }
 
 // Port finds a port by number.

@@ -39,6 +39,11 @@ func (r *rehearsal) aloneProblems() []model.Problem {
 			add(p.Object, "spec", "it wants to be called by mTLS: "+needsIdentity)
 		}
 	}
+	for _, p := range r.rows.Policies.All() {
+		if slices.ContainsFunc(p.AllTraffic(), func(t model.TrafficPolicy) bool { return t.TLS != nil && t.TLS.Secret != "" }) {
+			add(p.Object, "spec", "it takes a certificate from a Secret: "+needsSecret)
+		}
+	}
 	for _, w := range r.workloads() {
 		for secret := range r.compiled.View(w.Key(), "").All(model.TypeSecret) {
 			for _, key := range secret.From {

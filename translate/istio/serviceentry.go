@@ -20,7 +20,7 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 	exportTo(o, object.Spec.Dot("exportTo"), spec.ExportTo)
 	s := model.Service{
 		Namespace: o.Namespace, External: spec.Location == networking.ServiceEntry_MESH_EXTERNAL, From: o.Whole(),
-		Ports: servicePorts(o, spec.Ports),
+		Ports: servicePorts(o, spec.Ports), VIPs: serviceAddresses(o, spec.Addresses), SANs: spec.SubjectAltNames,
 	}
 	if len(s.Ports) == 0 {
 		o.Invalid(object.Spec.Dot("ports"), "has no usable port; name at least one")
@@ -51,6 +51,21 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 		all = append(all, one)
 	}
 	return all
+}
+
+// serviceAddresses are IPs, or ranges of them, to which callers connect that know nothing of a proxy.
+func serviceAddresses(o *object.Object, all []string) (usable []string) {
+	for i, text := range all {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil && model.Callable(text) {
+			usable = append(usable, text)
+		} else if err == nil && prefix.Bits() > 0 {
+			usable = append(usable, prefix.Masked().String())
+		} else {
+			o.Invalid(object.Spec.Dot("addresses").At(i), "%.60q is neither an IP nor a range of them, such as 192.0.2.0/24", text)
+		}
+	}
+	return usable
 }
 
 // resolution says where the service's endpoints come from. NONE, "wherever the
@@ -98,7 +113,11 @@ func WorkloadEntry(o *object.Object, spec *networking.WorkloadEntry) (model.Addr
 }
 
 func address(o *object.Object, at object.Path, e *networking.WorkloadEntry, ip bool) (model.Address, bool) {
-	a := model.Address{Host: e.GetAddress(), Ports: e.GetPorts(), Labels: e.GetLabels(), Weight: e.GetWeight()}
+	a := model.Address{Host: e.GetAddress(), Ports: e.GetPorts(), Labels: e.GetLabels(), Weight: e.GetWeight(), Account: e.GetServiceAccount()}
+	if a.Locality = strings.Trim(e.GetLocality(), "/"); strings.Count(a.Locality, "/") > 2 {
+		o.Invalid(at.Dot("locality"), "%.60q is no place; write REGION/ZONE/SUBZONE, or the front of it", a.Locality)
+		a.Locality = ""
+	}
 	if !model.Callable(a.Host) {
 		if _, err := netip.ParseAddr(a.Host); ip || err == nil {
 			o.Invalid(at.Dot("address"), "%q is no IP address that a proxy can call", a.Host)
