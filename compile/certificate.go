@@ -55,6 +55,9 @@ var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
 // edgeSocket shows a certificate to whoever calls, and asks for theirs. Callers
 // may be older than TLS 1.3.
 func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportSocket {
+	if s.OfMesh() {
+		return serverSocket(alpn...)
+	}
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.Newest, "1.3")]},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.Secret)},

@@ -250,15 +250,33 @@ type accounts struct {
 	Host  string
 	IDs   []string
 	Mixed bool // some instances have no proxy
+	Edge  bool // all instances are gateways
 }
 
-func (a accounts) Key() string           { return a.Host }
-func (a accounts) Equal(o accounts) bool { return a.Mixed == o.Mixed && slices.Equal(a.IDs, o.IDs) }
+func (a accounts) Key() string { return a.Host }
+func (a accounts) Equal(o accounts) bool {
+	return a.Mixed == o.Mixed && a.Edge == o.Edge && slices.Equal(a.IDs, o.IDs)
+}
 
 func (c *compiler) serviceAccounts(x *flow.Ctx, s model.Service) []accounts {
 	all := c.candidatesFor(x, s)
-	mixed := slices.ContainsFunc(all, func(r model.Replicas) bool { return r.Interception == model.NoProxy && serves(s, r.Workload) })
-	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, all), Mixed: mixed}}
+	gateways, mixed, others := false, false, false
+	for _, r := range all {
+		if serves(s, r.Workload) {
+			gateways = gateways || r.Gateway != ""
+			mixed = mixed || r.Gateway != "" || r.Interception == model.NoProxy
+			others = others || r.Gateway == ""
+		}
+	}
+	edge := gateways && !others
+	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, all), Mixed: mixed && !edge, Edge: edge}}
+}
+
+// behind says what stands before the instances of a destination.
+func (c *compiler) behind(x *flow.Ctx, d destination) (destination, accounts) {
+	a, _ := flow.Get(x, c.accounts, d.Service.Host)
+	d.Mixed, d.Edge = d.Mixed || a.Mixed, a.Edge
+	return d, a
 }
 
 func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
@@ -270,16 +288,16 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 }
 
 func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
-	a, _ := flow.Get(x, c.accounts, d.Service.Host)
-	d.Mixed = d.Mixed || a.Mixed
+	d, a := c.behind(x, d)
 	return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
 }
 
 func (c *compiler) endpointsOf(x *flow.Ctx, d destination) []piece {
-	if d.Service.Resolution == model.ByDNS {
+	if d.Service.Resolution == model.ByDNS || d.Service.Resolution == model.Dynamic {
 		return nil
 	}
 	s, _ := flow.Get(x, c.Services, d.Service.Host)
+	d, _ = c.behind(x, d)
 	return []piece{{c.intern.resource(model.TypeEndpoint, d.Key(), endpoints(d, s.Addresses, c.candidatesFor(x, d.Service)), nil, d.From...)}}
 }
 

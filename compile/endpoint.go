@@ -39,9 +39,9 @@ func withoutProxy() *structpb.Struct {
 }
 
 // serves says whether the workload is an instance of the service. A gateway's
-// proxy is none: nobody speaks the mesh's protocol to it.
+// proxy may be one: that of calls that leave the mesh by it.
 func serves(s model.Service, w model.Workload) bool {
-	return w.Namespace == s.Namespace && w.Gateway == "" && len(s.Selector) > 0 && model.Matches(s.Selector, w.Labels)
+	return w.Namespace == s.Namespace && len(s.Selector) > 0 && model.Matches(s.Selector, w.Labels)
 }
 
 // workloadEndpoints are those of the instances, in the order of their keys. Whether replicas serve
@@ -53,14 +53,14 @@ func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.L
 	}
 	var found []one
 	for _, r := range replicas {
-		port, ok := r.Serving(d.Port)
+		port, ok := servingPort(r.Workload, d.Port)
 		if !ok || port.ProxyPort == 0 || !serves(d.Service, r.Workload) || !model.Matches(d.Labels, r.Labels) {
 			continue
 		}
 		for _, i := range r.Instances {
 			ep := endpoint(i.Address, port.ProxyPort)
 			ep.HealthStatus = health(i.Health)
-			if r.Interception == model.NoProxy {
+			if r.Interception == model.NoProxy || r.Gateway != "" && !d.Edge {
 				marked(ep) // the others have no metadata: that would more than double what an endpoint costs every Envoy
 			}
 			found = append(found, one{i, ep})
@@ -72,6 +72,16 @@ func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.L
 		all[i] = f.LbEndpoint
 	}
 	return all
+}
+
+// servingPort is where a workload serves a port. A gateway listens wherever its
+// listeners say, which is where boundPort finds it.
+func servingPort(w model.Workload, p model.Port) (model.WorkloadPort, bool) {
+	number := cmp.Or(p.Target, p.Number)
+	if port, ok := w.Serving(p); ok || w.Gateway == "" {
+		return port, ok
+	}
+	return model.WorkloadPort{Number: number, ProxyPort: number}, number >= privilegedPorts || w.Interception == model.Redirected
 }
 
 // health of a lost workload is left to the callers' own breakers: the server

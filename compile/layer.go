@@ -178,7 +178,10 @@ func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns(), s.Tracing), nil),
 	}
 	if s.transparent() {
-		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil), c.strays(s.strays()))
+		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil))
+		if !s.Closed {
+			resources = append(resources, c.strays(s.strays()))
+		}
 	}
 	if !s.Inline {
 		ready := readyHost(OutboundRoutes)

@@ -20,9 +20,12 @@ func originSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket
 	if d.Port.Protocol.IsHTTP() {
 		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
 	}
+	if d.asks() {
+		name = ""
+	}
 	if !policy.Insecure {
 		sans := d.names(policy)
-		if len(sans) == 0 {
+		if len(sans) == 0 && name != "" {
 			sans = []string{name}
 		}
 		common.ValidationContextType = trust(policy, sanMatchers(sans))

@@ -73,7 +73,7 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 			slices.Sort(s.Hosts)
 		}
 		o := c.layers.outline(x, s)[0]
-		if s.learns() && host == "" && authority != "" && s.transparent() {
+		if s.learns() && host == "" && authority != "" && s.transparent() && !s.Closed {
 			o.Layers = append(o.Layers, strayLayer)
 		}
 		v = o.View(func(name string) *model.Layer {

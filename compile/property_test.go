@@ -33,6 +33,11 @@ func randomRows(t *rapid.T) rows {
 			hosts = append(hosts, model.HostOf(namespace, name), name+"."+namespace)
 		}
 	}
+	if rapid.IntRange(0, 2).Draw(t, "wildcard") == 0 {
+		r.Services = append(r.Services, model.Service{Namespace: "a", Host: "*.example.com", Name: "*.example.com", External: true, Resolution: model.Dynamic,
+			Ports: append(randomPorts(t), model.Port{Number: 443, Protocol: model.TLS}), Private: rapid.Bool().Draw(t, "private")})
+		hosts = append(hosts, "*.example.com")
+	}
 	r.Workloads = randomWorkloads(t, namespaces)
 	r.RouteTables = randomTables(t, hosts)
 	for _, secret := range []string{"a/p", "b/p", "a/q-cacert"} {
@@ -73,7 +78,7 @@ func randomRows(t *rapid.T) rows {
 		known[w.Cohort()] = true
 		switch rapid.IntRange(0, 3).Draw(t, "knows") {
 		case 0:
-			r.Known = append(r.Known, model.Known{Cohort: w.Cohort(), All: true})
+			r.Known = append(r.Known, model.Known{Cohort: w.Cohort(), All: true, Closed: rapid.Bool().Draw(t, "closed")})
 		case 1, 2:
 			hosts := rapid.SliceOfDistinct(rapid.SampledFrom(append(hosts, "x.a", "gone.example.com")), rapid.ID[string]).Draw(t, "knows")
 			slices.Sort(hosts)
@@ -100,7 +105,7 @@ func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
 			w.Ports = append(w.Ports, model.WorkloadPort{Number: number, Protocol: []model.Protocol{model.HTTP, model.HTTP2, model.TCP}[number-80], ProxyPort: 20000 + number, AppPort: 30000 + number})
 		}
 		if rapid.IntRange(0, 5).Draw(t, "is gateway") == 0 {
-			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1"}, 0
+			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1", "app": w.App}, 0
 		}
 		all = append(all, w)
 	}

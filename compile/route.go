@@ -28,6 +28,7 @@ type world struct {
 type router struct {
 	world
 	port     uint32 // that the caller named; 0: unknown
+	domain   string // that requests are for, "*.suffix" too
 	private  privacy
 	needs    map[string]struct{}
 	from     []model.Key
@@ -35,8 +36,8 @@ type router struct {
 	counted  []string // names of routes that are counted
 }
 
-func newRouter(w world, port uint32) *router {
-	return &router{world: w, port: port, private: byHeader, needs: map[string]struct{}{}}
+func newRouter(w world, domain string, port uint32) *router {
+	return &router{world: w, domain: domain, port: port, private: byHeader, needs: map[string]struct{}{}}
 }
 
 // conditional is a route for some callers.
@@ -54,6 +55,7 @@ func (r *router) routes(c candidate) []conditional {
 		return nil
 	}
 	r.checkHeaders(c.rule)
+	c.rule = r.heldIn(c.rule)
 	change, reply := headerChange(c.rule.RequestHeaders), headerChange(c.rule.ResponseHeaders)
 	base := &routev3.Route{
 		Name: routeName(c.rule), Match: m, Metadata: provenance(c.rule.Origin),

@@ -44,8 +44,7 @@ func (c *Compiled) Plain(clusters []string) map[string]bool {
 	c.graph.View(func(x *flow.Ctx) {
 		for _, name := range clusters {
 			if d, ok := flow.Get(x, c.destinations, name); ok {
-				a, _ := flow.Get(x, c.accounts, d.Service.Host)
-				d.Mixed = d.Mixed || a.Mixed
+				d, _ = c.layers.behind(x, d)
 				all[name] = d.plain()
 			}
 		}
@@ -100,8 +99,19 @@ func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
-		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: d.Service.Host}),
+		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: d.meshName()}),
 	}}
+}
+
+// meshName is what a proxy of the mesh asks for by TLS; "": the host of the request.
+func (d destination) meshName() string {
+	switch policy := d.Traffic.TLS; {
+	case policy != nil && policy.SNI != "":
+		return policy.SNI
+	case d.Edge && d.Port.Protocol.IsHTTP():
+		return "" // a gateway chooses by it among the hosts for which it listens
+	}
+	return d.Service.Host
 }
 
 // meshTLS presents the workload's own certificate and accepts those of the

@@ -15,6 +15,7 @@ type names struct {
 	services    *flow.Collection[model.Service]
 	ofNamespace *flow.Index[model.Service]
 	ofSuffix    *flow.Index[model.Service] // by "*.example.com", and all by "*"
+	wildcards   *flow.Index[model.Service]
 }
 
 func newNames(services *flow.Collection[model.Service]) names {
@@ -23,6 +24,12 @@ func newNames(services *flow.Collection[model.Service]) names {
 	})}
 	n.ofNamespace = flow.NewIndex(n.services, func(s model.Service) []string { return []string{s.Namespace} })
 	n.ofSuffix = flow.NewIndex(n.services, func(s model.Service) []string { return append(wildcards(s.Host), "*") })
+	n.wildcards = flow.NewIndex(n.services, func(s model.Service) []string {
+		if strings.HasPrefix(s.Host, "*.") {
+			return []string{wildcardKey}
+		}
+		return nil
+	})
 	return n
 }
 

@@ -44,6 +44,13 @@ func (r *rehearsal) aloneProblems() []model.Problem {
 			add(p.Object, "spec", "it takes a certificate from a Secret: "+needsSecret)
 		}
 	}
+	for _, g := range r.rows.Gateways.All() {
+		for _, l := range g.Listeners {
+			if l.TLS.OfMesh() {
+				add(g.Object, l.Origin.Path, "it is for callers of the mesh: "+needsIdentity)
+			}
+		}
+	}
 	for _, w := range r.workloads() {
 		for secret := range r.compiled.View(w.Key(), "").All(model.TypeSecret) {
 			for _, key := range secret.From {

@@ -36,16 +36,15 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 		if !o.CheckHost(at, host) {
 			continue
 		}
-		if strings.HasPrefix(host, "*") {
-			o.NotHonoured(at, "weft calls outside hosts by their full names only; list them one by one")
+		one := s
+		if strings.HasPrefix(host, "*") && !wildcard(o, at, host, spec, &one) {
 			continue
 		}
 		if slices.ContainsFunc(all, func(have model.Service) bool { return have.Host == host }) {
 			continue
 		}
-		one := s
 		one.Host, one.Name = host, host
-		if s.Resolution == model.ByDNS && len(s.Addresses) == 0 {
+		if one.Resolution == model.ByDNS && len(s.Addresses) == 0 {
 			one.Addresses = []model.Address{{Host: host}}
 		}
 		all = append(all, one)
@@ -68,6 +67,32 @@ func serviceAddresses(o *object.Object, all []string) (usable []string) {
 	return usable
 }
 
+// privateAnnotation set to "true" lets names of a wildcard lead to private addresses.
+const privateAnnotation = "weft.dev/private-addresses"
+
+// wildcard says how the names of a wildcard are found: at the endpoints that are listed,
+// or where DNS says when one is called.
+func wildcard(o *object.Object, at object.Path, host string, spec *networking.ServiceEntry, s *model.Service) bool {
+	if model.Covers(host, "name.namespace."+model.Domain) || strings.HasSuffix(host, "."+model.Domain) {
+		o.Invalid(at, "%q has the names of the mesh among it; write a narrower one", host)
+		return false
+	}
+	if s.Resolution != model.ByDNS || len(s.Addresses) > 0 {
+		return true
+	}
+	if spec.Resolution != networking.ServiceEntry_NONE && spec.Resolution != networking.ServiceEntry_DYNAMIC_DNS {
+		o.NotHonoured(at, "%s asks for the name as it is listed, and %q is none; use DYNAMIC_DNS", spec.Resolution, host)
+		return false
+	}
+	s.Resolution, s.Private = model.Dynamic, o.Annotations[privateAnnotation] == "true"
+	for i, port := range s.Ports {
+		if port.Protocol == model.TCP {
+			o.NotHonoured(object.Spec.Dot("ports").At(i), "what is spoken at port %d names no host, so only who asks its proxy by CONNECT reaches a name of %q there; write HTTP, HTTP2, GRPC or TLS", port.Number, host)
+		}
+	}
+	return true
+}
+
 // resolution says where the service's endpoints come from. NONE, "wherever the
 // caller's name leads", is what asking DNS for that name gives.
 func resolution(o *object.Object, spec *networking.ServiceEntry, s *model.Service) bool {
@@ -87,7 +112,9 @@ func resolution(o *object.Object, spec *networking.ServiceEntry, s *model.Servic
 	case networking.ServiceEntry_STATIC:
 		s.Resolution = model.Static
 	case networking.ServiceEntry_DYNAMIC_DNS:
-		o.NotHonoured(object.Spec.Dot("resolution"), "weft asks DNS for the hosts as they are listed; use DNS")
+		if slices.ContainsFunc(spec.Hosts, func(host string) bool { return !strings.HasPrefix(host, "*") }) {
+			o.NotHonoured(object.Spec.Dot("resolution"), "weft asks DNS for hosts that are no wildcards as they are listed; use DNS for them")
+		}
 	}
 	if len(spec.Endpoints) > 0 {
 		s.Addresses = make([]model.Address, 0, len(spec.Endpoints))

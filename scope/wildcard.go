@@ -1,0 +1,34 @@
+package scope
+
+import (
+	"slices"
+	"strings"
+
+	"weft.dev/flow"
+	"weft.dev/model"
+)
+
+// A proxy that knows a wildcard asks for no name below it, as it has an answer; and a
+// wildcard is no answer to one that asks for a name. So who may know wildcards is
+// told of them at once, and with each of them of the services whose names are below it.
+
+// wild are all wildcards.
+func (n names) wild(x *flow.Ctx) []string {
+	return hostsOf(flow.Lookup(x, n.wildcards, wildcardKey), model.HostPattern{Host: "*"})
+}
+
+const wildcardKey = "*"
+
+// below adds to hosts what is below the wildcards among them.
+func (n names) below(x *flow.Ctx, hosts []string) []string {
+	all := hosts
+	for _, host := range hosts {
+		if strings.HasPrefix(host, "*.") {
+			all = slices.Concat(all, hostsOf(flow.Lookup(x, n.ofSuffix, host), model.HostPattern{Host: host}))
+		}
+	}
+	if len(all) == len(hosts) {
+		return hosts
+	}
+	return sorted(all)
+}
