@@ -26,11 +26,10 @@ const maxNames = 1024
 // dynamic asks for the address of the name that is called. The cluster does that
 // by itself for requests; connections need sniFilter.
 func dynamic(c *clusterv3.Cluster, d destination) {
-	policy := d.Traffic.TLS
 	config := &dynamicv3.ClusterConfig{
 		ClusterImplementationSpecifier: &dynamicv3.ClusterConfig_DnsCacheConfig{DnsCacheConfig: namesOf(d.Service)},
-		// Who says which name the server must have, or none, does not have it follow the request.
-		AllowInsecureClusterOptions: policy.Originates() && !d.follows(),
+		// Plain text, and TLS with names that a policy gives, do not follow the request.
+		AllowInsecureClusterOptions: !d.follows(),
 	}
 	c.ClusterDiscoveryType = &clusterv3.Cluster_ClusterType{ClusterType: &clusterv3.Cluster_CustomClusterType{
 		Name: "envoy.clusters.dynamic_forward_proxy", TypedConfig: pack(config),

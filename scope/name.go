@@ -15,7 +15,7 @@ type names struct {
 	services    *flow.Collection[model.Service]
 	ofNamespace *flow.Index[model.Service]
 	ofSuffix    *flow.Index[model.Service] // by "*.example.com", and all by "*"
-	wildcards   *flow.Index[model.Service]
+	wildcards   *flow.Index[model.Service] // by namespace
 }
 
 func newNames(services *flow.Collection[model.Service]) names {
@@ -26,7 +26,7 @@ func newNames(services *flow.Collection[model.Service]) names {
 	n.ofSuffix = flow.NewIndex(n.services, func(s model.Service) []string { return append(wildcards(s.Host), "*") })
 	n.wildcards = flow.NewIndex(n.services, func(s model.Service) []string {
 		if strings.HasPrefix(s.Host, "*.") {
-			return []string{wildcardKey}
+			return []string{s.Namespace}
 		}
 		return nil
 	})

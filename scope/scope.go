@@ -164,7 +164,7 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 			return k
 		}
 		if k.Hosts = account.Hosts; account.Open {
-			k.Hosts = sorted(slices.Concat(k.Hosts, s.names.wild(x)))
+			k.Hosts = sorted(slices.Concat(k.Hosts, s.names.wild(x, b.Account.Namespace)))
 		}
 		if k.Hosts = s.names.below(x, k.Hosts); b.Caught {
 			k.Hosts = s.withTunnels(x, b.Account.Namespace, k.Hosts)

@@ -9,15 +9,14 @@ import (
 )
 
 // A proxy that knows a wildcard asks for no name below it, as it has an answer; and a
-// wildcard is no answer to one that asks for a name. So who may know wildcards is
-// told of them at once, and with each of them of the services whose names are below it.
+// wildcard is no answer to one that asks for a name. So callers are told of those of
+// their own namespace at once, and with each that they know of the services whose names
+// are below it. Those of others they learn of by asking in vain, or declare.
 
-// wild are all wildcards.
-func (n names) wild(x *flow.Ctx) []string {
-	return hostsOf(flow.Lookup(x, n.wildcards, wildcardKey), model.HostPattern{Host: "*"})
+// wild are the wildcards of a namespace.
+func (n names) wild(x *flow.Ctx, namespace string) []string {
+	return hostsOf(flow.Lookup(x, n.wildcards, namespace), model.HostPattern{Host: "*"})
 }
-
-const wildcardKey = "*"
 
 // below adds to hosts what is below the wildcards among them.
 func (n names) below(x *flow.Ctx, hosts []string) []string {
