@@ -40,11 +40,7 @@ func randomRows(t *rapid.T) rows {
 	}
 	r.Workloads = randomWorkloads(t, namespaces)
 	r.RouteTables = randomTables(t, hosts)
-	for _, secret := range []string{"a/p", "b/p", "a/q-cacert"} {
-		if rapid.Bool().Draw(t, "secret") {
-			r.Certificates = append(r.Certificates, model.Certificate{Name: secret, Chain: []byte("c"), PrivateKey: []byte("k"), CA: []byte("ca"), From: []model.Origin{{Key: model.Key{Kind: "Secret", Name: secret}}}})
-		}
-	}
+	r.Certificates = randomCertificates(t)
 	for _, host := range hosts {
 		if rapid.Bool().Draw(t, "policy") {
 			r.Policies = append(r.Policies, model.Policy{
@@ -86,6 +82,16 @@ func randomRows(t *rapid.T) rows {
 		}
 	}
 	return r
+}
+
+func randomCertificates(t *rapid.T) []model.Certificate {
+	var all []model.Certificate
+	for _, secret := range []string{"a/p", "b/p", "a/q-cacert"} {
+		if rapid.Bool().Draw(t, "secret") {
+			all = append(all, model.Certificate{Name: secret, Chain: []byte("c"), PrivateKey: []byte("k"), CA: []byte("ca"), From: []model.Origin{{Key: model.Key{Kind: "Secret", Name: secret}}}})
+		}
+	}
+	return all
 }
 
 func randomPorts(t *rapid.T) []model.Port {
