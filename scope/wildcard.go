@@ -15,7 +15,11 @@ import (
 
 // wild are the wildcards of a namespace.
 func (n names) wild(x *flow.Ctx, namespace string) []string {
-	return hostsOf(flow.Lookup(x, n.wildcards, namespace), model.HostPattern{Host: "*"})
+	var hosts []string
+	for _, t := range flow.Lookup(x, n.wildcards, namespace) {
+		hosts = append(hosts, t.Host)
+	}
+	return hosts
 }
 
 // below adds to hosts what is below the wildcards among them.
