@@ -134,6 +134,7 @@ func Run(ctx context.Context, o Options) (code int, err error) {
 		a.relay.RunTicks(background, ticker.C)
 	})
 	running.Go(func() { a.home.run(background) })
+	running.Go(func() { newFileSecrets(a.relay, a.Log).run(background) })
 	running.Go(func() { a.report(background) })
 	if o.Pod != nil {
 		running.Go(func() { a.answerKubelet(background) })

@@ -28,16 +28,24 @@ func (c *compiler) certificateSecrets(_ *flow.Ctx, m model.Certificate) (all []p
 		all = append(all, piece{c.intern.resource(model.TypeSecret, s.Name, s, nil, keysOf(m.From)...)})
 	}
 	if len(m.Chain) > 0 {
-		add(&tlsv3.Secret{Name: m.Name, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
-			CertificateChain: inline(string(m.Chain)), PrivateKey: inline(string(m.PrivateKey)),
-		}}})
+		add(pairSecret(m.Name, m))
 	}
 	if len(m.CA) > 0 {
-		add(&tlsv3.Secret{Name: caName(m.Name), Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-			TrustedCa: inline(string(m.CA)),
-		}}})
+		add(trustSecret(caName(m.Name), m.CA))
 	}
 	return all
+}
+
+func pairSecret(name string, m model.Certificate) *tlsv3.Secret {
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
+		CertificateChain: inline(string(m.Chain)), PrivateKey: inline(string(m.PrivateKey)),
+	}}}
+}
+
+func trustSecret(name string, ca []byte) *tlsv3.Secret {
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+		TrustedCa: inline(string(ca)),
+	}}}
 }
 
 var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
@@ -47,6 +55,9 @@ var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
 // edgeSocket shows a certificate to whoever calls, and asks for theirs. Callers
 // may be older than TLS 1.3.
 func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportSocket {
+	if s.OfMesh() {
+		return serverSocket(alpn...)
+	}
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.Newest, "1.3")]},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.Secret)},

@@ -57,7 +57,9 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		c.UpstreamConnectionOptions = &clusterv3.UpstreamConnectionOptions{TcpKeepalive: keepalive(k)}
 	}
 	discovery(c, d)
-	balancing(c, d.Traffic)
+	if d.Service.Resolution != model.Dynamic {
+		balancing(c, d.Traffic)
+	}
 	return c
 }
 
@@ -92,6 +94,10 @@ func (d destination) origins() []model.Origin {
 }
 
 func discovery(c *clusterv3.Cluster, d destination) {
+	if d.Service.Resolution == model.Dynamic {
+		dynamic(c, d)
+		return
+	}
 	if d.Service.Resolution != model.ByDNS {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
 		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()}
@@ -229,7 +235,7 @@ func outlier(d destination) *clusterv3.OutlierDetection {
 // httpOptions chooses the protocol: HTTP/2 to every proxy of the mesh whatever
 // the application behind it speaks, else what the port says.
 func httpOptions(d destination) map[string]*anypb.Any {
-	if !d.Port.Protocol.IsHTTP() {
+	if !d.Port.Protocol.IsHTTP() && !d.asks() {
 		return nil
 	}
 	idle := d.Traffic.Pool.IdleTimeout
@@ -246,6 +252,7 @@ func httpOptions(d destination) map[string]*anypb.Any {
 		options.CommonHttpProtocolOptions.MaxConnectionDuration = durationpb.New(age)
 	}
 	options.UpstreamProtocolOptions = explicitHTTP(d.http2(), d.Traffic.Pool)
+	following(options, d)
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)}
 }
 
@@ -282,7 +289,7 @@ func http2Limits() *corev3.Http2ProtocolOptions {
 // hasProxy says whether a proxy of the mesh, which proves who it is, stands
 // before each endpoint.
 func (d destination) hasProxy() bool {
-	return !d.Alone && !d.Service.External && d.Service.Resolution == model.ByWorkload
+	return !d.Alone && !d.Edge && !d.Service.External && d.Service.Resolution == model.ByWorkload
 }
 
 // http2 says how the destination is spoken to. Where instances without a proxy
@@ -299,9 +306,9 @@ func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
 		CircuitBreakers:               breakers(model.TrafficPolicy{}),
-		LoadAssignment: assignment(name, []*endpointv3.LbEndpoint{{
+		LoadAssignment: assignment(name, here([]*endpointv3.LbEndpoint{{
 			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address("127.0.0.1", port)}},
-		}}),
+		}})),
 	}
 	if protocol.IsHTTP() {
 		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{

@@ -86,10 +86,13 @@ type compiler struct {
 	passagesOf   *flow.Index[passage] // by service
 	httpPorts    *flow.Collection[httpPort]
 
-	callers    *flow.Collection[caller]
-	placements *flow.Collection[placement]
-	scopes     *flow.Collection[scope]
-	callerSets *flow.Collection[callerSet]
+	callers     *flow.Collection[caller]
+	placements  *flow.Collection[placement]
+	scopes      *flow.Collection[scope]
+	credentials *flow.Collection[credential]
+	provenTo    *flow.Index[destination] // that name a credential, by host
+	spaces      *flow.Collection[space]
+	callerSets  *flow.Collection[callerSet]
 }
 
 // New wires the derivations of the inputs' graph.
@@ -101,10 +104,12 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c.destinations = flow.Derive(c.shapes, "compile/destinations", c.serviceDestinations)
 	c.wireHosts()
 	c.wireScopes()
+	c.wireCredentials()
 	layers := c.layers()
+	outlines := flow.Derive(c.scopes, "compile/outlines", layers.outline)
 	scopeOf := flow.Derive(c.Replicas, "compile/scopeof", c.assign)
 	return &Compiled{
-		Outlines: flow.Derive(c.scopes, "compile/outlines", layers.outline),
+		Outlines: outlines,
 		Layers:   layers.all,
 		ScopeOf:  scopeOf,
 		Families: flow.NewIndex(scopeOf, model.Assignment.Families),
@@ -112,6 +117,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
+			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
 		),
 		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
 	}
@@ -246,15 +252,33 @@ type accounts struct {
 	Host  string
 	IDs   []string
 	Mixed bool // some instances have no proxy
+	Edge  bool // all instances are gateways
 }
 
-func (a accounts) Key() string           { return a.Host }
-func (a accounts) Equal(o accounts) bool { return a.Mixed == o.Mixed && slices.Equal(a.IDs, o.IDs) }
+func (a accounts) Key() string { return a.Host }
+func (a accounts) Equal(o accounts) bool {
+	return a.Mixed == o.Mixed && a.Edge == o.Edge && slices.Equal(a.IDs, o.IDs)
+}
 
 func (c *compiler) serviceAccounts(x *flow.Ctx, s model.Service) []accounts {
 	all := c.candidatesFor(x, s)
-	mixed := slices.ContainsFunc(all, func(r model.Replicas) bool { return r.Interception == model.NoProxy && serves(s, r.Workload) })
-	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, all), Mixed: mixed}}
+	gateways, mixed, others := false, false, false
+	for _, r := range all {
+		if serves(s, r.Workload) {
+			gateways = gateways || r.Gateway != ""
+			mixed = mixed || r.Gateway != "" || r.Interception == model.NoProxy
+			others = others || r.Gateway == ""
+		}
+	}
+	edge := gateways && !others
+	return []accounts{{Host: s.Host, IDs: accountsOf(c.TrustDomain, s, all), Mixed: mixed && !edge, Edge: edge}}
+}
+
+// behind says what stands before the instances of a destination.
+func (c *compiler) behind(x *flow.Ctx, d destination) (destination, accounts) {
+	a, _ := flow.Get(x, c.accounts, d.Service.Host)
+	d.Mixed, d.Edge = d.Mixed || a.Mixed, a.Edge
+	return d, a
 }
 
 func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
@@ -266,16 +290,16 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 }
 
 func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
-	a, _ := flow.Get(x, c.accounts, d.Service.Host)
-	d.Mixed = d.Mixed || a.Mixed
+	d, a := c.behind(x, d)
 	return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
 }
 
 func (c *compiler) endpointsOf(x *flow.Ctx, d destination) []piece {
-	if d.Service.Resolution == model.ByDNS {
+	if d.Service.Resolution == model.ByDNS || d.Service.Resolution == model.Dynamic {
 		return nil
 	}
 	s, _ := flow.Get(x, c.Services, d.Service.Host)
+	d, _ = c.behind(x, d)
 	return []piece{{c.intern.resource(model.TypeEndpoint, d.Key(), endpoints(d, s.Addresses, c.candidatesFor(x, d.Service)), nil, d.From...)}}
 }
 

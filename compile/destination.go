@@ -22,6 +22,7 @@ type destination struct {
 	Labels  map[string]string // that endpoints of the subset have
 	Traffic model.TrafficPolicy
 	Mixed   bool // some instances have no proxy
+	Edge    bool // all instances are gateways: callers speak what these listen for, which no service says
 	Alone   bool // proxies have no identity
 	From    []model.Key
 }

@@ -66,6 +66,7 @@ func edit(random *rand.Rand, now *rows, from rows) {
 		now.RouteTables = edited(random, now.RouteTables, from.RouteTables)
 	case 5:
 		now.Policies = edited(random, now.Policies, from.Policies)
+		now.Certificates = edited(random, now.Certificates, from.Certificates)
 	case 6:
 		now.Splits = edited(random, now.Splits, from.Splits)
 	case 7:

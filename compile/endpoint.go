@@ -20,10 +20,11 @@ func endpoints(d destination, addresses []model.Address, replicas []model.Replic
 		return assignment(d.Key(), fixedEndpoints(d, addresses))
 	}
 	all := workloadEndpoints(d, replicas)
-	for _, ep := range fixedEndpoints(d, addresses) {
-		all = append(all, marked(ep))
+	fixed := fixedEndpoints(d, addresses)
+	for i := range fixed {
+		fixed[i].LbEndpoint = marked(fixed[i].LbEndpoint)
 	}
-	return assignment(d.Key(), all)
+	return assignment(d.Key(), append(here(all), fixed...))
 }
 
 // marked is an endpoint of the mesh that has no proxy before it.
@@ -38,9 +39,9 @@ func withoutProxy() *structpb.Struct {
 }
 
 // serves says whether the workload is an instance of the service. A gateway's
-// proxy is none: nobody speaks the mesh's protocol to it.
+// proxy may be one: that of calls that leave the mesh by it.
 func serves(s model.Service, w model.Workload) bool {
-	return w.Namespace == s.Namespace && w.Gateway == "" && len(s.Selector) > 0 && model.Matches(s.Selector, w.Labels)
+	return w.Namespace == s.Namespace && len(s.Selector) > 0 && model.Matches(s.Selector, w.Labels)
 }
 
 // workloadEndpoints are those of the instances, in the order of their keys. Whether replicas serve
@@ -52,14 +53,14 @@ func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.L
 	}
 	var found []one
 	for _, r := range replicas {
-		port, ok := r.Serving(d.Port)
+		port, ok := servingPort(r.Workload, d.Port)
 		if !ok || port.ProxyPort == 0 || !serves(d.Service, r.Workload) || !model.Matches(d.Labels, r.Labels) {
 			continue
 		}
 		for _, i := range r.Instances {
 			ep := endpoint(i.Address, port.ProxyPort)
 			ep.HealthStatus = health(i.Health)
-			if r.Interception == model.NoProxy {
+			if r.Interception == model.NoProxy || r.Gateway != "" && !d.Edge {
 				marked(ep) // the others have no metadata: that would more than double what an endpoint costs every Envoy
 			}
 			found = append(found, one{i, ep})
@@ -71,6 +72,16 @@ func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.L
 		all[i] = f.LbEndpoint
 	}
 	return all
+}
+
+// servingPort is where a workload serves a port. A gateway listens wherever its
+// listeners say, which is where boundPort finds it.
+func servingPort(w model.Workload, p model.Port) (model.WorkloadPort, bool) {
+	number := cmp.Or(p.Target, p.Number)
+	if port, ok := w.Serving(p); ok || w.Gateway == "" {
+		return port, ok
+	}
+	return model.WorkloadPort{Number: number, ProxyPort: number}, number >= privilegedPorts || w.Interception == model.Redirected
 }
 
 // health of a lost workload is left to the callers' own breakers: the server
@@ -85,8 +96,23 @@ func health(h model.Health) corev3.HealthStatus {
 	return corev3.HealthStatus_HEALTHY
 }
 
-func fixedEndpoints(d destination, addresses []model.Address) []*endpointv3.LbEndpoint {
-	var all []*endpointv3.LbEndpoint
+// located is an endpoint, and where it is.
+type located struct {
+	*endpointv3.LbEndpoint
+	locality string
+}
+
+// here are endpoints of which nobody says where they are.
+func here(all []*endpointv3.LbEndpoint) []located {
+	out := make([]located, len(all))
+	for i, ep := range all {
+		out[i] = located{LbEndpoint: ep}
+	}
+	return out
+}
+
+func fixedEndpoints(d destination, addresses []model.Address) []located {
+	var all []located
 	for _, a := range addresses {
 		if !model.Matches(d.Labels, a.Labels) || strings.HasPrefix(a.Host, "*") {
 			continue
@@ -96,7 +122,7 @@ func fixedEndpoints(d destination, addresses []model.Address) []*endpointv3.LbEn
 		if a.Weight > 0 {
 			ep.LoadBalancingWeight = u32(a.Weight)
 		}
-		all = append(all, ep)
+		all = append(all, located{ep, a.Locality})
 	}
 	return all
 }
@@ -107,12 +133,28 @@ func endpoint(host string, port uint32) *endpointv3.LbEndpoint {
 	}}
 }
 
-func assignment(name string, all []*endpointv3.LbEndpoint) *endpointv3.ClusterLoadAssignment {
+// assignment has the endpoints by place, in the order in which places come first.
+func assignment(name string, all []located) *endpointv3.ClusterLoadAssignment {
 	cla := &endpointv3.ClusterLoadAssignment{ClusterName: name}
-	if len(all) > 0 {
-		cla.Endpoints = []*endpointv3.LocalityLbEndpoints{{LbEndpoints: all}}
+	at := map[string]*endpointv3.LocalityLbEndpoints{}
+	for _, ep := range all {
+		group := at[ep.locality]
+		if group == nil {
+			group = &endpointv3.LocalityLbEndpoints{Locality: localityOf(ep.locality)}
+			at[ep.locality] = group
+			cla.Endpoints = append(cla.Endpoints, group)
+		}
+		group.LbEndpoints = append(group.LbEndpoints, ep.LbEndpoint)
 	}
 	return cla
+}
+
+func localityOf(text string) *corev3.Locality {
+	if text == "" {
+		return nil
+	}
+	parts := append(strings.SplitN(text, "/", 3), "", "")
+	return &corev3.Locality{Region: parts[0], Zone: parts[1], SubZone: parts[2]}
 }
 
 // accountsOf are the identities that instances of the service have: those that
@@ -127,6 +169,11 @@ func accountsOf(trust string, s model.Service, replicas []model.Replicas) []stri
 	for _, r := range replicas {
 		if w := r.Workload; serves(s, w) && w.Account() != "" && w.Interception != model.NoProxy {
 			all = append(all, model.SPIFFE(trust, w.Namespace, w.Account()))
+		}
+	}
+	for _, a := range s.Addresses {
+		if a.Account != "" {
+			all = append(all, model.SPIFFE(trust, s.Namespace, a.Account))
 		}
 	}
 	slices.Sort(all)

@@ -41,7 +41,7 @@ func leadsTo(t model.RouteTable, service string) bool {
 }
 
 // Covers says whether requests for a host, in lower case, may enter there.
-func (e Entrance) Covers(host string) bool { return covers(e.Host, host) }
+func (e Entrance) Covers(host string) bool { return model.Covers(e.Host, host) }
 
 // Scheme is how the entrance is called.
 func (e Entrance) Scheme() string {

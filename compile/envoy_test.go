@@ -60,11 +60,15 @@ func validate(t testing.TB, binary string, v *model.View) {
 }
 
 // standIns adds secrets that Envoy can read for each certificate that the view's
-// listeners name.
+// listeners and clusters name.
 func standIns(t testing.TB, v *model.View, given []any) []any {
 	t.Helper()
 	all, named := slices.Clone(given), map[string]bool{}
-	for r := range v.All(model.TypeListener) {
+	var naming []*model.Resource
+	for _, kind := range []model.Type{model.TypeListener, model.TypeCluster} {
+		naming = slices.AppendSeq(naming, v.All(kind))
+	}
+	for _, r := range naming {
 		for _, found := range certificateNames.FindAllStringSubmatch(string(encodeJSON(t, jsonOf(t, r))), -1) {
 			if named[found[1]] {
 				continue
@@ -82,7 +86,7 @@ func standIns(t testing.TB, v *model.View, given []any) []any {
 	return all
 }
 
-var certificateNames = regexp.MustCompile(`"name":"([a-z]+/[a-z/]+)","sdsConfig"`)
+var certificateNames = regexp.MustCompile(`"name":"([a-z]+/[a-z/-]+)","sdsConfig"`)
 
 func staticBootstrapOf(t testing.TB, v *model.View, secrets []any) map[string]any {
 	t.Helper()

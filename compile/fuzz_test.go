@@ -111,7 +111,7 @@ func routesAcceptable(t *testing.T, rule model.Rule) {
 		service: func(string) (shape, bool) { return shape{Service: s}, true },
 		policy:  func(string) model.Policy { return model.Policy{} },
 		split:   func(string) *model.Split { return nil },
-	}, 80)
+	}, s.Host, 80)
 	for _, c := range r.routes(candidate{rule: rule, match: rule.Matches[0]}) {
 		acceptable(t, &routev3.RouteConfiguration{VirtualHosts: []*routev3.VirtualHost{{Name: "a", Domains: []string{"a"}, Routes: []*routev3.Route{c.route}}}})
 	}

@@ -143,7 +143,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 			tables, entrances[a.Table] = append(tables, t), a.At
 		}
 	}
-	r := newRouter(g.world(x), first.At.port)
+	r := newRouter(g.world(x), first.Domain, first.At.port)
 	r.from = g.origins(x, first)
 	r.private = g.previewedAt(x, first.Domain)
 	limits := g.hostLimits(x, attached)
@@ -254,7 +254,7 @@ func (g *gateways) uncertified(x *flow.Ctx, p gatewayPort) (problems []model.Pro
 			problems = append(problems, model.Problem{Object: l.gateway.Object, Code: model.ProblemMissingSecret, Path: l.listener.Origin.Path, Message: message})
 		}
 		certificate, _ := flow.Get(x, g.Certificates, secret)
-		if secret != "" && len(certificate.Chain) == 0 && len(l.gateway.Selector) > 0 {
+		if secret != "" && secret != model.MeshCertificate && len(certificate.Chain) == 0 && len(l.gateway.Selector) > 0 {
 			report(certificate.Missing(secret))
 		}
 		if ca != "" && len(flow.Lookup(x, g.secrets, ca)) == 0 {
@@ -300,7 +300,7 @@ func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Pr
 
 // trusted is the secret that says which callers a listener trusts, "" for one that does not ask.
 func (c *compiler) trusted(x *flow.Ctx, tls model.ServerTLS) string {
-	if tls.Callers == model.CallerUnasked {
+	if tls.Callers == model.CallerUnasked || tls.OfMesh() {
 		return ""
 	}
 	if _, ok := flow.Get(x, c.Certificates, tls.Secret+caSuffix); ok {

@@ -22,6 +22,7 @@ type connectionRoute struct {
 	ca     string          // secret that says which callers to trust
 	hosts  []string
 	shares []share
+	names  *model.Service // of which they are one: the wildcard to which they go
 	from   model.Origin
 }
 
@@ -81,6 +82,7 @@ func (c *compiler) routeConnections(x *flow.Ctx, p *gatewayPort) (problems []mod
 			problems = append(problems, model.Problem{Object: w.from.Key, Code: model.ProblemHostConflict, Path: w.from.Path, Message: w.lost(p.number, lost)})
 		}
 		if w.hosts = won; len(won) > 0 {
+			problems = append(problems, c.toNames(x, &w)...)
 			p.connectionRoutes = append(p.connectionRoutes, w)
 		}
 	}
@@ -167,6 +169,10 @@ func (t connectionRoute) filterChain() *listenerv3.FilterChain {
 	}
 	proxy := &tcpv3.TcpProxy{StatPrefix: t.name, ClusterSpecifier: &tcpv3.TcpProxy_WeightedClusters{WeightedClusters: shares}}
 	f := &listenerv3.FilterChain{Name: t.name, Filters: []*listenerv3.Filter{networkFilter(tcpFilter, proxy)}}
+	if t.names != nil {
+		_, port, _, _ := model.ParseClusterName(t.shares[0].cluster)
+		f.Filters = append([]*listenerv3.Filter{sniFilter(*t.names, port)}, f.Filters...)
+	}
 	if t.of == model.GatewayTLS {
 		f.FilterChainMatch = asksFor(t.hosts)
 	}
@@ -174,4 +180,25 @@ func (t connectionRoute) filterChain() *listenerv3.FilterChain {
 		f.TransportSocket = edgeSocket(t.tls, t.ca)
 	}
 	return f
+}
+
+// toNames finds the wildcard to which a route leads. It takes connections that ask for
+// one of its names, and all of them: else it would lead anywhere.
+func (c *compiler) toNames(x *flow.Ctx, t *connectionRoute) []model.Problem {
+	for _, s := range t.shares {
+		host := hostOfKey(s.cluster)
+		service, ok := flow.Get(x, c.Services, host)
+		if !ok || service.Resolution != model.Dynamic {
+			continue
+		}
+		outside := slices.ContainsFunc(t.hosts, func(name string) bool { return !model.Covers(host, name) })
+		if len(t.shares) == 1 && t.of == model.GatewayTLS && !outside {
+			t.names = &service
+			return nil
+		}
+		t.shares = []share{{refusedName, 1}}
+		return []model.Problem{{Object: t.from.Key, Code: model.ProblemInvalid, Path: t.from.Path, Message: fmt.Sprintf(
+			"it leads on connections that ask for no name of %s, or several destinations share them, so they are closed; match sniHosts below it, and name no other destination", host)}}
+	}
+	return nil
 }

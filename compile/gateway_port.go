@@ -57,7 +57,7 @@ func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, proble
 			if p == nil {
 				p = &gatewayPort{number: l.Port}
 			}
-			if l.TLS.Secret != "" && !strings.Contains(l.TLS.Secret, "/") {
+			if l.TLS.Secret != "" && !l.TLS.OfMesh() && !strings.Contains(l.TLS.Secret, "/") {
 				l.TLS.Secret = namespace + "/" + l.TLS.Secret
 			}
 			if problem := p.add(gatewayListener{gateway: g, listener: l}); problem != nil {
@@ -163,7 +163,7 @@ func (p *gatewayPort) part() {
 		c := &p.chains[i]
 		for _, o := range p.chains {
 			for _, host := range o.hosts {
-				if o.name != c.name && slices.ContainsFunc(c.hosts, func(wide string) bool { return covers(wide, host) }) {
+				if o.name != c.name && slices.ContainsFunc(c.hosts, func(wide string) bool { return model.Covers(wide, host) }) {
 					c.elsewhere = append(c.elsewhere, host)
 				}
 			}
@@ -174,7 +174,7 @@ func (p *gatewayPort) part() {
 // mayServe says whether requests for a domain enter by the listener: those of
 // the Gateway API share no host with a listener that names it more closely.
 func (c chain) mayServe(l gatewayListener, by, domain string) bool {
-	if slices.ContainsFunc(c.elsewhere, func(host string) bool { return covers(host, domain) }) {
+	if slices.ContainsFunc(c.elsewhere, func(host string) bool { return model.Covers(host, domain) }) {
 		return false
 	}
 	if l.gateway.Proxy == "" {
@@ -182,7 +182,7 @@ func (c chain) mayServe(l gatewayListener, by, domain string) bool {
 	}
 	return !slices.ContainsFunc(c.listeners, func(o gatewayListener) bool {
 		return o.gateway.Proxy == l.gateway.Proxy && slices.ContainsFunc(o.listener.Hosts, func(host string) bool {
-			return host != by && covers(by, host) && covers(host, domain)
+			return host != by && model.Covers(by, host) && model.Covers(host, domain)
 		})
 	})
 }

@@ -39,6 +39,7 @@ func (c *compiler) layers() *layers {
 		byScope("tunnels", func(s scope) string { return s.tunnels }, c.tunnelsLayer),
 		byScope("table", func(s scope) string { return s.table }, c.tableLayer),
 		l.gateways.routeLayer,
+		flow.Derive(c.spaces, "compile/layers/credentials", c.credentialLayers),
 		piecesLayer("service", flow.Union("compile/service pieces",
 			flow.Derive(c.destinations, "compile/clusters", c.clusterOf),
 			flow.Derive(c.destinations, "compile/endpoints", c.endpointsOf)), servicePlaces),
@@ -177,7 +178,10 @@ func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns(), s.Tracing), nil),
 	}
 	if s.transparent() {
-		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil), c.strays(s.strays()))
+		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil))
+		if !s.Closed {
+			resources = append(resources, c.strays(s.strays()))
+		}
 	}
 	if !s.Inline {
 		ready := readyHost(OutboundRoutes)

@@ -8,6 +8,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"weft.dev/model"
 )
@@ -25,7 +26,7 @@ func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, gu
 	} else {
 		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
 	}
-	return &listenerv3.Listener{
+	l := &listenerv3.Listener{
 		Name:                          name,
 		StatPrefix:                    name,
 		Address:                       address(ip, port.ProxyPort),
@@ -34,6 +35,11 @@ func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, gu
 		ListenerFilters:               inspectors(mode),
 		FilterChains:                  inboundChains(mode, port.Protocol, filters, alpn),
 	}
+	if !port.Protocol.IsHTTP() && len(l.ListenerFilters) > 0 {
+		// A client may wait for the server's first word: then it speaks no TLS.
+		l.ContinueOnListenerFiltersTimeout, l.ListenerFiltersTimeout = true, durationpb.New(inspectTimeout)
+	}
+	return l
 }
 
 func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {

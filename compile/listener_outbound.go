@@ -49,8 +49,8 @@ func connectCluster() *clusterv3.Cluster {
 		ConnectTimeout:                durationpb.New(ConnectTimeout),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		LoadAssignment: assignment(connectName, []*endpointv3.LbEndpoint{{
+		LoadAssignment: assignment(connectName, here([]*endpointv3.LbEndpoint{{
 			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: inside}},
-		}}),
+		}})),
 	}
 }

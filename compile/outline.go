@@ -34,9 +34,13 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 	if s.transparent() {
 		o.Layers = append(o.Layers, s.tunnels)
 	}
+	slices.Sort(needed)
+	needed = slices.Compact(needed)
+	for _, secret := range l.shown(x, s, needed) {
+		o.Layers = append(o.Layers, credentialLayer(s.Namespace, secret))
+	}
 	if len(o.Shelves) == 0 {
-		slices.Sort(needed)
-		for _, host := range slices.Compact(needed) {
+		for _, host := range needed {
 			o.Layers = append(o.Layers, serviceLayer(host))
 		}
 	}
@@ -69,7 +73,7 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 			slices.Sort(s.Hosts)
 		}
 		o := c.layers.outline(x, s)[0]
-		if s.learns() && host == "" && authority != "" && s.transparent() {
+		if s.learns() && host == "" && authority != "" && s.transparent() && !s.Closed {
 			o.Layers = append(o.Layers, strayLayer)
 		}
 		v = o.View(func(name string) *model.Layer {

@@ -34,13 +34,20 @@ func randomRows(t *rapid.T) rows {
 			hosts = append(hosts, model.HostOf(namespace, name), name+"."+namespace)
 		}
 	}
+	if rapid.IntRange(0, 2).Draw(t, "wildcard") == 0 {
+		r.Services = append(r.Services, model.Service{Namespace: "a", Host: "*.example.com", Name: "*.example.com", External: true, Resolution: model.Dynamic,
+			Ports: append(randomPorts(t), model.Port{Number: 443, Protocol: model.TLS}), Private: rapid.Bool().Draw(t, "private")})
+		hosts = append(hosts, "*.example.com")
+	}
 	r.Workloads = randomWorkloads(t, namespaces)
 	r.RouteTables = randomTables(t, hosts)
+	r.Certificates = randomCertificates(t)
 	for _, host := range hosts {
 		if rapid.Bool().Draw(t, "policy") {
 			r.Policies = append(r.Policies, model.Policy{
 				Object: model.Key{Kind: "DestinationRule", Namespace: "a", Name: host}, Host: host,
 				Subsets: []model.Subset{{Name: "v1", Labels: map[string]string{"version": rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "label")}}},
+				Traffic: model.TrafficPolicy{TLS: rapid.SampledFrom([]*model.ClientTLS{nil, nil, {Mode: model.TLSOwn, Secret: "p"}, {Mode: model.TLSSimple, Secret: "q"}}).Draw(t, "tls")},
 			})
 		}
 		if rapid.Bool().Draw(t, "split") {
@@ -69,7 +76,7 @@ func randomRows(t *rapid.T) rows {
 		known[w.Cohort()] = true
 		switch rapid.IntRange(0, 3).Draw(t, "knows") {
 		case 0:
-			r.Known = append(r.Known, model.Known{Cohort: w.Cohort(), All: true})
+			r.Known = append(r.Known, model.Known{Cohort: w.Cohort(), All: true, Closed: rapid.Bool().Draw(t, "closed")})
 		case 1, 2:
 			hosts := rapid.SliceOfDistinct(rapid.SampledFrom(append(hosts, "x.a", "gone.example.com")), rapid.ID[string]).Draw(t, "knows")
 			slices.Sort(hosts)
@@ -95,6 +102,16 @@ func randomLimits(t *rapid.T) []model.RateLimit {
 	return limits
 }
 
+func randomCertificates(t *rapid.T) []model.Certificate {
+	var all []model.Certificate
+	for _, secret := range []string{"a/p", "b/p", "a/q-cacert"} {
+		if rapid.Bool().Draw(t, "secret") {
+			all = append(all, model.Certificate{Name: secret, Chain: []byte("c"), PrivateKey: []byte("k"), CA: []byte("ca"), From: []model.Origin{{Key: model.Key{Kind: "Secret", Name: secret}}}})
+		}
+	}
+	return all
+}
+
 func randomPorts(t *rapid.T) []model.Port {
 	all := []model.Port{{Number: 80, Protocol: model.HTTP}, {Number: 81, Protocol: model.HTTP2}, {Number: 82, Protocol: model.TCP}}
 	return slices.DeleteFunc(all, func(p model.Port) bool { return !rapid.Bool().Draw(t, "port") })
@@ -112,7 +129,7 @@ func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
 			w.Ports = append(w.Ports, model.WorkloadPort{Number: number, Protocol: []model.Protocol{model.HTTP, model.HTTP2, model.TCP}[number-80], ProxyPort: 20000 + number, AppPort: 30000 + number})
 		}
 		if rapid.IntRange(0, 5).Draw(t, "is gateway") == 0 {
-			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1"}, 0
+			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1", "app": w.App}, 0
 		}
 		all = append(all, w)
 	}

@@ -22,12 +22,16 @@ import (
 type passage struct {
 	Cluster, Host string
 	Port          uint32
-	VIPs          []string
+	VIPs          []string // by which they are told
+	Name          string   // or by this one, for which TLS asks
+	Names         bool     // to whichever name below Host they ask for
+	Private       bool     // as in Service
 }
 
 func (t passage) Key() string { return t.Cluster }
 func (t passage) Equal(o passage) bool {
-	return t.Cluster == o.Cluster && t.Host == o.Host && t.Port == o.Port && slices.Equal(t.VIPs, o.VIPs)
+	return t.Cluster == o.Cluster && t.Host == o.Host && t.Port == o.Port && slices.Equal(t.VIPs, o.VIPs) &&
+		t.Name == o.Name && t.Names == o.Names && t.Private == o.Private
 }
 
 // httpPort is a port number at which some service of the mesh speaks HTTP. Only
@@ -52,8 +56,23 @@ func (c *compiler) wireRedirection() {
 
 func passagesTo(_ *flow.Ctx, s shape) []passage {
 	var all []passage
+	to := func(p model.Port) passage {
+		return passage{
+			Cluster: model.ClusterName(s.Host, p.Number, ""), Host: s.Host, Port: p.Number,
+			Names: s.Resolution == model.Dynamic, Private: s.Private,
+		}
+	}
 	for _, p := range s.Opaque() {
-		all = append(all, passage{model.ClusterName(s.Host, p.Number, ""), s.Host, p.Number, s.VIPs})
+		t := to(p)
+		if t.VIPs = s.VIPs; !t.Names || p.Protocol == model.TLS {
+			all = append(all, t)
+		}
+	}
+	for _, p := range s.ByName() {
+		t := to(p)
+		if t.Name = s.Host; !slices.Contains(serverFirst, p.Number) {
+			all = append(all, t)
+		}
 	}
 	return all
 }
@@ -101,11 +120,37 @@ func redirectedListener(s scope, identity string, http []httpPort, known []passa
 		AdditionalAddresses:           s.twin(loopbackOf, s.Outbound),
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
-		ListenerFilters:               []*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)},
+		ListenerFilters:               append([]*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)}, namesInspector(known)...),
 		ListenerFiltersTimeout:        durationpb.New(0), // none
 		FilterChains:                  redirectedChains(traced(outboundManager(OutboundListener, s.learns()), s.Tracing), http, known),
-		DefaultFilterChain:            &listenerv3.FilterChain{Name: straysName, Filters: leadOn(straysName)},
+		DefaultFilterChain:            s.straysChain(),
 	}
+}
+
+// straysChain leads on what no chain matches; nil: it is closed.
+func (s scope) straysChain() *listenerv3.FilterChain {
+	if s.Closed {
+		return nil
+	}
+	return &listenerv3.FilterChain{Name: straysName, Filters: leadOn(straysName)}
+}
+
+// namesInspector looks for the name that TLS asks for at ports where some is known: as
+// long as it takes, like that of HTTP.
+func namesInspector(known []passage) []*listenerv3.ListenerFilter {
+	var ports []httpPort
+	for _, t := range known {
+		if (t.Name != "" || t.Names) && !slices.Contains(ports, httpPort(t.Port)) {
+			ports = append(ports, httpPort(t.Port))
+		}
+	}
+	if len(ports) == 0 {
+		return nil
+	}
+	slices.Sort(ports)
+	inspector := tlsInspector()
+	inspector.FilterDisabled = otherPorts(ports)
+	return []*listenerv3.ListenerFilter{inspector}
 }
 
 // redirectedChains are one for each passage, and one for HTTP. Envoy chooses by
@@ -124,12 +169,21 @@ func redirectedChains(m *hcmv3.HttpConnectionManager, http []httpPort, known []p
 				FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(t.Port), ApplicationProtocols: httpVersions},
 			})
 		}
-		chains = append(chains, &listenerv3.FilterChain{
-			Name: t.Cluster, Filters: leadOn(t.Cluster),
-			FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(t.Port), PrefixRanges: prefixes(t.VIPs)},
-		})
+		chains = append(chains, t.chain())
 	}
 	return chains
+}
+
+func (t passage) chain() *listenerv3.FilterChain {
+	match := &listenerv3.FilterChainMatch{DestinationPort: u32(t.Port), PrefixRanges: prefixes(t.VIPs)}
+	if t.Name != "" {
+		match.TransportProtocol, match.ServerNames = "tls", []string{t.Name}
+	}
+	f := &listenerv3.FilterChain{Name: t.Cluster, Filters: leadOn(t.Cluster), FilterChainMatch: match}
+	if t.Names {
+		f.Filters = append([]*listenerv3.Filter{sniFilter(model.Service{Host: t.Host, Private: t.Private}, t.Port)}, f.Filters...)
+	}
+	return f
 }
 
 // httpVersions are what the inspector finds.
@@ -178,11 +232,13 @@ func otherPorts(ports []httpPort) *listenerv3.ListenerFilterChainMatchPredicate 
 	return &listenerv3.ListenerFilterChainMatchPredicate{Rule: &listenerv3.ListenerFilterChainMatchPredicate_NotMatch{NotMatch: these}}
 }
 
-// prefixes are ranges of one address each.
+// prefixes are ranges, of one address each where nothing else is said.
 func prefixes(ips []string) []*corev3.CidrRange {
 	all := make([]*corev3.CidrRange, 0, len(ips))
 	for _, ip := range ips {
-		if parsed, err := netip.ParseAddr(ip); err == nil {
+		if parsed, err := netip.ParsePrefix(ip); err == nil {
+			all = append(all, &corev3.CidrRange{AddressPrefix: parsed.Addr().String(), PrefixLen: u32(uint32(parsed.Bits()))})
+		} else if parsed, err := netip.ParseAddr(ip); err == nil {
 			all = append(all, &corev3.CidrRange{AddressPrefix: ip, PrefixLen: u32(uint32(parsed.BitLen()))})
 		}
 	}

@@ -27,6 +27,7 @@ type world struct {
 type router struct {
 	world
 	port     uint32 // that the caller named; 0: unknown
+	domain   string // that requests are for, "*.suffix" too
 	private  privacy
 	needs    map[string]struct{}
 	from     []model.Key
@@ -36,8 +37,8 @@ type router struct {
 	limits func(candidate) []model.LimitID
 }
 
-func newRouter(w world, port uint32) *router {
-	return &router{world: w, port: port, private: byHeader, needs: map[string]struct{}{}}
+func newRouter(w world, domain string, port uint32) *router {
+	return &router{world: w, domain: domain, port: port, private: byHeader, needs: map[string]struct{}{}}
 }
 
 // conditional is a route for some callers.
@@ -55,6 +56,7 @@ func (r *router) routes(c candidate) []conditional {
 		return nil
 	}
 	r.checkHeaders(c.rule)
+	c.rule = r.heldIn(c.rule)
 	change, reply := headerChange(c.rule.RequestHeaders), headerChange(c.rule.ResponseHeaders)
 	base := &routev3.Route{
 		Name: routeName(c.rule), Match: m, Metadata: provenance(c.rule.Origin),

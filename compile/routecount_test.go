@@ -31,9 +31,11 @@ workloads:
 splits:
 - {host: reviews.shop.svc.cluster.local, service: reviews, versions: [{version: v1, weight: 50}, {version: v2, weight: 50}]}
 - {host: dead.shop.svc.cluster.local, service: dead, versions: [{version: v1, weight: 50}, {version: v2, weight: 50}]}
-fallbacks:
-- {host: dead.shop.svc.cluster.local, service: dead, status: 200, body: "instead"}
 routeTables:
+- object: {kind: Resilience, namespace: shop, name: dead}
+  hosts: [dead.shop.svc.cluster.local]
+  rules:
+  - {name: default, backends: [{host: dead.shop.svc.cluster.local, weight: 1, fallback: {host: dead.shop.svc.cluster.local, service: dead, "on": [502, 503, 504], status: 200, body: "instead"}}]}
 - object: {kind: VirtualService, namespace: shop, name: reviews}
   hosts: [reviews.shop.svc.cluster.local]
   rules:

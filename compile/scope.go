@@ -27,6 +27,7 @@ type scope struct {
 	Gateways           []string       // keys of the gateways that its proxy is
 	Inline             bool           // its proxy cannot have routes in pieces
 	All                bool           // it knows every service
+	Closed             bool           // it calls nothing that no service has
 	Hosts              []string       // else: those that it knows
 	Tracing            model.Tracing
 	Asked              []string // authorities that go where they were going, unless a service has them
@@ -77,6 +78,9 @@ func (s scope) base() string {
 	case s.All:
 		way = "all" + string(s.Interception)
 	}
+	if s.Closed && s.transparent() {
+		way += "-closed"
+	}
 	if s.Tracing.Percent > 0 {
 		way += "#" + digest(s.Tracing)
 	}
@@ -89,7 +93,7 @@ func (s scope) named() scope {
 	s.key = whose + "#" + digest(s)
 	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
 	if s.transparent() {
-		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing})
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing, s.Closed})
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
@@ -155,7 +159,7 @@ type selectors struct {
 func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
-		Inline: w.InlineRoutes, All: known.All, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack, Tracing: s.tracing,
+		Inline: w.InlineRoutes, All: known.All, Closed: known.Closed, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack, Tracing: s.tracing,
 	}
 	if out.redirected() {
 		out.Rest, _ = mtlsMode(s.peers, w.Workload, 0)

@@ -159,7 +159,7 @@ func backendPort(s model.Service, policy model.Policy, named, called uint32) (po
 // HTTP, or HTTPS and the proxy originates the TLS.
 func takesRequests(p model.Port, policy model.Policy) bool {
 	tls := trafficOf(policy, p.Number).TLS
-	return p.Protocol.IsHTTP() || p.Protocol == model.TLS && tls != nil && tls.Mode == model.TLSSimple
+	return p.Protocol.IsHTTP() || p.Protocol == model.TLS && tls.Originates()
 }
 
 func portNames(ports []model.Port) string {

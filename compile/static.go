@@ -3,6 +3,7 @@ package compile
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -49,6 +50,7 @@ func (s *static) inlined(tree any) any {
 	switch tree := tree.(type) {
 	case map[string]any:
 		delete(tree, "sdsConfig")
+		withoutFiles(tree)
 		if _, ok := tree["edsClusterConfig"]; ok {
 			delete(tree, "edsClusterConfig")
 			tree["type"] = "STATIC"
@@ -67,6 +69,21 @@ func (s *static) inlined(tree any) any {
 		}
 	}
 	return tree
+}
+
+// withoutFiles leaves out certificates in files of some other machine.
+func withoutFiles(tree map[string]any) {
+	const shown = "tlsCertificateSdsSecretConfigs"
+	isFile := func(config any) bool {
+		name, _ := config.(map[string]any)["name"].(string)
+		return model.IsFileSecret(name)
+	}
+	if all, ok := tree[shown].([]any); ok {
+		tree[shown] = slices.DeleteFunc(all, isFile)
+	}
+	if isFile(tree) {
+		tree["name"] = model.SecretSystemRoots
+	}
 }
 
 // wholeTable is a table with the virtual hosts that it discovers.

@@ -52,21 +52,13 @@ func hostsInCommon(listener, route []string) []string {
 		for _, b := range route {
 			a, b := strings.ToLower(a), strings.ToLower(b)
 			switch {
-			case covers(a, b):
+			case model.Covers(a, b):
 				all = append(all, b)
-			case covers(b, a):
+			case model.Covers(b, a):
 				all = append(all, a)
 			}
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// covers says whether every host of the second pattern is one of the first.
-func covers(pattern, host string) bool {
-	if pattern == "*" || pattern == host {
-		return true
-	}
-	return strings.HasPrefix(pattern, "*.") && strings.HasSuffix(host, pattern[1:]) && host != pattern[2:]
 }

@@ -1,7 +1,6 @@
 package compile
 
 import (
-	"cmp"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -33,8 +32,8 @@ func clientSocket(d destination, accounts []string) *corev3.TransportSocket {
 	switch policy.Mode {
 	case model.TLSMutual:
 		return meshSocket(d, accounts)
-	case model.TLSSimple:
-		return simpleSocket(d, *policy)
+	case model.TLSSimple, model.TLSOwn:
+		return originSocket(d, *policy)
 	}
 	return nil
 }
@@ -45,8 +44,7 @@ func (c *Compiled) Plain(clusters []string) map[string]bool {
 	c.graph.View(func(x *flow.Ctx) {
 		for _, name := range clusters {
 			if d, ok := flow.Get(x, c.destinations, name); ok {
-				a, _ := flow.Get(x, c.accounts, d.Service.Host)
-				d.Mixed = d.Mixed || a.Mixed
+				d, _ = c.layers.behind(x, d)
 				all[name] = d.plain()
 			}
 		}
@@ -92,6 +90,8 @@ func plainEndpoints(d destination) []*clusterv3.Cluster_TransportSocketMatch {
 func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 	if policy := d.Traffic.TLS; policy != nil && len(policy.SANs) > 0 {
 		accounts = policy.SANs
+	} else if len(d.Service.SANs) > 0 {
+		accounts = d.Service.SANs
 	}
 	common := meshTLS(sanMatchers(accounts))
 	common.AlpnProtocols = []string{alpnTCP}
@@ -99,8 +99,19 @@ func meshSocket(d destination, accounts []string) *corev3.TransportSocket {
 		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
-		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: d.Service.Host}),
+		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: d.meshName()}),
 	}}
+}
+
+// meshName is what a proxy of the mesh asks for by TLS; "": the host of the request.
+func (d destination) meshName() string {
+	switch policy := d.Traffic.TLS; {
+	case policy != nil && policy.SNI != "":
+		return policy.SNI
+	case d.Edge && d.Port.Protocol.IsHTTP():
+		return "" // a gateway chooses by it among the hosts for which it listens
+	}
+	return d.Service.Host
 }
 
 // meshTLS presents the workload's own certificate and accepts those of the
@@ -120,25 +131,6 @@ func validation(roots string, sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.Common
 			ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: roots, SdsConfig: ads()},
 		},
 	}
-}
-
-// simpleSocket verifies the server by the roots of the machine.
-func simpleSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket {
-	name := cmp.Or(policy.SNI, d.Service.Host)
-	common := &tlsv3.CommonTlsContext{TlsParams: &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsv3.TlsParameters_TLSv1_2}}
-	if d.Port.Protocol.IsHTTP() {
-		common.AlpnProtocols = []string{alpnHTTP(d.http2())}
-	}
-	if !policy.Insecure {
-		sans := policy.SANs
-		if len(sans) == 0 {
-			sans = []string{name}
-		}
-		common.ValidationContextType = validation(model.SecretSystemRoots, sanMatchers(sans))
-	}
-	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
-		TypedConfig: pack(&tlsv3.UpstreamTlsContext{CommonTlsContext: common, Sni: name}),
-	}}
 }
 
 // sanMatchers accept any of the names, which are URIs or host names.

@@ -34,8 +34,11 @@ workloads:
 - {namespace: shop, name: dead-1, app: dead, address: 127.0.0.1, ports: [{number: 9080, protocol: http, proxyPort: %[6]d, appPort: 1}]}
 splits:
 - {host: reviews.shop.svc.cluster.local, service: reviews, versions: [{version: v1, weight: 100}, {version: v2, weight: 0}]}
-fallbacks:
-- {host: dead.shop.svc.cluster.local, service: dead, status: 200, body: "instead"}
+routeTables:
+- object: {kind: Resilience, namespace: shop, name: dead}
+  hosts: [dead.shop.svc.cluster.local]
+  rules:
+  - {name: default, backends: [{host: dead.shop.svc.cluster.local, weight: 1, fallback: {host: dead.shop.svc.cluster.local, service: dead, "on": [502, 503, 504], status: 200, body: "instead"}}]}
 peerAuths:
 - {object: {kind: PeerAuthentication, namespace: shop, name: default}, namespace: shop, mode: strict}
 authorizations:

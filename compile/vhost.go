@@ -41,7 +41,7 @@ func virtualHosts(w world, s shape, tables []model.RouteTable) []virtualHost {
 	bare := barePort(s.Service)
 	all := make([]virtualHost, 0, len(s.Ports))
 	for _, port := range s.Ports {
-		r := newRouter(w, port.Number)
+		r := newRouter(w, s.Host, port.Number)
 		r.from = keysOf(s.From)
 		v := virtualHost{Service: s, Port: port.Number, Bare: port.Number == bare}
 		if port.Protocol.IsHTTP() {

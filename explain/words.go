@@ -120,6 +120,9 @@ func clusterText(c *clusterv3.Cluster) string {
 	default:
 		transport = "TLS"
 	}
+	if c.GetClusterType() != nil {
+		return "whatever the name that is called resolves to, " + transport
+	}
 	return strings.ToLower(strings.ReplaceAll(c.LbPolicy.String(), "_", " ")) + ", " + transport
 }
 

@@ -14,6 +14,8 @@ type Egress struct {
 	Rank      int64             // as in RouteTable: of several that select a workload, the oldest decides
 	Hosts     []HostPattern     // none: the workloads call nobody
 	Except    []HostPattern     // taken out of Hosts again
+	Unbound   bool              // they know what they know without it: Hosts says nothing
+	Closed    bool              // calls to what no service has are refused, and do not go where they were going
 	From      []Origin
 }
 

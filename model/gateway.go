@@ -37,6 +37,13 @@ type ServerTLS struct {
 	Oldest, Newest string
 }
 
+// MeshCertificate in place of a Secret is the identity that a proxy has in the mesh: it is shown
+// to callers of the mesh, and they show theirs.
+const MeshCertificate = "mesh"
+
+// OfMesh says whether it is for callers of the mesh.
+func (t ServerTLS) OfMesh() bool { return t.Secret == MeshCertificate }
+
 // CallerCertificate says whether callers show a certificate.
 type CallerCertificate string
 

@@ -8,11 +8,13 @@ type Known struct {
 	// All: every service of the mesh, now and later. Hosts is empty then.
 	All   bool
 	Hosts []string // of services, sorted; some may not exist (yet)
+	// Closed: what no service has cannot be called, even where all traffic is led into the proxy.
+	Closed bool
 }
 
 func (k Known) Key() string { return k.Cohort }
 func (k Known) Equal(o Known) bool {
-	return k.Cohort == o.Cohort && k.All == o.All && slices.Equal(k.Hosts, o.Hosts)
+	return k.Cohort == o.Cohort && k.All == o.All && k.Closed == o.Closed && slices.Equal(k.Hosts, o.Hosts)
 }
 
 // AskPrefix begins the name of every virtual host of the calls that workloads

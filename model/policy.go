@@ -121,6 +121,21 @@ type ClientTLS struct {
 	SNI      string
 	SANs     []string
 	Insecure bool // does not verify the server
+	// Secret is the Certificate, of the caller's own namespace, by which it proves itself, and that says
+	// whom it trusts: who writes a policy for callers elsewhere does not say which of their keys they show.
+	Secret string
+	Files  ClientFiles // in place of Secret
+}
+
+// ClientFiles are paths on the machine of the caller; "": none.
+type ClientFiles struct {
+	Certificate, Key string // PEM
+	CA               string // of whom it trusts; "": whom the machine trusts
+}
+
+// Originates says whether the caller's proxy opens TLS as any client does, and not that of the mesh.
+func (t *ClientTLS) Originates() bool {
+	return t != nil && (t.Mode == TLSSimple || t.Mode == TLSOwn)
 }
 
 type TLSMode string
@@ -128,6 +143,7 @@ type TLSMode string
 const (
 	TLSDisable TLSMode = "disable" // plain text
 	TLSSimple  TLSMode = "simple"  // verify the server only
+	TLSOwn     TLSMode = "own"     // verify it, and show it the certificate that the policy names
 	TLSMutual  TLSMode = "mesh"    // the mesh's own identity
 )
 

@@ -1,6 +1,9 @@
 package model
 
-import "reflect"
+import (
+	"reflect"
+	"strings"
+)
 
 // Proxy is one connected Envoy. Key: ID.
 type Proxy struct {
@@ -29,3 +32,19 @@ const (
 	SecretRoots       = "roots"        // what the mesh trusts
 	SecretSystemRoots = "system-roots" // what the machine trusts, for TLS to the outside
 )
+
+// Secrets that an agent makes of files of its machine, when its Envoy asks for them.
+const (
+	SecretFilePrefix = "file:" // a certificate, "file:CERTIFICATE~KEY"
+	SecretCAPrefix   = "file-ca:"
+)
+
+// IsFileSecret says whether the agent makes the secret of a name.
+func IsFileSecret(name string) bool {
+	return strings.HasPrefix(name, SecretFilePrefix) || strings.HasPrefix(name, SecretCAPrefix)
+}
+
+// FileSecret names the secret of a certificate and its key, in files.
+func FileSecret(certificate, key string) string {
+	return SecretFilePrefix + certificate + "~" + key
+}

@@ -47,6 +47,7 @@ const (
 	ByWorkload Resolution = "workload" // workloads that the selector matches
 	Static     Resolution = "static"   // the addresses that the object lists
 	ByDNS      Resolution = "dns"      // the addresses that the hosts resolve to, asked by the proxy
+	Dynamic    Resolution = "dynamic"  // of "*.suffix": what the name resolves to that is called, asked then
 )
 
 // Service is a name that is called. Key: its host.
@@ -59,8 +60,12 @@ type Service struct {
 	Selector   map[string]string // of workload labels in Namespace, for ByWorkload
 	Ports      []Port            // by number, ascending
 	Addresses  []Address         // for Static and ByDNS; for ByWorkload: instances without a proxy, beside the workloads
-	VIPs       []string          // IPs of the service itself, to which callers without a proxy connect
-	From       []Origin
+	VIPs       []string          // IPs of the service itself, or ranges of them, to which callers without a proxy connect
+	// Private says that names of a Dynamic one may lead to addresses that are not the world's: of this machine, of
+	// a private network. Else whoever answers for a name could have a caller reach what is not theirs.
+	Private bool
+	SANs    []string // of which its instances prove one; none: what follows from all else
+	From    []Origin
 }
 
 // Port of a service.
@@ -79,10 +84,13 @@ type Address struct {
 	Ports  map[string]uint32 // port name to port number where it differs from the service's
 	Labels map[string]string
 	Weight uint32 // 0 means 1
+	// Locality is "region/zone/subzone", or the front of it; "": unknown.
+	Locality string
+	Account  string // of the identity that it proves, in the service's namespace; "": nobody says
 }
 
 func (a Address) Equal(o Address) bool {
-	return a.Host == o.Host && a.Weight == o.Weight && maps.Equal(a.Ports, o.Ports) && maps.Equal(a.Labels, o.Labels)
+	return a.Host == o.Host && a.Weight == o.Weight && a.Locality == o.Locality && a.Account == o.Account && maps.Equal(a.Ports, o.Ports) && maps.Equal(a.Labels, o.Labels)
 }
 
 // Callable says whether a proxy can call the text: an IP address of one machine.
@@ -101,7 +109,7 @@ func (s Service) Equal(o Service) bool {
 	return s.Host == o.Host && s.Namespace == o.Namespace && s.Name == o.Name &&
 		s.External == o.External && s.Resolution == o.Resolution &&
 		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) &&
-		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.From, o.From)
+		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.SANs, o.SANs) && s.Private == o.Private && slices.Equal(s.From, o.From)
 }
 
 // Port finds a port by number.
@@ -120,6 +128,22 @@ func (s Service) Opaque() []Port {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(s.Ports), func(p Port) bool { return p.Protocol.IsHTTP() })
+}
+
+// ByName are the ports of TLS outside of the mesh that connections find by the name that they ask for.
+func (s Service) ByName() []Port {
+	if !s.External || len(s.VIPs) > 0 {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(s.Ports), func(p Port) bool { return p.Protocol != TLS })
+}
+
+// Covers says whether every host of a second pattern is one of the first; "*.a.b" is any name below a.b.
+func Covers(pattern, host string) bool {
+	if pattern == "*" || pattern == host {
+		return true
+	}
+	return strings.HasPrefix(pattern, "*.") && strings.HasSuffix(host, pattern[1:]) && host != pattern[2:]
 }
 
 // Names are the hosts by which a caller in the namespace may name the

@@ -34,7 +34,8 @@ const (
 	ByDeclaration Cause = "declared"
 	ByCalls       Cause = "observed"
 	ByAsking      Cause = "on demand"
-	ByRoute       Cause = "route" // a known service's route sends requests to it
+	ByRoute       Cause = "route"    // a known service's route sends requests to it
+	ByWildcard    Cause = "wildcard" // it is one of the namespace, or below one that is known
 )
 
 // Reason is one cause, with who did it.
@@ -111,6 +112,16 @@ func (s *Scopes) reasons(x *flow.Ctx, b bound, known model.Known) map[string][]R
 		}
 	} else {
 		s.reasonsOf(x, b.Account.String(), add)
+		for _, host := range s.names.wild(x, b.Account.Namespace) {
+			add(host, Reason{Cause: ByWildcard, By: "namespace " + b.Account.Namespace})
+		}
+		for _, host := range known.Hosts {
+			for _, below := range s.names.below(x, []string{host}) {
+				if below != host {
+					add(below, Reason{Cause: ByWildcard, By: host})
+				}
+			}
+		}
 	}
 	s.needed(x, known, found)
 	return found

@@ -8,8 +8,8 @@ import (
 )
 
 // A workload that all traffic of is led into its proxy needs no HTTP to be
-// known: its connections must find the service by the address that they go to,
-// and there is nobody to ask while they wait. So it knows such services of its
+// known: its connections must find the service by the address that they go to, or
+// the name that they ask for by TLS, and there is nobody to ask while they wait. So it knows such services of its
 // own namespace; others it has to declare.
 
 // tunnel is a service that is called by its address alone. Key: host.
@@ -19,7 +19,7 @@ func (t tunnel) Key() string         { return t.Host }
 func (t tunnel) Equal(o tunnel) bool { return t == o }
 
 func tunnelsOf(_ *flow.Ctx, s model.Service) []tunnel {
-	if len(s.Opaque()) == 0 {
+	if len(s.Opaque())+len(s.ByName()) == 0 {
 		return nil
 	}
 	return []tunnel{{s.Host, s.Namespace}}

@@ -15,6 +15,7 @@ type names struct {
 	services    *flow.Collection[model.Service]
 	ofNamespace *flow.Index[model.Service]
 	ofSuffix    *flow.Index[model.Service] // by "*.example.com", and all by "*"
+	wildcards   *flow.Index[tunnel]        // those whose names are asked for, by namespace
 }
 
 func newNames(services *flow.Collection[model.Service]) names {
@@ -23,6 +24,13 @@ func newNames(services *flow.Collection[model.Service]) names {
 	})}
 	n.ofNamespace = flow.NewIndex(n.services, func(s model.Service) []string { return []string{s.Namespace} })
 	n.ofSuffix = flow.NewIndex(n.services, func(s model.Service) []string { return append(wildcards(s.Host), "*") })
+	wild := flow.Derive(services, "wildcards", func(_ *flow.Ctx, s model.Service) []tunnel {
+		if s.Resolution != model.Dynamic {
+			return nil
+		}
+		return []tunnel{{s.Host, s.Namespace}}
+	})
+	n.wildcards = flow.NewIndex(wild, func(t tunnel) []string { return []string{t.Namespace} })
 	return n
 }
 

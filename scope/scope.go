@@ -65,6 +65,7 @@ type bound struct {
 	Inline  bool   // it cannot ask, so it knows everything
 	Caught  bool   // all that it calls is led into its proxy
 	Egress  string // key of the one that decides; "": the account's needs do
+	Closed  bool   // it calls nothing that no service has
 }
 
 func (b bound) Key() string        { return b.Cohort }
@@ -132,7 +133,9 @@ func lookup[V flow.Row[V]](x *flow.Ctx, ix *flow.Index[V], by string) []V {
 func (s *Scopes) bound(x *flow.Ctx, c model.Cohort) bound {
 	b := bound{Cohort: c.ID, Account: Account{c.Namespace, c.Account()}, Gateway: c.Gateway != "", Inline: c.InlineRoutes, Caught: c.Gateway == "" && c.Interception.Transparent()}
 	if e, ok := s.egress(x, c.Workload); ok && !b.Gateway && !b.Inline {
-		b.Egress = e.Key()
+		if b.Closed = e.Closed; !e.Unbound {
+			b.Egress = e.Key()
+		}
 	}
 	return b
 }
@@ -150,7 +153,7 @@ func (s *Scopes) boundOf(x *flow.Ctx, workload string) (b bound, ok bool) {
 // Sidecar says, else what the account needs. A proxy of state of the world gets
 // whole tables.
 func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
-	k := model.Known{Cohort: b.Cohort}
+	k := model.Known{Cohort: b.Cohort, Closed: b.Closed}
 	if b.Gateway || b.Inline {
 		k.All = b.Inline
 		return k
@@ -160,7 +163,10 @@ func (s *Scopes) known(x *flow.Ctx, b bound) model.Known {
 		if k.All = s.in.Alone && !account.Declared; k.All {
 			return k
 		}
-		if k.Hosts = account.Hosts; b.Caught {
+		if k.Hosts = account.Hosts; account.Open {
+			k.Hosts = sorted(slices.Concat(k.Hosts, s.names.wild(x, b.Account.Namespace)))
+		}
+		if k.Hosts = s.names.below(x, k.Hosts); b.Caught {
 			k.Hosts = s.withTunnels(x, b.Account.Namespace, k.Hosts)
 		}
 		return k
@@ -180,11 +186,12 @@ type needs struct {
 	Hosts    []string // of services, sorted
 	Declared bool     // somebody wrote down what it calls
 	Learns   bool     // what it calls is worth to be remembered
+	Open     bool     // nobody said that it needs nothing else
 }
 
 func (n needs) Key() string { return n.Account.String() }
 func (n needs) Equal(o needs) bool {
-	return n.Account == o.Account && n.Declared == o.Declared && n.Learns == o.Learns && slices.Equal(n.Hosts, o.Hosts)
+	return n.Account == o.Account && n.Declared == o.Declared && n.Learns == o.Learns && n.Open == o.Open && slices.Equal(n.Hosts, o.Hosts)
 }
 
 func (s *Scopes) wireAccounts() {
@@ -204,6 +211,7 @@ func (s *Scopes) wireAccounts() {
 			}
 		}
 		learns := !closed(declared)
+		n.Open = learns
 		n.Learns = learns && n.Account.Name != "" && slices.ContainsFunc(all, func(b bound) bool { return b.Egress == "" && !b.Inline })
 		if learns {
 			for _, l := range lookup(x, s.learnedOf, key) {

@@ -193,7 +193,7 @@ func (r *Relay) tellServer(url string, k *kind, subscribed, unsubscribed []strin
 	}
 	q := &request{TypeUrl: url}
 	for _, name := range subscribed {
-		if k.names[name] && k.local[name] == nil && (!k.upNames[name] || name != wildcard && k.find(name) == nil) {
+		if k.names[name] && k.local[name] == nil && !model.IsFileSecret(name) && (!k.upNames[name] || name != wildcard && k.find(name) == nil) {
 			q.ResourceNamesSubscribe = append(q.ResourceNamesSubscribe, name)
 			k.upNames[name] = true
 		}
@@ -280,6 +280,14 @@ func (r *Relay) launch(url string, k *kind, p, from *response) *response {
 	p.TypeUrl, p.Nonce = url, strconv.Itoa(r.nonces)
 	k.under = &flight{nonce: p.Nonce, sent: p, from: from, stream: r.stream}
 	return p
+}
+
+// AskedFor are the names of a type that Envoy asks for.
+func (r *Relay) AskedFor(url string) []string {
+	if k := r.kinds[url]; k != nil {
+		return slices.Sorted(maps.Keys(k.names))
+	}
+	return nil
 }
 
 // Names are the resources of a type that Envoy holds.

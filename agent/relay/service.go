@@ -89,6 +89,13 @@ func (s *Service) Names(url string) []string {
 	return s.relay.Names(url)
 }
 
+// AskedFor are the names of a type that Envoy asks for.
+func (s *Service) AskedFor(url string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.relay.AskedFor(url)
+}
+
 // DeltaAggregatedResources serves Envoy. A newer stream ends an older one.
 func (s *Service) DeltaAggregatedResources(stream discoveryv3.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
 	var mine int

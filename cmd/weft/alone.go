@@ -39,6 +39,18 @@ func (r *rehearsal) aloneProblems() []model.Problem {
 			add(p.Object, "spec", "it wants to be called by mTLS: "+needsIdentity)
 		}
 	}
+	for _, p := range r.rows.Policies.All() {
+		if slices.ContainsFunc(p.AllTraffic(), func(t model.TrafficPolicy) bool { return t.TLS != nil && t.TLS.Secret != "" }) {
+			add(p.Object, "spec", "it takes a certificate from a Secret: "+needsSecret)
+		}
+	}
+	for _, g := range r.rows.Gateways.All() {
+		for _, l := range g.Listeners {
+			if l.TLS.OfMesh() {
+				add(g.Object, l.Origin.Path, "it is for callers of the mesh: "+needsIdentity)
+			}
+		}
+	}
 	for _, w := range r.workloads() {
 		for secret := range r.compiled.View(w.Key(), "").All(model.TypeSecret) {
 			for _, key := range secret.From {

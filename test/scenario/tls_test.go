@@ -26,7 +26,7 @@ import (
 
 // certificate writes a Secret NAME with a new certificate of NUMBER for the
 // hosts: `certificate NAME NUMBER HOST... [key=other]`. It trusts itself, and is
-// what callers show that have its name.
+// what callers show that have its name. The file NAME.pem has it, too.
 func (s *script) certificate(args []string) {
 	set, hosts := settings(args[2:])
 	number, ok := new(big.Int).SetString(args[1], 10)
@@ -52,6 +52,7 @@ func (s *script) certificate(args []string) {
 		Data: map[string][]byte{"tls.crt": chain, "ca.crt": chain, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})},
 	})
 	s.ts.Check(err)
+	s.ts.Check(os.WriteFile(s.ts.MkAbs(args[0]+".pem"), chain, 0o600))
 	file := filepath.Join(shared.dir, s.namespace+"-secret.yaml")
 	s.ts.Check(os.WriteFile(file, body, 0o600))
 	s.apply([]string{file})

@@ -256,19 +256,3 @@ func outlier(o *object.Object, at object.Path, d *networking.OutlierDetection) *
 	}
 	return out
 }
-
-func clientTLS(o *object.Object, at object.Path, t *networking.ClientTLSSettings) *model.ClientTLS {
-	out := &model.ClientTLS{SNI: t.Sni, SANs: t.SubjectAltNames, Insecure: t.InsecureSkipVerify.GetValue()}
-	switch t.Mode {
-	case networking.ClientTLSSettings_DISABLE:
-		return &model.ClientTLS{Mode: model.TLSDisable}
-	case networking.ClientTLSSettings_ISTIO_MUTUAL:
-		out.Mode = model.TLSMutual
-	case networking.ClientTLSSettings_MUTUAL:
-		o.NotHonoured(at.Dot("mode"), "weft presents no certificate of your own yet, and verifies the server only; use ISTIO_MUTUAL inside the mesh or SIMPLE outside")
-		out.Mode = model.TLSSimple
-	default:
-		out.Mode = model.TLSSimple
-	}
-	return out
-}

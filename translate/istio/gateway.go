@@ -104,9 +104,13 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP, HTTPS, TLS or TCP", name)
 		return false
 	}
+	if tls.GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL {
+		l.TLS = model.ServerTLS{Secret: model.MeshCertificate, Callers: model.CallerRequired}
+		return len(tls.SubjectAltNames)+len(tls.VerifyCertificateSpki)+len(tls.VerifyCertificateHash) == 0 // reported by the audit
+	}
 	var ok bool
 	if l.TLS.Callers, ok = callers[tls.GetMode()]; !ok {
-		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE, MUTUAL, OPTIONAL_MUTUAL or PASSTHROUGH", tls.GetMode())
+		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL or PASSTHROUGH", tls.GetMode())
 		return false
 	}
 	if tls.GetCredentialName() == "" || strings.Contains(tls.GetCredentialName(), "/") {

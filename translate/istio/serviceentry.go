@@ -20,7 +20,7 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 	exportTo(o, object.Spec.Dot("exportTo"), spec.ExportTo)
 	s := model.Service{
 		Namespace: o.Namespace, External: spec.Location == networking.ServiceEntry_MESH_EXTERNAL, From: o.Whole(),
-		Ports: servicePorts(o, spec.Ports),
+		Ports: servicePorts(o, spec.Ports), VIPs: serviceAddresses(o, spec.Addresses), SANs: spec.SubjectAltNames,
 	}
 	if len(s.Ports) == 0 {
 		o.Invalid(object.Spec.Dot("ports"), "has no usable port; name at least one")
@@ -36,21 +36,61 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 		if !o.CheckHost(at, host) {
 			continue
 		}
-		if strings.HasPrefix(host, "*") {
-			o.NotHonoured(at, "weft calls outside hosts by their full names only; list them one by one")
+		one := s
+		if strings.HasPrefix(host, "*") && !wildcard(o, at, host, spec, &one) {
 			continue
 		}
 		if slices.ContainsFunc(all, func(have model.Service) bool { return have.Host == host }) {
 			continue
 		}
-		one := s
 		one.Host, one.Name = host, host
-		if s.Resolution == model.ByDNS && len(s.Addresses) == 0 {
+		if one.Resolution == model.ByDNS && len(s.Addresses) == 0 {
 			one.Addresses = []model.Address{{Host: host}}
 		}
 		all = append(all, one)
 	}
 	return all
+}
+
+// serviceAddresses are IPs, or ranges of them, to which callers connect that know nothing of a proxy.
+func serviceAddresses(o *object.Object, all []string) (usable []string) {
+	for i, text := range all {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil && model.Callable(text) {
+			usable = append(usable, text)
+		} else if err == nil && prefix.Bits() > 0 {
+			usable = append(usable, prefix.Masked().String())
+		} else {
+			o.Invalid(object.Spec.Dot("addresses").At(i), "%.60q is neither an IP nor a range of them, such as 192.0.2.0/24", text)
+		}
+	}
+	return usable
+}
+
+// privateAnnotation set to "true" lets names of a wildcard lead to private addresses.
+const privateAnnotation = "weft.dev/private-addresses"
+
+// wildcard says how the names of a wildcard are found: at the endpoints that are listed,
+// or where DNS says when one is called.
+func wildcard(o *object.Object, at object.Path, host string, spec *networking.ServiceEntry, s *model.Service) bool {
+	if model.Covers(host, "name.namespace."+model.Domain) || strings.HasSuffix(host, "."+model.Domain) {
+		o.Invalid(at, "%q has the names of the mesh among it; write a narrower one", host)
+		return false
+	}
+	if s.Resolution != model.ByDNS || len(s.Addresses) > 0 {
+		return true
+	}
+	if spec.Resolution != networking.ServiceEntry_NONE && spec.Resolution != networking.ServiceEntry_DYNAMIC_DNS {
+		o.NotHonoured(at, "%s asks for the name as it is listed, and %q is none; use DYNAMIC_DNS", spec.Resolution, host)
+		return false
+	}
+	s.Resolution, s.Private = model.Dynamic, o.Annotations[privateAnnotation] == "true"
+	for i, port := range s.Ports {
+		if port.Protocol == model.TCP {
+			o.NotHonoured(object.Spec.Dot("ports").At(i), "what is spoken at port %d names no host, so only who asks its proxy by CONNECT reaches a name of %q there; write HTTP, HTTP2, GRPC or TLS", port.Number, host)
+		}
+	}
+	return true
 }
 
 // resolution says where the service's endpoints come from. NONE, "wherever the
@@ -72,7 +112,9 @@ func resolution(o *object.Object, spec *networking.ServiceEntry, s *model.Servic
 	case networking.ServiceEntry_STATIC:
 		s.Resolution = model.Static
 	case networking.ServiceEntry_DYNAMIC_DNS:
-		o.NotHonoured(object.Spec.Dot("resolution"), "weft asks DNS for the hosts as they are listed; use DNS")
+		if slices.ContainsFunc(spec.Hosts, func(host string) bool { return !strings.HasPrefix(host, "*") }) {
+			o.NotHonoured(object.Spec.Dot("resolution"), "weft asks DNS for hosts that are no wildcards as they are listed; use DNS for them")
+		}
 	}
 	if len(spec.Endpoints) > 0 {
 		s.Addresses = make([]model.Address, 0, len(spec.Endpoints))
@@ -98,7 +140,11 @@ func WorkloadEntry(o *object.Object, spec *networking.WorkloadEntry) (model.Addr
 }
 
 func address(o *object.Object, at object.Path, e *networking.WorkloadEntry, ip bool) (model.Address, bool) {
-	a := model.Address{Host: e.GetAddress(), Ports: e.GetPorts(), Labels: e.GetLabels(), Weight: e.GetWeight()}
+	a := model.Address{Host: e.GetAddress(), Ports: e.GetPorts(), Labels: e.GetLabels(), Weight: e.GetWeight(), Account: e.GetServiceAccount()}
+	if a.Locality = strings.Trim(e.GetLocality(), "/"); strings.Count(a.Locality, "/") > 2 {
+		o.Invalid(at.Dot("locality"), "%.60q is no place; write REGION/ZONE/SUBZONE, or the front of it", a.Locality)
+		a.Locality = ""
+	}
 	if !model.Callable(a.Host) {
 		if _, err := netip.ParseAddr(a.Host); ip || err == nil {
 			o.Invalid(at.Dot("address"), "%q is no IP address that a proxy can call", a.Host)

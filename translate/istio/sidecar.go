@@ -16,14 +16,18 @@ func Sidecar(o *object.Object, spec *networking.Sidecar) []model.Egress {
 	if !o.Audit(spec, honoured) {
 		return nil
 	}
-	if spec.OutboundTrafficPolicy != nil && spec.OutboundTrafficPolicy.Mode != networking.OutboundTrafficPolicy_REGISTRY_ONLY {
-		o.NotHonoured(object.Spec.Dot("outboundTrafficPolicy").Dot("mode"), "calls to hosts that no service has are answered with 502, whatever the mode; write a ServiceEntry for them")
+	closed := false
+	if p := spec.OutboundTrafficPolicy; p != nil {
+		if closed = p.Mode == networking.OutboundTrafficPolicy_REGISTRY_ONLY; !closed {
+			o.NotHonoured(object.Spec.Dot("outboundTrafficPolicy").Dot("mode"), "calls by a proxy that is named to the application are answered with 502 where no service has the host, whatever the mode; write a ServiceEntry for them")
+		}
 	}
-	if len(spec.Egress) == 0 {
+	if len(spec.Egress) == 0 && !closed {
 		return nil
 	}
 	e := model.Egress{
 		Object: o.Key, Namespace: o.Namespace, Selector: spec.GetWorkloadSelector().GetLabels(), Rank: o.Rank, From: o.Whole(),
+		Unbound: len(spec.Egress) == 0, Closed: closed,
 	}
 	if len(e.Selector) == 0 {
 		e.Namespace = reach(o)
@@ -41,8 +45,10 @@ func Sidecar(o *object.Object, spec *networking.Sidecar) []model.Egress {
 			}
 		}
 	}
-	if len(e.Hosts) == 0 && len(e.Except) == 0 {
-		return nil // nothing of it is usable: a mistake must not cut every call off
+	if len(e.Hosts) == 0 && len(e.Except) == 0 { // nothing of it is usable: a mistake must not cut every call off
+		if e.Unbound = true; !closed {
+			return nil
+		}
 	}
 	return []model.Egress{e}
 }

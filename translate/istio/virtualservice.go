@@ -179,7 +179,7 @@ func backend(o *object.Object, at object.Path, d *networking.Destination) (model
 	b := model.Backend{
 		Host: o.Host(d.GetHost()), Subset: d.GetSubset(), Port: d.GetPort().GetNumber(), Weight: 1, Origin: o.Origin(at),
 	}
-	if b.Host == "" || strings.HasPrefix(b.Host, "*") {
+	if b.Host == "" || b.Host == "*" {
 		o.Invalid(at.Dot("host"), "%q is no host of one service; name the service", d.GetHost())
 		return b, false
 	}

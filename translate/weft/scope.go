@@ -1,8 +1,6 @@
 package weft
 
 import (
-	"strings"
-
 	"weft.dev/api/v1alpha1"
 	"weft.dev/model"
 	"weft.dev/translate/object"
@@ -37,7 +35,7 @@ func declared(o *object.Object, at object.Path, names []string, only bool) []mod
 		if !o.CheckHost(at.At(i), host) {
 			continue
 		}
-		if strings.HasPrefix(host, "*") {
+		if host == "*" {
 			o.Invalid(at.At(i), "%q is no single service; name each one", name)
 			continue
 		}
