@@ -48,8 +48,11 @@ const (
 	Release      Kind = "Release"
 	TrafficSplit Kind = "TrafficSplit"
 	Fallback     Kind = "Fallback"
-	Workload     Kind = "Workload"
-	Scope        Kind = "Scope"
+
+	ExternalAuthorizer Kind = "ExternalAuthorizer"
+
+	Workload Kind = "Workload"
+	Scope    Kind = "Scope"
 
 	Pipeline    Kind = "Pipeline"
 	PipelineRun Kind = "PipelineRun"

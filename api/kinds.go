@@ -67,6 +67,7 @@ var kinds = []Info{
 	of[v1alpha1.ReleaseSpec](weftV1alpha1, "Release", "releases", ProblemStatus),
 	of[v1alpha1.TrafficSplitSpec](weftV1alpha1, "TrafficSplit", "trafficsplits", ProblemStatus),
 	of[v1alpha1.FallbackSpec](weftV1alpha1, "Fallback", "fallbacks", ProblemStatus),
+	of[v1alpha1.ExternalAuthorizerSpec](weftV1alpha1, "ExternalAuthorizer", "externalauthorizers", ProblemStatus),
 	of[v1alpha1.WorkloadSpec](weftV1alpha1, "Workload", "workloads", NoStatus),
 	of[v1alpha1.ScopeSpec](weftV1alpha1, "Scope", "scopes", ProblemStatus),
 

@@ -20,7 +20,11 @@ type Inputs struct {
 	Certificates   *flow.Collection[model.Certificate]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
-	Cohorts        *flow.Collection[model.Cohort] // of the workloads that have a proxy
+	RequestAuths   *flow.Collection[model.RequestAuth]
+	Authorizers    *flow.Collection[model.Authorizer]
+	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there are none.
+	KeySets *flow.Collection[model.KeySet]
+	Cohorts *flow.Collection[model.Cohort] // of the workloads that have a proxy
 	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]
@@ -65,6 +69,7 @@ type compiler struct {
 	tablesByHost    *flow.Index[model.RouteTable]
 	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
+	tokensByScope   *flow.Index[model.RequestAuth]   // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 
 	shapes       *flow.Collection[shape]
@@ -109,6 +114,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
+			flow.Derive(c.RequestAuths, "compile/reports/tokens", c.tokenReports),
 		),
 		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
 	}
@@ -184,6 +190,7 @@ func (c *compiler) index() {
 		return t.Gateways
 	})
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
+	c.tokensByScope = flow.NewIndex(c.RequestAuths, func(a model.RequestAuth) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 }
 
@@ -337,8 +344,10 @@ func (c *compiler) assign(x *flow.Ctx, r model.Replicas) []model.Assignment {
 
 func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 	s := selectors{trust: c.TrustDomain, alone: c.Alone, tracing: c.Tracing}
+	s.service = func(host string) (model.Service, bool) { return flow.Get(x, c.Services, host) }
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
+		s.tokens = append(s.tokens, flow.Lookup(x, c.tokensByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 	}
 	for _, caller := range flow.All(x, c.callers) {

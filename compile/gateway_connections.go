@@ -34,11 +34,12 @@ type share struct {
 // refusedName is the cluster of connections that have nowhere to go: they are closed.
 const refusedName = "refused"
 
-func refusedCluster() *clusterv3.Cluster {
+// nowhere is a cluster without endpoints.
+func nowhere(name string) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
-		Name:                 refusedName,
+		Name:                 name,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: refusedName},
+		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: name},
 	}
 }
 
@@ -160,13 +161,15 @@ func (p gatewayPort) leadsTo() (clusters []string) {
 	return clusters
 }
 
-func (t connectionRoute) filterChain() *listenerv3.FilterChain {
+func (t connectionRoute) filterChain(port uint32, g guards) *listenerv3.FilterChain {
 	shares := &tcpv3.TcpProxy_WeightedCluster{}
 	for _, s := range t.shares {
 		shares.Clusters = append(shares.Clusters, &tcpv3.TcpProxy_WeightedCluster_ClusterWeight{Name: s.cluster, Weight: s.weight})
 	}
 	proxy := &tcpv3.TcpProxy{StatPrefix: t.name, ClusterSpecifier: &tcpv3.TcpProxy_WeightedClusters{WeightedClusters: shares}}
-	f := &listenerv3.FilterChain{Name: t.name, Filters: []*listenerv3.Filter{networkFilter(tcpFilter, proxy)}}
+	f := &listenerv3.FilterChain{Name: t.name}
+	f.Filters, _ = g.onConnections(port, t.name)
+	f.Filters = append(f.Filters, networkFilter(tcpFilter, proxy))
 	if t.of == model.GatewayTLS {
 		f.FilterChainMatch = asksFor(t.hosts)
 	}

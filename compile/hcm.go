@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -9,7 +10,6 @@ import (
 	customv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/custom_response/v3"
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
 	demandv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/on_demand/v3"
-	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
@@ -77,8 +77,8 @@ func outboundManager(stat string, learns bool) *hcmv3.HttpConnectionManager {
 
 // inboundManager guards an application. Its policies see the path that the
 // application will see: a path that two readers read differently is refused.
-func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
-	m := connectionManager(stat, routes, guardFilters()...)
+func inboundManager(stat, routes string, g guards) *hcmv3.HttpConnectionManager {
+	m := connectionManager(stat, routes, append(g.filters(), routerFilter())...)
 	m.AccessLog = append(m.AccessLog, Tap(model.TapIn))
 	m.MergeSlashes = true
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
@@ -88,8 +88,9 @@ func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
 }
 
 // edgeManager takes requests of anybody. Keys verify previews; none: nobody has one.
-func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnectionManager {
-	filters := callerFilters()
+// A preflight has no token, so it is answered before the guards are asked.
+func edgeManager(stat, routes string, keys []model.PreviewKey, g guards) *hcmv3.HttpConnectionManager {
+	filters := callerFilters(g.filters()...)
 	if len(keys) > 0 {
 		filters = append([]*hcmv3.HttpFilter{previewFilter(keys)}, filters...)
 	}
@@ -111,23 +112,12 @@ func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnec
 }
 
 // callerFilters do nothing but where a route has a configuration for them.
-func callerFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		httpFilter(FallbackFilter, &customv3.CustomResponse{}),
-		httpFilter(corsFilter, &corsv3.Cors{}),
-		httpFilter(FaultFilter, &faultv3.HTTPFault{}),
-		routerFilter(),
-	}
-}
-
-// guardFilters get their rules from the routes, so that a changed policy
-// replaces no listener and drains no connection.
-func guardFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		httpFilter(DenyFilter, &rbacv3.RBAC{}),
-		httpFilter(AllowFilter, &rbacv3.RBAC{}),
-		routerFilter(),
-	}
+func callerFilters(guards ...*hcmv3.HttpFilter) []*hcmv3.HttpFilter {
+	return slices.Concat(
+		[]*hcmv3.HttpFilter{httpFilter(FallbackFilter, &customv3.CustomResponse{}), httpFilter(corsFilter, &corsv3.Cors{})},
+		guards,
+		[]*hcmv3.HttpFilter{httpFilter(FaultFilter, &faultv3.HTTPFault{}), routerFilter()},
+	)
 }
 
 // routerFilter is the last one; upstream are filters of each attempt, none: those that Envoy needs.

@@ -16,14 +16,15 @@ import (
 func InboundName(port uint32) string { return "inbound." + strconv.Itoa(int(port)) }
 
 // inboundListener accepts calls for one port of the workload.
-func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, guards []model.Authorization, tracing model.Tracing) *listenerv3.Listener {
+func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, g guards, tracing model.Tracing) *listenerv3.Listener {
 	name := InboundName(port.Number)
 	var filters []*listenerv3.Filter
 	alpn := []string{"h2", "http/1.1"}
 	if port.Protocol.IsHTTP() {
-		filters = managed(traced(inboundManager(name, name), tracing))
+		filters = managed(traced(inboundManager(name, name, g), tracing))
 	} else {
-		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
+		filters, _ = g.tcpFilters(name, port)
+		alpn = []string{alpnTCP}
 	}
 	return &listenerv3.Listener{
 		Name:                          name,
@@ -72,24 +73,22 @@ func inboundChains(mode model.MTLSMode, protocol model.Protocol, filters []*list
 	return []*listenerv3.FilterChain{mutual, plain}
 }
 
-func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorization) []*listenerv3.Filter {
-	var filters []*listenerv3.Filter
-	for _, f := range networkGuards(guards, port.Number, name) {
-		filters = append(filters, networkFilter("envoy.filters.network.rbac", f))
-	}
+// tcpFilters lead connections that the guards let through to the application. needs are clusters.
+func (g guards) tcpFilters(name string, port model.WorkloadPort) (filters []*listenerv3.Filter, needs []string) {
+	filters, needs = g.onConnections(port.Number, name)
 	return append(filters, networkFilter(tcpFilter, &tcpv3.TcpProxy{
 		StatPrefix: name, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: name},
-	}))
+	})), append(needs, name)
 }
 
 // inboundTable leads everything that the guards let through to the application.
-func inboundTable(port uint32, guards []model.Authorization) table {
+func inboundTable(port uint32, g guards) table {
 	name := InboundName(port)
 	config := newTable(name)
 	config.VirtualHosts = []*routev3.VirtualHost{{
 		Name: name, Domains: []string{"*"},
-		TypedPerFilterConfig: httpGuards(guards, port),
-		Metadata:             ruleOrigins(guards),
+		TypedPerFilterConfig: g.onRequests(port),
+		Metadata:             ruleOrigins(g.rules),
 		Routes: []*routev3.Route{{
 			Name:  name,
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
@@ -100,10 +99,5 @@ func inboundTable(port uint32, guards []model.Authorization) table {
 			}},
 		}},
 	}}
-	t := table{config: config, needs: []string{name}}
-	for _, a := range guards {
-		t.from = append(t.from, keysOf(a.From)...)
-	}
-	t.from = distinct(t.from)
-	return t
+	return table{config: config, needs: []string{name}, from: distinct(guardKeys(g.rules))}
 }

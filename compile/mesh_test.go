@@ -27,6 +27,9 @@ type rows struct {
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
 	Authorizations []model.Authorization
+	RequestAuths   []model.RequestAuth
+	Authorizers    []model.Authorizer
+	KeySets        []model.KeySet
 	Previews       []model.PreviewKey
 	Known          []model.Known // nil: everybody knows everything
 }
@@ -142,6 +145,20 @@ func (r *rows) fill() {
 			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.rules[%d]", j), File: "guards.yaml", Line: 10 * (j + 1)}
 		}
 	}
+	r.fillAccess()
+}
+
+func (r *rows) fillAccess() {
+	for i := range r.RequestAuths {
+		a := &r.RequestAuths[i]
+		a.From = origins(a.From, a.Object)
+		for j := range a.Rules {
+			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.jwtRules[%d]", j)}
+		}
+	}
+	for i := range r.Authorizers {
+		r.Authorizers[i].From = origins(r.Authorizers[i].From, r.Authorizers[i].Object)
+	}
 }
 
 func origins(given []model.Origin, key model.Key) []model.Origin {
@@ -164,6 +181,9 @@ type mesh struct {
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
 	authorizations *flow.Source[model.Authorization]
+	requestAuths   *flow.Source[model.RequestAuth]
+	authorizers    *flow.Source[model.Authorizer]
+	keySets        *flow.Source[model.KeySet]
 	previews       *flow.Source[model.PreviewKey]
 	known          *flow.Source[model.Known]
 	*Compiled
@@ -187,6 +207,9 @@ func newMeshWith(o Options) *mesh {
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
+		requestAuths:   flow.NewSource[model.RequestAuth](g, "request authentications"),
+		authorizers:    flow.NewSource[model.Authorizer](g, "authorizers"),
+		keySets:        flow.NewSource[model.KeySet](g, "key sets"),
 		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
 		known:          flow.NewSource[model.Known](g, "known"),
 	}
@@ -195,6 +218,7 @@ func newMeshWith(o Options) *mesh {
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
+		RequestAuths: m.requestAuths.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
@@ -213,6 +237,9 @@ func (m *mesh) set(r rows) {
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
 		m.authorizations.Replace(tx, "", r.Authorizations)
+		m.requestAuths.Replace(tx, "", r.RequestAuths)
+		m.authorizers.Replace(tx, "", r.Authorizers)
+		m.keySets.Replace(tx, "", r.KeySets)
 		m.previews.Replace(tx, "", r.Previews)
 		m.known.Replace(tx, "", r.Known)
 	})

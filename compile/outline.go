@@ -35,6 +35,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 		o.Layers = append(o.Layers, s.tunnels)
 	}
 	if len(o.Shelves) == 0 {
+		needed = append(needed, l.authorizersOf(x, s)...)
 		slices.Sort(needed)
 		for _, host := range slices.Compact(needed) {
 			o.Layers = append(o.Layers, serviceLayer(host))

@@ -6,10 +6,10 @@ import (
 )
 
 func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
-	guards := allFound(x, c.Authorizations, s.Guards)
-	var resources []*model.Resource
+	g := c.guards(x, s)
+	resources := c.extensions(x, g)
 	for _, port := range s.httpPorts() {
-		resources = append(resources, c.table(inboundTable(port, guards)))
+		resources = append(resources, c.table(inboundTable(port, g)))
 	}
 	return model.NewLayer(key, resources...)
 }
@@ -29,15 +29,17 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	if s.redirected() {
 		return model.NewLayer(key, append(resources, c.redirectedInbound(x, s)...)...)
 	}
+	g := c.guards(x, s)
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
 		add(c.intern.resource(model.TypeCluster, name, localCluster(name, p.AppPort, p.Protocol), nil))
-		var guards []model.Authorization
 		var needs []string
+		from := p.ModeFrom
 		if !p.Protocol.IsHTTP() {
-			guards, needs = allFound(x, c.Authorizations, s.Guards), []string{name}
+			_, needs = g.tcpFilters(name, p.WorkloadPort)
+			from = append(guardKeys(g.rules), from...)
 		}
-		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards, s.Tracing), needs, append(guardKeys(guards), p.ModeFrom...)...))
+		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, g, s.Tracing), needs, from...))
 	}
 	return model.NewLayer(key, resources...)
 }

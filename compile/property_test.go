@@ -51,7 +51,7 @@ func randomRows(t *rapid.T) rows {
 		}
 	}
 	if rapid.Bool().Draw(t, "guard") {
-		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Namespace: "a", Action: model.Allow,
+		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Reach: model.Reach{Namespace: "a"}, Action: model.Allow,
 			Rules: []model.AuthzRule{{From: []model.AuthzSource{{Namespaces: []string{"b"}}}}}}}
 	}
 	if rapid.Bool().Draw(t, "gateway") {

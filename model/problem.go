@@ -14,6 +14,7 @@ const (
 	ProblemNotPermitted   = "NotPermitted"   // the owner of what it names did not allow it
 	ProblemNotHonoured    = "NotHonoured"    // weft does not do this (yet)
 	ProblemUnreachable    = "Unreachable"    // a rule that no request can reach
+	ProblemMissingKeys    = "MissingKeys"    // the keys of its tokens cannot be had
 	ProblemRefused        = "Refused"        // a proxy refused what came of it
 	ProblemHeld           = "Held"           // too much disappeared at once: it stays in effect
 	ProblemStale          = "Stale"          // the newest cannot be had: what was read before is in effect

@@ -10,7 +10,7 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
-	"weft.dev/release/dial"
+	"weft.dev/dial"
 	"weft.dev/release/expr"
 	"weft.dev/release/pipeline"
 	traffic "weft.dev/release/provider/mesh"

@@ -20,6 +20,9 @@ type Mesh struct {
 	Routes         *flow.Collection[model.RouteTable]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
+	RequestAuths   *flow.Collection[model.RequestAuth]
+	KeySources     *flow.Collection[model.KeySource] // that request authentications name
+	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
 	Declared       *flow.Collection[model.Declared]
 	Problems       *flow.Collection[model.Problem]
@@ -49,7 +52,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
 	m.wireApplications()
-	m.wireAuthorizations()
+	m.wireAccess()
 	m.wirePolicies()
 	m.wirePeers()
 	m.wireScopes()
@@ -73,6 +76,7 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkPolicies(x, p)
 	m.checkTraffic(x, p)
 	m.checkPeers(x, p)
+	m.checkAccess(x, p)
 	m.checkScopes(x, p)
 	return p.all
 }
