@@ -49,8 +49,11 @@ const (
 	TrafficSplit Kind = "TrafficSplit"
 	Resilience   Kind = "Resilience"
 	RateLimit    Kind = "RateLimit"
-	Workload     Kind = "Workload"
-	Scope        Kind = "Scope"
+
+	ExternalAuthorizer Kind = "ExternalAuthorizer"
+
+	Workload Kind = "Workload"
+	Scope    Kind = "Scope"
 
 	Pipeline    Kind = "Pipeline"
 	PipelineRun Kind = "PipelineRun"

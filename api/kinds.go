@@ -68,6 +68,7 @@ var kinds = []Info{
 	of[v1alpha1.TrafficSplitSpec](weftV1alpha1, "TrafficSplit", "trafficsplits", ProblemStatus),
 	of[v1alpha1.ResilienceSpec](weftV1alpha1, "Resilience", "resiliences", ProblemStatus),
 	of[v1alpha1.RateLimitSpec](weftV1alpha1, "RateLimit", "ratelimits", ProblemStatus),
+	of[v1alpha1.ExternalAuthorizerSpec](weftV1alpha1, "ExternalAuthorizer", "externalauthorizers", ProblemStatus),
 	of[v1alpha1.WorkloadSpec](weftV1alpha1, "Workload", "workloads", NoStatus),
 	of[v1alpha1.ScopeSpec](weftV1alpha1, "Scope", "scopes", ProblemStatus),
 

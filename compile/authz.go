@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbaccfgv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	rbacnetv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
@@ -18,33 +19,30 @@ import (
 const (
 	DenyFilter  = "weft.deny"
 	AllowFilter = "weft.allow"
+	// AuditFilter stands before them, where a policy only counts what it matches.
+	AuditFilter = "weft.audit"
 	// dryRunPrefix is where a policy on trial leaves what it would have done.
 	dryRunPrefix = "weft_dry_run_"
+	auditPrefix  = "weft_audit_"
 )
 
-// guardsOf are the authorizations that select a workload, sorted by key.
-func guardsOf(all []model.Authorization, w model.Workload) []model.Authorization {
-	var guards []model.Authorization
-	for _, a := range all {
-		if (a.Namespace == "" || a.Namespace == w.Namespace) && model.Matches(a.Selector, w.Labels) {
-			guards = append(guards, a)
+// onRequests are the guards' configurations for one port, by filter.
+func (g guards) onRequests(port uint32) map[string]*anypb.Any {
+	filters := map[string]*anypb.Any{}
+	at := attributes{port: port, http: true}
+	put := func(name, prefix string, rules, shadow *rbaccfgv3.RBAC) {
+		if rules != nil || shadow != nil {
+			filters[name] = pack(&rbachttpv3.RBACPerRoute{Rbac: &rbachttpv3.RBAC{Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: prefix, TrackPerRuleStats: shadow != nil}})
 		}
 	}
-	slices.SortFunc(guards, func(a, b model.Authorization) int { return a.Object.Compare(b.Object) })
-	return guards
-}
-
-// httpGuards are the guards' configurations for one port.
-func httpGuards(guards []model.Authorization, port uint32) map[string]*anypb.Any {
-	filters := map[string]*anypb.Any{}
+	for _, a := range g.asked {
+		put(AskFilter+a.name(), a.askPrefix(), nil, a.askedAbout(g.rules, at))
+	}
+	audited, _ := rbac(g.rules, model.Audit, at)
+	put(AuditFilter, auditPrefix, nil, audited)
 	for name, action := range map[string]model.AuthzAction{DenyFilter: model.Deny, AllowFilter: model.Allow} {
-		rules, shadow := rbac(guards, action, attributes{port: port, http: true})
-		if rules == nil && shadow == nil {
-			continue
-		}
-		filters[name] = pack(&rbachttpv3.RBACPerRoute{Rbac: &rbachttpv3.RBAC{
-			Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix,
-		}})
+		rules, shadow := rbac(g.rules, action, at)
+		put(name, dryRunPrefix, rules, shadow)
 	}
 	if len(filters) == 0 {
 		return nil
@@ -70,18 +68,33 @@ func ruleOrigins(guards []model.Authorization) *corev3.Metadata {
 	return &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: {Fields: map[string]*structpb.Value{MetadataRules: rules}}}}
 }
 
-// networkGuards are those of a port whose bytes nobody reads.
-func networkGuards(guards []model.Authorization, port uint32, stat string) []*rbacnetv3.RBAC {
-	var filters []*rbacnetv3.RBAC
-	for _, action := range []model.AuthzAction{model.Deny, model.Allow} {
-		rules, shadow := rbac(guards, action, attributes{port: port})
-		if rules != nil || shadow != nil {
-			filters = append(filters, &rbacnetv3.RBAC{
-				Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix, StatPrefix: stat + ".",
-			})
+// onConnections are the guards' filters of a port whose bytes nobody reads, and the clusters that
+// they need. An authorizer that speaks HTTP cannot be asked there: what it would be asked is denied.
+func (g guards) onConnections(port uint32, stat string) (filters []*listenerv3.Filter, needs []string) {
+	at := attributes{port: port}
+	rules := slices.Clone(g.rules)
+	for _, a := range g.asked {
+		if a.HTTP == nil {
+			if about := a.askedAbout(rules, at); about != nil {
+				filters, needs = append(filters, a.connectionFilters(about, stat)...), append(needs, a.cluster)
+			}
+			continue
+		}
+		for i := range rules {
+			if rules[i].Action == model.Custom && rules[i].Provider == a.Key() {
+				rules[i].Action = model.Deny
+			}
 		}
 	}
-	return filters
+	for _, action := range []model.AuthzAction{model.Deny, model.Allow} {
+		inForce, shadow := rbac(rules, action, at)
+		if inForce != nil || shadow != nil {
+			filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{
+				Rules: inForce, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix, StatPrefix: stat + ".",
+			}))
+		}
+	}
+	return filters, needs
 }
 
 // rbac is the table of all guards of one action: those in force and those on
@@ -120,13 +133,13 @@ type attributes struct {
 
 // policy is one rule; nil if it cannot hold here.
 func (at attributes) policy(rule model.AuthzRule, action model.AuthzAction) *rbaccfgv3.Policy {
-	unknown := unknownHolds(action == model.Deny)
+	unknown := unknownHolds(action == model.Deny || action == model.Custom)
 	var permissions, principals []expression
 	for _, op := range rule.To {
 		permissions = append(permissions, at.operation(op, unknown))
 	}
 	for _, source := range rule.From {
-		principals = append(principals, unknown.source(source))
+		principals = append(principals, at.source(source, unknown))
 	}
 	all := []expression{anyOrTrue(permissions), anyOrTrue(principals)}
 	for _, when := range rule.When {

@@ -47,13 +47,14 @@ func anyOf(values []string, holds func(string) expression) (out expression, ok b
 	return or(all...), true
 }
 
-func (u unknownHolds) source(s model.AuthzSource) expression {
+func (at attributes) source(s model.AuthzSource, u unknownHolds) expression {
 	return and(
 		u.listed(s.Principals, s.NotPrincipals, principal),
 		u.listed(s.Namespaces, s.NotNamespaces, callerNamespace),
 		u.listed(s.IPBlocks, s.NotIPBlocks, directIP),
 		u.listed(s.RemoteBlocks, s.NotRemote, remoteIP),
-		u.listed(s.RequestPrincipals, s.NotReqPr, noToken),
+		u.listed(s.TrustDomains, s.NotTrust, callerTrust),
+		u.listed(s.RequestPrincipals, s.NotReqPr, at.seen(tokenPrincipal)),
 	)
 }
 
@@ -93,8 +94,12 @@ func (at attributes) condition(c model.AuthzCondition, u unknownHolds) expressio
 		holds = destinationIP
 	case "connection.sni":
 		holds = serverName
-	case "request.auth.principal", "request.auth.audiences", "request.auth.presenter", "request.auth.claims":
-		holds = noToken
+	case "request.auth.principal":
+		holds = at.seen(tokenPrincipal)
+	case "request.auth.audiences", "request.auth.presenter", "request.auth.claims":
+		if path := claimPath(c.Key); path != nil {
+			holds = at.seen(func(v string) expression { return claim(v, path...) })
+		}
 	case "request.headers":
 		if validHeaderName(argument) {
 			holds = at.seen(func(v string) expression { return header(strings.ToLower(argument), v, false) })
@@ -110,9 +115,6 @@ func (at attributes) isPort(v string) expression {
 	return always(v == strconv.Itoa(int(at.port)))
 }
 
-// noToken: no token is verified here yet, so no request has the identity of one.
-func noToken(string) expression { return always(false) }
-
 // principal is an identity, written without its scheme. Every identity of the
 // mesh has that scheme, so a suffix alone is enough.
 func principal(v string) expression {
@@ -126,6 +128,26 @@ func principal(v string) expression {
 	return authenticated(valueMatcher(v, false))
 }
 
+// callerTrust is the trust domain of the caller's identity.
+func callerTrust(v string) expression {
+	switch {
+	case v == "*":
+		return principal("*")
+	case strings.HasPrefix(v, "*"):
+		return regexPrincipal(`[!-.0-~]*` + regexp.QuoteMeta(v[1:]) + `/` + visibleRun)
+	case strings.HasSuffix(v, "*"):
+		return regexPrincipal(regexp.QuoteMeta(v[:len(v)-1]) + visibleRun)
+	}
+	return authenticated(prefixMatcher(spiffeScheme+v+"/", false))
+}
+
+func regexPrincipal(pattern string) expression {
+	if pattern = spiffeScheme + pattern; checkRegex(pattern) != nil {
+		return expression{unknown: true}
+	}
+	return authenticated(regexMatcher(pattern))
+}
+
 func callerNamespace(v string) expression {
 	name := regexp.QuoteMeta(v)
 	switch {
@@ -136,11 +158,7 @@ func callerNamespace(v string) expression {
 	case strings.HasSuffix(v, "*"):
 		name = regexp.QuoteMeta(v[:len(v)-1]) + `[!-.0-~]*`
 	}
-	pattern := spiffeScheme + slashlessRun + "/ns/" + name + "/sa/" + slashlessRun
-	if checkRegex(pattern) != nil {
-		return expression{unknown: true}
-	}
-	return authenticated(regexMatcher(pattern))
+	return regexPrincipal(slashlessRun + "/ns/" + name + "/sa/" + slashlessRun)
 }
 
 func authenticated(name *matcherv3.StringMatcher) expression {

@@ -21,7 +21,11 @@ type Inputs struct {
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	RateLimits     *flow.Collection[model.RateLimit]
 	Authorizations *flow.Collection[model.Authorization]
-	Cohorts        *flow.Collection[model.Cohort] // of the workloads that have a proxy
+	RequestAuths   *flow.Collection[model.RequestAuth]
+	Authorizers    *flow.Collection[model.Authorizer]
+	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there are none.
+	KeySets *flow.Collection[model.KeySet]
+	Cohorts *flow.Collection[model.Cohort] // of the workloads that have a proxy
 	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]
@@ -66,6 +70,7 @@ type compiler struct {
 	tablesByHost    *flow.Index[model.RouteTable]
 	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
+	tokensByScope   *flow.Index[model.RequestAuth]   // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
@@ -118,6 +123,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
+			flow.Derive(c.RequestAuths, "compile/reports/tokens", c.tokenReports),
 		),
 		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
 	}
@@ -194,6 +200,7 @@ func (c *compiler) index() {
 	})
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.limitsAt = flow.NewIndex(c.RateLimits, func(r model.RateLimit) []string { return []string{limitsPlace(r)} })
+	c.tokensByScope = flow.NewIndex(c.RequestAuths, func(a model.RequestAuth) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
 }
@@ -363,8 +370,10 @@ func (c *compiler) assign(x *flow.Ctx, r model.Replicas) []model.Assignment {
 
 func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 	s := selectors{trust: c.TrustDomain, alone: c.Alone, tracing: c.Tracing}
+	s.service = func(host string) (model.Service, bool) { return flow.Get(x, c.Services, host) }
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
+		s.tokens = append(s.tokens, flow.Lookup(x, c.tokensByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 	}
 	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)

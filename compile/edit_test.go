@@ -75,6 +75,9 @@ func edit(random *rand.Rand, now *rows, from rows) {
 	case 8:
 		now.Gateways = edited(random, now.Gateways, from.Gateways)
 		now.Authorizations = edited(random, now.Authorizations, from.Authorizations)
+		now.RequestAuths = edited(random, now.RequestAuths, from.RequestAuths)
+		now.Authorizers = edited(random, now.Authorizers, from.Authorizers)
+		now.KeySets = edited(random, now.KeySets, from.KeySets)
 	case 9:
 		now.Known = edited(random, now.Known, from.Known)
 	}

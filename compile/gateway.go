@@ -190,15 +190,13 @@ func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
 	for _, p := range ports {
 		for _, c := range p.chains {
 			ready := readyHost(c.name)
-			table, from := g.limitedTable(x, c)
-			add(g.intern.resource(model.TypeRoute, c.name, table, nil, append(from, gatewayKeys(p)...)...))
 			add(g.intern.resource(model.TypeVirtualHost, ready.Name, ready, nil))
 			for _, host := range c.silent() {
 				add(g.gateHostResource(host, nil, gatewayKeys(p)))
 			}
 		}
 		if slices.Contains(p.leadsTo(), refusedName) {
-			add(g.intern.resource(model.TypeCluster, refusedName, refusedCluster(), nil))
+			add(g.intern.resource(model.TypeCluster, refusedName, nowhere(refusedName), nil))
 		}
 		for _, secret := range p.secrets() {
 			for _, s := range flow.Lookup(x, g.secrets, secret) {
@@ -272,12 +270,25 @@ func (g *gateways) uncertified(x *flow.Ctx, p gatewayPort) (problems []model.Pro
 	return problems
 }
 
-func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) (all []*model.Resource) {
+// gatewayListeners are the listeners and tables of a gateway. Whose rules guard it, tables say as
+// a whole, so that their virtual hosts are all gateways'.
+func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*model.Resource {
 	ports, _ := c.gatewayPorts(x, s.asGate())
+	g := c.guards(x, s)
+	all := c.extensions(x, g)
 	for _, p := range ports {
+		for _, chain := range p.chains {
+			table, limits := c.limitedTable(x, chain, p.number, g)
+			all = append(all, c.intern.resource(model.TypeRoute, chain.name, table, nil, distinct(slices.Concat(gatewayKeys(p), guardKeys(g.rules), limits))...))
+		}
 		bound, problem := boundPort(p, s)
-		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x), s.Tracing); problem == nil && len(l.FilterChains) > 0 {
-			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, p.leadsTo(), gatewayKeys(p)...))
+		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x), g, s.Tracing); problem == nil && len(l.FilterChains) > 0 {
+			needs, from := p.leadsTo(), gatewayKeys(p)
+			if len(p.connectionRoutes) > 0 {
+				_, more := g.onConnections(p.number, "")
+				needs, from = append(needs, more...), append(from, guardKeys(g.rules)...)
+			}
+			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, needs, from...))
 		}
 	}
 	return all

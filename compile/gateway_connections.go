@@ -35,11 +35,12 @@ type share struct {
 // refusedName is the cluster of connections that have nowhere to go: they are closed.
 const refusedName = "refused"
 
-func refusedCluster() *clusterv3.Cluster {
+// nowhere is a cluster without endpoints.
+func nowhere(name string) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
-		Name:                 refusedName,
+		Name:                 name,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: refusedName},
+		LoadAssignment:       &endpointv3.ClusterLoadAssignment{ClusterName: name},
 	}
 }
 
@@ -162,17 +163,19 @@ func (p gatewayPort) leadsTo() (clusters []string) {
 	return clusters
 }
 
-func (t connectionRoute) filterChain() *listenerv3.FilterChain {
+func (t connectionRoute) filterChain(port uint32, g guards) *listenerv3.FilterChain {
 	shares := &tcpv3.TcpProxy_WeightedCluster{}
 	for _, s := range t.shares {
 		shares.Clusters = append(shares.Clusters, &tcpv3.TcpProxy_WeightedCluster_ClusterWeight{Name: s.cluster, Weight: s.weight})
 	}
 	proxy := &tcpv3.TcpProxy{StatPrefix: t.name, ClusterSpecifier: &tcpv3.TcpProxy_WeightedClusters{WeightedClusters: shares}}
-	f := &listenerv3.FilterChain{Name: t.name, Filters: []*listenerv3.Filter{networkFilter(tcpFilter, proxy)}}
+	f := &listenerv3.FilterChain{Name: t.name}
+	f.Filters, _ = g.onConnections(port, t.name)
 	if t.names != nil {
-		_, port, _, _ := model.ParseClusterName(t.shares[0].cluster)
-		f.Filters = append([]*listenerv3.Filter{sniFilter(*t.names, port)}, f.Filters...)
+		_, outside, _, _ := model.ParseClusterName(t.shares[0].cluster)
+		f.Filters = append(f.Filters, sniFilter(*t.names, outside))
 	}
+	f.Filters = append(f.Filters, networkFilter(tcpFilter, proxy))
 	if t.of == model.GatewayTLS {
 		f.FilterChainMatch = asksFor(t.hosts)
 	}

@@ -11,7 +11,6 @@ import (
 	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
 	chainv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/filter_chain/v3"
 	demandv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/on_demand/v3"
-	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	"google.golang.org/protobuf/proto"
@@ -79,8 +78,8 @@ func outboundManager(stat string, learns bool) *hcmv3.HttpConnectionManager {
 
 // inboundManager guards an application. Its policies see the path that the
 // application will see: a path that two readers read differently is refused.
-func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
-	m := connectionManager(stat, routes, guardFilters()...)
+func inboundManager(stat, routes string, g guards) *hcmv3.HttpConnectionManager {
+	m := connectionManager(stat, routes, append(g.filters(), httpFilter(LimitsFilter, &chainv3.FilterChainConfig{}), routerFilter())...)
 	m.AccessLog = append(m.AccessLog, Tap(model.TapIn))
 	m.MergeSlashes = true
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
@@ -90,9 +89,10 @@ func inboundManager(stat, routes string) *hcmv3.HttpConnectionManager {
 }
 
 // edgeManager takes requests of anybody. Keys verify previews; none: nobody has one.
-func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnectionManager {
-	filters := slices.Insert(callerFilters(), limitsAfter,
-		httpFilter(LimitsFilter, &chainv3.FilterChainConfig{}), httpFilter(GatewayLimitsFilter, &chainv3.FilterChainConfig{}))
+// A preflight has no token, so it is answered before the guards are asked; and limits count what they let through.
+func edgeManager(stat, routes string, keys []model.PreviewKey, g guards) *hcmv3.HttpConnectionManager {
+	filters := callerFilters(append(g.filters(),
+		httpFilter(LimitsFilter, &chainv3.FilterChainConfig{}), httpFilter(GatewayLimitsFilter, &chainv3.FilterChainConfig{}))...)
 	if len(keys) > 0 {
 		filters = append([]*hcmv3.HttpFilter{previewFilter(keys)}, filters...)
 	}
@@ -113,29 +113,13 @@ func edgeManager(stat, routes string, keys []model.PreviewKey) *hcmv3.HttpConnec
 	return m
 }
 
-// limitsAfter is how many filters of callerFilters are before limits: a preflight that is answered there does not
-// count, and one that is refused is not delayed.
-const limitsAfter = 2
-
 // callerFilters do nothing but where a route has a configuration for them.
-func callerFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		httpFilter(FallbackFilter, &customv3.CustomResponse{}),
-		httpFilter(corsFilter, &corsv3.Cors{}),
-		httpFilter(FaultFilter, &faultv3.HTTPFault{}),
-		routerFilter(),
-	}
-}
-
-// guardFilters get their rules from the routes, so that a changed policy
-// replaces no listener and drains no connection.
-func guardFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		httpFilter(DenyFilter, &rbacv3.RBAC{}),
-		httpFilter(AllowFilter, &rbacv3.RBAC{}),
-		httpFilter(LimitsFilter, &chainv3.FilterChainConfig{}),
-		routerFilter(),
-	}
+func callerFilters(guards ...*hcmv3.HttpFilter) []*hcmv3.HttpFilter {
+	return slices.Concat(
+		[]*hcmv3.HttpFilter{httpFilter(FallbackFilter, &customv3.CustomResponse{}), httpFilter(corsFilter, &corsv3.Cors{})},
+		guards,
+		[]*hcmv3.HttpFilter{httpFilter(FaultFilter, &faultv3.HTTPFault{}), routerFilter()},
+	)
 }
 
 // routerFilter is the last one; upstream are filters of each attempt, none: those that Envoy needs.

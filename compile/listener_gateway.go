@@ -3,7 +3,6 @@ package compile
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 
@@ -31,12 +30,7 @@ func gatewayOf(g model.Gateway, w model.Workload) bool {
 	case g.Proxy != "":
 		return g.Proxy == w.Gateway && cmp.Or(g.Home, g.Object.Namespace) == w.Namespace
 	}
-	labels := map[string]string{}
-	for _, name := range gatewayLabels {
-		labels[name] = w.Gateway
-	}
-	maps.Copy(labels, w.Labels)
-	return len(g.Selector) > 0 && model.Matches(g.Selector, labels)
+	return len(g.Selector) > 0 && model.Matches(g.Selector, labelsOf(w))
 }
 
 // boundPort is where the proxy listens for a port of the gateway.
@@ -56,7 +50,7 @@ func boundPort(p gatewayPort, s scope) (port uint32, problem *model.Problem) {
 	}
 }
 
-func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity string, keys []model.PreviewKey, tracing model.Tracing) *listenerv3.Listener {
+func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity string, keys []model.PreviewKey, g guards, tracing model.Tracing) *listenerv3.Listener {
 	name := GatewayName(p.number)
 	l := &listenerv3.Listener{
 		Name:                          name,
@@ -67,10 +61,10 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
 	}
 	for _, c := range p.chains {
-		l.FilterChains = append(l.FilterChains, filterChain(c, keys, tracing))
+		l.FilterChains = append(l.FilterChains, filterChain(c, keys, g, tracing))
 	}
 	for _, t := range p.connectionRoutes {
-		l.FilterChains = append(l.FilterChains, t.filterChain())
+		l.FilterChains = append(l.FilterChains, t.filterChain(p.number, g))
 	}
 	if p.first().listener.Protocol.Shares(model.GatewayTLS) {
 		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
@@ -80,8 +74,8 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 
 // filterChain has no match where it serves whoever asks for no host, or for an
 // unknown one.
-func filterChain(c chain, keys []model.PreviewKey, tracing model.Tracing) *listenerv3.FilterChain {
-	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(tracedAtEdge(edgeManager(c.name, c.name, keys), tracing))}
+func filterChain(c chain, keys []model.PreviewKey, g guards, tracing model.Tracing) *listenerv3.FilterChain {
+	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(tracedAtEdge(edgeManager(c.name, c.name, keys, g), tracing))}
 	if c.tls.Secret == "" {
 		return f
 	}

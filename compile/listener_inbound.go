@@ -17,14 +17,15 @@ import (
 func InboundName(port uint32) string { return "inbound." + strconv.Itoa(int(port)) }
 
 // inboundListener accepts calls for one port of the workload.
-func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, guards []model.Authorization, limit *model.Concurrency, tracing model.Tracing) *listenerv3.Listener {
+func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, g guards, limit *model.Concurrency, tracing model.Tracing) *listenerv3.Listener {
 	name := InboundName(port.Number)
 	var filters []*listenerv3.Filter
 	alpn := []string{"h2", "http/1.1"}
 	if port.Protocol.IsHTTP() {
-		filters = managed(traced(adaptive(inboundManager(name, name), limit), tracing))
+		filters = managed(traced(adaptive(inboundManager(name, name, g), limit), tracing))
 	} else {
-		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
+		filters, _ = g.tcpFilters(name, port)
+		alpn = []string{alpnTCP}
 	}
 	l := &listenerv3.Listener{
 		Name:                          name,
@@ -78,24 +79,22 @@ func inboundChains(mode model.MTLSMode, protocol model.Protocol, filters []*list
 	return []*listenerv3.FilterChain{mutual, plain}
 }
 
-func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorization) []*listenerv3.Filter {
-	var filters []*listenerv3.Filter
-	for _, f := range networkGuards(guards, port.Number, name) {
-		filters = append(filters, networkFilter("envoy.filters.network.rbac", f))
-	}
+// tcpFilters lead connections that the guards let through to the application. needs are clusters.
+func (g guards) tcpFilters(name string, port model.WorkloadPort) (filters []*listenerv3.Filter, needs []string) {
+	filters, needs = g.onConnections(port.Number, name)
 	return append(filters, networkFilter(tcpFilter, &tcpv3.TcpProxy{
 		StatPrefix: name, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: name},
-	}))
+	})), append(needs, name)
 }
 
 // inboundTable leads everything that guards and limits let through to the application.
-func inboundTable(port uint32, guards []model.Authorization, limits []model.RateLimit) table {
+func inboundTable(port uint32, g guards, limits []model.RateLimit) table {
 	name, found := InboundName(port), inOrder(limits)
 	config := newTable(name)
 	config.VirtualHosts = []*routev3.VirtualHost{{
 		Name: name, Domains: []string{"*"},
-		TypedPerFilterConfig: limited(httpGuards(guards, port), LimitsFilter, found, limitsInbound),
-		Metadata:             limitTexts(ruleOrigins(guards), found),
+		TypedPerFilterConfig: limited(g.onRequests(port), LimitsFilter, found, limitsInbound),
+		Metadata:             limitTexts(ruleOrigins(g.rules), found),
 		Routes: []*routev3.Route{{
 			Name:  name,
 			Match: &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Prefix{Prefix: "/"}},
@@ -106,10 +105,5 @@ func inboundTable(port uint32, guards []model.Authorization, limits []model.Rate
 			}},
 		}},
 	}}
-	t := table{config: config, needs: []string{name}, from: limitKeys(limits)}
-	for _, a := range guards {
-		t.from = append(t.from, keysOf(a.From)...)
-	}
-	t.from = distinct(t.from)
-	return t
+	return table{config: config, needs: []string{name}, from: distinct(append(limitKeys(limits), guardKeys(g.rules)...))}
 }

@@ -28,6 +28,9 @@ type rows struct {
 	PeerAuths      []model.PeerAuth
 	RateLimits     []model.RateLimit
 	Authorizations []model.Authorization
+	RequestAuths   []model.RequestAuth
+	Authorizers    []model.Authorizer
+	KeySets        []model.KeySet
 	Previews       []model.PreviewKey
 	Known          []model.Known // nil: everybody knows everything
 }
@@ -161,6 +164,20 @@ func (r *rows) fillLimits() {
 			l.Limits[j].Origin = model.Origin{Key: l.Object, Path: fmt.Sprintf("spec.limits[%d]", j), File: "limits.yaml", Line: 10 * (j + 1)}
 		}
 	}
+	r.fillAccess()
+}
+
+func (r *rows) fillAccess() {
+	for i := range r.RequestAuths {
+		a := &r.RequestAuths[i]
+		a.From = origins(a.From, a.Object)
+		for j := range a.Rules {
+			a.Rules[j].Origin = model.Origin{Key: a.Object, Path: fmt.Sprintf("spec.jwtRules[%d]", j)}
+		}
+	}
+	for i := range r.Authorizers {
+		r.Authorizers[i].From = origins(r.Authorizers[i].From, r.Authorizers[i].Object)
+	}
 }
 
 func origins(given []model.Origin, key model.Key) []model.Origin {
@@ -184,6 +201,9 @@ type mesh struct {
 	peerAuths      *flow.Source[model.PeerAuth]
 	rateLimits     *flow.Source[model.RateLimit]
 	authorizations *flow.Source[model.Authorization]
+	requestAuths   *flow.Source[model.RequestAuth]
+	authorizers    *flow.Source[model.Authorizer]
+	keySets        *flow.Source[model.KeySet]
 	previews       *flow.Source[model.PreviewKey]
 	known          *flow.Source[model.Known]
 	*Compiled
@@ -208,6 +228,9 @@ func newMeshWith(o Options) *mesh {
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
 		rateLimits:     flow.NewSource[model.RateLimit](g, "rate limits"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
+		requestAuths:   flow.NewSource[model.RequestAuth](g, "request authentications"),
+		authorizers:    flow.NewSource[model.Authorizer](g, "authorizers"),
+		keySets:        flow.NewSource[model.KeySet](g, "key sets"),
 		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
 		known:          flow.NewSource[model.Known](g, "known"),
 	}
@@ -216,6 +239,7 @@ func newMeshWith(o Options) *mesh {
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, Authorizations: m.authorizations.Collection,
+		RequestAuths: m.requestAuths.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
@@ -235,6 +259,9 @@ func (m *mesh) set(r rows) {
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
 		m.rateLimits.Replace(tx, "", r.RateLimits)
 		m.authorizations.Replace(tx, "", r.Authorizations)
+		m.requestAuths.Replace(tx, "", r.RequestAuths)
+		m.authorizers.Replace(tx, "", r.Authorizers)
+		m.keySets.Replace(tx, "", r.KeySets)
 		m.previews.Replace(tx, "", r.Previews)
 		m.known.Replace(tx, "", r.Known)
 	})

@@ -40,7 +40,9 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 		o.Layers = append(o.Layers, credentialLayer(s.Namespace, secret))
 	}
 	if len(o.Shelves) == 0 {
-		for _, host := range needed {
+		needed = append(needed, l.authorizersOf(x, s)...)
+		slices.Sort(needed)
+		for _, host := range slices.Compact(needed) {
 			o.Layers = append(o.Layers, serviceLayer(host))
 		}
 	}

@@ -8,10 +8,10 @@ import (
 )
 
 func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
-	guards := allFound(x, c.Authorizations, s.Guards)
-	var resources []*model.Resource
+	g := c.guards(x, s)
+	resources := c.extensions(x, g)
 	for _, port := range s.httpPorts() {
-		resources = append(resources, c.table(inboundTable(port, guards, c.limitsOn(x, s, port))))
+		resources = append(resources, c.table(inboundTable(port, g, c.limitsOn(x, s, port))))
 	}
 	return model.NewLayer(key, resources...)
 }
@@ -32,16 +32,18 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		return model.NewLayer(key, append(resources, c.redirectedInbound(x, s)...)...)
 	}
 	limit := found(flow.Get(x, c.Concurrencies, s.Concurrency))
+	g := c.guards(x, s)
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
 		add(c.intern.resource(model.TypeCluster, name, localCluster(name, p.AppPort, p.Protocol), nil))
-		var guards []model.Authorization
 		var needs []string
+		from := p.ModeFrom
 		if !p.Protocol.IsHTTP() {
-			guards, needs = allFound(x, c.Authorizations, s.Guards), []string{name}
+			_, needs = g.tcpFilters(name, p.WorkloadPort)
+			from = append(guardKeys(g.rules), from...)
 		}
-		from := slices.Concat(guardKeys(guards), p.ModeFrom, concurrencyKeys(limit))
-		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, guards, limit, s.Tracing), needs, from...))
+		from = slices.Concat(from, concurrencyKeys(limit))
+		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, g, limit, s.Tracing), needs, from...))
 	}
 	return model.NewLayer(key, resources...)
 }

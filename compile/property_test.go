@@ -59,10 +59,11 @@ func randomRows(t *rapid.T) rows {
 		}
 	}
 	if rapid.Bool().Draw(t, "guard") {
-		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Namespace: "a", Action: model.Allow,
+		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Reach: model.Reach{Namespace: "a"}, Action: model.Allow,
 			Rules: []model.AuthzRule{{From: []model.AuthzSource{{Namespaces: []string{"b"}}}}}}}
 	}
 	r.RateLimits = randomLimits(t)
+	randomAccess(t, &r)
 	if rapid.Bool().Draw(t, "gateway") {
 		r.Gateways = []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Proxy: rapid.SampledFrom([]string{"", "gw"}).Draw(t, "proxy"), Selector: map[string]string{"gw": "1"},
 			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}}}}
@@ -110,6 +111,28 @@ func randomCertificates(t *rapid.T) []model.Certificate {
 		}
 	}
 	return all
+}
+
+// randomAccess are tokens whose keys may be there or not, and authorizers that may be.
+func randomAccess(t *rapid.T, r *rows) {
+	reach := func() model.Reach {
+		targets := [][]model.Target{nil, {{Service: model.HostOf("a", "x")}}, {{Gateway: "a/gw"}}}
+		return model.Reach{Namespace: rapid.SampledFrom([]string{"", "a"}).Draw(t, "reach"), Targets: rapid.SampledFrom(targets).Draw(t, "targets")}
+	}
+	from := model.KeySource{URI: "https://keys.example"}
+	if rapid.Bool().Draw(t, "tokens") {
+		r.RequestAuths = []model.RequestAuth{{Object: model.Key{Kind: "RequestAuthentication", Namespace: "a", Name: "t"}, Reach: reach(), Rules: []model.TokenRule{{Issuer: "i", KeysFrom: from}}}}
+	}
+	if rapid.Bool().Draw(t, "keys") {
+		r.KeySets = []model.KeySet{{Source: from, Trouble: rapid.SampledFrom([]string{"", "down"}).Draw(t, "trouble")}}
+	}
+	who := model.Key{Kind: "ExternalAuthorizer", Namespace: "a", Name: "who"}
+	if rapid.Bool().Draw(t, "authorizer") {
+		r.Authorizers = []model.Authorizer{{Object: who, Host: model.HostOf("a", rapid.SampledFrom([]string{"x", "y"}).Draw(t, "asked")), Port: 81, Status: 403, Timeout: time.Second}}
+	}
+	if rapid.Bool().Draw(t, "custom") {
+		r.Authorizations = append(r.Authorizations, model.Authorization{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "c"}, Reach: reach(), Action: model.Custom, Provider: who.String(), Rules: []model.AuthzRule{{}}})
+	}
 }
 
 func randomPorts(t *rapid.T) []model.Port {

@@ -122,8 +122,8 @@ func (h hostLimits) put(host *routev3.VirtualHost) {
 }
 
 // limitedTable is the table of a chain with the limits of its gateways, and what those came from.
-func (c *compiler) limitedTable(x *flow.Ctx, of chain) (*routev3.RouteConfiguration, []model.Key) {
-	table := gatewayTable(of.name)
+func (c *compiler) limitedTable(x *flow.Ctx, of chain, port uint32, g guards) (*routev3.RouteConfiguration, []model.Key) {
+	table := gatewayTable(of.name, port, g)
 	var places []string
 	for _, l := range of.listeners {
 		places = append(places, placeOfGateway(l.gateway))
@@ -134,8 +134,8 @@ func (c *compiler) limitedTable(x *flow.Ctx, of chain) (*routev3.RouteConfigurat
 		all = append(all, flow.Lookup(x, c.limitsAt, at)...)
 	}
 	if found := inOrder(all); len(found) > 0 {
-		table.TypedPerFilterConfig = limited(nil, GatewayLimitsFilter, found, limitsAtEdge)
-		table.Metadata = limitTexts(nil, found)
+		table.TypedPerFilterConfig = limited(table.TypedPerFilterConfig, GatewayLimitsFilter, found, limitsAtEdge)
+		table.Metadata = limitTexts(table.Metadata, found)
 	}
 	return table, limitKeys(all)
 }

@@ -21,22 +21,27 @@ const InboundListener = "inbound"
 
 // redirectedInbound are that listener, and the ways on to the application.
 func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
-	guards := allFound(x, c.Authorizations, s.Guards)
+	g := c.guards(x, s)
 	limit := found(flow.Get(x, c.Concurrencies, s.Concurrency))
-	from := append(guardKeys(guards), concurrencyKeys(limit)...)
+	from := append(guardKeys(g.rules), concurrencyKeys(limit)...)
 	needs := []string{inboundStrays}
 	resources := []*model.Resource{
 		c.intern.resource(model.TypeCluster, inboundStrays, s.toApplication(inboundStrays, model.TCP), nil),
 	}
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
-		needs, from = append(needs, name), append(from, p.ModeFrom...)
+		from = append(from, p.ModeFrom...)
+		if _, more := g.tcpFilters(name, p.WorkloadPort); !p.Protocol.IsHTTP() {
+			needs = append(needs, more...)
+		} else {
+			needs = append(needs, name)
+		}
 		resources = append(resources, c.intern.resource(model.TypeCluster, name, s.toApplication(name, p.Protocol), nil))
 	}
-	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, guards, limit), needs, from...))
+	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, g, limit), needs, from...))
 }
 
-func redirectedInboundListener(s scope, guards []model.Authorization, limit *model.Concurrency) *listenerv3.Listener {
+func redirectedInboundListener(s scope, g guards, limit *model.Concurrency) *listenerv3.Listener {
 	l := &listenerv3.Listener{
 		Name:                          InboundListener,
 		StatPrefix:                    InboundListener,
@@ -50,10 +55,10 @@ func redirectedInboundListener(s scope, guards []model.Authorization, limit *mod
 		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
 	}
 	for _, p := range s.Ports {
-		l.FilterChains = append(l.FilterChains, portChains(p, guards, limit, s.Tracing)...)
+		l.FilterChains = append(l.FilterChains, portChains(p, g, limit, s.Tracing)...)
 	}
 	// Nobody can say of a port that no service has whether a policy means it.
-	if len(guards) == 0 && s.Rest != model.MTLSStrict {
+	if len(g.rules) == 0 && s.Rest != model.MTLSStrict {
 		l.DefaultFilterChain = &listenerv3.FilterChain{Name: inboundStrays, Filters: leadOn(inboundStrays)}
 	}
 	if len(l.FilterChains) == 0 && l.DefaultFilterChain == nil {
@@ -71,11 +76,12 @@ func closed() *listenerv3.FilterChain {
 }
 
 // portChains are those of one port.
-func portChains(p servedPort, guards []model.Authorization, limit *model.Concurrency, tracing model.Tracing) []*listenerv3.FilterChain {
+func portChains(p servedPort, g guards, limit *model.Concurrency, tracing model.Tracing) []*listenerv3.FilterChain {
 	name := InboundName(p.Number)
-	filters, alpn := managed(traced(adaptive(inboundManager(name, name), limit), tracing)), []string{"h2", "http/1.1"}
+	filters, alpn := managed(traced(adaptive(inboundManager(name, name, g), limit), tracing)), []string{"h2", "http/1.1"}
 	if !p.Protocol.IsHTTP() {
-		filters, alpn = tcpFilters(name, p.WorkloadPort, guards), []string{alpnTCP}
+		filters, _ = g.tcpFilters(name, p.WorkloadPort)
+		alpn = []string{alpnTCP}
 	}
 	chains := inboundChains(p.Mode, p.Protocol, filters, alpn)
 	for _, chain := range chains {

@@ -23,6 +23,7 @@ type scope struct {
 	Guards             []string       // keys of the authorizations that select it
 	Concurrency        string         // key of the one that selects it; "": none
 	Limits             []servedLimits // that select it
+	Tokens             []string       // keys of the request authentications that do
 	Callers            []condition    // of mesh routes, that hold of it
 	Gateways           []string       // keys of the gateways that its proxy is
 	Inline             bool           // its proxy cannot have routes in pieces
@@ -91,14 +92,14 @@ func (s scope) base() string {
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
 	if s.transparent() {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing, s.Closed})
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
 	} else {
-		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards, s.Limits})
+		s.inbound = "inbound/" + whose + "#" + digest([]any{s.httpPorts(), s.Guards, s.Tokens, s.Limits})
 	}
 	if s.Outbound == 0 {
 		return s
@@ -148,6 +149,8 @@ type selectors struct {
 	alone         bool
 	tracing       model.Tracing
 	guards        []model.Authorization
+	tokens        []model.RequestAuth
+	service       func(host string) (model.Service, bool)
 	peers         []model.PeerAuth
 	concurrencies []model.Concurrency
 	limits        []model.RateLimit // of services of the namespace
@@ -172,10 +175,9 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 			out.Ports = append(out.Ports, servedPort{WorkloadPort: p})
 		}
 	}
+	out.Guards = selecting(s, s.guards, w.Workload, func(a model.Authorization) model.Reach { return a.Reach })
+	out.Tokens = selecting(s, s.tokens, w.Workload, func(a model.RequestAuth) model.Reach { return a.Reach })
 	if w.Gateway == "" {
-		for _, a := range guardsOf(s.guards, w.Workload) {
-			out.Guards = append(out.Guards, a.Key())
-		}
 		out.Concurrency = concurrencyOf(s.concurrencies, w.Workload)
 	}
 	out.Limits = limitsOf(s.limits, w.Workload)

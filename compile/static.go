@@ -56,6 +56,10 @@ func (s *static) inlined(tree any) any {
 			tree["type"] = "STATIC"
 			tree["loadAssignment"] = s.find(model.TypeEndpoint, tree["name"].(string))
 		}
+		if _, ok := tree["configDiscovery"]; ok {
+			delete(tree, "configDiscovery")
+			tree["typedConfig"] = s.find(model.TypeExtension, tree["name"].(string))["typedConfig"]
+		}
 		if rds, ok := tree["rds"].(map[string]any); ok {
 			delete(tree, "rds")
 			tree["routeConfig"] = s.wholeTable(rds["routeConfigName"].(string))

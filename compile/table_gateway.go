@@ -10,9 +10,10 @@ import (
 )
 
 // gatewayTable gets its virtual hosts one by one.
-func gatewayTable(name string) *routev3.RouteConfiguration {
+func gatewayTable(name string, port uint32, g guards) *routev3.RouteConfiguration {
 	t := discoveredTable(name)
 	t.IgnorePortInHostMatching = true // the port that a client names may be mapped
+	t.TypedPerFilterConfig, t.Metadata = g.onRequests(port), ruleOrigins(g.rules)
 	return t
 }
 

@@ -23,10 +23,11 @@ import (
 
 // call is one request on its way.
 type call struct {
-	view  *model.View
-	mesh  Mesh
-	trace Trace
-	table *routev3.RouteConfiguration
+	view   *model.View
+	mesh   Mesh
+	trace  Trace
+	table  *routev3.RouteConfiguration
+	guards []Part // what a gateway's own say of a request that they let pass
 }
 
 // decoded reads a resource's bytes.
@@ -119,6 +120,9 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		c.answer(100, 301, "the host wants HTTPS")
 		return nil
 	}
+	if gateway && c.guarded(config, &m) {
+		return nil
+	}
 	left := 100.0
 	for _, r := range host.Routes {
 		switch why := unmet(r.Match, m); {
@@ -144,6 +148,26 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		c.answer(left, 404, "no route of the host matches")
 	}
 	return nil
+}
+
+// guarded says whether the gateway's own guards refuse the request, and answers it then.
+func (c *call) guarded(config *routev3.RouteConfiguration, m *message) bool {
+	if refused := tokens(c.view, m, time.Now()); refused != nil {
+		c.answer(100, refused.status, refused.why, refused.from...)
+		return true
+	}
+	g := decide(config, *m)
+	if !g.Allowed {
+		c.answer(100, 403, g.Text, g.From...)
+		return true
+	}
+	for _, policy := range g.DryRun {
+		c.guards = append(c.guards, Part{Name: "dry run", Text: "would be refused by " + policy})
+	}
+	if len(asked(config, *m)) > 0 {
+		c.guards = append(c.guards, Part{Name: "guard", Text: g.Text, From: g.From})
+	}
+	return false
 }
 
 func withUnderscore(headers map[string]string) string {
@@ -172,7 +196,7 @@ func (c *call) take(host *routev3.VirtualHost, r *routev3.Route, m message, shar
 	case *routev3.Route_Redirect:
 		c.answer(share, redirectStatus(action.Redirect), redirectText(action.Redirect), from...)
 	case *routev3.Route_Route:
-		c.trace.Policies = append(policies(host, r, action.Route, m), c.trace.Policies...)
+		c.trace.Policies = slices.Concat(c.guards, policies(host, r, action.Route, m), c.trace.Policies)
 		return c.forward(r, action.Route, rewritten(r, action.Route, m), share)
 	}
 	return nil

@@ -3,12 +3,16 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"strings"
+	"time"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	rbachttpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"weft.dev/compile"
 	"weft.dev/model"
@@ -61,6 +65,9 @@ func guardAt(v *model.View, r *model.Resource, l *listenerv3.Listener, m message
 		return &Guard{Text: "refused with 400: other readers would read the path differently", From: texts(r.From)}
 	}
 	m.path, m.query = path, query
+	if refused := tokens(v, &m, time.Now()); refused != nil {
+		return &Guard{Text: refused.said(), From: refused.from}
+	}
 	table := v.Find(model.TypeRoute, l.Name)
 	if table == nil {
 		return &Guard{Allowed: true, Text: "TCP: by connection, " + mode, From: texts(r.From)}
@@ -95,8 +102,37 @@ func transport(l *listenerv3.Listener) string {
 	return "plain text"
 }
 
-// decide asks the guards of an inbound port, in the order of its filters.
-func decide(host *routev3.VirtualHost, m message) *Guard {
+// ruled is what has configurations of the guards.
+type ruled interface {
+	GetTypedPerFilterConfig() map[string]*anypb.Any
+	GetMetadata() *corev3.Metadata
+}
+
+// asked are the authorizers whose answer decides first, each with the policy that says so.
+func asked(host ruled, m message) (all []string) {
+	for _, filter := range model.SortedKeys(host.GetTypedPerFilterConfig()) {
+		name, ok := strings.CutPrefix(filter, compile.AskFilter)
+		config := &rbachttpv3.RBACPerRoute{}
+		if !ok || host.GetTypedPerFilterConfig()[filter].UnmarshalTo(config) != nil {
+			continue
+		}
+		if policy, met := evaluate(config.GetRbac().GetShadowRules(), m); met {
+			all = append(all, strings.Replace(name, ".", "/", 1)+" ("+policy+")")
+		}
+	}
+	return all
+}
+
+// decide asks the guards of a port, in the order of its filters.
+func decide(host ruled, m message) *Guard {
+	g := decideByRules(host, m)
+	if all := asked(host, m); len(all) > 0 && g.Allowed {
+		g.Text += ", if it is let pass by " + strings.Join(all, " and ")
+	}
+	return g
+}
+
+func decideByRules(host ruled, m message) *Guard {
 	origins := host.GetMetadata().GetFilterMetadata()[compile.MetadataKey].GetFields()[compile.MetadataRules].GetStructValue().GetFields()
 	from := func(policies ...string) (all []string) {
 		for _, policy := range policies {
@@ -109,7 +145,7 @@ func decide(host *routev3.VirtualHost, m message) *Guard {
 	g := &Guard{Allowed: true, Text: "allowed: no policy selects it"}
 	for _, filter := range []string{compile.DenyFilter, compile.AllowFilter} {
 		config := &rbachttpv3.RBACPerRoute{}
-		if any, ok := host.TypedPerFilterConfig[filter]; !ok || any.UnmarshalTo(config) != nil {
+		if any, ok := host.GetTypedPerFilterConfig()[filter]; !ok || any.UnmarshalTo(config) != nil {
 			continue
 		}
 		if shadow := config.GetRbac().GetShadowRules(); shadow != nil {
@@ -194,6 +230,8 @@ func identified(p *rbacv3.Principal, m message) bool {
 		return !identified(id.NotId, m)
 	case *rbacv3.Principal_Authenticated_:
 		return m.caller != "" && (id.Authenticated.PrincipalName == nil || stringMatches(id.Authenticated.PrincipalName, m.caller))
+	case *rbacv3.Principal_SourcedMetadata:
+		return m.claimed(id.SourcedMetadata.MetadataMatcher)
 	case *rbacv3.Principal_DirectRemoteIp:
 		return inRange(id.DirectRemoteIp, m.sourceIP)
 	case *rbacv3.Principal_RemoteIp:

@@ -22,6 +22,7 @@ type message struct {
 	caller   string // verified identity; "": none
 	sourceIP string // "": unknown
 	previews previews
+	claims   map[string]any // of its token, once a proxy has verified it; nil: it has none
 }
 
 // virtualHost chooses as Envoy does: the exact domain, the longest *.suffix,

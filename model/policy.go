@@ -250,13 +250,13 @@ func (p PeerAuth) Equal(o PeerAuth) bool { return reflect.DeepEqual(p, o) }
 
 // Authorization allows or denies requests to workloads. Key: object.
 type Authorization struct {
-	Object    Key
-	Namespace string // "" applies to the whole mesh
-	Selector  map[string]string
-	Action    AuthzAction
-	DryRun    bool
-	Rules     []AuthzRule // none: matches nothing
-	From      []Origin
+	Object Key
+	Reach
+	Action   AuthzAction
+	Provider string // of Custom: key of the Authorizer that is asked; "": there is none, and what it would be asked is denied
+	DryRun   bool
+	Rules    []AuthzRule // none: matches nothing
+	From     []Origin
 }
 
 type AuthzAction string
@@ -265,6 +265,8 @@ const (
 	Allow AuthzAction = "allow"
 	Deny  AuthzAction = "deny"
 	Audit AuthzAction = "audit"
+	// Custom has an Authorizer decide.
+	Custom AuthzAction = "custom"
 )
 
 func (a Authorization) Key() string                { return a.Object.String() }
@@ -295,7 +297,8 @@ type AuthzSource struct {
 	Namespaces, NotNamespaces   []string
 	IPBlocks, NotIPBlocks       []string
 	RemoteBlocks, NotRemote     []string
-	RequestPrincipals, NotReqPr []string
+	RequestPrincipals, NotReqPr []string // of tokens: issuer/subject
+	TrustDomains, NotTrust      []string
 }
 
 // AuthzOperation is what is done; same forms of values.

@@ -14,7 +14,9 @@ const (
 	ProblemNotPermitted   = "NotPermitted"   // the owner of what it names did not allow it
 	ProblemNotHonoured    = "NotHonoured"    // weft does not do this (yet)
 	ProblemUnreachable    = "Unreachable"    // a rule that no request can reach
+	ProblemMissingKeys    = "MissingKeys"    // the keys of its tokens cannot be had
 	ProblemRefused        = "Refused"        // a proxy refused what came of it
+	ProblemEvadable       = "Evadable"       // it denies by what may be written in other ways
 	ProblemHeld           = "Held"           // too much disappeared at once: it stays in effect
 	ProblemStale          = "Stale"          // the newest cannot be had: what was read before is in effect
 )

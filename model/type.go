@@ -14,6 +14,7 @@ const (
 	TypeScopedRoute
 	TypeRoute
 	TypeVirtualHost
+	TypeExtension // a filter of a listener that changes without it
 	NumTypes
 )
 
@@ -25,6 +26,7 @@ var typeMessages = [NumTypes]struct{ name, pkg string }{
 	TypeScopedRoute: {"ScopedRouteConfiguration", "envoy.config.route.v3"},
 	TypeRoute:       {"RouteConfiguration", "envoy.config.route.v3"},
 	TypeVirtualHost: {"VirtualHost", "envoy.config.route.v3"},
+	TypeExtension:   {"TypedExtensionConfig", "envoy.config.core.v3"},
 }
 
 // String is Envoy's word for the type, such as ClusterLoadAssignment.

@@ -3,6 +3,7 @@ package translate_test
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -180,6 +181,10 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.RateLimits.All())
 	case "peers":
 		return rowsText(t, m.PeerAuths.All())
+	case "tokens":
+		return rowsText(t, m.RequestAuths.All())
+	case "authorizers":
+		return rowsText(t, m.Authorizers.All())
 	case "authorizations":
 		return rowsText(t, m.Authorizations.All())
 	case "egresses":
@@ -259,6 +264,10 @@ func compact(v reflect.Value) any {
 		fields := map[string]any{}
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
+			if v.Type().Field(i).Anonymous {
+				maps.Copy(fields, compact(v.Field(i)).(map[string]any))
+				continue
+			}
 			if !v.Field(i).IsZero() && !slices.Contains([]string{"From", "Origin", "Object", "Rank"}, name) || name == "From" && v.Type() == reflect.TypeFor[model.AuthzRule]() && v.Field(i).Len() > 0 {
 				fields[name] = compact(v.Field(i))
 			}

@@ -82,6 +82,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, istio.Sidecar(o, spec)...)
 	case *security.PeerAuthentication:
 		join.Say(p, istio.PeerAuthentication(o, spec)...)
+	case *security.RequestAuthentication:
+		join.Say(p, istio.RequestAuthentication(o, spec)...)
 	case *security.AuthorizationPolicy:
 		join.Say(p, istio.AuthorizationPolicy(o, spec, options.TrustDomain)...)
 	case *gatewayv1.GatewaySpec:
@@ -138,6 +140,8 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 	case *v1alpha1.ApplicationSpec:
 		join.Say(p, weft.Application(o, spec))
 		join.Say(p, weft.Dependencies(o, spec)...)
+	case *v1alpha1.ExternalAuthorizerSpec:
+		join.Say(p, weft.ExternalAuthorizer(o, spec)...)
 	case *v1alpha1.ScopeSpec:
 		join.Say(p, weft.Scope(o, spec)...)
 	default:
@@ -149,13 +153,12 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 // notHonoured says, for each accepted kind that has no effect on the mesh yet,
 // what to do instead.
 var notHonoured = map[api.Kind]string{
-	api.WorkloadGroup:         "hosts join by `weft run`, which registers their workloads",
-	api.ProxyConfig:           "set options of a proxy where it is started",
-	api.EnvoyFilter:           "use the field of a VirtualService, DestinationRule or HTTPRoute that does the same",
-	api.RequestAuthentication: "verify tokens in the application; do not rely on policies about request principals",
-	api.Telemetry:             "every edge is measured already",
-	api.WasmPlugin:            "do its work in the application",
-	api.TrafficExtension:      "do its work in the application",
-	api.UDPRoute:              "UDP goes past the mesh",
-	api.BackendTLSPolicy:      "use a DestinationRule with tls.mode SIMPLE for the service",
+	api.WorkloadGroup:    "hosts join by `weft run`, which registers their workloads",
+	api.ProxyConfig:      "set options of a proxy where it is started",
+	api.EnvoyFilter:      "use the field of a VirtualService, DestinationRule or HTTPRoute that does the same",
+	api.Telemetry:        "every edge is measured already",
+	api.WasmPlugin:       "do its work in the application",
+	api.TrafficExtension: "do its work in the application",
+	api.UDPRoute:         "UDP goes past the mesh",
+	api.BackendTLSPolicy: "use a DestinationRule with tls.mode SIMPLE for the service",
 }

@@ -28,6 +28,8 @@ var ProblemKinds = []ProblemKind{
 	{"WFT0013", model.ProblemRefused, "a proxy refused what came of it, and keeps what it had", "correct what Envoy's words name; if nothing is wrong there, report a bug: weft bug-report", true},
 	{"WFT0014", model.ProblemHeld, "too much disappeared at once: it stays in effect", "bring it back, or confirm it as the message says", true},
 	{"WFT0015", model.ProblemStale, "the newest cannot be had: what was read before is in effect", "make the source readable again", true},
+	{"WFT0016", model.ProblemMissingKeys, "the keys of its tokens cannot be had, so they are refused", "make the keys readable for weft, write them in jwks, or allow their address: weft serve --jwks-allow", true},
+	{"WFT0017", model.ProblemEvadable, "it denies by path, which may be written in other ways", "allow by path instead; weft analyze alone says so", false},
 }
 
 // ProblemKindOf is the kind of a code; one that is unknown stands for itself.

@@ -65,6 +65,7 @@ var traits = [model.NumTypes]trait{
 	model.TypeScopedRoute: {wildcard: true, removable: true, needy: true, whole: true},
 	model.TypeRoute:       {needy: true},
 	model.TypeVirtualHost: {wildcard: true, removable: true, needy: true, whole: true, onDemand: true},
+	model.TypeExtension:   {needy: true},
 }
 
 // Session is what one stream of one client knows and is owed. It is a state

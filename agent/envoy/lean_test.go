@@ -110,6 +110,8 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.PeerAuths = flow.NewSource[model.PeerAuth](g, "peers").Collection
 	in.RateLimits = flow.NewSource[model.RateLimit](g, "limits").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
+	in.RequestAuths = flow.NewSource[model.RequestAuth](g, "request authentications").Collection
+	in.Authorizers = flow.NewSource[model.Authorizer](g, "authorizers").Collection
 	in.Cohorts = scope.Cohorts(in.Replicas)
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})
 	caller := model.Workload{

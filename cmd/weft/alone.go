@@ -64,7 +64,7 @@ func (r *rehearsal) aloneProblems() []model.Problem {
 // asksWho says whether a rule depends on the identity of the caller.
 func asksWho(rule model.AuthzRule) bool {
 	return slices.ContainsFunc(rule.From, func(s model.AuthzSource) bool {
-		return len(s.Principals)+len(s.NotPrincipals)+len(s.Namespaces)+len(s.NotNamespaces) > 0
+		return len(s.Principals)+len(s.NotPrincipals)+len(s.Namespaces)+len(s.NotNamespaces)+len(s.TrustDomains)+len(s.NotTrust) > 0
 	}) || slices.ContainsFunc(rule.When, func(c model.AuthzCondition) bool {
 		return c.Key == "source.principal" || c.Key == "source.namespace"
 	})

@@ -11,6 +11,7 @@ import (
 	"weft.dev/api"
 	"weft.dev/model"
 	"weft.dev/translate"
+	"weft.dev/translate/istio"
 	"weft.dev/translate/object"
 	"weft.dev/web"
 )
@@ -33,7 +34,8 @@ func newAnalyze() *cobra.Command {
 		Use:   "analyze [DIR]",
 		Short: "Say what is wrong with configuration, by codes that programs can go by",
 		Long: `Read a folder as weft serve --config DIR would, or with --cluster ask the server, and say what has no or only partial effect: a
-code that never changes its meaning, the object, file and line, and the remedy. --list tells all codes.
+code that never changes its meaning, the object, file and line, and the remedy. --list tells all codes. Of a folder it says, too, which policies
+deny by path, and how they may be evaded (WFT0017): they have their effect.
 
 The annotation ` + api.SuppressAnnotation + `: "WFT0012, WFT0003" on an object suppresses these codes for it: they are in -o json and
 -o sarif, marked, and do not count.
@@ -84,7 +86,11 @@ func problemsOfFolder(c *cobra.Command, dir, trustDomain string) ([]web.Problem,
 	for _, o := range read.written {
 		objects[model.Key{Kind: string(o.Kind), Namespace: o.Namespace, Name: o.Name}] = o
 	}
-	return web.Located(read.problems, func(p model.Problem) web.Noted { return noted(objects[p.Object], p) }), nil
+	problems := read.problems
+	for _, a := range read.rows.Authorizations.All() {
+		problems = append(problems, istio.Evadable(a)...)
+	}
+	return web.Located(problems, func(p model.Problem) web.Noted { return noted(objects[p.Object], p) }), nil
 }
 
 func problemsOfServer(c *cobra.Command) (all []web.Problem, err error) {

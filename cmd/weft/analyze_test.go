@@ -123,3 +123,18 @@ func TestProblemKinds(t *testing.T) {
 		}
 	}
 }
+
+// What denies by path has its effect, and is told only here.
+func TestAnalyzePaths(t *testing.T) {
+	policy := "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: p, namespace: shop}\nspec: "
+	for spec, want := range map[string]string{
+		`{action: DENY, rules: [{to: [{operation: {paths: ["/admin*"]}}]}]}`:   "spec.rules[0].to[0].operation.paths: it denies by path: where the application takes /ADMIN (no difference of case), /admin;x=1 (path parameters) or /%2561dmin",
+		`{action: ALLOW, rules: [{to: [{operation: {notPaths: [/admin]}}]}]}`:  "operation.notPaths",
+		`{action: DENY, rules: [{to: [{operation: {paths: ["/*"]}}]}]}`:        "",
+		`{action: ALLOW, rules: [{to: [{operation: {paths: ["/public*"]}}]}]}`: "",
+	} {
+		if out, _ := ran(t, "analyze", withFile(t, policy+spec+"\n")); want != "" && !strings.Contains(out, "WFT0017 Evadable") || !strings.Contains(out, want) || want == "" && strings.Contains(out, "WFT0017") {
+			t.Errorf("%s: %s", spec, out)
+		}
+	}
+}

@@ -64,6 +64,7 @@ type mesh struct {
 	spans     *trace.Intake
 
 	previewKeys *flow.Source[model.PreviewKey]
+	keySets     *flow.Source[model.KeySet] // of those who issue tokens
 	record      func(serve.Mutation) error // of what is no object's change; nil: there is no audit
 	// applications are those of a namespace. The function is nil where there are files: who asks there is an administrator.
 	applications func(ctx context.Context, namespace string) ([]*v1alpha1.Application, error)
@@ -85,8 +86,9 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")
 	}
 	m.previewKeys = flow.NewSource[model.PreviewKey](graph, "keys of previews")
+	m.keySets = flow.NewSource[model.KeySet](graph, "keys of issuers")
 	m.street = newStreet(graph, from.objects, streetOptions{
-		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection,
+		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection, keySets: m.keySets.Collection,
 		tracing: model.Tracing{Percent: flags.traces.sample, B3: flags.traces.b3},
 	}, more)
 	if more != nil {
@@ -113,7 +115,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.hosts = m.newHosts()
 	m.taps = tap.NewHub(m.askToTell)
 	m.full = newFullStats(m.hosts.Full)
-	m.served = append(m.served, m.renewKeys, m.remember, m.askAgain)
+	m.served = append(m.served, m.renewKeys, m.remember, m.askAgain, m.newKeySource(flags).Run)
 	return m
 }
 

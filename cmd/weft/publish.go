@@ -18,6 +18,7 @@ import (
 // publishFlags are what to publish, and where.
 type publishFlags struct {
 	target, endpoint, key, trust, trustDomain, envoy string
+	jwks                                             jwksFlags
 	allowRemovals, allowDirty, force, prune          bool
 }
 
@@ -34,6 +35,9 @@ Of a folder in a Git work tree the commit is published, too: uncommitted changes
 published one is not an ancestor of, such as that of an old CI job. What takes away a proxy, or more than 15% of the
 clusters of one, is refused until somebody says that it is meant.
 
+Keys of issuers that RequestAuthentications name are asked for now, and stay as they are until the next publication: publish at
+least as often as they change.
+
 It ends with code 2 on problems of the folder and removals, and with 3 when something newer is published.`,
 		Example: "  weft snapshot-key publish.pem\n  weft publish ./mesh s3://config.example.com/mesh --key publish.pem",
 		Args:    cobra.ExactArgs(2),
@@ -48,6 +52,7 @@ It ends with code 2 on problems of the folder and removals, and with 3 when some
 	f.BoolVar(&flags.prune, "prune", false, "then remove the views that no index of the last seven days names")
 	f.StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities")
 	f.StringVar(&flags.envoy, "envoy", "", "path of the Envoy that checks (default: the pinned one)")
+	flags.jwks.add(c)
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		flags.target = args[1]
@@ -87,7 +92,7 @@ func (f publishFlags) publish(c *cobra.Command, dir string) (none publish.Result
 		return none, err
 	}
 	request.Follows = func(ctx context.Context, before string) error { return follows(ctx, dir, request.Revision, before) }
-	rendering, err := render(c, dir, f.trustDomain)
+	rendering, err := render(c, dir, f.trustDomain, f.jwks.allow)
 	if err != nil {
 		return none, err
 	}

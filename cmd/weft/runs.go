@@ -10,7 +10,7 @@ import (
 
 	"weft.dev/api"
 	"weft.dev/api/v1alpha1"
-	"weft.dev/release/dial"
+	"weft.dev/dial"
 	"weft.dev/release/expr"
 	"weft.dev/release/pipeline"
 	traffic "weft.dev/release/provider/mesh"
@@ -76,18 +76,26 @@ func (m *mesh) newChildReleases(client *store.Client) children.Releases {
 
 // guard is which addresses webhooks may reach.
 func (f serveFlags) guard() dial.Guard {
-	var g dial.Guard
-	for _, allowed := range f.webhookAllow {
+	return dial.Guard{Allow: prefixesOf(f.webhookAllow), Own: f.ownPorts()}
+}
+
+func prefixesOf(all []net.IPNet) (prefixes []netip.Prefix) {
+	for _, allowed := range all {
 		address, _ := netip.AddrFromSlice(allowed.IP)
 		bits, _ := allowed.Mask.Size()
-		g.Allow = append(g.Allow, netip.PrefixFrom(address.Unmap(), bits))
+		prefixes = append(prefixes, netip.PrefixFrom(address.Unmap(), bits))
 	}
+	return prefixes
+}
+
+// ownPorts are those at which weft itself is.
+func (f serveFlags) ownPorts() (ports []uint16) {
 	for _, own := range []string{f.listen, f.mesh, f.plaintext, f.webhook, f.hooks.address} {
 		if _, port, err := net.SplitHostPort(own); err == nil {
 			if n, err := strconv.ParseUint(port, 10, 16); err == nil {
-				g.Own = append(g.Own, uint16(n))
+				ports = append(ports, uint16(n))
 			}
 		}
 	}
-	return g
+	return ports
 }

@@ -28,6 +28,7 @@ type streetOptions struct {
 	translate.Options
 	previews *flow.Collection[model.PreviewKey] // nil: no gateway verifies any
 	tracing  model.Tracing                      // of proxies of which nobody says more
+	keySets  *flow.Collection[model.KeySet]     // of those who issue tokens; nil: nobody asks for any
 	alone    bool                               // no server will serve it: see compile.Options and scope.Inputs
 }
 
@@ -49,6 +50,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Concurrencies: s.rows.Concurrencies,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, RateLimits: s.rows.RateLimits, Authorizations: s.rows.Authorizations,
+		RequestAuths: s.rows.RequestAuths, Authorizers: s.rows.Authorizers, KeySets: options.keySets,
 		Known: s.scopes.Known, Previews: options.previews,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s

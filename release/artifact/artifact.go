@@ -17,7 +17,7 @@ import (
 	"strings"
 	"time"
 
-	"weft.dev/release/dial"
+	"weft.dev/dial"
 )
 
 // Limits of one question.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"weft.dev/dial"
 	"weft.dev/release/artifact"
-	"weft.dev/release/dial"
 	"weft.dev/test/gitserver"
 )
 

@@ -16,6 +16,10 @@
 //	     a word show:NAME is no header: the caller shows the certificate of that name
 //	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself
 //	preview VAR APP VERSION [host=HOST] [for=1h]  weft preview; $VAR is the token, $VAR_FORGED and $VAR_UNSIGNED look like it
+//	issuer NAME keys=ID,ID... | down | html | empty | huge   a server of keys, or what becomes of it; $ISSUER_NAME is its URL
+//	token VAR NAME ID [sub=S] [aud=A] [groups=A,B] [expired] [iss=URL]   $VAR is a token of the issuer, signed by the key; $VAR_FORGED by no key, $VAR_UNSIGNED is not
+//	steady FROM URL [header:value...]   requests from now on, each of which is to be answered with 200
+//	steadied                    and none was answered otherwise
 //	hold gateway:NAME https://HOST   a connection is opened and stays; `still`: it is there, and answers
 //	first FROM METHOD URL [n=20] [send=TEXT] ...  as call, but once: n calls together, and none is tried again
 //	scope NAME/VERSION HOST REGEXP  `weft scope` knows the host, and says why
@@ -67,7 +71,7 @@ func TestMain(m *testing.M) {
 			return 1, err
 		}
 		var err error
-		if shared.server, err = process.Serve(weft, dir); err != nil {
+		if shared.server, err = process.Serve(weft, dir, "--jwks-allow", "127.0.0.0/8", "--jwks-refresh", "1s"); err != nil {
 			return 1, err
 		}
 		defer shared.server.Stop()
@@ -115,6 +119,10 @@ func runScripts(t *testing.T, dir string) {
 			"tally":       with((*script).tally),
 			"load":        with((*script).load),
 			"calm":        with((*script).calm),
+			"issuer":      with((*script).issuer),
+			"token":       with((*script).token),
+			"steady":      with((*script).steady),
+			"steadied":    with((*script).steadied),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

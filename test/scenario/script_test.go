@@ -33,6 +33,8 @@ type script struct {
 	shown     map[string]tls.Certificate // by name of its Secret
 	kept      *held
 	underLoad func() error // ends the load
+	issuers   map[string]*issuer
+	steadily  *steadyLoad
 }
 
 // workload is one process that a script started.
@@ -50,7 +52,7 @@ type scriptKey struct{}
 func setup(env *testscript.Env) error {
 	name := filepath.Base(env.WorkDir)
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "script-"), "_", "-")
-	s := &script{namespace: name, workloads: map[string]*workload{}, shown: map[string]tls.Certificate{}}
+	s := &script{namespace: name, workloads: map[string]*workload{}, shown: map[string]tls.Certificate{}, issuers: map[string]*issuer{}}
 	env.Values[scriptKey{}] = s
 	env.Setenv("NAMESPACE", name)
 	env.Setenv("WEFT", shared.server.Weft)
@@ -81,6 +83,12 @@ func (s *script) host() string { return filepath.Join(shared.dir, "host-"+s.name
 
 // end stops the script's workloads, all at once.
 func (s *script) end() {
+	if s.steadily != nil {
+		s.steadily.stop()
+	}
+	for _, i := range s.issuers {
+		i.server.Close()
+	}
 	for _, w := range s.workloads {
 		_ = w.cmd.Process.Signal(syscall.SIGTERM)
 	}
@@ -225,7 +233,7 @@ func (s *script) gone(args []string) {
 
 func (s *script) apply(args []string) {
 	for _, path := range args {
-		out, err := shared.command("apply", "-n", s.namespace, "-f", s.ts.MkAbs(path)).CombinedOutput()
+		out, err := shared.command("apply", "-n", s.namespace, "-f", s.filledIn(s.ts.MkAbs(path))).CombinedOutput()
 		s.ts.Logf("%s", out)
 		s.ts.Check(err)
 	}

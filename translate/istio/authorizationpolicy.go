@@ -2,6 +2,8 @@ package istio
 
 import (
 	"net/netip"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,9 +21,10 @@ const dryRunAnnotation = "istio.io/dry-run"
 // taken without that part and so denies more.
 func AuthorizationPolicy(o *object.Object, spec *security.AuthorizationPolicy, trust string) []model.Authorization {
 	a := model.Authorization{
-		Object: o.Key, Namespace: reach(o), Selector: spec.GetSelector().GetMatchLabels(),
-		DryRun: o.Annotations[dryRunAnnotation] == "true", From: o.Whole(),
+		Object: o.Key, DryRun: o.Annotations[dryRunAnnotation] == "true", From: o.Whole(),
 	}
+	var meant bool
+	a.Reach, meant = policyReach(o, spec.GetSelector().GetMatchLabels(), spec.TargetRef, spec.TargetRefs)
 	switch spec.Action {
 	case security.AuthorizationPolicy_ALLOW:
 		a.Action = model.Allow
@@ -29,13 +32,14 @@ func AuthorizationPolicy(o *object.Object, spec *security.AuthorizationPolicy, t
 		a.Action = model.Deny
 	case security.AuthorizationPolicy_AUDIT:
 		a.Action = model.Audit
+	case security.AuthorizationPolicy_CUSTOM:
+		a.Action, a.Provider = model.Custom, spec.GetProvider().GetName()
 	default:
-		o.NotHonoured(object.Spec.Dot("action"), "weft asks no outside authorizer, so nothing is checked by this policy; use ALLOW or DENY")
+		o.NotHonoured(object.Spec.Dot("action"), "weft does not know the action %d, so the policy has no effect; use ALLOW, DENY, CUSTOM or AUDIT", spec.Action)
 		return nil
 	}
 	sound := o.Audit(spec, honoured)
-	if spec.TargetRef != nil || len(spec.TargetRefs) > 0 {
-		// Without its target the policy would apply to the whole namespace.
+	if !meant || !tried(o, a) {
 		return nil
 	}
 	if !sound {
@@ -50,6 +54,21 @@ func AuthorizationPolicy(o *object.Object, spec *security.AuthorizationPolicy, t
 	return []model.Authorization{a}
 }
 
+// tried reports a dry run of what cannot be tried.
+func tried(o *object.Object, a model.Authorization) bool {
+	at := object.Annotation(dryRunAnnotation)
+	switch {
+	case a.Action == model.Custom && a.DryRun:
+		o.NotHonoured(at, "weft asks no authorizer on trial, so the policy has no effect; remove the annotation, or try the rules as a DENY")
+		return false
+	case a.Action == model.Custom && a.Provider == "":
+		o.Invalid(object.Spec.Dot("provider").Dot("name"), "is empty, so what the rules match is denied; name an ExternalAuthorizer")
+	case a.Action != model.Custom && a.Provider != "":
+		o.Invalid(object.Spec.Dot("provider"), "has an effect only with the action CUSTOM; remove it")
+	}
+	return true
+}
+
 // authz translates the rules of one policy.
 type authz struct {
 	*object.Object
@@ -58,8 +77,8 @@ type authz struct {
 }
 
 // drop decides what becomes of the part around something that is not honoured:
-// true if it must not hold for anything.
-func (r authz) drop() bool { return r.action != model.Deny }
+// true if it must not hold for anything. Without it more is denied, or asked about.
+func (r authz) drop() bool { return r.action == model.Allow || r.action == model.Audit }
 
 func (r authz) rule(at object.Path, rule *security.Rule) (model.AuthzRule, bool) {
 	out := model.AuthzRule{Origin: r.Origin(at)}
@@ -91,8 +110,6 @@ func (r authz) rule(at object.Path, rule *security.Rule) (model.AuthzRule, bool)
 	return out, !lost
 }
 
-const noTokens = "weft verifies no tokens yet, so no request has one; use principals, namespaces or headers"
-
 func (r authz) source(at object.Path, s *security.Source) (model.AuthzSource, bool) {
 	if s == nil {
 		r.Invalid(at, "is empty; name who calls")
@@ -104,21 +121,13 @@ func (r authz) source(at object.Path, s *security.Source) (model.AuthzSource, bo
 		NotPrincipals: append(r.principals(s.NotPrincipals), r.accounts(l.keep("notServiceAccounts", s.NotServiceAccounts, r.account))...),
 		Namespaces:    s.Namespaces, NotNamespaces: s.NotNamespaces,
 		IPBlocks: l.keep("ipBlocks", s.IpBlocks, r.block), NotIPBlocks: l.keep("notIpBlocks", s.NotIpBlocks, r.block),
+		TrustDomains: r.domains(s.TrustDomains), NotTrust: r.domains(s.NotTrustDomains),
+		RequestPrincipals: s.RequestPrincipals, NotReqPr: s.NotRequestPrincipals,
 		RemoteBlocks: l.keep("remoteIpBlocks", s.RemoteIpBlocks, r.block), NotRemote: l.keep("notRemoteIpBlocks", s.NotRemoteIpBlocks, r.block),
 	}
 	if len(s.ServiceAccounts) > 0 && len(s.Principals)+len(s.Namespaces) > 0 {
 		r.Invalid(at.Dot("serviceAccounts"), "cannot be set together with principals or namespaces; keep one of them")
 		l.sound = false
-	}
-	if len(s.TrustDomains)+len(s.NotTrustDomains) > 0 {
-		l.sound = false // reported by the audit
-	}
-	if len(s.NotRequestPrincipals) > 0 {
-		r.NotHonoured(at.Dot("notRequestPrincipals"), noTokens)
-	}
-	if len(s.RequestPrincipals) > 0 {
-		r.NotHonoured(at.Dot("requestPrincipals"), noTokens)
-		return out, false
 	}
 	return out, l.sound || !r.drop()
 }
@@ -158,6 +167,17 @@ func (r authz) principals(values []string) []string {
 			v = r.trust + "/" + rest
 		}
 		out = append(out, v)
+	}
+	return out
+}
+
+// domains puts the mesh's own where people write Istio's usual one.
+func (r authz) domains(values []string) []string {
+	out := slices.Clone(values)
+	for i, v := range out {
+		if v == "cluster.local" {
+			out[i] = r.trust
+		}
 	}
 	return out
 }
@@ -226,6 +246,9 @@ func (r authz) path(at object.Path, v string) bool {
 
 var templates = strings.NewReplacer("{*}", "", "{**}", "")
 
+// claimForm is a claim of a token, or one within it.
+var claimForm = regexp.MustCompile(`^request\.auth\.claims(\[[^\[\]]+\]){1,10}$`)
+
 // verdict is what is known of a condition beforehand.
 type verdict int
 
@@ -242,12 +265,8 @@ func (r authz) condition(at object.Path, c *security.Condition) (model.AuthzCond
 	case len(out.Values)+len(out.NotValues) == 0:
 		r.Invalid(at, "has no values; add values or notValues")
 		return out, never
-	case strings.HasPrefix(key, "request.auth."):
-		r.NotHonoured(at.Dot("key"), noTokens)
-		if len(out.Values) > 0 {
-			return out, never
-		}
-		return out, always
+	case out.Key == "request.auth.principal" || out.Key == "request.auth.audiences" || out.Key == "request.auth.presenter" || claimForm.MatchString(out.Key):
+		return out, sometimes
 	case key == "request.headers" && argument != "":
 		return out, r.unless(r.CheckHeaderName(at.Dot("key"), strings.TrimSuffix(argument, "]")))
 	case key == "source.ip" || key == "remote.ip" || key == "destination.ip":
@@ -261,7 +280,7 @@ func (r authz) condition(at object.Path, c *security.Condition) (model.AuthzCond
 	case key == "source.namespace" || key == "destination.port" || key == "connection.sni":
 		return out, sometimes
 	}
-	r.NotHonoured(at.Dot("key"), "weft does not honour the condition %q; use request.headers[NAME], source.ip, source.namespace, source.principal, destination.port or connection.sni", out.Key)
+	r.NotHonoured(at.Dot("key"), "weft does not honour the condition %q; use request.headers[NAME], source.ip, source.namespace, source.principal, destination.port, connection.sni, request.auth.principal, request.auth.audiences, request.auth.presenter or request.auth.claims[NAME]", out.Key)
 	return out, r.unless(false)
 }
 

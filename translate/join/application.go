@@ -19,25 +19,20 @@ func (m *Mesh) wireApplications() {
 	m.apps = oldestOf(claims, "applications")
 }
 
-// wireAuthorizations joins what policies say with the callers that applications name. It is as
-// with several policies: what one allows is allowed, what one denies is denied.
-func (m *Mesh) wireAuthorizations() {
-	m.Authorizations = flow.Union("authorizations",
-		rows(m.parts, "written authorizations", Of[model.Authorization]),
-		flow.Derive(m.parts, "authorizations of applications", func(x *flow.Ctx, p Part) []model.Authorization {
-			var all []model.Authorization
-			for _, app := range Of[weft.App](p) {
-				if len(app.Callers) > 0 {
-					all = append(all, m.allowed(x, p.Object, app))
-				}
-			}
-			return all
-		}))
+// authorizationsOfApplications are the callers that applications name. It is as with
+// several policies: what one allows is allowed, what one denies is denied.
+func (m *Mesh) authorizationsOfApplications(x *flow.Ctx, p Part) (all []model.Authorization) {
+	for _, app := range Of[weft.App](p) {
+		if len(app.Callers) > 0 {
+			all = append(all, m.allowed(x, p.Object, app))
+		}
+	}
+	return all
 }
 
 func (m *Mesh) allowed(x *flow.Ctx, object model.Key, app weft.App) model.Authorization {
 	a := model.Authorization{
-		Object: object, Namespace: object.Namespace, Selector: map[string]string{appLabel: object.Name},
+		Object: object, Reach: model.Reach{Namespace: object.Namespace, Selector: map[string]string{appLabel: object.Name}},
 		Action: model.Allow, From: app.From,
 	}
 	for _, c := range app.Callers {

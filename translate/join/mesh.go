@@ -23,6 +23,9 @@ type Mesh struct {
 	RateLimits     *flow.Collection[model.RateLimit]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
+	RequestAuths   *flow.Collection[model.RequestAuth]
+	KeySources     *flow.Collection[model.KeySource] // that request authentications name
+	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
 	Declared       *flow.Collection[model.Declared]
 	Problems       *flow.Collection[model.Problem]
@@ -53,7 +56,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
 	m.wireServices(written)
 	m.wireApplications()
-	m.wireAuthorizations()
+	m.wireAccess()
 	m.wireResilience()
 	m.wirePolicies()
 	m.wirePeers()
@@ -80,6 +83,7 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkSplits(x, p)
 	m.checkResilience(x, p)
 	m.checkPeers(x, p)
+	m.checkAccess(x, p)
 	m.checkScopes(x, p)
 	m.checkLimits(x, p)
 	return p.all

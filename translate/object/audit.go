@@ -187,7 +187,7 @@ func text(key reflect.Value) string {
 
 func (a *audit) text(at Path, s string) {
 	limit := MaxString
-	if strings.HasSuffix(string(at), ".body.string") {
+	if strings.HasSuffix(string(at), ".body.string") || strings.HasSuffix(string(at), ".jwks") {
 		limit = MaxBody
 	}
 	switch {

@@ -15,8 +15,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/dial"
 	"weft.dev/release/artifact"
-	"weft.dev/release/dial"
 	"weft.dev/release/pipeline"
 	"weft.dev/release/secret"
 )

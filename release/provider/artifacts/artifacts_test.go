@@ -19,8 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"weft.dev/api/v1alpha1"
+	"weft.dev/dial"
 	"weft.dev/release/artifact"
-	"weft.dev/release/dial"
 	"weft.dev/release/pipeline"
 )
 

@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"weft.dev/api/v1alpha1"
-	"weft.dev/release/dial"
+	"weft.dev/dial"
 	"weft.dev/release/pipeline"
 	"weft.dev/release/secret"
 )

@@ -15,7 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"weft.dev/api/v1alpha1"
-	"weft.dev/release/dial"
+	"weft.dev/dial"
 	"weft.dev/release/pipeline"
 )
 

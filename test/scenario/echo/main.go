@@ -4,6 +4,7 @@
 //	GET  /...          {"app": ..., "version": ..., "method": ..., "path": ..., "headers": ..., "body": ...}
 //	                   ?status=503 and ?delay=1s make it fail and wait
 //	POST /_call        {"method", "url", "headers", "body", "count", "together"} -> one answer a call, through the proxy
+//	ANY  /_check/...   what an external authorizer by HTTP answers; it is one by gRPC, too
 //	GET  /_received    how many requests it has answered, by path
 package main
 
@@ -49,6 +50,8 @@ func main() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /_call", e.call)
 	mux.HandleFunc("GET /_received", e.counts)
+	mux.HandleFunc("/_check/", e.check)
+	mux.Handle("POST /envoy.service.auth.v3.Authorization/Check", newAuthorizer(e))
 	mux.HandleFunc("/", e.answer)
 	server := http.Server{Addr: "127.0.0.1:" + os.Getenv("PORT"), Handler: mux, Protocols: new(http.Protocols)}
 	server.Protocols.SetHTTP1(true)
@@ -58,9 +61,7 @@ func main() {
 
 func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
-	e.mu.Lock()
-	e.received[r.Method+" "+r.URL.Path]++
-	e.mu.Unlock()
+	e.count(r.Method + " " + r.URL.Path)
 	if delay, err := time.ParseDuration(r.URL.Query().Get("delay")); err == nil {
 		time.Sleep(delay)
 	}
@@ -76,6 +77,12 @@ func (e *echo) answer(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(map[string]any{
 		"app": e.app, "version": e.version, "method": r.Method, "path": r.URL.Path, "headers": headers, "body": string(body),
 	})
+}
+
+func (e *echo) count(what string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.received[what]++
 }
 
 func (e *echo) counts(w http.ResponseWriter, _ *http.Request) {

@@ -8,6 +8,7 @@
 package dial
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -26,15 +27,20 @@ type Guard struct {
 	Allow []netip.Prefix
 	// Own are the ports of weft itself: nobody connects to them at an allowed address.
 	Own []uint16
+	// Flag by which people say what Allow is; "": --webhook-allow.
+	Flag string
 	// Resolver, for tests; nil: the system's.
 	Resolver *net.Resolver
 }
 
 // Refused is the error for an address that may not be connected to.
-type Refused struct{ Address netip.AddrPort }
+type Refused struct {
+	Address netip.AddrPort
+	Flag    string
+}
 
 func (r Refused) Error() string {
-	return fmt.Sprintf("%s is not a public address: weft calls those alone, and what --webhook-allow names", r.Address)
+	return fmt.Sprintf("%s is not a public address: weft calls those alone, and what %s names", r.Address, cmp.Or(r.Flag, "--webhook-allow"))
 }
 
 // DialContext is that of a http.Transport.
@@ -55,11 +61,20 @@ func (g Guard) Check(to netip.AddrPort) error {
 	if public(ip) {
 		return nil
 	}
-	allowed := slices.ContainsFunc(g.Allow, func(p netip.Prefix) bool { return p.Contains(ip) })
-	if !allowed || slices.Contains(g.Own, to.Port()) {
-		return Refused{to}
+	if !g.allows(ip) || slices.Contains(g.Own, to.Port()) {
+		return Refused{to, g.Flag}
 	}
 	return nil
+}
+
+func (g Guard) allows(ip netip.Addr) bool {
+	return slices.ContainsFunc(g.Allow, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// Named says whether an address is one that Allow names: public ones need not be.
+func (g Guard) Named(address net.Addr) bool {
+	to, err := netip.ParseAddrPort(address.String())
+	return err == nil && g.allows(to.Addr().Unmap())
 }
 
 // public reports whether an address is one of the internet, for everybody the same.

@@ -1,0 +1,188 @@
+package scenario
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+var b64 = base64.RawURLEncoding.EncodeToString
+
+// issuer signs tokens, and serves the keys by which others verify them.
+type issuer struct {
+	server *httptest.Server
+	mu     sync.Mutex
+	keys   map[string]*ecdsa.PrivateKey // all that there ever were
+	answer string
+	down   bool
+}
+
+// issuer starts one, or changes what it serves.
+func (s *script) issuer(args []string) {
+	set, words := settings(args[1:])
+	i := s.issuers[args[0]]
+	if i == nil {
+		i = &issuer{keys: map[string]*ecdsa.PrivateKey{}}
+		i.server = httptest.NewServer(i)
+		s.issuers[args[0]] = i
+		s.ts.Setenv("ISSUER_"+args[0], i.server.URL)
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.down = false
+	switch strings.Join(words, " ") {
+	case "down":
+		i.down = true
+	case "html":
+		i.answer = "<!doctype html><title>Sign in</title>"
+	case "empty":
+		i.answer = `{"keys":[]}`
+	case "huge":
+		i.answer = strings.Repeat(" ", 10<<20) + i.jwks("one")
+	case "":
+		i.answer = i.jwks(strings.Split(set["keys"], ",")...)
+	default:
+		s.ts.Fatalf("issuer: unknown words %v", words)
+	}
+}
+
+func (i *issuer) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	i.mu.Lock()
+	answer, down := i.answer, i.down
+	i.mu.Unlock()
+	if down {
+		http.Error(w, "down", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprint(w, answer)
+}
+
+func (i *issuer) key(id string) *ecdsa.PrivateKey {
+	if i.keys[id] == nil {
+		i.keys[id], _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader) // crypto/rand does not fail
+	}
+	return i.keys[id]
+}
+
+func (i *issuer) jwks(ids ...string) string {
+	var all []map[string]string
+	for _, id := range ids {
+		point, _ := i.key(id).PublicKey.Bytes()
+		all = append(all, map[string]string{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": id, "x": b64(point[1:33]), "y": b64(point[33:])})
+	}
+	text, _ := json.Marshal(map[string]any{"keys": all})
+	return string(text)
+}
+
+// token makes one, and two that nobody signed.
+func (s *script) token(args []string) {
+	set, words := settings(args)
+	i := s.issuers[words[1]]
+	if i == nil || len(words) < 3 {
+		s.ts.Fatalf("token VAR ISSUER KEY")
+	}
+	claims := map[string]any{"iss": take(set, "iss", i.server.URL), "exp": time.Now().Add(time.Hour).Unix()}
+	if len(words) > 3 && words[3] == "expired" {
+		claims["exp"] = time.Now().Add(-time.Hour).Unix()
+	}
+	for name, value := range set {
+		claims[name] = value
+		if name == "groups" {
+			claims[name] = strings.Split(value, ",")
+		}
+	}
+	head := func(alg string) string { return encoded(map[string]any{"alg": alg, "kid": words[2], "typ": "JWT"}) }
+	i.mu.Lock()
+	key := i.key(words[2])
+	i.mu.Unlock()
+	stranger, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.ts.Setenv(words[0], signed(key, head("ES256")+"."+encoded(claims)))
+	s.ts.Setenv(words[0]+"_FORGED", signed(stranger, head("ES256")+"."+encoded(claims)))
+	s.ts.Setenv(words[0]+"_UNSIGNED", head("none")+"."+encoded(claims)+".")
+}
+
+func encoded(value map[string]any) string {
+	text, _ := json.Marshal(value)
+	return b64(text)
+}
+
+func signed(key *ecdsa.PrivateKey, text string) string {
+	sum := sha256.Sum256([]byte(text))
+	r, sig, _ := ecdsa.Sign(rand.Reader, key, sum[:])
+	raw := make([]byte, 64)
+	r.FillBytes(raw[:32])
+	sig.FillBytes(raw[32:])
+	return text + "." + b64(raw)
+}
+
+// load is requests that go on while other things happen.
+type steadyLoad struct {
+	stop   func()
+	ended  chan struct{}
+	rounds int
+	bad    []string
+}
+
+func (s *script) steady(args []string) {
+	headers, words := headersOf(args)
+	url := "http:" + headers["http"]
+	delete(headers, "http")
+	halt := make(chan struct{})
+	l := &steadyLoad{ended: make(chan struct{}), stop: sync.OnceFunc(func() { close(halt) })}
+	s.steadily = l
+	w := s.workload(words[0])
+	go func() {
+		defer close(l.ended)
+		for {
+			select {
+			case <-halt:
+				return
+			default:
+			}
+			answers, err := w.ask(map[string]any{"method": http.MethodGet, "url": url, "headers": headers, "count": 20, "together": true})
+			if err != nil {
+				l.bad = append(l.bad, err.Error())
+				return
+			}
+			for _, a := range answers {
+				if a.Status != http.StatusOK {
+					l.bad = append(l.bad, a.String())
+				}
+			}
+			l.rounds++
+		}
+	}()
+}
+
+func (s *script) steadied([]string) {
+	s.steadily.stop()
+	<-s.steadily.ended
+	if len(s.steadily.bad) > 0 || s.steadily.rounds == 0 {
+		s.ts.Fatalf("%d rounds of 20 requests, of which %d failed: %.1000s", s.steadily.rounds, len(s.steadily.bad), s.steadily.bad)
+	}
+	s.ts.Logf("%d rounds of 20 requests, none failed", s.steadily.rounds)
+}
+
+// filledIn is a file with the addresses of the script's issuers in it.
+func (s *script) filledIn(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil || !strings.Contains(string(text), "$ISSUER_") {
+		return path // a folder, or one that names none
+	}
+	for name, i := range s.issuers {
+		text = []byte(strings.ReplaceAll(string(text), "$ISSUER_"+name, i.server.URL))
+	}
+	path += ".made.yaml"
+	s.ts.Check(os.WriteFile(path, text, 0o600))
+	return path
+}
