@@ -50,6 +50,7 @@ type Compiled struct {
 	layers       *layers
 	destinations *flow.Collection[destination]
 	accounts     *flow.Collection[accounts]
+	peers        *flow.Index[model.PeerAuth] // by namespace
 }
 
 // compiler holds what the derivations share. Its fields stand in the order in
@@ -110,7 +111,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 		),
-		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
+		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts, peers: c.peersByScope,
 	}
 }
 

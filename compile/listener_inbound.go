@@ -3,11 +3,11 @@ package compile
 import (
 	"strconv"
 
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	inspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
-	tcpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 
 	"weft.dev/model"
 )
@@ -18,13 +18,6 @@ func InboundName(port uint32) string { return "inbound." + strconv.Itoa(int(port
 // inboundListener accepts calls for one port of the workload.
 func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, guards []model.Authorization, tracing model.Tracing) *listenerv3.Listener {
 	name := InboundName(port.Number)
-	var filters []*listenerv3.Filter
-	alpn := []string{"h2", "http/1.1"}
-	if port.Protocol.IsHTTP() {
-		filters = managed(traced(inboundManager(name, name), tracing))
-	} else {
-		filters, alpn = tcpFilters(name, port, guards), []string{alpnTCP}
-	}
 	return &listenerv3.Listener{
 		Name:                          name,
 		StatPrefix:                    name,
@@ -32,12 +25,15 @@ func inboundListener(ip string, port model.WorkloadPort, mode model.MTLSMode, gu
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
 		ListenerFilters:               inspectors(mode),
-		FilterChains:                  inboundChains(mode, port.Protocol, filters, alpn),
+		FilterChains:                  inboundChains(mode, port, guards, tracing),
+		AccessLog:                     inboundLog(mode, strconv.Itoa(int(port.Number))),
 	}
 }
 
+// inspectors look at what a caller says first. They are there in strict mode, too: a listener of which nothing but
+// a chain changes keeps the connections of all other chains, so nobody who shows a certificate notices a change of mode.
 func inspectors(mode model.MTLSMode) []*listenerv3.ListenerFilter {
-	if mode == model.MTLSStrict || mode == mtlsNone {
+	if mode == mtlsNone {
 		return nil
 	}
 	return []*listenerv3.ListenerFilter{tlsInspector()}
@@ -50,36 +46,62 @@ func tlsInspector() *listenerv3.ListenerFilter {
 	}
 }
 
+func inboundLog(mode model.MTLSMode, port string) []*accesslogv3.AccessLog {
+	if mode == mtlsNone {
+		return nil
+	}
+	return refusedCalls(port)
+}
+
 // inboundChains tell callers of the mesh from others. TLS that the application
 // itself speaks is told by what the mesh's own callers announce. A port whose
 // mTLS is off takes plain text and, because callers of the mesh use nothing
-// else, mTLS too.
-func inboundChains(mode model.MTLSMode, protocol model.Protocol, filters []*listenerv3.Filter, alpn []string) []*listenerv3.FilterChain {
-	plain := &listenerv3.FilterChain{Name: "plain", Filters: filters}
+// else, mTLS too. A strict one has, in place of the chain for others, one in which their handshake fails: without
+// it, where traffic is redirected, they would get to the chain of ports that no service has.
+func inboundChains(mode model.MTLSMode, port model.WorkloadPort, guards []model.Authorization, tracing model.Tracing) []*listenerv3.FilterChain {
+	name := InboundName(port.Number)
 	if mode == mtlsNone {
-		return []*listenerv3.FilterChain{plain}
+		return []*listenerv3.FilterChain{{Name: "plain", Filters: inboundFilters(name, port, guards, tracing, false)}}
 	}
-	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: filters, TransportSocket: serverSocket(alpn...)}
+	alpn := []string{"h2", "http/1.1"}
+	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: inboundFilters(name, port, guards, tracing, false), FilterChainMatch: &listenerv3.FilterChainMatch{TransportProtocol: "tls"}}
+	if !port.Protocol.IsHTTP() {
+		alpn = []string{alpnTCP}
+		mutual.FilterChainMatch.ApplicationProtocols = alpn
+	}
+	mutual.TransportSocket = serverSocket(alpn...)
 	if mode == model.MTLSStrict {
-		return []*listenerv3.FilterChain{mutual}
+		return []*listenerv3.FilterChain{mutual, {Name: "strict", Filters: mutual.Filters, TransportSocket: mutual.TransportSocket}}
 	}
-	mutual.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "tls"}
-	if !protocol.IsHTTP() {
-		mutual.FilterChainMatch.ApplicationProtocols = []string{alpnTCP}
-	} else {
+	plain := &listenerv3.FilterChain{Name: "plain", Filters: inboundFilters(name, port, guards, tracing, true)}
+	if port.Protocol.IsHTTP() {
 		plain.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "raw_buffer"}
 	}
 	return []*listenerv3.FilterChain{mutual, plain}
 }
 
-func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorization) []*listenerv3.Filter {
+// inboundFilters lead to the application. counted: who comes by shows no certificate, and is counted.
+func inboundFilters(name string, port model.WorkloadPort, guards []model.Authorization, tracing model.Tracing, counted bool) []*listenerv3.Filter {
+	if !port.Protocol.IsHTTP() {
+		return tcpFilters(name, port, guards, counted)
+	}
+	m := inboundManager(name, name)
+	if counted {
+		m = plainManager(m, port.Number)
+	}
+	return managed(traced(m, tracing))
+}
+
+func tcpFilters(name string, port model.WorkloadPort, guards []model.Authorization, counted bool) []*listenerv3.Filter {
 	var filters []*listenerv3.Filter
 	for _, f := range networkGuards(guards, port.Number, name) {
 		filters = append(filters, networkFilter("envoy.filters.network.rbac", f))
 	}
-	return append(filters, networkFilter(tcpFilter, &tcpv3.TcpProxy{
-		StatPrefix: name, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: name},
-	}))
+	to := passOn(name)
+	if counted {
+		to = plainConnections(to, strconv.Itoa(int(port.Number)))
+	}
+	return append(filters, networkFilter(tcpFilter, to))
 }
 
 // inboundTable leads everything that the guards let through to the application.

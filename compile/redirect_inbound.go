@@ -47,13 +47,16 @@ func redirectedInboundListener(s scope, guards []model.Authorization) *listenerv
 		// A client may wait for the server's first word: then it speaks no TLS.
 		ContinueOnListenerFiltersTimeout: true,
 		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
+		AccessLog:                        refusedCalls(calledPort),
 	}
 	for _, p := range s.Ports {
 		l.FilterChains = append(l.FilterChains, portChains(p, guards, s.Tracing)...)
 	}
 	// Nobody can say of a port that no service has whether a policy means it.
 	if len(guards) == 0 && s.Rest != model.MTLSStrict {
-		l.DefaultFilterChain = &listenerv3.FilterChain{Name: inboundStrays, Filters: leadOn(inboundStrays)}
+		l.DefaultFilterChain = &listenerv3.FilterChain{Name: inboundStrays, Filters: []*listenerv3.Filter{
+			networkFilter(tcpFilter, plainConnections(passOn(inboundStrays), calledPort)),
+		}}
 	}
 	if len(l.FilterChains) == 0 && l.DefaultFilterChain == nil {
 		l.FilterChains = []*listenerv3.FilterChain{closed()}
@@ -71,12 +74,7 @@ func closed() *listenerv3.FilterChain {
 
 // portChains are those of one port.
 func portChains(p servedPort, guards []model.Authorization, tracing model.Tracing) []*listenerv3.FilterChain {
-	name := InboundName(p.Number)
-	filters, alpn := managed(traced(inboundManager(name, name), tracing)), []string{"h2", "http/1.1"}
-	if !p.Protocol.IsHTTP() {
-		filters, alpn = tcpFilters(name, p.WorkloadPort, guards), []string{alpnTCP}
-	}
-	chains := inboundChains(p.Mode, p.Protocol, filters, alpn)
+	chains := inboundChains(p.Mode, p.WorkloadPort, guards, tracing)
 	for _, chain := range chains {
 		chain.Name += "." + strconv.Itoa(int(p.Number))
 		if chain.FilterChainMatch == nil {

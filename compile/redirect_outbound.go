@@ -137,9 +137,11 @@ var httpVersions = []string{"http/1.0", "http/1.1", "h2c"}
 
 // leadOn passes the bytes of a connection to a cluster.
 func leadOn(cluster string) []*listenerv3.Filter {
-	return []*listenerv3.Filter{networkFilter(tcpFilter, &tcpv3.TcpProxy{
-		StatPrefix: cluster, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster},
-	})}
+	return []*listenerv3.Filter{networkFilter(tcpFilter, passOn(cluster))}
+}
+
+func passOn(cluster string) *tcpv3.TcpProxy {
+	return &tcpv3.TcpProxy{StatPrefix: cluster, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster}}
 }
 
 func originalDestination() *listenerv3.ListenerFilter {

@@ -51,8 +51,9 @@ type mesh struct {
 	problems  *flow.Collection[model.Problem]
 	sessions  *xds.Server
 	hosts     *host.Server
-	edges     *metrics.Edges   // what the proxies say that are connected here
-	seen      *metrics.Edges   // what people see: the same, and what other replicas hear
+	edges     *metrics.Edges // what the proxies say that are connected here
+	seen      *metrics.Edges // what people see: the same, and what other replicas hear
+	strangers *metrics.Strangers
 	past      topology.History // of what is seen
 	taps      *tap.Hub
 	full      *fullStats
@@ -78,7 +79,7 @@ type mesh struct {
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
-	m := &mesh{log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
+	m := &mesh{strangers: metrics.NewStrangers(), log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
 	var more *flow.Source[model.Workload]
 	if flags.plaintext != "" {
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")
@@ -185,7 +186,7 @@ func (m *mesh) newHosts() *host.Server {
 		Cluster:   m.front.cluster,
 		Workloads: m.front.workloads,
 		Traffic: func(w model.Registration, r model.TrafficReport) {
-			m.reported(heardReport{m.sourceOf(w), r})
+			m.reported(heardReport{m.sourceOf(w), w.Namespace + "/" + w.Name, r})
 		},
 		Spans:  m.told,
 		Tapped: func(workload string, t model.Tapped) { m.taps.Heard(workload, t, m.complete) },
