@@ -32,20 +32,26 @@ func (f *mtlsFlags) plan(c *cobra.Command, from *server) (p mtls.Plan, err error
 	return p, from.get(c.Context(), web.MTLSPath, url.Values{"quiet": {f.quiet.String()}, "idle": {strconv.FormatBool(f.idle)}}, &p)
 }
 
-// pick are the services that words name, NAME or NAMESPACE/NAME; all without a word.
+// pick are the services that words name, NAME or NAMESPACE/NAME, in the order of the plan; all without a word.
 func (f *mtlsFlags) pick(p mtls.Plan, words []string) (picked []mtls.Service, err error) {
 	if len(words) == 0 {
 		return p.Services, nil
 	}
+	named := map[string]bool{}
 	for _, word := range words {
 		if !strings.Contains(word, "/") {
 			word = f.namespace + "/" + word
 		}
-		i := slices.IndexFunc(p.Services, func(s mtls.Service) bool { return serviceName(s) == word })
-		if i < 0 {
-			return nil, exitCode{exitUsage, fmt.Errorf("service %s: no workload of the mesh serves one of this name; see weft mtls plan", word)}
+		named[word] = true
+	}
+	for _, s := range p.Services {
+		if named[serviceName(s)] {
+			picked = append(picked, s)
+			delete(named, serviceName(s))
 		}
-		picked = append(picked, p.Services[i])
+	}
+	for name := range named {
+		return nil, exitCode{exitUsage, fmt.Errorf("service %s: no workload of the mesh serves one of this name; see weft mtls plan", name)}
 	}
 	return picked, nil
 }

@@ -32,6 +32,7 @@ type script struct {
 	pushed    map[string]map[string]int
 	shown     map[string]tls.Certificate // by name of its Secret
 	kept      *held
+	load      *load
 }
 
 // workload is one process that a script started.
