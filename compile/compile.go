@@ -18,6 +18,7 @@ type Inputs struct {
 	Fallbacks      *flow.Collection[model.Fallback]
 	Gateways       *flow.Collection[model.Gateway]
 	Certificates   *flow.Collection[model.Certificate]
+	EnvoyFilters   *flow.Collection[model.EnvoyFilter] // nil: there are none
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
 	Cohorts        *flow.Collection[model.Cohort] // of the workloads that have a proxy
@@ -67,6 +68,7 @@ type compiler struct {
 	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
+	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace; nil: there are none
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -109,6 +111,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
+			flow.Derive(c.scopes, "compile/reports/patches", c.lostPatches),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 		),
 		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts, peers: c.peersByScope,
@@ -186,6 +189,9 @@ func (c *compiler) index() {
 	})
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
+	if c.EnvoyFilters != nil {
+		c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
+	}
 }
 
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
@@ -341,6 +347,9 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
+		if c.filtersByScope != nil {
+			s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
+		}
 	}
 	for _, caller := range flow.All(x, c.callers) {
 		s.callers = append(s.callers, caller.When)

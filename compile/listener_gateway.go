@@ -31,12 +31,20 @@ func gatewayOf(g model.Gateway, w model.Workload) bool {
 	case g.Proxy != "":
 		return g.Proxy == w.Gateway && cmp.Or(g.Home, g.Object.Namespace) == w.Namespace
 	}
+	return len(g.Selector) > 0 && model.Matches(g.Selector, labelsOf(w))
+}
+
+// labelsOf are those by which a workload is selected.
+func labelsOf(w model.Workload) map[string]string {
+	if w.Gateway == "" {
+		return w.Labels
+	}
 	labels := map[string]string{}
 	for _, name := range gatewayLabels {
 		labels[name] = w.Gateway
 	}
 	maps.Copy(labels, w.Labels)
-	return len(g.Selector) > 0 && model.Matches(g.Selector, labels)
+	return labels
 }
 
 // boundPort is where the proxy listens for a port of the gateway.

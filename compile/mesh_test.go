@@ -26,6 +26,7 @@ type rows struct {
 	Gateways       []model.Gateway
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
+	EnvoyFilters   []model.EnvoyFilter
 	Authorizations []model.Authorization
 	Previews       []model.PreviewKey
 	Known          []model.Known // nil: everybody knows everything
@@ -132,6 +133,9 @@ func (r *rows) fill() {
 	for i := range r.Gateways {
 		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
 	}
+	for i := range r.EnvoyFilters {
+		r.EnvoyFilters[i].From = origins(r.EnvoyFilters[i].From, r.EnvoyFilters[i].Object)
+	}
 	for i := range r.PeerAuths {
 		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
 	}
@@ -163,6 +167,7 @@ type mesh struct {
 	gateways       *flow.Source[model.Gateway]
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
+	envoyFilters   *flow.Source[model.EnvoyFilter]
 	authorizations *flow.Source[model.Authorization]
 	previews       *flow.Source[model.PreviewKey]
 	known          *flow.Source[model.Known]
@@ -186,6 +191,7 @@ func newMeshWith(o Options) *mesh {
 		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
+		envoyFilters:   flow.NewSource[model.EnvoyFilter](g, "envoy filters"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
 		known:          flow.NewSource[model.Known](g, "known"),
@@ -194,7 +200,7 @@ func newMeshWith(o Options) *mesh {
 	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Fallbacks: m.fallbacks.Collection,
-		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, Authorizations: m.authorizations.Collection,
+		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, EnvoyFilters: m.envoyFilters.Collection, Authorizations: m.authorizations.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
@@ -212,6 +218,7 @@ func (m *mesh) set(r rows) {
 		m.gateways.Replace(tx, "", r.Gateways)
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
+		m.envoyFilters.Replace(tx, "", r.EnvoyFilters)
 		m.authorizations.Replace(tx, "", r.Authorizations)
 		m.previews.Replace(tx, "", r.Previews)
 		m.known.Replace(tx, "", r.Known)

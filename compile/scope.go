@@ -28,6 +28,7 @@ type scope struct {
 	Hosts              []string       // else: those that it knows
 	Tracing            model.Tracing
 	Asked              []string // authorities that go where they were going, unless a service has them
+	Patches            []string `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -79,9 +80,13 @@ func (s scope) base() string {
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
+	patches := ""
+	if len(s.Patches) > 0 {
+		patches = "#" + digest(s.Patches)
+	}
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing}) + patches
 	if s.transparent() {
-		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing})
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing}) + patches
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
@@ -137,6 +142,7 @@ type selectors struct {
 	tracing  model.Tracing
 	guards   []model.Authorization
 	peers    []model.PeerAuth
+	filters  []model.EnvoyFilter
 	callers  []condition
 	gateways []model.Gateway
 }
@@ -173,6 +179,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 			out.Gateways = append(out.Gateways, g.Key())
 		}
 	}
+	out.Patches = patchKeys(filtersOf(s.filters, w.Workload))
 	return placement{Cohort: w.ID, Scope: out.named()}
 }
 

@@ -176,6 +176,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.Routes.All())
 	case "peers":
 		return rowsText(t, m.PeerAuths.All())
+	case "envoy-filters":
+		return rowsText(t, m.EnvoyFilters.All())
 	case "authorizations":
 		return rowsText(t, m.Authorizations.All())
 	case "egresses":

@@ -45,9 +45,9 @@ func (f *mtlsFlags) pick(p mtls.Plan, words []string) (picked []mtls.Service, er
 		named[word] = true
 	}
 	for _, s := range p.Services {
-		if named[serviceName(s)] {
+		if named[plannedName(s)] {
 			picked = append(picked, s)
-			delete(named, serviceName(s))
+			delete(named, plannedName(s))
 		}
 	}
 	for name := range named {
@@ -56,7 +56,7 @@ func (f *mtlsFlags) pick(p mtls.Plan, words []string) (picked []mtls.Service, er
 	return picked, nil
 }
 
-func serviceName(s mtls.Service) string { return s.Namespace + "/" + s.Name }
+func plannedName(s mtls.Service) string { return s.Namespace + "/" + s.Name }
 
 func newMTLS() *cobra.Command {
 	c := &cobra.Command{
@@ -115,7 +115,7 @@ Exit code 2 if somebody called in plain text, or was refused.`,
 func mtlsTable(p mtls.Plan) table {
 	t := table{header: []string{"SERVICE", "STATE", "ACKNOWLEDGED", "CALLER", "HOW", "LAST", "WHY"}, value: p, empty: "no service of the mesh has workloads"}
 	for _, s := range p.Services {
-		t.rows = append(t.rows, []string{serviceName(s), string(s.State), fmt.Sprintf("%d of %d", s.Current, s.Instances), "", "", "", strings.Join(s.By, ", ")})
+		t.rows = append(t.rows, []string{plannedName(s), string(s.State), fmt.Sprintf("%d of %d", s.Current, s.Instances), "", "", "", strings.Join(s.By, ", ")})
 		for _, e := range s.Edges {
 			how := string(e.Transport)
 			if e.Calls > 0 {
@@ -221,7 +221,7 @@ Exit codes: 1 not done, 64 wrong usage, 75 no server.`,
 			if err := flags.back(c, s); err != nil {
 				return err
 			}
-			done = append(done, turned{Service: serviceName(s), Why: "plain text is let in again, unless another policy refuses it"})
+			done = append(done, turned{Service: plannedName(s), Why: "plain text is let in again, unless another policy refuses it"})
 		}
 		return turnedTable(done).print(c, *output)
 	}

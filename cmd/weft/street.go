@@ -48,7 +48,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	s.compiled = compile.New(graph, compile.Inputs{
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
-		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, Authorizations: s.rows.Authorizations,
+		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, EnvoyFilters: s.rows.EnvoyFilters, Authorizations: s.rows.Authorizations,
 		Known: s.scopes.Known, Previews: options.previews,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s

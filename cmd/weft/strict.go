@@ -66,7 +66,7 @@ func (t *turn) all(c *cobra.Command, picked []mtls.Service) (done []turned, err 
 }
 
 func (t *turn) one(c *cobra.Command, s mtls.Service) (turned, error) {
-	name := serviceName(s)
+	name := plannedName(s)
 	say := func(text string) { fmt.Fprintln(c.ErrOrStderr(), name+": "+text) }
 	if s.State == mtls.Strict {
 		return turned{Service: name, Strict: true, Why: "it was before"}, nil
@@ -113,7 +113,7 @@ func (t *turn) until(c *cobra.Command, s mtls.Service, check func(mtls.Service) 
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = fmt.Errorf("service %s: not acknowledged within %s: %d of its %d proxies; callers that lack something: %s",
-			serviceName(s), t.timeout, now.Current, now.Instances, strings.Join(now.Lagging, ", "))
+			plannedName(s), t.timeout, now.Current, now.Instances, strings.Join(now.Lagging, ", "))
 	}
 	return now, err
 }
@@ -123,7 +123,7 @@ func (t *turn) now(c *cobra.Command, s mtls.Service) (mtls.Service, error) {
 	if err != nil {
 		return s, err
 	}
-	found, err := t.pick(p, []string{serviceName(s)})
+	found, err := t.pick(p, []string{plannedName(s)})
 	if err != nil {
 		return s, err
 	}
@@ -178,7 +178,7 @@ func newlyRefused(before, now mtls.Service) (all []mtls.Edge) {
 
 // takeBack lets plain text in again, because of who was refused or of why.
 func (t *turn) takeBack(c *cobra.Command, s mtls.Service, refused []mtls.Edge, why error) (turned, error) {
-	one := turned{Service: serviceName(s), Refused: refused}
+	one := turned{Service: plannedName(s), Refused: refused}
 	if c.Context().Err() != nil {
 		one.Strict, one.Why = true, "nobody watched to the end; weft mtls undo "+one.Service+" lets plain text in again"
 		return one, fmt.Errorf("service %s: %s", one.Service, one.Why)

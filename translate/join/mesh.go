@@ -19,6 +19,7 @@ type Mesh struct {
 	Certificates   *flow.Collection[model.Certificate]
 	Routes         *flow.Collection[model.RouteTable]
 	PeerAuths      *flow.Collection[model.PeerAuth]
+	EnvoyFilters   *flow.Collection[model.EnvoyFilter]
 	Authorizations *flow.Collection[model.Authorization]
 	Egresses       *flow.Collection[model.Egress]
 	Declared       *flow.Collection[model.Declared]
@@ -47,6 +48,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
+	m.EnvoyFilters = rows(parts, "envoy filters", Of[model.EnvoyFilter])
 	m.wireServices(written)
 	m.wireApplications()
 	m.wireAuthorizations()
