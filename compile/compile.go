@@ -22,6 +22,8 @@ type Inputs struct {
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	Authorizations *flow.Collection[model.Authorization]
 	Cohorts        *flow.Collection[model.Cohort] // of the workloads that have a proxy
+	// Spoiled are EnvoyFilters that a proxy refused; nil: there are none.
+	Spoiled *flow.Collection[model.Spoiled]
 	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]

@@ -39,7 +39,7 @@ func (c *compiler) patched(x *flow.Ctx, s scope, resources []*model.Resource) (a
 	if len(s.Patches) == 0 {
 		return resources, nil
 	}
-	filters := allFound(x, c.EnvoyFilters, s.Patches)
+	filters, problems := c.good(x, allFound(x, c.EnvoyFilters, s.Patches))
 	for _, r := range resources {
 		at := sideOf(r.Name)
 		if r.Type != model.TypeListener || at == model.PatchAnywhere {
@@ -69,6 +69,21 @@ func (c *compiler) patched(x *flow.Ctx, s scope, resources []*model.Resource) (a
 		all = append(all, c.intern.resource(model.TypeListener, r.Name, l, r.Needs, from...))
 	}
 	return all, problems
+}
+
+// good are the EnvoyFilters that no proxy has refused.
+func (c *compiler) good(x *flow.Ctx, all []model.EnvoyFilter) (good []model.EnvoyFilter, problems []model.Problem) {
+	for _, f := range all {
+		if c.Spoiled != nil {
+			if bad, ok := flow.Get(x, c.Spoiled, f.Key()); ok && bad.Content == f.Content() {
+				problems = append(problems, model.Problem{Object: f.Object, Code: model.ProblemRefused, Path: "spec.configPatches",
+					Message: "all of it is left out until it is changed, as Envoy refused it: " + bad.Reason})
+				continue
+			}
+		}
+		good = append(good, f)
+	}
+	return good, problems
 }
 
 // lostPatches are those that are left out of what a scope has.

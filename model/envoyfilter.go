@@ -1,6 +1,9 @@
 package model
 
-import "reflect"
+import (
+	"fmt"
+	"reflect"
+)
 
 // EnvoyFilter changes what the listeners of some proxies are, in Envoy's own words. Key: object.
 type EnvoyFilter struct {
@@ -15,6 +18,20 @@ type EnvoyFilter struct {
 
 func (f EnvoyFilter) Key() string              { return f.Object.String() }
 func (f EnvoyFilter) Equal(o EnvoyFilter) bool { return reflect.DeepEqual(f, o) }
+
+// Content stands for what its patches say.
+func (f EnvoyFilter) Content() uint64 { return HashBody(fmt.Appendf(nil, "%+v", f.Patches)) }
+
+// Spoiled says that a proxy refused what an EnvoyFilter made of a listener: until it says something else it is left out.
+// Key: the EnvoyFilter's.
+type Spoiled struct {
+	Filter  string
+	Content uint64 // of the EnvoyFilter that was refused
+	Reason  string
+}
+
+func (s Spoiled) Key() string          { return s.Filter }
+func (s Spoiled) Equal(o Spoiled) bool { return s == o }
 
 // Patch is one change.
 type Patch struct {

@@ -102,6 +102,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		Calls: m.calls, Now: time.Now, Log: m.log,
 	})
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
+	newBlame(m.street).follow(m.proxies.Collection)
 	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection), from.problems)
 	from.tell(m.problems)
 	if from.state != nil {

@@ -19,6 +19,7 @@ type street struct {
 	replicas *flow.Collection[model.Replicas] // of the workloads that are registered, and of more
 	asks     *flow.Source[model.Ask]
 	learned  *flow.Source[model.Learned]
+	spoiled  *flow.Source[model.Spoiled]
 	scopes   *scope.Scopes
 	compiled *compile.Compiled
 }
@@ -40,6 +41,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	}
 	s.asks = flow.NewSource[model.Ask](graph, "asks")
 	s.learned = flow.NewSource[model.Learned](graph, "learned")
+	s.spoiled = flow.NewSource[model.Spoiled](graph, "spoiled")
 	s.scopes = scope.New(scope.Inputs{
 		Replicas: s.replicas, Services: s.rows.Services, Routes: s.rows.Routes,
 		Egresses: s.rows.Egresses, Declared: s.rows.Declared, Learned: s.learned.Collection, Asks: s.asks.Collection,
@@ -49,7 +51,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Fallbacks: s.rows.Fallbacks,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, EnvoyFilters: s.rows.EnvoyFilters, Authorizations: s.rows.Authorizations,
-		Known: s.scopes.Known, Previews: options.previews,
+		Known: s.scopes.Known, Previews: options.previews, Spoiled: s.spoiled.Collection,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s
 }
