@@ -61,7 +61,7 @@ func inboundLog(mode model.MTLSMode, port string) []*accesslogv3.AccessLog {
 func inboundChains(mode model.MTLSMode, port model.WorkloadPort, guards []model.Authorization, tracing model.Tracing) []*listenerv3.FilterChain {
 	name := InboundName(port.Number)
 	if mode == mtlsNone {
-		return []*listenerv3.FilterChain{{Name: "plain", Filters: inboundFilters(name, port, guards, tracing, false)}}
+		return []*listenerv3.FilterChain{{Name: plainChain, Filters: inboundFilters(name, port, guards, tracing, false)}}
 	}
 	alpn := []string{"h2", "http/1.1"}
 	mutual := &listenerv3.FilterChain{Name: "mtls", Filters: inboundFilters(name, port, guards, tracing, false), FilterChainMatch: &listenerv3.FilterChainMatch{TransportProtocol: "tls"}}
@@ -73,7 +73,7 @@ func inboundChains(mode model.MTLSMode, port model.WorkloadPort, guards []model.
 	if mode == model.MTLSStrict {
 		return []*listenerv3.FilterChain{mutual, {Name: "strict", Filters: mutual.Filters, TransportSocket: mutual.TransportSocket}}
 	}
-	plain := &listenerv3.FilterChain{Name: "plain", Filters: inboundFilters(name, port, guards, tracing, true)}
+	plain := &listenerv3.FilterChain{Name: plainChain, Filters: inboundFilters(name, port, guards, tracing, true)}
 	if port.Protocol.IsHTTP() {
 		plain.FilterChainMatch = &listenerv3.FilterChainMatch{TransportProtocol: "raw_buffer"}
 	}

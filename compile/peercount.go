@@ -25,6 +25,8 @@ const (
 	// longCall is how often a call that lasts is counted: who holds one connection for a day would be silent else.
 	longCall = time.Minute
 
+	plainChain = "plain" // begins the name of a chain that lets plain text in
+
 	callerAddress = "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"
 	calledPort    = "%DOWNSTREAM_LOCAL_PORT%" // of the application, where its traffic is redirected
 )
@@ -55,10 +57,13 @@ func refusedCalls(port string) []*accesslogv3.AccessLog {
 	contains := func(part string) *cncfmatcherv3.StringMatcher {
 		return &cncfmatcherv3.StringMatcher{MatchPattern: &cncfmatcherv3.StringMatcher_Contains{Contains: part}}
 	}
+	// The inspector calls plain text a failed handshake, also where a chain for it follows: that chain tells them apart.
 	end := &statsv3.Config_Tag{
-		Name: model.PeerStatEnd, ValueFormat: "%RESPONSE_CODE_DETAILS%%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
+		Name: model.PeerStatEnd, ValueFormat: "%FILTER_CHAIN_NAME%%RESPONSE_CODE_DETAILS%%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
 		Rules: &cncfmatcherv3.Matcher{
 			MatcherType: tagRules(
+				tagRule(prefixed(plainChain), drop()),
+				tagRule(prefixed(inboundStrays), drop()),
 				tagRule(contains("filter_chain_not_found"), become(model.PeerRefused)),
 				tagRule(contains("TLS_error"), become(model.PeerRefused)),
 			),

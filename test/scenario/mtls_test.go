@@ -76,14 +76,17 @@ func (s *script) proxyPort(w *workload) (int, error) {
 	return stored.Spec.Ports[0].ProxyPort, nil
 }
 
-// mtls NAME STATE [REGEXP]: `weft mtls plan` says so of a service, and has a caller or a reason that matches.
+// mtls NAME STATE [REGEXP] [quiet=2s]: `weft mtls plan` says so of a service, and has a caller or a reason that matches.
 func (s *script) mtls(args []string) {
-	pattern := regexp.MustCompile("")
+	quiet, pattern := "2s", regexp.MustCompile("")
+	if last := args[len(args)-1]; strings.HasPrefix(last, "quiet=") {
+		quiet, args = strings.TrimPrefix(last, "quiet="), args[:len(args)-1]
+	}
 	if len(args) > 2 {
 		pattern = regexp.MustCompile(args[2])
 	}
 	s.until(func() error {
-		p, err := output[mtls.Plan]("mtls", "plan", "--quiet", "2s", "-n", s.namespace, args[0])
+		p, err := output[mtls.Plan]("mtls", "plan", "--quiet", quiet, "-n", s.namespace, args[0])
 		if err != nil {
 			return err
 		}
