@@ -89,6 +89,7 @@ var rules = map[string]rule{
 	"metrics/series":     {[]string{"metrics", "model"}, "figures over time, whatever they mean"},
 	"metrics/board":      {nil, "what dashboards show, whoever draws them"},
 	"trace":              {[]string{"metrics", "model"}, "what was told of requests; knows no configuration"},
+	"mtls":               {[]string{"metrics", "model"}, "who can do without plain text; pure"},
 	"topology":           {[]string{"metrics"}, "who called whom, whoever looks"},
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
 	"web/ui":             {nil, "built pages, whatever they show"},
@@ -231,7 +232,7 @@ func TestTidiness(t *testing.T) {
 
 // TestPureness: time and randomness arrive as values in everything that decides.
 func TestPureness(t *testing.T) {
-	pure := []string{"flow", "model", "translate/*", "compile", "metrics", "ratelimit", "topology", "release/strategy", "release/judge", "release/judge/*", "release/opinion", "release/pipeline", "release/stage", "release/expr", "release/spinnaker", "release/trigger/*", "release/guard"}
+	pure := []string{"flow", "model", "translate/*", "compile", "metrics", "mtls", "ratelimit", "topology", "release/strategy", "release/judge", "release/judge/*", "release/opinion", "release/pipeline", "release/stage", "release/expr", "release/spinnaker", "release/trigger/*", "release/guard"}
 	eachGoFile(t, func(path string, fset *token.FileSet, file *ast.File, _ []byte) {
 		if strings.HasSuffix(path, "_test.go") || !matchAny(pure, filepath.Dir(path)) {
 			return

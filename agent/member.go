@@ -102,6 +102,7 @@ func (m *member) count(ctx context.Context) {
 	traffic := envoy.NewTraffic(m.admin)
 	tick := time.NewTicker(scrape)
 	defer tick.Stop()
+	var said time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -111,8 +112,9 @@ func (m *member) count(ctx context.Context) {
 				continue
 			}
 			r, err := traffic.Report(ctx, m.relay.Names(model.TypeCluster.TypeURL()), now)
-			if err == nil && len(r.Edges)+len(r.Limits) > 0 {
+			if err == nil && (len(r.Edges)+len(r.Limits)+len(r.Peers) > 0 || now.Sub(said) >= model.WatchPace) {
 				m.session.report(r)
+				said = now
 			}
 		}
 	}

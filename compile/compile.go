@@ -18,6 +18,7 @@ type Inputs struct {
 	Concurrencies  *flow.Collection[model.Concurrency]
 	Gateways       *flow.Collection[model.Gateway]
 	Certificates   *flow.Collection[model.Certificate]
+	EnvoyFilters   *flow.Collection[model.EnvoyFilter] // nil: there are none
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	RateLimits     *flow.Collection[model.RateLimit]
 	Authorizations *flow.Collection[model.Authorization]
@@ -26,6 +27,8 @@ type Inputs struct {
 	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there are none.
 	KeySets *flow.Collection[model.KeySet]
 	Cohorts *flow.Collection[model.Cohort] // of the workloads that have a proxy
+	// Spoiled are EnvoyFilters that a proxy refused; nil: there are none.
+	Spoiled *flow.Collection[model.Spoiled]
 	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]
@@ -55,6 +58,7 @@ type Compiled struct {
 	layers       *layers
 	destinations *flow.Collection[destination]
 	accounts     *flow.Collection[accounts]
+	peers        *flow.Index[model.PeerAuth] // by namespace
 }
 
 // compiler holds what the derivations share. Its fields stand in the order in
@@ -74,6 +78,7 @@ type compiler struct {
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
+	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace; nil: there are none
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -121,11 +126,12 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
+			flow.Derive(c.scopes, "compile/reports/patches", c.lostPatches),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
 			flow.Derive(c.RequestAuths, "compile/reports/tokens", c.tokenReports),
 		),
-		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts,
+		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts, peers: c.peersByScope,
 	}
 }
 
@@ -203,6 +209,9 @@ func (c *compiler) index() {
 	c.tokensByScope = flow.NewIndex(c.RequestAuths, func(a model.RequestAuth) []string { return []string{a.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
+	if c.EnvoyFilters != nil {
+		c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
+	}
 }
 
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
@@ -375,6 +384,9 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.tokens = append(s.tokens, flow.Lookup(x, c.tokensByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
+		if c.filtersByScope != nil {
+			s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
+		}
 	}
 	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)
 	if w.Gateway == "" {

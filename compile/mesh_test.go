@@ -27,6 +27,7 @@ type rows struct {
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
 	RateLimits     []model.RateLimit
+	EnvoyFilters   []model.EnvoyFilter
 	Authorizations []model.Authorization
 	RequestAuths   []model.RequestAuth
 	Authorizers    []model.Authorizer
@@ -168,6 +169,9 @@ func (r *rows) fillLimits() {
 }
 
 func (r *rows) fillAccess() {
+	for i := range r.EnvoyFilters {
+		r.EnvoyFilters[i].From = origins(r.EnvoyFilters[i].From, r.EnvoyFilters[i].Object)
+	}
 	for i := range r.RequestAuths {
 		a := &r.RequestAuths[i]
 		a.From = origins(a.From, a.Object)
@@ -200,6 +204,7 @@ type mesh struct {
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
 	rateLimits     *flow.Source[model.RateLimit]
+	envoyFilters   *flow.Source[model.EnvoyFilter]
 	authorizations *flow.Source[model.Authorization]
 	requestAuths   *flow.Source[model.RequestAuth]
 	authorizers    *flow.Source[model.Authorizer]
@@ -227,6 +232,7 @@ func newMeshWith(o Options) *mesh {
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
 		rateLimits:     flow.NewSource[model.RateLimit](g, "rate limits"),
+		envoyFilters:   flow.NewSource[model.EnvoyFilter](g, "envoy filters"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		requestAuths:   flow.NewSource[model.RequestAuth](g, "request authentications"),
 		authorizers:    flow.NewSource[model.Authorizer](g, "authorizers"),
@@ -238,7 +244,7 @@ func newMeshWith(o Options) *mesh {
 	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
-		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, Authorizations: m.authorizations.Collection,
+		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, EnvoyFilters: m.envoyFilters.Collection, Authorizations: m.authorizations.Collection,
 		RequestAuths: m.requestAuths.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
@@ -258,6 +264,7 @@ func (m *mesh) set(r rows) {
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)
 		m.rateLimits.Replace(tx, "", r.RateLimits)
+		m.envoyFilters.Replace(tx, "", r.EnvoyFilters)
 		m.authorizations.Replace(tx, "", r.Authorizations)
 		m.requestAuths.Replace(tx, "", r.RequestAuths)
 		m.authorizers.Replace(tx, "", r.Authorizers)

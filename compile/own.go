@@ -19,6 +19,11 @@ func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 // ownLayer has what addresses and port numbers are in: the listeners, and the
 // clusters of the application beside the proxy.
 func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
+	resources, _ := c.patched(x, s, c.ownResources(x, s))
+	return model.NewLayer(key, resources...)
+}
+
+func (c *compiler) ownResources(x *flow.Ctx, s scope) []*model.Resource {
 	var resources []*model.Resource
 	add := func(r *model.Resource) { resources = append(resources, r) }
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
@@ -26,10 +31,10 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns(), s.Tracing), nil))
 	}
 	if s.Gateway != "" {
-		return model.NewLayer(key, append(resources, c.gatewayListeners(x, s, identity)...)...)
+		return append(resources, c.gatewayListeners(x, s, identity)...)
 	}
 	if s.redirected() {
-		return model.NewLayer(key, append(resources, c.redirectedInbound(x, s)...)...)
+		return append(resources, c.redirectedInbound(x, s)...)
 	}
 	limit := found(flow.Get(x, c.Concurrencies, s.Concurrency))
 	g := c.guards(x, s)
@@ -39,13 +44,13 @@ func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		var needs []string
 		from := p.ModeFrom
 		if !p.Protocol.IsHTTP() {
-			_, needs = g.tcpFilters(name, p.WorkloadPort)
+			_, needs = g.tcpFilters(name, p.WorkloadPort, false)
 			from = append(guardKeys(g.rules), from...)
 		}
 		from = slices.Concat(from, concurrencyKeys(limit))
 		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, g, limit, s.Tracing), needs, from...))
 	}
-	return model.NewLayer(key, resources...)
+	return resources
 }
 
 func guardKeys(guards []model.Authorization) []model.Key {

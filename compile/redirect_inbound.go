@@ -31,7 +31,7 @@ func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
 		from = append(from, p.ModeFrom...)
-		if _, more := g.tcpFilters(name, p.WorkloadPort); !p.Protocol.IsHTTP() {
+		if _, more := g.tcpFilters(name, p.WorkloadPort, false); !p.Protocol.IsHTTP() {
 			needs = append(needs, more...)
 		} else {
 			needs = append(needs, name)
@@ -53,13 +53,16 @@ func redirectedInboundListener(s scope, g guards, limit *model.Concurrency) *lis
 		// A client may wait for the server's first word: then it speaks no TLS.
 		ContinueOnListenerFiltersTimeout: true,
 		ListenerFiltersTimeout:           durationpb.New(inspectTimeout),
+		AccessLog:                        refusedCalls(calledPort),
 	}
 	for _, p := range s.Ports {
 		l.FilterChains = append(l.FilterChains, portChains(p, g, limit, s.Tracing)...)
 	}
 	// Nobody can say of a port that no service has whether a policy means it.
 	if len(g.rules) == 0 && s.Rest != model.MTLSStrict {
-		l.DefaultFilterChain = &listenerv3.FilterChain{Name: inboundStrays, Filters: leadOn(inboundStrays)}
+		l.DefaultFilterChain = &listenerv3.FilterChain{Name: inboundStrays, Filters: []*listenerv3.Filter{
+			networkFilter(tcpFilter, plainConnections(passOn(inboundStrays), calledPort)),
+		}}
 	}
 	if len(l.FilterChains) == 0 && l.DefaultFilterChain == nil {
 		l.FilterChains = []*listenerv3.FilterChain{closed()}
@@ -77,13 +80,7 @@ func closed() *listenerv3.FilterChain {
 
 // portChains are those of one port.
 func portChains(p servedPort, g guards, limit *model.Concurrency, tracing model.Tracing) []*listenerv3.FilterChain {
-	name := InboundName(p.Number)
-	filters, alpn := managed(traced(adaptive(inboundManager(name, name, g), limit), tracing)), []string{"h2", "http/1.1"}
-	if !p.Protocol.IsHTTP() {
-		filters, _ = g.tcpFilters(name, p.WorkloadPort)
-		alpn = []string{alpnTCP}
-	}
-	chains := inboundChains(p.Mode, p.Protocol, filters, alpn)
+	chains := inboundChains(p.Mode, p.WorkloadPort, g, limit, tracing)
 	for _, chain := range chains {
 		chain.Name += "." + strconv.Itoa(int(p.Number))
 		if chain.FilterChainMatch == nil {

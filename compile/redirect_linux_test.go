@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"testing"
 
 	rules "weft.dev/install/redirect"
@@ -46,6 +48,73 @@ func TestDualStack(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", c.url, got, err, c.want)
 		}
 	}
+}
+
+// One port of a pod is strict, one is not, and one is no service's.
+const strictRows = `
+peerAuths:
+- {object: {kind: PeerAuthentication, namespace: shop, name: web}, namespace: shop, selector: {app: web}, mode: permissive, portMode: {8081: strict}}
+workloads:
+- {namespace: shop, name: web-1, app: web, labels: {app: web}, interception: redirected, address: ` + netns.InnerIP + `, outbound: 15001, ports: [{number: 8080, protocol: http, proxyPort: 8080, appPort: 8080}, {number: 8081, protocol: http, proxyPort: 8081, appPort: 8081}]}
+`
+
+// What a PeerAuthentication says of one port holds of that port and no other, where traffic is redirected.
+func TestStrictPort(t *testing.T) {
+	pod, world := netns.Wired(t)
+	m, ca := newMesh(), newTestCA(t)
+	m.set(parseRows(t, []byte(strictRows)))
+	within(t, pod, rules.Rules{Outbound: model.RedirectedOutbound, Inbound: model.RedirectedInbound}.Apply)
+	for _, port := range []int{8080, 8081, 9000} {
+		answers(t, pod, port, fmt.Sprint(port))
+	}
+	runEnvoyBy(t, pod.Command, staticBootstrapOf(t, m.viewOf(t, "shop/web-1"), ca.secrets(t, "web")))
+	shown := ca.shown(t, "caller")
+	call := func(url string, more ...string) string {
+		args := append([]string{"--reuid=1000", "--clear-groups", "curl", "-sSk", "--max-time", "10"}, append(more, url)...)
+		got, err := world.Command(t.Context(), "setpriv", args...).Output()
+		if err != nil {
+			return "refused"
+		}
+		return string(got)
+	}
+	for _, c := range []struct {
+		url, want string
+		more      []string
+	}{
+		{"http://" + netns.InnerIP + ":8080/", "8080 127.0.0.6", nil},
+		{"https://" + netns.InnerIP + ":8080/", "8080 127.0.0.6", shown},
+		{"http://" + netns.InnerIP + ":8081/", "refused", nil},
+		{"https://" + netns.InnerIP + ":8081/", "refused", nil}, // without a certificate
+		{"https://" + netns.InnerIP + ":8081/", "8081 127.0.0.6", shown},
+		{"http://" + netns.InnerIP + ":9000/", "9000 127.0.0.6", nil},
+	} {
+		if got := call(c.url, c.more...); got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.url, c.more, got, c.want)
+		}
+	}
+}
+
+// shown are the flags of curl that show the certificate of an account.
+func (ca testCA) shown(t *testing.T, account string) []string {
+	t.Helper()
+	whole := ca.secrets(t, account)[0].(map[string]any)["tls_certificate"].(map[string]any)
+	dir, err := os.MkdirTemp("", "shown") // which others can read
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var flags []string
+	for flag, part := range map[string]string{"--cert": "certificate_chain", "--key": "private_key"} {
+		file := filepath.Join(dir, part)
+		if err := os.WriteFile(file, []byte(whole[part].(map[string]any)["inline_string"].(string)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		flags = append(flags, flag, file)
+	}
+	return flags
 }
 
 func within(t *testing.T, n netns.Namespace, do func() error) {

@@ -95,6 +95,11 @@ func httpNumbers(s shape) (all []string) {
 // tunnelsLayer has the listener that takes all calls of an application, wherever
 // they go.
 func (c *compiler) tunnelsLayer(x *flow.Ctx, key string, s scope) *model.Layer {
+	resources, _ := c.patched(x, s, []*model.Resource{c.tunnels(x, s)})
+	return model.NewLayer(key, resources...)
+}
+
+func (c *compiler) tunnels(x *flow.Ctx, s scope) *model.Resource {
 	var known []passage
 	if s.All {
 		known = flow.All(x, c.passages)
@@ -107,8 +112,7 @@ func (c *compiler) tunnelsLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		needs = append(needs, t.Cluster)
 	}
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
-	return model.NewLayer(key, c.intern.resource(model.TypeListener, OutboundListener,
-		redirectedListener(s, identity, flow.All(x, c.httpPorts), known), needs))
+	return c.intern.resource(model.TypeListener, OutboundListener, redirectedListener(s, identity, flow.All(x, c.httpPorts), known), needs)
 }
 
 func redirectedListener(s scope, identity string, http []httpPort, known []passage) *listenerv3.Listener {
@@ -191,9 +195,11 @@ var httpVersions = []string{"http/1.0", "http/1.1", "h2c"}
 
 // leadOn passes the bytes of a connection to a cluster.
 func leadOn(cluster string) []*listenerv3.Filter {
-	return []*listenerv3.Filter{networkFilter(tcpFilter, &tcpv3.TcpProxy{
-		StatPrefix: cluster, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster},
-	})}
+	return []*listenerv3.Filter{networkFilter(tcpFilter, passOn(cluster))}
+}
+
+func passOn(cluster string) *tcpv3.TcpProxy {
+	return &tcpv3.TcpProxy{StatPrefix: cluster, ClusterSpecifier: &tcpv3.TcpProxy_Cluster{Cluster: cluster}}
 }
 
 func originalDestination() *listenerv3.ListenerFilter {

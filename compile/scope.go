@@ -32,6 +32,7 @@ type scope struct {
 	Hosts              []string       // else: those that it knows
 	Tracing            model.Tracing
 	Asked              []string // authorities that go where they were going, unless a service has them
+	Patches            []string `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -92,9 +93,13 @@ func (s scope) base() string {
 func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing})
+	patches := ""
+	if len(s.Patches) > 0 {
+		patches = "#" + digest(s.Patches)
+	}
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing}) + patches
 	if s.transparent() {
-		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing, s.Closed})
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing, s.Closed}) + patches
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
@@ -154,6 +159,7 @@ type selectors struct {
 	peers         []model.PeerAuth
 	concurrencies []model.Concurrency
 	limits        []model.RateLimit // of services of the namespace
+	filters       []model.EnvoyFilter
 	callers       []condition
 	gateways      []model.Gateway
 }
@@ -191,6 +197,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 			out.Gateways = append(out.Gateways, g.Key())
 		}
 	}
+	out.Patches = patchKeys(filtersOf(s.filters, w.Workload))
 	return placement{Cohort: w.ID, Scope: out.named()}
 }
 

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"slices"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -50,6 +51,25 @@ func (c *Compiled) Plain(clusters []string) map[string]bool {
 		}
 	})
 	return all
+}
+
+// ToldPlain are the objects by which callers of a cluster use no identity of the mesh, though all that it leads to has a proxy.
+func (c *Compiled) ToldPlain(cluster string) (by []model.Key) {
+	c.graph.View(func(x *flow.Ctx) {
+		d, ok := flow.Get(x, c.destinations, cluster)
+		if ok && d.hasProxy() && d.Traffic.TLS != nil && d.Traffic.TLS.Mode != model.TLSMutual {
+			by = slices.DeleteFunc(slices.Clone(d.From), func(k model.Key) bool { return slices.Contains(keysOf(d.Service.From), k) })
+		}
+	})
+	return by
+}
+
+// Mode is what a port of a workload takes, and the objects that say so.
+func (c *Compiled) Mode(w model.Workload, port uint32) (mode model.MTLSMode, from []model.Key) {
+	c.graph.View(func(x *flow.Ctx) {
+		mode, from = mtlsMode(slices.Concat(flow.Lookup(x, c.peers, ""), flow.Lookup(x, c.peers, w.Namespace)), w, port)
+	})
+	return mode, from
 }
 
 // plain says whether clientSocket, or plainEndpoints, lets plain text pass. What an application

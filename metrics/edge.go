@@ -286,6 +286,29 @@ func (c *Edges) Calls(since time.Time) []Call {
 	return slices.Compact(found)
 }
 
+// Used is when a source last called a cluster.
+type Used struct {
+	Source  End
+	Cluster string
+	Last    time.Time
+}
+
+// Used are those of the last hour, by source.
+func (c *Edges) Used() []Used {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var found []Used
+	for key, data := range c.edges {
+		if data.total.Requests > 0 || data.total.Open > 0 {
+			found = append(found, Used{key.source, key.cluster, time.Unix(data.used, 0)})
+		}
+	}
+	slices.SortFunc(found, func(a, b Used) int {
+		return cmp.Or(compareEnds(a.Source, b.Source), cmp.Compare(a.Cluster, b.Cluster))
+	})
+	return found
+}
+
 func compareEdges(a, b Edge) int {
 	return cmp.Or(compareEnds(a.Source, b.Source), compareEnds(a.Destination, b.Destination), cmp.Compare(a.Port, b.Port))
 }

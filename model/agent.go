@@ -155,7 +155,14 @@ type TrafficReport struct {
 	Edges  []EdgeCounters `json:"edges"`
 	// Limits are those that the proxy counts by itself.
 	Limits map[LimitID]LimitCounts `json:"limits,omitempty"`
+	// Peers are callers without a certificate of the mesh.
+	Peers []PeerCounters `json:"peers,omitempty"`
+	// Watches: such callers are counted, so that none said is none seen. An older agent does not count them.
+	Watches bool `json:"watches,omitempty"`
 }
+
+// WatchPace is how often an agent that has nothing else to report says that it watches.
+const WatchPace = 10 * time.Second
 
 // SpanReport is what a proxy told of requests since the report before it. What does not
 // reach the server is lost.

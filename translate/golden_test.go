@@ -185,6 +185,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.RequestAuths.All())
 	case "authorizers":
 		return rowsText(t, m.Authorizers.All())
+	case "envoy-filters":
+		return rowsText(t, m.EnvoyFilters.All())
 	case "authorizations":
 		return rowsText(t, m.Authorizations.All())
 	case "egresses":

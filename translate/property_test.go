@@ -81,6 +81,7 @@ func TestIncremental(t *testing.T) {
 		same(t, "routes", changed.Routes, fresh.Routes)
 		same(t, "rate limits", changed.RateLimits, fresh.RateLimits)
 		same(t, "peers", changed.PeerAuths, fresh.PeerAuths)
+		same(t, "envoy filters", changed.EnvoyFilters, fresh.EnvoyFilters)
 		same(t, "egresses", changed.Egresses, fresh.Egresses)
 		same(t, "declared", changed.Declared, fresh.Declared)
 		same(t, "problems", changed.Problems, fresh.Problems)

@@ -80,6 +80,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		}
 	case *networking.Sidecar:
 		join.Say(p, istio.Sidecar(o, spec)...)
+	case *networking.EnvoyFilter:
+		join.Say(p, istio.EnvoyFilter(o, spec)...)
 	case *security.PeerAuthentication:
 		join.Say(p, istio.PeerAuthentication(o, spec)...)
 	case *security.RequestAuthentication:
@@ -155,7 +157,6 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 var notHonoured = map[api.Kind]string{
 	api.WorkloadGroup:    "hosts join by `weft run`, which registers their workloads",
 	api.ProxyConfig:      "set options of a proxy where it is started",
-	api.EnvoyFilter:      "use the field of a VirtualService, DestinationRule or HTTPRoute that does the same",
 	api.Telemetry:        "every edge is measured already",
 	api.WasmPlugin:       "do its work in the application",
 	api.TrafficExtension: "do its work in the application",

@@ -20,6 +20,7 @@ import (
 	"weft.dev/explain"
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/mtls"
 	"weft.dev/scope"
 	"weft.dev/tap"
 	"weft.dev/topology"
@@ -79,10 +80,12 @@ type Mesh struct {
 	NotStart  func(context.Context, *v1alpha1.Pipeline) string
 	NotDecide func(ctx context.Context, run *v1alpha1.PipelineRun, d *v1alpha1.PipelineSpec, verb, stage string) string
 	Scope     func(namespace, workload string) (scope.Answer, error)
-	Token     func(TokenRequest) (TokenReply, error)
-	Traces    *trace.Store
-	Me        func(context.Context) (Me, error) // who asks, by the context
-	Budgets   func() []Budget
+	// MTLS is who calls in plain text; quiet and idle are those of mtls.Facts.
+	MTLS    func(quiet time.Duration, idle bool) mtls.Plan
+	Token   func(TokenRequest) (TokenReply, error)
+	Traces  *trace.Store
+	Me      func(context.Context) (Me, error) // who asks, by the context
+	Budgets func() []Budget
 	// SwitchStats has a workload's proxy keep full statistics for so long, FullStats are those that do. Who does, the context says.
 	SwitchStats func(ctx context.Context, workload string, d time.Duration) error
 	FullStats   func() []FullStats
@@ -201,6 +204,7 @@ func Handler(mesh Mesh) http.Handler {
 	get("routes", func(r *http.Request) (any, error) { return mesh.RoutesOf(r.URL.Query().Get("proxy")) })
 	mux.HandleFunc("POST "+Prefix+TapPath, tapped(mesh))
 	get("requests/{id}", func(r *http.Request) (any, error) { return request(mesh, r) })
+	get(MTLSPath, func(r *http.Request) (any, error) { return mtlsPlan(mesh, r) })
 	get("scope", func(r *http.Request) (any, error) {
 		query := r.URL.Query()
 		return mesh.Scope(query.Get("namespace"), query.Get("workload"))

@@ -295,3 +295,23 @@ func TestFind(t *testing.T) {
 		t.Errorf("from the cache: %s, %v", path, err)
 	}
 }
+
+// Callers without a certificate are read by port and address, of both versions of IP; each report has what is new.
+func TestStrangers(t *testing.T) {
+	stats := "weft.plain.calls.port.80: 3\nweft.plainpeers.calls.port.80.peer.10.0.0.9: 2\nweft.plainpeers.calls.port.80.peer.fd00::9: 1\n" +
+		"weft.refusedpeers.calls.end.refused.port.80.peer.10.0.0.9: 4\nweft.plain.calls.port.x: 1\n"
+	traffic := NewTraffic(admin(t, func() string { return stats }))
+	for i, want := range [][]model.PeerCounters{
+		{{Port: 80, Calls: 3}, {Port: 80, Peer: "10.0.0.9", Calls: 2}, {Port: 80, Peer: "fd00::9", Calls: 1}, {Port: 80, Peer: "10.0.0.9", Refused: true, Calls: 4}},
+		nil,
+		{{Port: 80, Peer: "fd00::9", Calls: 2}},
+	} {
+		r, err := traffic.Report(t.Context(), nil, time.Unix(int64(1000+i), 0))
+		if err != nil || !r.Watches || !slices.Equal(r.Peers, want) {
+			t.Errorf("report %d: %+v, %v, want %+v", i, r.Peers, err, want)
+		}
+		if i == 1 {
+			stats = strings.Replace(stats, "fd00::9: 1", "fd00::9: 3", 1)
+		}
+	}
+}

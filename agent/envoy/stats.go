@@ -38,6 +38,7 @@ type Traffic struct {
 	before map[string]totals // by the cluster's name in stats
 	limits map[model.LimitID]limitCounters
 	open   map[string]time.Duration // of connections, not reported yet
+	peers  map[string]uint64        // by name in stats
 	at     time.Time
 }
 
@@ -63,7 +64,7 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 		return model.TrafficReport{}, err
 	}
 	current := parseStats(body)
-	report := model.TrafficReport{}
+	report := model.TrafficReport{Watches: true, Peers: t.strangers(body)}
 	if !t.at.IsZero() {
 		report.Period = now.Sub(t.at)
 	}
@@ -87,6 +88,50 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 	report.Limits = limitsSince(limits, t.limits)
 	t.before, t.limits, t.at, t.open = current, limits, now, waiting
 	return report, nil
+}
+
+// strangers are the callers without a certificate that were counted since the last call.
+func (t *Traffic) strangers(body []byte) (all []model.PeerCounters) {
+	now := parsePeers(body)
+	for _, name := range model.SortedKeys(now) {
+		c, n := now[name], now[name].Calls
+		if before := t.peers[name]; before <= n { // else it began anew
+			n -= before
+		}
+		if n > 0 {
+			c.Calls = n
+			all = append(all, c)
+		}
+	}
+	t.peers = map[string]uint64{}
+	for name, c := range now {
+		t.peers[name] = c.Calls
+	}
+	return all
+}
+
+// parsePeers reads the counters of callers without a certificate, by name.
+func parsePeers(body []byte) map[string]model.PeerCounters {
+	all := map[string]model.PeerCounters{}
+	lines := bufio.NewScanner(bytes.NewReader(body))
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		name, value, _ := cutLast(lines.Text(), ": ")
+		c, ours := model.ParsePeerStat(name)
+		if n, err := strconv.ParseUint(value, 10, 64); ours && err == nil {
+			c.Calls = n
+			all[name] = c
+		}
+	}
+	return all
+}
+
+// cutLast is strings.Cut at the last separator: addresses have colons, too.
+func cutLast(s, separator string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, separator); i >= 0 {
+		return s[:i], s[i+len(separator):], true
+	}
+	return s, "", false
 }
 
 // stats are those of everything that was used.

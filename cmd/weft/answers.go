@@ -11,6 +11,7 @@ import (
 	"weft.dev/identity"
 	"weft.dev/metrics"
 	"weft.dev/model"
+	"weft.dev/mtls"
 	"weft.dev/tap"
 	"weft.dev/web"
 )
@@ -42,6 +43,7 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		Tap:       m.tap,
 		Request:   func(id string) []tap.Record { return m.taps.Request(id, time.Now()) },
 		Scope:     m.scope,
+		MTLS:      m.mtls,
 		Token:     func(r web.TokenRequest) (web.TokenReply, error) { return m.token(r, meshAddress) },
 		Preview:   m.preview,
 
@@ -65,6 +67,22 @@ func (m *mesh) web(meshAddress string) web.Mesh {
 		NotStart:        m.may.notStart,
 		NotDecide:       m.may.notDecide,
 	}
+}
+
+// mtls is who calls in plain text, and who can do without.
+func (m *mesh) mtls(quiet time.Duration, idle bool) mtls.Plan {
+	now, current, behind := time.Now(), map[string]bool{}, m.behind()
+	for _, p := range m.proxies.All() {
+		current[p.ID] = p.Connected && len(p.Refusals) == 0 && !slices.Contains(behind, p.ID)
+	}
+	return mtls.New(mtls.Facts{
+		Now: now, Quiet: quiet, Idle: idle,
+		Services: m.rows.Services.All(), Replicas: m.replicas.All(), PeerAuths: m.rows.PeerAuths.All(),
+		Mode: m.compiled.Mode, Told: m.compiled.ToldPlain,
+		Used: m.seen.Used(), Strangers: m.strangers.All(),
+		Watched: func(workload string) (time.Time, bool) { return m.strangers.Watched(workload, now) },
+		Current: func(workload string) bool { return current[workload] },
+	})
 }
 
 func (m *mesh) status(meshAddress string) web.Status {

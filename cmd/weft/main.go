@@ -85,7 +85,7 @@ Exit codes: 0 done; 1 not done; 2 done, and something is wrong (problems found, 
 		newServe(), newInstall(), newUninstall(), newCheck(), newPlan(), newRender(), newPublish(), newSnapshotKey(), newJoin(), newRun(), newHost(), newToken(), newEnvoy(), newSystemd(),
 		newFreeze(), newUnfreeze(), newAudit(),
 		newApply(), newGet(), newEdges(), newTop(), newQuery(), newStats(), newTraces(), newDashboards(), newExplain(), newRoutes(), newTap(), newScope(), newRelease(), newPipeline(), newApprove(), newReject(), newUser(), newStatus(), newImport(), newExport(), newBake(),
-		newUndo(), newVersions(), newPreview(), newUI(), newAnalyze(), newBugReport(),
+		newMTLS(), newUndo(), newVersions(), newPreview(), newUI(), newAnalyze(), newBugReport(),
 	)
 	for _, c := range root.Commands() {
 		usageErrors(c)

@@ -51,8 +51,9 @@ type mesh struct {
 	problems  *flow.Collection[model.Problem]
 	sessions  *xds.Server
 	hosts     *host.Server
-	edges     *metrics.Edges   // what the proxies say that are connected here
-	seen      *metrics.Edges   // what people see: the same, and what other replicas hear
+	edges     *metrics.Edges // what the proxies say that are connected here
+	seen      *metrics.Edges // what people see: the same, and what other replicas hear
+	strangers *metrics.Strangers
 	past      topology.History // of what is seen
 	taps      *tap.Hub
 	limits    *limits
@@ -80,7 +81,7 @@ type mesh struct {
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
-	m := &mesh{log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
+	m := &mesh{strangers: metrics.NewStrangers(), log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
 	var more *flow.Source[model.Workload]
 	if flags.plaintext != "" {
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")
@@ -104,6 +105,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		Calls: m.calls, Now: time.Now, Log: m.log,
 	})
 	m.proxies = flow.NewSource[model.Proxy](m.graph, "proxies")
+	newBlame(m.street).follow(m.proxies.Collection)
 	m.problems = flow.Union("all problems", m.rows.Problems, m.compiled.Problems, refusals(m.proxies.Collection), from.problems)
 	from.tell(m.problems)
 	if from.state != nil {
@@ -190,7 +192,7 @@ func (m *mesh) newHosts() *host.Server {
 		Workloads: m.front.workloads,
 		Traffic: func(w model.Registration, r model.TrafficReport) {
 			r.Limits = m.limits.trusted(w.Namespace+"/"+w.Name, r.Limits)
-			m.reported(heardReport{m.sourceOf(w), r})
+			m.reported(heardReport{m.sourceOf(w), w.Namespace + "/" + w.Name, r})
 		},
 		Spans:  m.told,
 		Limits: m.limits.answer,

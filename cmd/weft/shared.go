@@ -29,8 +29,9 @@ const (
 
 // heardReport is a report, and whose it is.
 type heardReport struct {
-	Source metrics.End         `json:"source"`
-	Report model.TrafficReport `json:"report"`
+	Source   metrics.End         `json:"source"`
+	Workload string              `json:"workload,omitempty"`
+	Report   model.TrafficReport `json:"report"`
 }
 
 // shared is what this replica hears, for the others that follow.
@@ -161,19 +162,23 @@ func (f follower) follow(ctx context.Context, address string) error {
 func (m *mesh) shareReports() {
 	m.edges, m.seen = metrics.NewTotals(m.hidden), metrics.NewEdges(m.hidden)
 	m.shared, m.others = &shared{}, m.newOthers()
-	f := follower{m.others, m.authority.CA.PeerTLS(), func(r heardReport) {
-		m.seen.Record(r.Source, r.Report, time.Now())
-		m.limits.record(r.Report.Limits)
-	}}
+	f := follower{m.others, m.authority.CA.PeerTLS(), m.heard}
 	m.served = append(m.served, f.run)
 }
 
 // reported takes in what a proxy said that is connected here.
 func (m *mesh) reported(r heardReport) {
-	m.edges.Record(r.Source, r.Report, time.Now())
-	m.limits.record(r.Report.Limits)
 	if m.shared != nil {
-		m.seen.Record(r.Source, r.Report, time.Now())
+		m.edges.Record(r.Source, r.Report, time.Now())
 		m.shared.tell(r)
 	}
+	m.heard(r)
+}
+
+// heard takes in what people see, whichever server a proxy said it to.
+func (m *mesh) heard(r heardReport) {
+	now := time.Now()
+	m.seen.Record(r.Source, r.Report, now)
+	m.strangers.Record(r.Workload, r.Source, r.Report, now)
+	m.limits.record(r.Report.Limits)
 }

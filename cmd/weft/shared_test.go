@@ -64,7 +64,7 @@ func TestReportsAreShared(t *testing.T) {
 		t.Helper()
 		followers(t, from, 1)
 		for range 10 {
-			from.tell(heardReport{metrics.End{App: app}, model.TrafficReport{Edges: []model.EdgeCounters{{Cluster: "x", Requests: 7}}}})
+			from.tell(heardReport{metrics.End{App: app}, "default/" + app, model.TrafficReport{Edges: []model.EdgeCounters{{Cluster: "x", Requests: 7}}}})
 		}
 		if err := process.Until(time.Minute, func() error {
 			mu.Lock()

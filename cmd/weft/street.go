@@ -19,6 +19,7 @@ type street struct {
 	replicas *flow.Collection[model.Replicas] // of the workloads that are registered, and of more
 	asks     *flow.Source[model.Ask]
 	learned  *flow.Source[model.Learned]
+	spoiled  *flow.Source[model.Spoiled]
 	scopes   *scope.Scopes
 	compiled *compile.Compiled
 }
@@ -41,6 +42,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	}
 	s.asks = flow.NewSource[model.Ask](graph, "asks")
 	s.learned = flow.NewSource[model.Learned](graph, "learned")
+	s.spoiled = flow.NewSource[model.Spoiled](graph, "spoiled")
 	s.scopes = scope.New(scope.Inputs{
 		Replicas: s.replicas, Services: s.rows.Services, Routes: s.rows.Routes,
 		Egresses: s.rows.Egresses, Declared: s.rows.Declared, Learned: s.learned.Collection, Asks: s.asks.Collection,
@@ -49,9 +51,9 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	s.compiled = compile.New(graph, compile.Inputs{
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Concurrencies: s.rows.Concurrencies,
-		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, RateLimits: s.rows.RateLimits, Authorizations: s.rows.Authorizations,
+		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, RateLimits: s.rows.RateLimits, EnvoyFilters: s.rows.EnvoyFilters, Authorizations: s.rows.Authorizations,
 		RequestAuths: s.rows.RequestAuths, Authorizers: s.rows.Authorizers, KeySets: options.keySets,
-		Known: s.scopes.Known, Previews: options.previews,
+		Known: s.scopes.Known, Previews: options.previews, Spoiled: s.spoiled.Collection,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s
 }

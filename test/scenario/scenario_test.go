@@ -31,6 +31,9 @@
 //	edge FROM TO timeouts=1 exhausted=2 ...   `weft edges` counts so many, or some, of the calls of app FROM to TO
 //	received NAME/VERSION METHOD PATH COUNT
 //	sent NAME/VERSION RouteConfiguration=1 ...  resources pushed since the last `mark`
+//	plain ADDRESS NAME [refused=yes]   a process without a proxy, at an address of this machine, calls a workload
+//	mtls NAME STATE [REGEXP]    `weft mtls plan` says so of a service, and has that of it
+//	load FROM URL...            calls that go on until `loaded N`: N were made, and none has failed
 //	leave NAME/VERSION          SIGTERM, and wait for the end
 //	crash NAME/VERSION          the workload's agent, Envoy and application are gone at once
 //	gone NAME/VERSION           the mesh no longer knows the workload
@@ -123,6 +126,10 @@ func runScripts(t *testing.T, dir string) {
 			"token":       with((*script).token),
 			"steady":      with((*script).steady),
 			"steadied":    with((*script).steadied),
+			"plain":       with((*script).plain),
+			"mtls":        with((*script).mtls),
+			"press":       with((*script).press),
+			"pressed":     with((*script).pressed),
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})

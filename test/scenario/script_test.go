@@ -35,6 +35,7 @@ type script struct {
 	underLoad func() error // ends the load
 	issuers   map[string]*issuer
 	steadily  *steadyLoad
+	pressing  *pressing
 }
 
 // workload is one process that a script started.

@@ -22,6 +22,7 @@ type Mesh struct {
 	Routes         *flow.Collection[model.RouteTable]
 	RateLimits     *flow.Collection[model.RateLimit]
 	PeerAuths      *flow.Collection[model.PeerAuth]
+	EnvoyFilters   *flow.Collection[model.EnvoyFilter]
 	Authorizations *flow.Collection[model.Authorization]
 	RequestAuths   *flow.Collection[model.RequestAuth]
 	KeySources     *flow.Collection[model.KeySource] // that request authentications name
@@ -54,6 +55,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
 	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
+	m.EnvoyFilters = rows(parts, "envoy filters", Of[model.EnvoyFilter])
 	m.wireServices(written)
 	m.wireApplications()
 	m.wireAccess()

@@ -1,0 +1,119 @@
+package compile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/proto"
+
+	"weft.dev/model"
+)
+
+// managers patches the filters of HTTP of a chain.
+func (p patching) managers(chain *listenerv3.FilterChain) error {
+	for _, f := range chain.Filters {
+		if f.Name != hcmFilter || p.Filter != "" && p.Filter != f.Name {
+			continue
+		}
+		m, err := managerOf(f)
+		if err != nil {
+			return err
+		}
+		if m.HttpFilters, err = patchList(p.Do, p.Sub, p.Value, m.HttpFilters, func() *hcmv3.HttpFilter { return &hcmv3.HttpFilter{} }); err != nil {
+			return err
+		}
+		f.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: pack(m)}
+	}
+	return nil
+}
+
+func managerOf(f *listenerv3.Filter) (*hcmv3.HttpConnectionManager, error) {
+	m := &hcmv3.HttpConnectionManager{}
+	return m, f.GetTypedConfig().UnmarshalTo(m)
+}
+
+// keeps says what of a listener is no patch's to change: where it listens, whom it trusts, what guards the workload, and
+// where its requests go. A namespace's patch must not lift what the mesh asks of everybody.
+func keeps(before, after *listenerv3.Listener) error {
+	switch {
+	case before.Name != after.Name || !proto.Equal(before.Address, after.Address) || before.TrafficDirection != after.TrafficDirection:
+		return errors.New("name, address and direction of a listener are weft's")
+	case len(before.FilterChains) != len(after.FilterChains) || (before.DefaultFilterChain == nil) != (after.DefaultFilterChain == nil):
+		return errors.New("filter chains are neither added nor removed")
+	}
+	for i, chain := range before.FilterChains {
+		if err := keepsChain(chain, after.FilterChains[i]); err != nil {
+			return err
+		}
+	}
+	return keepsChain(before.DefaultFilterChain, after.DefaultFilterChain)
+}
+
+func keepsChain(before, after *listenerv3.FilterChain) error {
+	if before.GetName() != after.GetName() || !proto.Equal(before.GetFilterChainMatch(), after.GetFilterChainMatch()) || !proto.Equal(before.GetTransportSocket(), after.GetTransportSocket()) {
+		return errors.New("whom a filter chain takes and trusts is weft's; use PeerAuthentication or a Gateway")
+	}
+	if err := keepsAll(guardsAmong(before.GetFilters()), after.GetFilters()); err != nil {
+		return err
+	}
+	if len(before.GetFilters()) == 0 {
+		return nil
+	}
+	last := before.Filters[len(before.Filters)-1]
+	if len(after.Filters) == 0 || after.Filters[len(after.Filters)-1].Name != last.Name {
+		return fmt.Errorf("%s must stay the last filter of a connection", last.Name)
+	}
+	if last.Name != hcmFilter {
+		return nil
+	}
+	return keepsManager(last, after.Filters[len(after.Filters)-1])
+}
+
+func keepsManager(before, after *listenerv3.Filter) error {
+	was, err := managerOf(before)
+	if err != nil {
+		return err
+	}
+	is, err := managerOf(after)
+	if err != nil {
+		return err
+	}
+	if !proto.Equal(was.GetRds(), is.GetRds()) || was.ForwardClientCertDetails != is.ForwardClientCertDetails || was.PathWithEscapedSlashesAction != is.PathWithEscapedSlashesAction || was.MergeSlashes != is.MergeSlashes {
+		return errors.New("routes, the caller's identity and how paths are read are weft's; use a VirtualService or an HTTPRoute")
+	}
+	if len(is.HttpFilters) == 0 || is.HttpFilters[len(is.HttpFilters)-1].Name != was.HttpFilters[len(was.HttpFilters)-1].Name {
+		return errors.New("the router must stay the last filter")
+	}
+	return keepsAll(guardsAmong(was.HttpFilters), is.HttpFilters)
+}
+
+// guardFilterNames are those by which policies act.
+var guardFilterNames = []string{DenyFilter, AllowFilter, "envoy.filters.network.rbac", "envoy.filters.http.jwt_authn"}
+
+func guardsAmong[F named](list []F) []F {
+	return slices.DeleteFunc(slices.Clone(list), func(f F) bool { return !slices.Contains(guardFilterNames, f.GetName()) })
+}
+
+// keepsAll says that guards are all there, as they were and in their order.
+func keepsAll[F named](guards, list []F) error {
+	for _, f := range list {
+		if len(guards) > 0 && proto.Equal(guards[0], f) {
+			guards = guards[1:]
+		}
+	}
+	if len(guards) > 0 {
+		return fmt.Errorf("%s is what policies act by, and stays as it is; use an AuthorizationPolicy", guards[0].GetName())
+	}
+	return nil
+}
+
+// patchKeys are those of filters.
+func patchKeys(all []model.EnvoyFilter) (keys []string) {
+	for _, f := range all {
+		keys = append(keys, f.Key())
+	}
+	return keys
+}
