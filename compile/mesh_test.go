@@ -133,9 +133,6 @@ func (r *rows) fill() {
 	for i := range r.Gateways {
 		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
 	}
-	for i := range r.EnvoyFilters {
-		r.EnvoyFilters[i].From = origins(r.EnvoyFilters[i].From, r.EnvoyFilters[i].Object)
-	}
 	for i := range r.PeerAuths {
 		r.PeerAuths[i].From = origins(r.PeerAuths[i].From, r.PeerAuths[i].Object)
 	}
