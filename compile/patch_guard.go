@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -90,11 +91,13 @@ func keepsManager(before, after *listenerv3.Filter) error {
 	return keepsAll(guardsAmong(was.HttpFilters), is.HttpFilters)
 }
 
-// guardFilterNames are those by which policies act.
-var guardFilterNames = []string{DenyFilter, AllowFilter, "envoy.filters.network.rbac", "envoy.filters.http.jwt_authn"}
+// Guards are the filters by which policies act: those that have a name of ours, and these.
+const ownFilters = "weft."
+
+var guardFilterNames = []string{"envoy.filters.network.rbac", "envoy.filters.http.jwt_authn"}
 
 func guardsAmong[F named](list []F) []F {
-	return slices.DeleteFunc(slices.Clone(list), func(f F) bool { return !slices.Contains(guardFilterNames, f.GetName()) })
+	return slices.DeleteFunc(slices.Clone(list), func(f F) bool { return !strings.HasPrefix(f.GetName(), ownFilters) && !slices.Contains(guardFilterNames, f.GetName()) })
 }
 
 // keepsAll says that guards are all there, as they were and in their order.
