@@ -61,10 +61,27 @@ func (at attributes) source(s model.AuthzSource, u unknownHolds) expression {
 func (at attributes) operation(op model.AuthzOperation, u unknownHolds) expression {
 	return and(
 		u.listed(op.Ports, op.NotPorts, at.isPort),
-		u.listed(op.Hosts, op.NotHosts, at.seen(host)),
+		u.readable(len(op.Hosts)+len(op.NotHosts) > 0, u.listed(op.Hosts, op.NotHosts, at.seen(host))),
 		u.listed(op.Methods, op.NotMethods, at.seen(method)),
 		u.listed(op.Paths, op.NotPaths, at.seen(path)),
 	)
+}
+
+// plainAuthority is one of which every reader reads the same host. Proxies pass on
+// others, such as evil:80.shop, too.
+const plainAuthority = `([^][@:]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?`
+
+// readable makes unknown what asks about the host of a call that says it so that
+// one reads one host and another a different one.
+func (u unknownHolds) readable(asked bool, e expression) expression {
+	switch plain := headerMatches(":authority", regexMatcher(plainAuthority)); {
+	case !asked || e.constant:
+		return e
+	case bool(u):
+		return or(e, not(plain))
+	default:
+		return and(e, plain)
+	}
 }
 
 // seen makes unknown what only HTTP shows.
@@ -252,7 +269,7 @@ func serverName(v string) expression {
 func valueMatcher(v string, ignoreCase bool) *matcherv3.StringMatcher {
 	switch {
 	case v == "*":
-		return regexMatcher(`[ -~]+`) // there, and not empty
+		return regexMatcher(`.+`) // there, and not empty; of bytes, which need not be text
 	case strings.HasPrefix(v, "*"):
 		return &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Suffix{Suffix: v[1:]}, IgnoreCase: ignoreCase}
 	case strings.HasSuffix(v, "*"):
