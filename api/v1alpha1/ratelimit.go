@@ -44,7 +44,7 @@ type RateLimitSpec struct {
 // LimitTarget is a Service, whose instances count what they take in, a Gateway, or a route at a
 // gateway.
 //
-// +kubebuilder:validation:XValidation:rule="self.kind != 'Service' || !has(self.group) || self.group == ”",message="a Service is of the group that has no name: remove group"
+// +kubebuilder:validation:XValidation:rule="self.kind != 'Service' || !has(self.group) || size(self.group) == 0",message="a Service is of the group that has no name: remove group"
 // +kubebuilder:validation:XValidation:rule="self.kind == 'Service' || !has(self.group) || self.group == 'gateway.networking.k8s.io'",message="group is gateway.networking.k8s.io, or left out"
 type LimitTarget struct {
 	// Group of the kind. Default: the one that has it, gateway.networking.k8s.io or, of a Service, none.
