@@ -130,13 +130,19 @@ func limitMatch(o *object.Object, at object.Path, in *v1alpha1.LimitMatch) (m mo
 		o.Invalid(at, "a list has %d entries, more than %d", most, maxLimits)
 		return m, false
 	}
+	length := 0
 	for i, p := range in.Paths {
 		path := cmp.Or(p.Exact, p.Prefix)
+		length += len(path)
 		if !strings.HasPrefix(path, "/") || len(path) > object.MaxRegex || strings.ContainsAny(path, "?#") {
 			o.Invalid(at.Dot("paths").At(i), "%.100q is no path; begin it with /, and leave the query out", path)
 			sound = false
 		}
 		m.Paths = append(m.Paths, model.StringMatch{Exact: p.Exact, PathPrefix: p.Prefix})
+	}
+	if length > object.MaxRegex { // they are one expression
+		o.Invalid(at.Dot("paths"), "have %d bytes together, more than %d; split the limit", length, object.MaxRegex)
+		sound = false
 	}
 	for i, method := range in.Methods {
 		if !o.CheckHeaderName(at.Dot("methods").At(i), method) {
