@@ -121,7 +121,7 @@ func guardRequests(t *testing.T, l map[string]any, sets [][]model.Authorization)
 	var routes []any
 	for i, all := range sets {
 		filters := map[string]any{}
-		for name, config := range httpGuards(all, authzPort) {
+		for name, config := range (guards{rules: all}).onRequests(authzPort) {
 			filters[name] = asTree(t, config)
 		}
 		routes = append(routes, map[string]any{
@@ -147,8 +147,9 @@ func guardConnections(t *testing.T, like map[string]any, port int, all []model.A
 	l["name"] = fmt.Sprint("connections ", port)
 	l["address"].(map[string]any)["socketAddress"].(map[string]any)["portValue"] = port
 	var filters []any
-	for _, f := range networkGuards(all, authzPort, "x") {
-		filters = append(filters, asTree(t, networkFilter("envoy.filters.network.rbac", f)))
+	guarding, _ := (guards{rules: all}).onConnections(authzPort, "x")
+	for _, f := range guarding {
+		filters = append(filters, asTree(t, f))
 	}
 	filters = append(filters, map[string]any{"name": "echo", "typedConfig": map[string]any{"@type": "type.googleapis.com/envoy.extensions.filters.network.echo.v3.Echo"}})
 	for _, chain := range l["filterChains"].([]any) {
@@ -185,7 +186,7 @@ func eachNode(tree any, visit func(map[string]any)) {
 }
 
 // ask says whether a call is let through.
-func (e *guardedEnvoy) ask(t *testing.T, set int, c asked) bool {
+func (e *guardedEnvoy) ask(t *testing.T, set int, c question) bool {
 	t.Helper()
 	if !c.http {
 		talk := e.connect(t, c, e.ports[set], alpnTCP)
@@ -214,7 +215,7 @@ func (e *guardedEnvoy) ask(t *testing.T, set int, c asked) bool {
 }
 
 // request makes it byte for byte and tells the status of the answer.
-func (talk *conversation) request(t *testing.T, set int, c asked) int {
+func (talk *conversation) request(t *testing.T, set int, c question) int {
 	t.Helper()
 	fmt.Fprintf(talk, "%s %s HTTP/1.1\r\nHost: %s\r\nx-set: %d\r\n", c.method, c.path, c.authority, set)
 	if c.remote != c.direct {
@@ -234,7 +235,7 @@ func (talk *conversation) request(t *testing.T, set int, c asked) int {
 	return response.StatusCode
 }
 
-func (e *guardedEnvoy) connect(t *testing.T, c asked, port int, alpn string) *conversation {
+func (e *guardedEnvoy) connect(t *testing.T, c question, port int, alpn string) *conversation {
 	t.Helper()
 	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: c.direct.AsSlice()}}
 	conn, err := from.Dial("tcp", net.JoinHostPort(c.at.String(), strconv.Itoa(port)))

@@ -16,12 +16,12 @@ import (
 // envoysAnswer is what Envoy does with its tables: TestEnvoyDecidesAsItsEvaluator
 // compares these few lines with a real one. Anything that they do not know is a
 // fault, not a no.
-func (c asked) envoysAnswer(deny, allow *rbaccfgv3.RBAC) bool {
+func (c question) envoysAnswer(deny, allow *rbaccfgv3.RBAC) bool {
 	return c.passes(deny) && c.passes(allow)
 }
 
 // passes says what one table decides; nil: there is no such filter.
-func (c asked) passes(table *rbaccfgv3.RBAC) bool {
+func (c question) passes(table *rbaccfgv3.RBAC) bool {
 	if table == nil {
 		return true
 	}
@@ -36,7 +36,7 @@ func (c asked) passes(table *rbaccfgv3.RBAC) bool {
 	return table.Action == rbaccfgv3.RBAC_DENY
 }
 
-func (c asked) isPermission(p *rbaccfgv3.Permission) bool {
+func (c question) isPermission(p *rbaccfgv3.Permission) bool {
 	switch r := p.Rule.(type) {
 	case *rbaccfgv3.Permission_Any:
 		return true
@@ -59,7 +59,7 @@ func (c asked) isPermission(p *rbaccfgv3.Permission) bool {
 	panic(fmt.Sprintf("permission %v", p))
 }
 
-func (c asked) isPrincipal(p *rbaccfgv3.Principal) bool {
+func (c question) isPrincipal(p *rbaccfgv3.Principal) bool {
 	switch id := p.Identifier.(type) {
 	case *rbaccfgv3.Principal_Any:
 		return true
@@ -73,6 +73,8 @@ func (c asked) isPrincipal(p *rbaccfgv3.Principal) bool {
 		return c.identity != "" && (id.Authenticated.PrincipalName == nil || matchesString(id.Authenticated.PrincipalName, c.identity))
 	case *rbaccfgv3.Principal_DirectRemoteIp:
 		return isInRange(id.DirectRemoteIp, c.direct)
+	case *rbaccfgv3.Principal_SourcedMetadata: // of a token, which no call here has
+		return false
 	case *rbaccfgv3.Principal_RemoteIp:
 		return isInRange(id.RemoteIp, c.remote)
 	}
@@ -80,7 +82,7 @@ func (c asked) isPrincipal(p *rbaccfgv3.Principal) bool {
 }
 
 // hasHeader compares each value of a header by itself; one is enough.
-func (c asked) hasHeader(m *routev3.HeaderMatcher) bool {
+func (c question) hasHeader(m *routev3.HeaderMatcher) bool {
 	if !c.http || m.InvertMatch || m.TreatMissingHeaderAsEmpty {
 		panic(fmt.Sprintf("header matcher %v", m)) // a connection has no headers; Envoy refuses such a table there
 	}

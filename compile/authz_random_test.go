@@ -153,9 +153,9 @@ func randomCondition(r *rand.Rand) model.AuthzCondition {
 	return c
 }
 
-func randomCall(r *rand.Rand) asked {
+func randomCall(r *rand.Rand) question {
 	ip := func(pool []string) netip.Addr { return netip.MustParseAddr(oneOf(r, pool)) }
-	c := asked{
+	c := question{
 		http: !once(r, 5), method: oneOf(r, methods), path: oneOf(r, authzPaths), authority: oneOf(r, authzHosts) + oneOf(r, []string{"", "", ":80", ":8080"}),
 		headers: map[string][]string{}, direct: ip(authzIPs), at: ip(authzIPs), port: authzPort,
 	}

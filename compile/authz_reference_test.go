@@ -10,8 +10,8 @@ import (
 	"weft.dev/model"
 )
 
-// asked is a call as the documentation of AuthorizationPolicy speaks of it.
-type asked struct {
+// question is a call as the documentation of AuthorizationPolicy speaks of it.
+type question struct {
 	http               bool // false: bytes that nobody reads
 	method, path       string
 	authority          string
@@ -25,27 +25,27 @@ type asked struct {
 // allowed is the documentation, rule by rule: a DENY that holds refuses; without
 // any ALLOW all else is let through, with one only what an ALLOW holds for.
 // Policies on trial refuse nothing.
-func (c asked) allowed(all []model.Authorization) bool {
+func (c question) allowed(all []model.Authorization) bool {
 	return !c.denied(all, false) && c.permitted(all, false)
 }
 
-func (c asked) denied(all []model.Authorization, trial bool) bool {
+func (c question) denied(all []model.Authorization, trial bool) bool {
 	return slices.ContainsFunc(all, func(a model.Authorization) bool {
 		return a.Action == model.Deny && a.DryRun == trial && c.policyHolds(a)
 	})
 }
 
-func (c asked) permitted(all []model.Authorization, trial bool) bool {
+func (c question) permitted(all []model.Authorization, trial bool) bool {
 	permits := slices.DeleteFunc(slices.Clone(all), func(a model.Authorization) bool { return a.Action != model.Allow || a.DryRun != trial })
 	return len(permits) == 0 || slices.ContainsFunc(permits, c.policyHolds)
 }
 
-func (c asked) policyHolds(a model.Authorization) bool {
+func (c question) policyHolds(a model.Authorization) bool {
 	// What nobody can see of a call is taken as what refuses it: an ALLOW does
 	// not hold, a DENY does as far as the rest of its rule goes.
 	taken := a.Action == model.Deny
 	return slices.ContainsFunc(a.Rules, func(r model.AuthzRule) bool {
-		from := len(r.From) == 0 || slices.ContainsFunc(r.From, func(s model.AuthzSource) bool { return c.sourceHolds(s).or(taken) })
+		from := len(r.From) == 0 || slices.ContainsFunc(r.From, func(s model.AuthzSource) bool { return c.sourceHolds(s, taken) })
 		to := len(r.To) == 0 || slices.ContainsFunc(r.To, func(o model.AuthzOperation) bool { return c.operationHolds(o, taken) })
 		return from && to && !slices.ContainsFunc(r.When, func(w model.AuthzCondition) bool { return !c.conditionHolds(w).or(taken) })
 	})
@@ -56,15 +56,17 @@ type finding struct{ yes, unseen bool }
 
 func (a finding) or(taken bool) bool { return a.yes && !a.unseen || a.unseen && taken }
 
-func (c asked) sourceHolds(s model.AuthzSource) finding {
-	return finding{yes: c.is(s.Principals, s.NotPrincipals, c.hasIdentity) &&
+// sourceHolds is of calls without a token; whether a connection has one, nobody can see.
+func (c question) sourceHolds(s model.AuthzSource, taken bool) bool {
+	unseen := !c.http && len(s.RequestPrincipals)+len(s.NotReqPr) > 0
+	return c.is(s.Principals, s.NotPrincipals, c.hasIdentity) &&
 		c.is(s.Namespaces, s.NotNamespaces, c.isOfNamespace) &&
 		c.is(s.IPBlocks, s.NotIPBlocks, inBlock(c.direct)) &&
 		c.is(s.RemoteBlocks, s.NotRemote, inBlock(c.remote)) &&
-		c.is(s.RequestPrincipals, s.NotReqPr, func(string) bool { return false })}
+		finding{c.is(s.RequestPrincipals, s.NotReqPr, func(string) bool { return false }), unseen}.or(taken)
 }
 
-func (c asked) operationHolds(o model.AuthzOperation, taken bool) bool {
+func (c question) operationHolds(o model.AuthzOperation, taken bool) bool {
 	host, readable := c.host()
 	seen := func(visible bool, values, others []string, holds func(string) bool) bool {
 		unseen := !visible && len(values)+len(others) > 0
@@ -79,7 +81,7 @@ func (c asked) operationHolds(o model.AuthzOperation, taken bool) bool {
 		seen(c.http, o.Paths, o.NotPaths, c.hasPath)
 }
 
-func (c asked) conditionHolds(w model.AuthzCondition) finding {
+func (c question) conditionHolds(w model.AuthzCondition) finding {
 	key, argument, _ := strings.Cut(strings.TrimSuffix(w.Key, "]"), "[")
 	holds := map[string]func(string) bool{
 		"source.principal": c.hasIdentity, "source.namespace": c.isOfNamespace, "source.ip": inBlock(c.direct), "remote.ip": inBlock(c.remote),
@@ -96,22 +98,22 @@ func (c asked) conditionHolds(w model.AuthzCondition) finding {
 }
 
 // is holds if one value does, or none is given, and none of the others does.
-func (c asked) is(values, others []string, holds func(string) bool) bool {
+func (c question) is(values, others []string, holds func(string) bool) bool {
 	return (len(values) == 0 || slices.ContainsFunc(values, holds)) && !slices.ContainsFunc(others, holds)
 }
 
-func (c asked) hasIdentity(v string) bool {
+func (c question) hasIdentity(v string) bool {
 	identity, ok := strings.CutPrefix(c.identity, "spiffe://")
 	return ok && matchesForm(v, identity)
 }
 
 // isOfNamespace reads the identity: spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT.
-func (c asked) isOfNamespace(v string) bool {
+func (c question) isOfNamespace(v string) bool {
 	parts := strings.Split(c.identity, "/")
 	return len(parts) == 7 && parts[3] == "ns" && parts[5] == "sa" && matchesForm(v, parts[4])
 }
 
-func (c asked) isPort(v string) bool { return v == strconv.Itoa(int(c.port)) }
+func (c question) isPort(v string) bool { return v == strconv.Itoa(int(c.port)) }
 
 func inBlock(ip netip.Addr) func(string) bool {
 	return func(v string) bool {
@@ -124,7 +126,7 @@ func inBlock(ip netip.Addr) func(string) bool {
 
 // host is the authority without its port, as everybody who reads it would say it;
 // some read another host from one that is written oddly.
-func (c asked) host() (host string, readable bool) {
+func (c question) host() (host string, readable bool) {
 	rest := strings.ToLower(c.authority)
 	if address, after, ok := strings.Cut(rest, "]"); ok && strings.HasPrefix(rest, "[") {
 		host, rest = address+"]", after
@@ -138,7 +140,7 @@ func (c asked) host() (host string, readable bool) {
 }
 
 // hasPath compares the path without its query; {*} is one element, {**} any number.
-func (c asked) hasPath(v string) bool {
+func (c question) hasPath(v string) bool {
 	path, _, _ := strings.Cut(c.path, "?")
 	if !strings.Contains(v, "{*") {
 		return matchesForm(v, path)

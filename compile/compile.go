@@ -245,18 +245,27 @@ func found[V any](v V, ok bool) *V {
 }
 
 func (c *compiler) policyOf(x *flow.Ctx, host string) model.Policy {
-	for _, pattern := range patterns(host) {
-		if all := flow.Lookup(x, c.policiesByHost, pattern); len(all) > 0 {
-			return mergePolicies(all)
-		}
+	all := speaking(x, c, c.policiesByHost, host, func(p model.Policy) model.Key { return p.Object })
+	if len(all) == 0 {
+		return model.Policy{}
 	}
-	return model.Policy{}
+	return mergePolicies(all)
 }
 
 // meshTables are those of the most specific pattern that names the host.
 func (c *compiler) meshTables(x *flow.Ctx, host string) []model.RouteTable {
+	return speaking(x, c, c.tablesByHost, host, func(t model.RouteTable) model.Key { return t.Object })
+}
+
+// speaking are the rows of the most specific pattern that says something of a host.
+func speaking[V flow.Row[V]](x *flow.Ctx, c *compiler, by *flow.Index[V], host string, object func(V) model.Key) []V {
+	s, _ := flow.Get(x, c.shapes, host)
 	for _, pattern := range patterns(host) {
-		if all := flow.Lookup(x, c.tablesByHost, pattern); len(all) > 0 {
+		all := flow.Lookup(x, by, pattern)
+		if pattern != host {
+			all = model.Speaking(all, s.Namespace, object)
+		}
+		if len(all) > 0 {
 			return all
 		}
 	}

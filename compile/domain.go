@@ -57,7 +57,7 @@ func (c *compiler) decide(x *flow.Ctx, domain string, claimants []virtualHost) *
 		return nil
 	}
 	first := slices.MinFunc(claimants, func(a, b virtualHost) int {
-		return cmp.Or(model.CompareBool(a.Service.External, b.Service.External), cmp.Compare(a.Service.Host, b.Service.Host), cmp.Compare(a.Port, b.Port))
+		return cmp.Or(-model.CompareBool(a.Service.hasNames(), b.Service.hasNames()), model.CompareBool(a.Service.External, b.Service.External), cmp.Compare(a.Service.Host, b.Service.Host), cmp.Compare(a.Port, b.Port))
 	})
 	return &contest{Domain: domain, Owner: first.Key(), Host: first.Key()}
 }

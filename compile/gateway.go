@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -143,8 +144,10 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 			tables, entrances[a.Table] = append(tables, t), a.At
 		}
 	}
+	at, _ := flow.Get(x, g.gates, first.Gate)
+	tables, refused := rightful(tables, entrances, at.Namespace, first.Domain)
 	r := newRouter(g.world(x), first.Domain, first.At.port)
-	r.from = g.origins(x, first)
+	r.from, r.problems = g.origins(x, first), refused
 	r.private = g.previewedAt(x, first.Domain)
 	limits := g.hostLimits(x, attached)
 	r.limits, r.from = limits.of, append(r.from, limitKeys(limits.ofRoutes)...)
@@ -161,6 +164,31 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 		h.resource = g.gateHostResource(config, r.needed(), r.from)
 	}
 	return h
+}
+
+// rightful leaves of the tables for a domain those that came by the gateway of one
+// namespace: that of the proxies, else the oldest table's. Anybody's Gateway may
+// select the proxies, and must not take from others what they serve there. Routes
+// that merge came by a gateway that says itself whose routes it takes.
+func rightful(tables []model.RouteTable, entrances map[string]entrance, home, domain string) (left []model.RouteTable, problems []model.Problem) {
+	written := slices.DeleteFunc(slices.Clone(tables), func(t model.RouteTable) bool { return t.Order != model.AsWritten })
+	if len(written) < 2 {
+		return tables, nil
+	}
+	first := slices.MinFunc(written, func(a, b model.RouteTable) int {
+		return cmp.Or(-model.CompareBool(a.Object.Namespace == home, b.Object.Namespace == home), compareTables(a, b))
+	})
+	for _, t := range tables {
+		if t.Order != model.AsWritten || t.Object.Namespace == first.Object.Namespace || entrances[t.Key()].gateway == entrances[first.Key()].gateway {
+			left = append(left, t)
+			continue
+		}
+		problems = append(problems, model.Problem{
+			Object: t.Object, Code: model.ProblemHostConflict, Path: "spec.hosts",
+			Message: fmt.Sprintf("%s routes the host %s at the same proxies, and another namespace may not; choose another host, or move the object to %s", first.Object, domain, first.Object.Namespace),
+		})
+	}
+	return left, problems
 }
 
 func (c *compiler) gateHostResource(config *routev3.VirtualHost, needs []string, from []model.Key) *model.Resource {

@@ -51,6 +51,10 @@ type gatewayListener struct {
 // be silent.
 func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, problems []model.Problem) {
 	by := map[uint32]*gatewayPort{}
+	all = slices.Clone(all)
+	slices.SortStableFunc(all, func(a, b model.Gateway) int { // who runs the proxies comes first
+		return -model.CompareBool(a.Object.Namespace == namespace, b.Object.Namespace == namespace)
+	})
 	for _, g := range all {
 		for _, l := range g.Listeners {
 			p := by[l.Port]

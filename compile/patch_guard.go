@@ -97,7 +97,9 @@ const ownFilters = "weft."
 var guardFilterNames = []string{"envoy.filters.network.rbac", "envoy.filters.http.jwt_authn"}
 
 func guardsAmong[F named](list []F) []F {
-	return slices.DeleteFunc(slices.Clone(list), func(f F) bool { return !strings.HasPrefix(f.GetName(), ownFilters) && !slices.Contains(guardFilterNames, f.GetName()) })
+	return slices.DeleteFunc(slices.Clone(list), func(f F) bool {
+		return !strings.HasPrefix(f.GetName(), ownFilters) && !slices.Contains(guardFilterNames, f.GetName())
+	})
 }
 
 // keepsAll says that guards are all there, as they were and in their order.

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -32,6 +33,11 @@ func (t passage) Key() string { return t.Cluster }
 func (t passage) Equal(o passage) bool {
 	return t.Cluster == o.Cluster && t.Host == o.Host && t.Port == o.Port && slices.Equal(t.VIPs, o.VIPs) &&
 		t.Name == o.Name && t.Names == o.Names && t.Private == o.Private
+}
+
+func (t passage) isOf(namespace string) bool {
+	_, of, _ := model.SplitHost(t.Host)
+	return of == namespace
 }
 
 // httpPort is a port number at which some service of the mesh speaks HTTP. Only
@@ -107,6 +113,9 @@ func (c *compiler) tunnels(x *flow.Ctx, s scope) *model.Resource {
 	for _, host := range s.Hosts {
 		known = append(known, flow.Lookup(x, c.passagesOf, host)...)
 	}
+	slices.SortStableFunc(known, func(a, b passage) int { // of two that say to have one address, its own
+		return -model.CompareBool(a.isOf(s.Namespace), b.isOf(s.Namespace))
+	})
 	needs := []string{straysName}
 	for _, t := range known {
 		needs = append(needs, t.Cluster)
@@ -165,7 +174,19 @@ func redirectedChains(m *hcmv3.HttpConnectionManager, http []httpPort, known []p
 		Name: "http", Filters: filters, FilterChainMatch: &listenerv3.FilterChainMatch{ApplicationProtocols: httpVersions},
 	}}
 	var shared []uint32
+	taken := map[string]bool{}
 	for _, t := range known {
+		// Envoy refuses a listener where two chains take the same connections.
+		addressed := len(t.VIPs) > 0
+		t.VIPs = slices.DeleteFunc(slices.Clone(t.VIPs), func(ip string) bool {
+			at := net.JoinHostPort(ip, strconv.Itoa(int(t.Port)))
+			had := taken[at]
+			taken[at] = true
+			return had
+		})
+		if addressed && len(t.VIPs) == 0 {
+			continue
+		}
 		if slices.Contains(http, httpPort(t.Port)) && !slices.Contains(shared, t.Port) {
 			shared = append(shared, t.Port)
 			chains = append(chains, &listenerv3.FilterChain{

@@ -29,6 +29,10 @@ func shapeOf(_ *flow.Ctx, s model.Service) []shape {
 // service that others do not have.
 func (s shape) hasShortName() bool { return len(s.Names(s.Namespace)) > len(s.Names("")) }
 
+// hasNames says whether its shorter names are its own, as those of a service of a
+// namespace are. Another may have one of them as its only one.
+func (s shape) hasNames() bool { return len(s.Names("")) > 1 }
+
 // facts are what an outline asks of a service that its scope knows. Key: host.
 type facts struct {
 	Host, Namespace string

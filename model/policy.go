@@ -22,6 +22,27 @@ type Policy struct {
 func (p Policy) Key() string         { return p.Object.String() + " " + p.Host }
 func (p Policy) Equal(o Policy) bool { return reflect.DeepEqual(p, o) }
 
+// RootNamespace is the one whose policies apply to the whole mesh.
+const RootNamespace = "istio-system"
+
+// Speaking are the rows for hosts by a pattern, such as *.example.com, that say
+// something of a namespace's services: its own, else those of the whole mesh. What
+// a pattern of another namespace means are the services of that.
+func Speaking[V any](all []V, namespace string, object func(V) Key) []V {
+	for _, by := range []string{namespace, RootNamespace} {
+		var found []V
+		for _, v := range all {
+			if object(v).Namespace == by {
+				found = append(found, v)
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
 // AllTraffic is everything that it says of traffic.
 func (p Policy) AllTraffic() []TrafficPolicy {
 	all := []TrafficPolicy{p.Traffic}

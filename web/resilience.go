@@ -52,7 +52,7 @@ func resilience(mesh Mesh, r *http.Request) (any, error) {
 func (a Policies) of(s model.Service, tables []model.RouteTable) []Term {
 	l := terms{service: s}
 	l.calls(tables)
-	l.connections(a.policy(s.Host), a.limits(s.Host))
+	l.connections(a.policy(s), a.limits(s.Host))
 	for _, c := range a.Concurrencies {
 		if c.Host == s.Host {
 			l.say("adaptiveConcurrency", fmt.Sprintf("%d to %d requests at once, set anew every %s", c.AtLeast, c.AtMost, c.Every), c.From...)
@@ -62,11 +62,12 @@ func (a Policies) of(s model.Service, tables []model.RouteTable) []Term {
 	return l.all
 }
 
-// policy of a host: its own, else that of the closest wildcard.
-func (a Policies) policy(host string) (found model.Policy) {
+// policy of a service: its own, else that of the closest wildcard of its namespace.
+func (a Policies) policy(s model.Service) (found model.Policy) {
 	for _, p := range a.Policies {
 		suffix, wild := strings.CutPrefix(p.Host, "*")
-		if p.Host == host || wild && strings.HasSuffix(host, suffix) && len(p.Host) > len(found.Host) && found.Host != host {
+		wild = wild && p.Object.Namespace == s.Namespace && strings.HasSuffix(s.Host, suffix)
+		if p.Host == s.Host || wild && len(p.Host) > len(found.Host) && found.Host != s.Host {
 			found = p
 		}
 	}

@@ -7,12 +7,9 @@ import (
 	"weft.dev/translate/object"
 )
 
-// RootNamespace is the one whose policies apply to the whole mesh.
-const RootNamespace = "istio-system"
-
 // reach is the namespace that a policy applies to; "" is the whole mesh.
 func reach(o *object.Object) string {
-	if o.Namespace == RootNamespace {
+	if o.Namespace == model.RootNamespace {
 		return ""
 	}
 	return o.Namespace

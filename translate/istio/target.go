@@ -59,8 +59,8 @@ func policyTarget(o *object.Object, at object.Path, ref *typev1beta1.PolicyTarge
 		o.Invalid(at.Dot("name"), "is empty, so this target has no effect; name one")
 	case group == gateway.Group && kind == string(api.Gateway):
 		return model.Target{Gateway: o.Namespace + "/" + ref.Name}, true
-	case group == gateway.Group && kind == string(api.GatewayClass) && o.Namespace != RootNamespace:
-		o.Invalid(at, "a GatewayClass is everybody's, so this target has no effect; move the policy to the namespace %s", RootNamespace)
+	case group == gateway.Group && kind == string(api.GatewayClass) && o.Namespace != model.RootNamespace:
+		o.Invalid(at, "a GatewayClass is everybody's, so this target has no effect; move the policy to the namespace %s", model.RootNamespace)
 	case group == gateway.Group && kind == string(api.GatewayClass):
 		return model.Target{Class: ref.Name}, true
 	case group == "" && kind == string(api.Service):

@@ -6,7 +6,6 @@ import (
 	"weft.dev/api"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/translate/istio"
 )
 
 // wireAccess is who may call, by what policies say and applications name.
@@ -56,7 +55,7 @@ func keySources(a model.RequestAuth) (all []model.KeySource) {
 
 // provider is the authorizer that a policy names: that of its own namespace, else the mesh's.
 func (m *Mesh) provider(x *flow.Ctx, a model.Authorization) string {
-	for _, namespace := range []string{a.Object.Namespace, istio.RootNamespace} {
+	for _, namespace := range []string{a.Object.Namespace, model.RootNamespace} {
 		key := model.Key{Kind: string(api.ExternalAuthorizer), Namespace: namespace, Name: a.Provider}.String()
 		if _, ok := flow.Get(x, m.Authorizers, key); ok && a.Action == model.Custom {
 			return key
@@ -69,7 +68,7 @@ func (m *Mesh) checkAccess(x *flow.Ctx, p *problems) {
 	for _, a := range Of[model.Authorization](p.part) {
 		m.checkTargets(x, p, a.Targets)
 		if a.Action == model.Custom && a.Provider != "" && m.provider(x, a) == "" {
-			p.add(model.ProblemMissingService, "spec.provider.name", fmt.Sprintf("there is no ExternalAuthorizer %q in the namespaces %s and %s, so what the rules match is denied; create it, or correct the name", a.Provider, a.Object.Namespace, istio.RootNamespace))
+			p.add(model.ProblemMissingService, "spec.provider.name", fmt.Sprintf("there is no ExternalAuthorizer %q in the namespaces %s and %s, so what the rules match is denied; create it, or correct the name", a.Provider, a.Object.Namespace, model.RootNamespace))
 		}
 	}
 	for _, a := range Of[model.RequestAuth](p.part) {

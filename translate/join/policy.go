@@ -17,8 +17,14 @@ func (m *Mesh) wirePolicies() {
 		}
 		return all
 	}, func(p model.Policy) string { return p.Host })
-	byHost := flow.NewIndex(claims, func(i item[model.Policy]) []string { return []string{i.Value.Host} })
+	byHost := flow.NewIndex(claims, func(i item[model.Policy]) []string {
+		if strings.HasPrefix(i.Value.Host, "*") { // the services of its namespace
+			return []string{i.Value.Host + "|" + i.Object.Namespace}
+		}
+		return []string{i.Value.Host}
+	})
 	written := flow.Group(byHost, "written policies", func(x *flow.Ctx, host string, all []item[model.Policy]) *model.Policy {
+		host, _, _ = strings.Cut(host, "|")
 		namespace := m.namespace(x, host)
 		if namespace == "" {
 			namespace = oldest(all).Object.Namespace
@@ -68,13 +74,16 @@ func hasSubset(p model.Policy, name string) bool {
 
 // policies that speak about a host, the one of the host itself first.
 func (m *Mesh) policies(x *flow.Ctx, host string) []model.Policy {
-	all := flow.Lookup(x, m.policiesOf, host)
+	all, namespace := flow.Lookup(x, m.policiesOf, host), m.namespace(x, host)
+	speaking := func(pattern string) []model.Policy {
+		return model.Speaking(flow.Lookup(x, m.policiesOf, pattern), namespace, func(p model.Policy) model.Key { return p.Object })
+	}
 	for rest := host; ; {
 		_, after, ok := strings.Cut(rest, ".")
 		if !ok {
-			return append(all, flow.Lookup(x, m.policiesOf, "*")...)
+			return append(all, speaking("*")...)
 		}
-		all = append(all, flow.Lookup(x, m.policiesOf, "*."+after)...)
+		all = append(all, speaking("*."+after)...)
 		rest = after
 	}
 }
@@ -86,6 +95,9 @@ func (m *Mesh) checkPolicies(x *flow.Ctx, p *problems) {
 			p.add(model.ProblemMissingService, "spec.host", missing(host))
 		}
 		winners := flow.Lookup(x, m.policiesOf, host)
+		if strings.HasPrefix(host, "*") {
+			winners = model.Speaking(winners, policy.Object.Namespace, func(p model.Policy) model.Key { return p.Object })
+		}
 		if len(winners) == 0 {
 			p.add(model.ProblemHostConflict, "spec.host", fmt.Sprintf("the host %s belongs to the namespace %s; move the object there", host, m.namespace(x, host)))
 			continue

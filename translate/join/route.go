@@ -30,10 +30,10 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 	claims := items(m.parts, "host claims", func(x *flow.Ctx, p Part) []hostClaim {
 		var all []hostClaim
 		for _, t := range Of[model.RouteTable](p) {
-			for _, g := range slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return !owned(t, g) }) {
+			for _, g := range slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return !owned(t, g) || !m.admits(x, g, t) }) {
 				for _, host := range t.Hosts {
 					if !m.visits(x, t, g, host) {
-						all = append(all, m.claim(x, g, host))
+						all = append(all, m.claim(x, g, host, p.Object.Namespace))
 					}
 				}
 			}
@@ -77,6 +77,14 @@ func owned(t model.RouteTable, at string) bool {
 	return at == model.Mesh || t.Object.Kind == string(api.VirtualService)
 }
 
+// admits says whether a gateway takes what the table's namespace routes: who is not
+// let in takes no host from those who are.
+func (m *Mesh) admits(x *flow.Ctx, at string, t model.RouteTable) bool {
+	return at == model.Mesh || slices.ContainsFunc(flow.Lookup(x, m.gatewaysOf, at), func(g model.Gateway) bool {
+		return len(takers(g.Listeners, t)) > 0
+	})
+}
+
 // visits says whether a route of the Gateway API is for calls of its own namespace to a service of another one.
 func (m *Mesh) visits(x *flow.Ctx, t model.RouteTable, at, host string) bool {
 	if at != model.Mesh || t.Object.Kind == string(api.VirtualService) {
@@ -86,9 +94,14 @@ func (m *Mesh) visits(x *flow.Ctx, t model.RouteTable, at, host string) bool {
 	return namespace != "" && namespace != t.Object.Namespace
 }
 
-func (m *Mesh) claim(x *flow.Ctx, at, host string) hostClaim {
+// claim is that of an object of the namespace. A pattern means the services of that
+// namespace, so each has its own.
+func (m *Mesh) claim(x *flow.Ctx, at, host, namespace string) hostClaim {
 	if at == model.Mesh {
 		host = m.host(x, host)
+		if strings.HasPrefix(host, "*") {
+			at += " of " + namespace
+		}
 	}
 	return hostClaim{at, host}
 }
@@ -168,12 +181,12 @@ const maxTables = 1 << 16
 
 // hosts of the table that its namespace may route at the gateway.
 func (r *resolver) hosts(t model.RouteTable, at string) []string {
-	if !owned(t, at) {
+	if !owned(t, at) || !r.admits(r.x, at, t) { // attach says why not
 		return t.Hosts
 	}
 	var won []string
 	for _, host := range t.Hosts {
-		claim := r.claim(r.x, at, host)
+		claim := r.claim(r.x, at, host, t.Object.Namespace)
 		o, _ := flow.Get(r.x, r.owners, claim.id())
 		if o.Namespace != t.Object.Namespace && !r.visits(r.x, t, at, host) {
 			r.conflict(t, claim, o)

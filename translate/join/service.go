@@ -187,12 +187,9 @@ func implied(_ *flow.Ctx, host string, all []model.Replicas) *item[claim] {
 }
 
 // host is the canonical form of a host: "reviews.shop" is the service's, if
-// there is one.
+// there is one, whoever else has a host of that name.
 func (m *Mesh) host(x *flow.Ctx, host string) string {
 	if strings.HasPrefix(host, "*") || strings.HasSuffix(host, "."+model.Domain) {
-		return host
-	}
-	if _, ok := flow.Get(x, m.Services, host); ok {
 		return host
 	}
 	name, namespace, ok := strings.Cut(strings.TrimSuffix(host, ".svc"), ".")

@@ -1,0 +1,267 @@
+package compile_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+	networking "istio.io/api/networking/v1alpha3"
+	"sigs.k8s.io/yaml"
+
+	"weft.dev/api"
+	"weft.dev/compile"
+	"weft.dev/flow"
+	"weft.dev/model"
+	"weft.dev/scope"
+	"weft.dev/translate"
+	"weft.dev/translate/join"
+)
+
+// tenantMesh is a mesh of objects whose proxies of the namespace shop know the
+// services of it.
+type tenantMesh struct {
+	graph   *flow.Graph
+	objects *flow.Source[api.Object]
+	known   *flow.Source[model.Known]
+	cohorts *flow.Collection[model.Cohort]
+	rows    *join.Mesh
+	*compile.Compiled
+}
+
+func newTenantMesh() *tenantMesh {
+	g := flow.New(flow.Options{})
+	m := &tenantMesh{graph: g, objects: flow.NewSource[api.Object](g, "objects"), known: flow.NewSource[model.Known](g, "known")}
+	rows := translate.New(m.objects.Collection, translate.Options{TrustDomain: "mesh.test"})
+	m.rows, m.cohorts = rows, scope.Cohorts(rows.Replicas)
+	m.Compiled = compile.New(g, compile.Inputs{
+		Services: rows.Services, Replicas: rows.Replicas, Cohorts: m.cohorts, RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
+		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, RequestAuths: rows.RequestAuths, Authorizers: rows.Authorizers, Authorizations: rows.Authorizations,
+		Known: m.known.Collection,
+	}, compile.Options{TrustDomain: "mesh.test"})
+	return m
+}
+
+// holding is the mesh with the shop in it.
+func holding(shop []api.Object) *tenantMesh {
+	m := newTenantMesh()
+	m.commit(shop, nil)
+	var hosts []string
+	for _, s := range m.rows.Services.All() {
+		hosts = append(hosts, s.Host)
+	}
+	m.graph.Commit(func(tx *flow.Tx) {
+		for _, c := range m.cohorts.All() {
+			m.known.Set(tx, model.Known{Cohort: c.ID, Hosts: hosts})
+		}
+	})
+	return m
+}
+
+func (m *tenantMesh) commit(set, gone []api.Object) {
+	m.graph.Commit(func(tx *flow.Tx) {
+		for _, o := range gone {
+			m.objects.Delete(tx, o.Key())
+		}
+		for _, o := range set {
+			m.objects.Set(tx, o)
+		}
+	})
+}
+
+// views are what Envoy sees of each proxy of a namespace, and what a call to each
+// of some names adds to it.
+func (m *tenantMesh) views(namespace string) map[string]string {
+	all := map[string]string{}
+	for _, w := range model.Workloads(m.rows.Replicas.All()) {
+		if w.Namespace != namespace {
+			continue
+		}
+		for _, called := range []string{"", "reviews", "reviews.shop:9080", "ratings.shop.svc", "api.example.com"} {
+			all[w.Key()+" "+called] = contentOf(m.View(w.Key(), called))
+		}
+	}
+	return all
+}
+
+// Whatever another namespace writes, the proxies of the shop are told the same:
+// objects of every kind, those of the goldens with the shop's names in them, and
+// the ways in that are known. What namespaces share is not among it: a host outside
+// of the mesh is that of the oldest ServiceEntry.
+func TestTenants(t *testing.T) {
+	shop := parse(t, readOne(t, "testdata/tenants/shop.yaml"))
+	m := holding(shop)
+	before := m.views("shop")
+	if len(before) < 5*5 {
+		t.Fatalf("only %d views", len(before))
+	}
+	r := rand.New(rand.NewPCG(1, 0))
+	known := documentsOf(readOne(t, "testdata/tenants/known.yaml"))
+	for i, document := range known {
+		o := hostile(t, r, document, i)
+		if o.Kind == "" {
+			t.Fatalf("cannot be read: %v", document)
+		}
+		m.intrude(t, before, []api.Object{o})
+	}
+	pool, intruded := goldenDocuments(t), 0
+	for range 600 {
+		var all []api.Object
+		for i := range 1 + r.IntN(6) {
+			document := pool[r.IntN(len(pool))]
+			if r.IntN(3) == 0 {
+				document = known[r.IntN(len(known))]
+			}
+			all = append(all, hostile(t, r, mixed(r, document), i))
+		}
+		all = slices.DeleteFunc(all, func(o api.Object) bool { return o.Kind == "" })
+		intruded += len(all)
+		m.intrude(t, before, all)
+	}
+	if intruded < 1000 {
+		t.Errorf("only %d objects could be read", intruded)
+	}
+}
+
+// intrude adds objects and compares views, then takes them away.
+func (m *tenantMesh) intrude(t *testing.T, before map[string]string, all []api.Object) {
+	t.Helper()
+	m.commit(all, nil)
+	after := m.views("shop")
+	for _, key := range slices.Sorted(maps.Keys(before)) {
+		if before[key] != after[key] {
+			var text []string
+			for _, o := range all {
+				body, _ := yaml.Marshal(o)
+				text = append(text, string(body))
+			}
+			t.Fatalf("%s is told something else for\n%s\n%s", key, strings.Join(text, "---\n"), difference(before[key], after[key]))
+		}
+	}
+	m.commit(nil, all)
+}
+
+func difference(before, after string) (text string) {
+	for line := range strings.Lines(before) {
+		if !strings.Contains(after, line) {
+			text += "-" + line
+		}
+	}
+	for line := range strings.Lines(after) {
+		if !strings.Contains(before, line) {
+			text += "+" + line
+		}
+	}
+	return text
+}
+
+// hostile is an object of the other namespace, older or younger than the shop's.
+func hostile(t *testing.T, r *rand.Rand, tree map[string]any, i int) api.Object {
+	t.Helper()
+	body, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := api.Decode(body)
+	if err != nil {
+		return api.Object{} // its kind is none of ours, or a value is of the wrong type
+	}
+	if info, _ := o.Kind.Info(); !info.Namespaced {
+		return api.Object{} // no tenant's
+	}
+	if spec, ok := o.Spec.(*networking.Gateway); ok && slices.ContainsFunc(slices.Collect(maps.Values(spec.Selector)), func(v string) bool { return v == "gw" || v == "front" }) {
+		return api.Object{} // a proxy serves whoever selects it: TestSharedGateway
+	}
+	o.Namespace = "evil"
+	o.Created = time.Unix(int64(2_000_000+i), 0)
+	if o.Kind != api.ServiceEntry && r.IntN(2) == 0 {
+		o.Created = time.Unix(int64(1000+i), 0)
+	}
+	return o
+}
+
+// shopNames are what an intruder may put anywhere.
+var shopNames = []any{
+	"reviews", "reviews.shop", "reviews.shop.svc", "reviews.shop.svc.cluster.local", "ratings.shop", "db.shop.svc.cluster.local", "*.shop.svc.cluster.local", "*.svc.cluster.local", "*.local", "*",
+	"shop", "evil", "shop/gw", "gw", "shop/front", "front", "mesh", "api.example.com", "*.example.com", "www.example.org", "*.example.org", "shop-tls", "web", "v1", "10.96.0.7", "Service", "Gateway", float64(80), float64(9080), float64(5432),
+}
+
+// mixed puts the shop's names into a copy of an object.
+func mixed(r *rand.Rand, tree map[string]any) map[string]any {
+	out := mixedNode(r, tree, 0).(map[string]any)
+	return out
+}
+
+func mixedNode(r *rand.Rand, node any, depth int) any {
+	switch node := node.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for _, key := range slices.Sorted(maps.Keys(node)) {
+			if depth == 0 && (key == "kind" || key == "apiVersion") || key == "creationTimestamp" {
+				out[key] = node[key]
+				continue
+			}
+			out[key] = mixedNode(r, node[key], depth+1)
+		}
+		return out
+	case []any:
+		var out []any
+		for _, v := range node {
+			out = append(out, mixedNode(r, v, depth+1))
+		}
+		return out
+	case string:
+		for r.IntN(3) == 0 {
+			if v, ok := shopNames[r.IntN(len(shopNames))].(string); ok {
+				return v
+			}
+		}
+	case float64:
+		for r.IntN(3) == 0 {
+			if v, ok := shopNames[r.IntN(len(shopNames))].(float64); ok {
+				return v
+			}
+		}
+	}
+	return node
+}
+
+func readOne(t *testing.T, file string) string { return read(t, file)[0] }
+
+func documentsOf(text string) (all []map[string]any) {
+	for document := range strings.SplitSeq("\n"+text, "\n---") {
+		var tree map[string]any
+		if yaml.Unmarshal([]byte(document), &tree) == nil && tree != nil {
+			all = append(all, tree)
+		}
+	}
+	return all
+}
+
+func goldenDocuments(t *testing.T) (all []map[string]any) {
+	files, err := filepath.Glob("../translate/*/testdata/*.txtar")
+	if err != nil || len(files) < 15 {
+		t.Fatalf("%d goldens (%v)", len(files), err)
+	}
+	for _, file := range files {
+		archive, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, documentsOf(string(archive.Files[0].Data))...)
+	}
+	kinds := map[string]int{}
+	for _, tree := range all {
+		kinds[fmt.Sprint(tree["kind"])]++
+	}
+	if len(kinds) < 20 {
+		t.Fatalf("goldens of few kinds: %v", kinds)
+	}
+	return all
+}
