@@ -831,4 +831,6 @@ export const meanings: Record<string, string> = {
   Refused: "A proxy refused what came of it, and keeps what it had",
   Held: "Too much disappeared at once: it stays in effect",
   Stale: "The newest cannot be had: what was read before is in effect",
+  MissingKeys: "The keys of its tokens cannot be had, so they are refused",
+  Evadable: "It denies by path, which may be written in other ways",
 };
