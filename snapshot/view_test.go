@@ -77,7 +77,7 @@ func TestDamagedViews(t *testing.T) {
 		"not compressed":   {[]byte(magic), "gzip"},
 		"truncated":        {whole[:len(whole)/2], "unexpected EOF"},
 		"no magic":         {zipped("weft view 2\n", ""), "does not begin"},
-		"unknown type":     {zipped(magic+"\x07", ""), "no type 7"},
+		"unknown type":     {zipped(magic+"\x08", ""), "no type 8"},
 		"a type alone":     {zipped(magic+"\x01", ""), "resource 0: it is cut off"},
 		"a long name":      {zipped(magic+"\x01\x05ab", ""), "cut off"},
 		"many needs":       {zipped(magic+"\x01\x01a\x00\xff\xff\xff\xff\x0f", ""), "cut off"},

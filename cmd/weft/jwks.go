@@ -52,7 +52,7 @@ func (m *mesh) newKeySource(flags serveFlags) *jwks.Source {
 // fetchKeys asks for the keys of all issuers once. Those that cannot be had are problems.
 func (r *rehearsal) fetchKeys(ctx context.Context, allow []net.IPNet, log *slog.Logger) {
 	o := jwks.Options{Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(allow)}}
-	jwks.New(r.graph, r.rows.KeySources, r.keySets, o).Once(ctx)
+	jwks.Once(ctx, r.graph, r.rows.KeySources, r.keySets, o)
 	for _, p := range r.compiled.Problems.All() {
 		if p.Code == model.ProblemMissingKeys {
 			r.problems = append(r.problems, p)

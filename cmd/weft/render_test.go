@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -17,6 +19,7 @@ import (
 
 	"weft.dev/model"
 	"weft.dev/snapshot"
+	"weft.dev/translate"
 )
 
 // withFile is a copy of the example with one file more.
@@ -233,5 +236,31 @@ func TestRenderAsksEnvoy(t *testing.T) {
 	}
 	if _, err := os.Stat(out); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("something was written: %v", err)
+	}
+}
+
+// Keys of issuers are asked for when a folder is rendered; without them it is not.
+func TestRenderAsksForKeys(t *testing.T) {
+	const keys = `{"keys":[{"kty":"EC","crv":"P-256","kid":"one","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, keys) }))
+	defer issuer.Close()
+	dir := withFile(t, fmt.Sprintf(`
+apiVersion: security.istio.io/v1
+kind: RequestAuthentication
+metadata: {name: all, namespace: shop}
+spec: {jwtRules: [{issuer: i, jwksUri: %q}]}
+`, issuer.URL))
+	r, err := rehearse(t.Context(), dir, streetOptions{Options: translate.Options{TrustDomain: "cluster.local"}, alone: true}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.fetchKeys(t.Context(), nil, slog.New(slog.DiscardHandler))
+	if n := len(r.problems); n == 0 || r.problems[n-1].Code != model.ProblemMissingKeys || !strings.Contains(r.problems[n-1].Message, "--jwks-allow") {
+		t.Errorf("at an address that is not allowed: %v", r.problems)
+	}
+	_, loopback, _ := net.ParseCIDR("127.0.0.0/8")
+	r.fetchKeys(t.Context(), []net.IPNet{*loopback}, slog.New(slog.DiscardHandler))
+	if all := r.keySets.All(); len(all) != 1 || !strings.Contains(all[0].Keys, "one") {
+		t.Errorf("key sets: %v", all)
 	}
 }

@@ -56,8 +56,15 @@ type state struct {
 	asking   bool
 }
 
-// New fills rows with the keys of what is wanted, once Run runs.
+// New fills rows with the keys of what is wanted, once Run runs. It is part of the wiring
+// of the graph.
 func New(g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) *Source {
+	s := newSource(g, wanted, rows, o)
+	wanted.Observe(func(flow.Revision, []flow.Change[model.KeySource]) { s.poke() })
+	return s
+}
+
+func newSource(g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) *Source {
 	if o.Refresh == 0 {
 		o.Refresh = DefaultRefresh
 	}
@@ -65,9 +72,7 @@ func New(g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Sou
 		o.MaxAge = DefaultMaxAge
 	}
 	o.Guard.Flag = "--jwks-allow"
-	s := &Source{Options: o, wanted: wanted, rows: rows, graph: g, ask: newAsker(o.Guard), wake: make(chan struct{}, 1), states: map[string]*state{}}
-	wanted.Observe(func(flow.Revision, []flow.Change[model.KeySource]) { s.poke() })
-	return s
+	return &Source{Options: o, wanted: wanted, rows: rows, graph: g, ask: newAsker(o.Guard), wake: make(chan struct{}, 1), states: map[string]*state{}}
 }
 
 func (s *Source) poke() {
@@ -101,8 +106,9 @@ func (s *Source) Run(ctx context.Context) error {
 	}
 }
 
-// Once asks every source that is wanted, one time.
-func (s *Source) Once(ctx context.Context) {
+// Once asks every source that is wanted now, one time.
+func Once(ctx context.Context, g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) {
+	s := newSource(g, wanted, rows, o)
 	due, _ := s.adopt()
 	var all sync.WaitGroup
 	slots := make(chan struct{}, atOnce)
