@@ -2,6 +2,7 @@ package uplink_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
@@ -72,7 +73,7 @@ func TestFull(t *testing.T) {
 	}
 	one := connect(t, server, u.Options("shop/one-more")...)
 	err := open(ctx, one)
-	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "2048 streams, which are all that it may") {
+	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), fmt.Sprintf("%d streams, which are all that it may", model.MachineStreams)) {
 		t.Fatalf("one more: %v, want what there is no room for", err)
 	}
 	if err := process.Until(time.Minute, func() error { return open(ctx, one) }); err != nil {
