@@ -168,7 +168,7 @@ func TestFaultyServer(t *testing.T) {
 func listsNothing(t *testing.T, config *rest.Config) {
 	all := store.For[v1alpha1.Resilience](newClient(t, config), api.Resilience)
 	for i := range 4 {
-		create(t, all, newResilience(fmt.Sprintf("f%d", i), 200))
+		create(t, all, newResilience(fmt.Sprintf("f%d", i), 2))
 	}
 	c := newCache(t, config)
 	s := c.follows(t, api.Resilience, api.Namespace)
@@ -184,7 +184,7 @@ func listsNothing(t *testing.T, config *rest.Config) {
 			t.Errorf("the problem is %v", p)
 		}
 	}
-	create(t, all, newResilience("f4", 200))
+	create(t, all, newResilience("f4", 2))
 	c.loses(false)
 	s.until("nothing is missed, and what is new is there", func() bool { return s.Problems.Len() == 0 && s.all() == 5 })
 	for i := range 5 {
@@ -201,13 +201,13 @@ func listsNothing(t *testing.T, config *rest.Config) {
 // A watch that hangs changes nothing, and what it kept back follows.
 func freezes(t *testing.T, config *rest.Config) {
 	all := store.For[v1alpha1.Resilience](newClient(t, config), api.Resilience)
-	create(t, all, newResilience("old", 200))
+	create(t, all, newResilience("old", 2))
 	c := newCache(t, config)
 	s := c.follows(t, api.Resilience)
 	s.until("it is read", func() bool { return s.all() == 1 })
 
 	thaw := c.freezes()
-	create(t, all, newResilience("new", 200))
+	create(t, all, newResilience("new", 2))
 	if err := all.Delete(t.Context(), "default", "old"); err != nil {
 		t.Fatal(err)
 	}

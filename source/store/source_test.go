@@ -76,7 +76,7 @@ func TestSource(t *testing.T) {
 	c := newClient(t, config)
 	all := store.For[v1alpha1.Resilience](c, api.Resilience)
 	for i := range 3 {
-		create(t, all, newResilience(fmt.Sprintf("f%d", i), 200))
+		create(t, all, newResilience(fmt.Sprintf("f%d", i), 2))
 	}
 	deep := &envoyFilter{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "deep"}}
 	if err := json.Unmarshal([]byte(nested(40)), &deep.Spec); err != nil {
@@ -107,7 +107,7 @@ func TestSource(t *testing.T) {
 		t.Errorf("an object that cannot be read is %+v", o)
 	}
 
-	create(t, all, newResilience("f3", 200))
+	create(t, all, newResilience("f3", 2))
 	if got := next(t, changes); got["Resilience/default/f3"] == nil {
 		t.Errorf("after a creation: %v", got)
 	}
@@ -121,7 +121,7 @@ func TestSource(t *testing.T) {
 	stop()
 	_, _, stop = serveAt(t, dir, address)
 	defer stop()
-	create(t, all, newResilience("f4", 200))
+	create(t, all, newResilience("f4", 2))
 	if err := all.Delete(t.Context(), "default", "f0"); err != nil {
 		t.Fatal(err)
 	}
