@@ -63,6 +63,37 @@ func TestEnvoyDecidesAsItsEvaluator(t *testing.T) {
 	}
 }
 
+// What opened proxies once: bytes that are no text where a regular expression must
+// not match, and a header that stands there twice (CVE-2026-73552, CVE-2026-26308).
+func TestOddBytesOpenNothing(t *testing.T) {
+	policy := func(action model.AuthzAction, rule model.AuthzRule) []model.Authorization {
+		return []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "shop", Name: "x"}, Action: action, Rules: []model.AuthzRule{rule}}}
+	}
+	header := func(values string, others ...string) model.AuthzRule {
+		return model.AuthzRule{When: []model.AuthzCondition{{Key: "request.headers[x-a]", Values: []string{values}, NotValues: others}}}
+	}
+	paths := model.AuthzRule{To: []model.AuthzOperation{{Paths: []string{"/admin/{**}", "/{*}/admin"}}}}
+	notPaths := model.AuthzRule{To: []model.AuthzOperation{{NotPaths: []string{"/admin/{**}", "/{*}/admin"}}}}
+	e := newGuardedEnvoy(t, [][]model.Authorization{
+		policy(model.Deny, paths), policy(model.Allow, notPaths), policy(model.Deny, header("*")), policy(model.Deny, header("secret")), policy(model.Allow, header("*", "secret")),
+	})
+	for _, c := range []struct {
+		set    int
+		path   string
+		values []string
+	}{
+		{0, "/admin/\xff", nil}, {0, "/\xff/admin", nil}, {0, "/admin/é", nil}, {1, "/admin/\xff", nil}, {1, "/\xff\xfe/admin", nil},
+		{2, "/", []string{"\xff"}}, {2, "/", []string{"", "1"}}, {3, "/", []string{"secret", "1"}}, {3, "/", []string{"1", "secret"}},
+		{4, "/", []string{"1", "secret"}}, {4, "/", []string{"secret", "\xff"}}, {4, "/", nil},
+	} {
+		call := question{http: true, method: "GET", path: c.path, authority: "x", headers: map[string][]string{"x-a": c.values}, direct: netip.MustParseAddr("127.0.0.1"), at: netip.MustParseAddr("127.0.0.1")}
+		call.remote = call.direct
+		if status := e.status(t, c.set, call); status != 403 && status != 400 {
+			t.Errorf("policies %d, %q with x-a %q: %d, want it refused", c.set, c.path, c.values, status)
+		}
+	}
+}
+
 // guardedEnvoy is one in front of one workload.
 type guardedEnvoy struct {
 	port  int   // for requests
@@ -77,7 +108,7 @@ type conversation struct {
 }
 
 func newGuardedEnvoy(t *testing.T, sets [][]model.Authorization) *guardedEnvoy {
-	e := &guardedEnvoy{port: freePort(t), certs: map[string]tls.Certificate{}, open: map[string]*conversation{}}
+	e := &guardedEnvoy{port: servicePort(t), certs: map[string]tls.Certificate{}, open: map[string]*conversation{}}
 	m := newMesh()
 	m.set(parseRows(t, fmt.Appendf(nil, `
 services: [{namespace: shop, name: guarded, ports: [{number: %[1]d, protocol: http}, {number: %[2]d, protocol: tcp}]}]
@@ -95,8 +126,8 @@ peerAuths: [{object: {kind: PeerAuthentication, namespace: shop, name: default},
 			listeners = append(listeners, guardRequests(t, l, sets))
 			continue
 		}
-		for _, all := range sets[:connectionSets] {
-			e.ports = append(e.ports, freePort(t))
+		for _, all := range sets[:min(connectionSets, len(sets))] {
+			e.ports = append(e.ports, servicePort(t))
 			listeners = append(listeners, guardConnections(t, l, e.ports[len(e.ports)-1], all))
 		}
 	}
@@ -109,6 +140,21 @@ peerAuths: [{object: {kind: PeerAuthentication, namespace: shop, name: default},
 		}
 	}
 	return e
+}
+
+// servicePort is free at every address, and none of those that the system gives to
+// callers, who are many here.
+func servicePort(t *testing.T) int {
+	t.Helper()
+	for range 1000 {
+		port := 10_000 + rand.IntN(20_000)
+		if l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return 0
 }
 
 // anywhere has a listener take calls by several addresses.
@@ -198,13 +244,7 @@ func (e *guardedEnvoy) ask(t *testing.T, set int, c question) bool {
 		}
 		return said != ""
 	}
-	key := fmt.Sprint(c.direct, c.at, c.identity, c.sni)
-	talk := e.open[key]
-	if talk == nil {
-		talk = e.connect(t, c, e.port, "http/1.1")
-		e.open[key] = talk
-	}
-	switch status := talk.request(t, set, c); status {
+	switch status := e.status(t, set, c); status {
 	case http.StatusOK:
 		return true
 	case http.StatusForbidden:
@@ -212,6 +252,22 @@ func (e *guardedEnvoy) ask(t *testing.T, set int, c question) bool {
 		t.Fatalf("%+v: %d", c, status)
 	}
 	return false
+}
+
+// status is that of the answer to a request.
+func (e *guardedEnvoy) status(t *testing.T, set int, c question) int {
+	t.Helper()
+	key := fmt.Sprint(c.direct, c.at, c.identity, c.sni)
+	talk := e.open[key]
+	if talk == nil {
+		talk = e.connect(t, c, e.port, "http/1.1")
+		e.open[key] = talk
+	}
+	status := talk.request(t, set, c)
+	if status == http.StatusBadRequest { // and Envoy hangs up
+		delete(e.open, key)
+	}
+	return status
 }
 
 // request makes it byte for byte and tells the status of the answer.

@@ -1,9 +1,15 @@
 package compile_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	cryptorand "crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"maps"
+	"math/big"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -96,8 +102,11 @@ func (m *tenantMesh) views(namespace string) map[string]string {
 // of the mesh is that of the oldest ServiceEntry.
 func TestTenants(t *testing.T) {
 	shop := parse(t, readOne(t, "testdata/tenants/shop.yaml"))
-	m := holding(shop)
+	m := holding(append(shop, certificate(t)))
 	before := m.views("shop")
+	if !strings.Contains(before["shop/front-1 "], "Secret shop/shop-tls ") {
+		t.Fatalf("the shop's own gateway has no certificate:\n%s", before["shop/front-1 "])
+	}
 	if len(before) < 5*5 {
 		t.Fatalf("only %d views", len(before))
 	}
@@ -144,7 +153,40 @@ func (m *tenantMesh) intrude(t *testing.T, before map[string]string, all []api.O
 			t.Fatalf("%s is told something else for\n%s\n%s", key, strings.Join(text, "---\n"), difference(before[key], after[key]))
 		}
 	}
+	for key, view := range m.views("evil") {
+		if strings.Contains(view, "Secret shop/") {
+			t.Fatalf("%s is told a secret of the shop:\n%s", key, view)
+		}
+	}
 	m.commit(nil, all)
+}
+
+// certificate is one of the shop's own.
+func certificate(t *testing.T) api.Object {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"www.example.org"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(map[string]any{
+		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "shop-tls", "namespace": "shop"}, "type": "kubernetes.io/tls",
+		"data": map[string][]byte{
+			"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, string(body))[0]
 }
 
 func difference(before, after string) (text string) {
