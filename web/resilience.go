@@ -17,6 +17,7 @@ type Policies struct {
 	Policies       []model.Policy
 	Limits         []model.Policy // what of them Resilience says
 	Concurrencies  []model.Concurrency
+	RateLimits     []model.RateLimit
 	Authorizations []model.Authorization
 	PeerAuths      []model.PeerAuth
 }
@@ -56,6 +57,13 @@ func (a Policies) of(s model.Service, tables []model.RouteTable) []Term {
 	for _, c := range a.Concurrencies {
 		if c.Host == s.Host {
 			l.say("adaptiveConcurrency", fmt.Sprintf("%d to %d requests at once, set anew every %s", c.AtLeast, c.AtMost, c.Every), c.From...)
+		}
+	}
+	for _, r := range a.RateLimits {
+		if r.Object.Namespace == s.Namespace && r.Target.Kind == "Service" && r.Target.Name == s.Name {
+			for _, limit := range r.Limits {
+				l.say("rateLimit", limit.Name+": "+limit.Text(), limit.Origin)
+			}
 		}
 	}
 	l.guards(a)

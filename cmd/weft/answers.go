@@ -252,7 +252,7 @@ func (m *mesh) sent(proxy string) map[string]int {
 // policies are the rows of which follows on what terms services are called.
 func (m *mesh) policies() web.Policies {
 	return web.Policies{
-		Policies: m.rows.Policies.All(), Limits: m.rows.Limits.All(), Concurrencies: m.rows.Concurrencies.All(),
+		Policies: m.rows.Policies.All(), Limits: m.rows.Limits.All(), Concurrencies: m.rows.Concurrencies.All(), RateLimits: m.rows.RateLimits.All(),
 		Authorizations: m.rows.Authorizations.All(), PeerAuths: m.rows.PeerAuths.All(),
 	}
 }
