@@ -30,9 +30,9 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 	claims := items(m.parts, "host claims", func(x *flow.Ctx, p Part) []hostClaim {
 		var all []hostClaim
 		for _, t := range Of[model.RouteTable](p) {
-			for _, g := range slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return !owned(t, g) || !m.admits(x, g, t) }) {
+			for _, g := range slices.DeleteFunc(slices.Clone(t.Gateways), func(g string) bool { return !owned(t, g) }) {
 				for _, host := range t.Hosts {
-					if !m.visits(x, t, g, host) {
+					if !m.visits(x, t, g, host) && m.admits(x, g, t, host) {
 						all = append(all, m.claim(x, g, host, p.Object.Namespace))
 					}
 				}
@@ -77,11 +77,11 @@ func owned(t model.RouteTable, at string) bool {
 	return at == model.Mesh || t.Object.Kind == string(api.VirtualService)
 }
 
-// admits says whether a gateway takes what the table's namespace routes: who is not
-// let in takes no host from those who are.
-func (m *Mesh) admits(x *flow.Ctx, at string, t model.RouteTable) bool {
+// admits says whether a gateway takes a host from the table's namespace: who is not
+// let in takes none from those who are.
+func (m *Mesh) admits(x *flow.Ctx, at string, t model.RouteTable, host string) bool {
 	return at == model.Mesh || slices.ContainsFunc(flow.Lookup(x, m.gatewaysOf, at), func(g model.Gateway) bool {
-		return len(takers(g.Listeners, t)) > 0
+		return len(sectionsFor(takers(g.Listeners, t), []string{host})) > 0
 	})
 }
 
@@ -181,11 +181,15 @@ const maxTables = 1 << 16
 
 // hosts of the table that its namespace may route at the gateway.
 func (r *resolver) hosts(t model.RouteTable, at string) []string {
-	if !owned(t, at) || !r.admits(r.x, at, t) { // attach says why not
+	if !owned(t, at) {
 		return t.Hosts
 	}
 	var won []string
 	for _, host := range t.Hosts {
+		if !r.admits(r.x, at, t, host) {
+			won = append(won, host) // attach says why it has no effect
+			continue
+		}
 		claim := r.claim(r.x, at, host, t.Object.Namespace)
 		o, _ := flow.Get(r.x, r.owners, claim.id())
 		if o.Namespace != t.Object.Namespace && !r.visits(r.x, t, at, host) {
