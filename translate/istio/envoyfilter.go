@@ -1,6 +1,8 @@
 package istio
 
 import (
+	"encoding/json"
+
 	networking "istio.io/api/networking/v1alpha3"
 
 	"weft.dev/model"
@@ -85,7 +87,7 @@ func patch(o *object.Object, at object.Path, p *networking.EnvoyFilter_EnvoyConf
 	if do == model.PatchRemove {
 		return one, true
 	}
-	value, err := p.Patch.Value.MarshalJSON()
+	value, err := json.Marshal(p.Patch.GetValue().AsMap()) // that of protobuf has other spaces in each build of the program
 	switch {
 	case err != nil || p.Patch.Value == nil:
 		o.Invalid(at.Dot("patch").Dot("value"), "is missing; write what is to be there")
