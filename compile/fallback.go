@@ -160,7 +160,7 @@ func (r *router) insteadRoutes(base *routev3.Route, c candidate) (all []*routev3
 		}
 		route := proto.Clone(base).(*routev3.Route)
 		route.Name += "@fallback"
-		route.Metadata = provenance(append([]model.Origin{c.rule.Origin}, f.From...)...)
+		route.Metadata = r.metadata(c, f.From...)
 		route.Match.Headers = append(route.Match.Headers, &routev3.HeaderMatcher{
 			Name: FallbackHeader, HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: exactMatcher(f.Host, false)},
 		})

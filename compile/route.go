@@ -59,13 +59,10 @@ func (r *router) routes(c candidate) []conditional {
 	c.rule = r.heldIn(c.rule)
 	change, reply := headerChange(c.rule.RequestHeaders), headerChange(c.rule.ResponseHeaders)
 	base := &routev3.Route{
-		Name: routeName(c.rule), Match: m, Metadata: provenance(c.rule.Origin),
+		Name: routeName(c.rule), Match: m, Metadata: r.metadata(c),
 		RequestHeadersToAdd: change.add, RequestHeadersToRemove: change.remove,
 		ResponseHeadersToAdd: reply.add, ResponseHeadersToRemove: reply.remove,
 		TypedPerFilterConfig: routeFilters(c.rule),
-	}
-	if r.limits != nil {
-		base.Metadata = markedBy(base.Metadata, r.limits(c))
 	}
 	var all []*routev3.Route
 	switch {
@@ -91,6 +88,15 @@ func (r *router) routes(c candidate) []conditional {
 	return out
 }
 
+// metadata is what every route of a candidate says of itself: where it comes from, and which limits are for its requests.
+func (r *router) metadata(c candidate, also ...model.Origin) *corev3.Metadata {
+	m := provenance(append([]model.Origin{c.rule.Origin}, also...)...)
+	if r.limits == nil {
+		return m
+	}
+	return markedBy(m, r.limits(c))
+}
+
 // refusal says why Envoy would refuse a route, and with it its whole table.
 func refusal(route *routev3.Route) error {
 	for _, rewrite := range []*matcherv3.RegexMatchAndSubstitute{route.GetRoute().GetRegexRewrite(), route.GetRedirect().GetRegexRewrite()} {
@@ -107,6 +113,9 @@ func refusal(route *routev3.Route) error {
 // routeName is how access records and people name the rule.
 func routeName(r model.Rule) string {
 	name := cmp.Or(r.Name, r.Origin.Path, "rule")
+	if r.Part != "" {
+		name += "+" + r.Part
+	}
 	if r.Origin.Key == (model.Key{}) {
 		return name
 	}

@@ -207,7 +207,7 @@ func (r *router) privateRoute(base *routev3.Route, c candidate, split *model.Spl
 		return nil
 	}
 	route.Name += "@" + split.Service + "=" + version
-	route.Metadata = provenance(append([]model.Origin{c.rule.Origin}, split.From...)...)
+	route.Metadata = r.metadata(c, split.From...)
 	r.send(route, c, targets)
 	return route
 }

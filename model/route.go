@@ -48,6 +48,7 @@ func (t RouteTable) Equal(o RouteTable) bool { return reflect.DeepEqual(t, o) }
 // decides. No matches means all requests.
 type Rule struct {
 	Name    string
+	Part    string // of its requests, of which more is said; "": all others
 	Matches []Match
 	// Exactly one of Backends, Redirect, Direct says what happens; none of
 	// them: 500, as the Gateway API asks for rules whose backends are all gone.

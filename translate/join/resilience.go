@@ -154,7 +154,7 @@ func (m *Mesh) called(x *flow.Ctx, rule model.Rule) (rules []model.Rule, from []
 		one := rule
 		one.Calls = lend(rule.Calls, part.Calls.Calls)
 		if i < len(parts) {
-			one.Name = fmt.Sprintf("%s+paths[%d]", cmp.Or(rule.Name, rule.Origin.Path), i)
+			one.Part = fmt.Sprintf("paths[%d]", i)
 			one.Matches = narrowed(rule.Matches, part.Within)
 			one.Backends = withFallback(rule.Backends, part.Fallback)
 		} else {
