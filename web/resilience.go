@@ -19,7 +19,8 @@ type Policies struct {
 	Concurrencies  []model.Concurrency
 	RateLimits     []model.RateLimit
 	Authorizations []model.Authorization
-	PeerAuths      []model.PeerAuth
+	// Mode is what holds of a port of a workload, and the objects that say so.
+	Mode func(w model.Workload, port uint32) (model.MTLSMode, []model.Key)
 }
 
 // Term is one limit, timeout, breaker, fallback or permission of a service.
@@ -246,16 +247,18 @@ func (l *terms) guards(a Policies) {
 	if len(s.Selector) == 0 {
 		return
 	}
-	mode, by, best := model.MTLSPermissive, []model.Origin(nil), -1
-	for _, p := range a.PeerAuths {
-		if closeness := len(p.Namespace) + 1000*min(len(p.Selector), 1); holds(p.Namespace, p.Selector, s) && p.Mode != model.MTLSUnset && closeness > best {
-			mode, by, best = p.Mode, p.From, closeness
+	all := model.Workload{Namespace: s.Namespace, Labels: s.Selector} // what holds of every instance
+	for _, port := range s.Ports {
+		mode, by := a.Mode(all, cmp.Or(port.Target, port.Number))
+		var from []model.Origin
+		for _, key := range by {
+			from = append(from, model.Origin{Key: key})
 		}
+		l.say("mtls", fmt.Sprintf("%s at port %d", mode, port.Number), from...)
 	}
-	l.say("mtls", string(mode), by...)
 	guarded := false
 	for _, p := range a.Authorizations {
-		if holds(p.Namespace, p.Selector, s) {
+		if reaches(p.Reach, s) {
 			guarded = true
 			l.say(actionWord(p), ruleCount(p), p.From...)
 		}
@@ -265,8 +268,10 @@ func (l *terms) guards(a Policies) {
 	}
 }
 
-func holds(namespace string, selector map[string]string, s model.Service) bool {
-	return (namespace == "" || namespace == s.Namespace) && model.Matches(selector, s.Selector)
+// reaches says whether a policy is about the workloads of a service.
+func reaches(r model.Reach, s model.Service) bool {
+	targeted := len(r.Targets) == 0 || slices.ContainsFunc(r.Targets, func(t model.Target) bool { return t.Service == s.Host })
+	return targeted && (r.Namespace == "" || r.Namespace == s.Namespace) && model.Matches(r.Selector, s.Selector)
 }
 
 func actionWord(a model.Authorization) string {

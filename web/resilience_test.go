@@ -2,6 +2,7 @@ package web
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,10 +27,19 @@ func TestTermsOfAService(t *testing.T) {
 			{Object: model.Key{Namespace: "other"}, Host: "*", Traffic: model.TrafficPolicy{Pool: model.Pool{MaxPending: 9}}},
 			{Host: host, Traffic: model.TrafficPolicy{Pool: model.Pool{MaxConnections: 7, MaxRequests: 8}}, From: []model.Origin{at("DestinationRule"), said}},
 		},
-		Limits:         []model.Policy{{Host: host, Traffic: model.TrafficPolicy{Pool: model.Pool{MaxRequests: 8}}, From: []model.Origin{said}}},
-		RateLimits:     []model.RateLimit{{Object: model.Key{Namespace: "shop"}, Target: model.LimitTarget{Kind: "Service", Name: "reviews"}, Limits: []model.Limit{{Name: "all", Requests: 5, Per: time.Minute, Burst: 5, Origin: at("RateLimit")}}}},
-		PeerAuths:      []model.PeerAuth{{Mode: model.MTLSPermissive}, {Namespace: "shop", Mode: model.MTLSStrict, From: []model.Origin{at("PeerAuthentication")}}},
-		Authorizations: []model.Authorization{{Reach: model.Reach{Namespace: "shop"}, Action: model.Allow, Rules: []model.AuthzRule{{From: []model.AuthzSource{{Principals: []string{"web"}}}}}, From: []model.Origin{at("AuthorizationPolicy")}}},
+		Limits:     []model.Policy{{Host: host, Traffic: model.TrafficPolicy{Pool: model.Pool{MaxRequests: 8}}, From: []model.Origin{said}}},
+		RateLimits: []model.RateLimit{{Object: model.Key{Namespace: "shop"}, Target: model.LimitTarget{Kind: "Service", Name: "reviews"}, Limits: []model.Limit{{Name: "all", Requests: 5, Per: time.Minute, Burst: 5, Origin: at("RateLimit")}}}},
+		Mode: func(w model.Workload, port uint32) (model.MTLSMode, []model.Key) {
+			if w.Namespace == "shop" && w.Labels["app"] == "reviews" && port == 80 {
+				return model.MTLSStrict, []model.Key{at("PeerAuthentication").Key}
+			}
+			return model.MTLSOff, nil
+		},
+		Authorizations: []model.Authorization{
+			{Reach: model.Reach{Namespace: "shop"}, Action: model.Allow, Rules: []model.AuthzRule{{From: []model.AuthzSource{{Principals: []string{"web"}}}}}, From: []model.Origin{at("AuthorizationPolicy")}},
+			{Reach: model.Reach{Namespace: "shop", Targets: []model.Target{{Gateway: "shop/edge"}}}, Action: model.Deny, From: []model.Origin{at("AuthorizationPolicy")}},
+			{Reach: model.Reach{Namespace: "shop", Targets: []model.Target{{Service: host}}}, Action: model.Audit, From: []model.Origin{at("AuthorizationPolicy")}},
+		},
 	}
 	var got []string
 	for _, term := range all.of(service, tables) {
@@ -47,11 +57,15 @@ func TestTermsOfAService(t *testing.T) {
 		"everything: circuitBreaker 8 requests at once <- Resilience shop/x",
 		"everything: circuitBreaker 4096 requests waiting <- default",
 		"everything: rateLimit all: 5 per minute <- RateLimit shop/x",
-		"everything: mtls strict <- PeerAuthentication shop/x",
+		"everything: mtls strict at port 80 <- PeerAuthentication shop/x",
 		"everything: allow web <- AuthorizationPolicy shop/x",
+		"everything: audit nobody <- AuthorizationPolicy shop/x",
 	} {
 		if !slices.Contains(got, want) {
 			t.Errorf("no %q in\n%q", want, got)
 		}
+	}
+	if slices.ContainsFunc(got, func(line string) bool { return strings.Contains(line, ": deny ") }) {
+		t.Errorf("a gateway's policy is listed:\n%q", got)
 	}
 }

@@ -253,6 +253,6 @@ func (m *mesh) sent(proxy string) map[string]int {
 func (m *mesh) policies() web.Policies {
 	return web.Policies{
 		Policies: m.rows.Policies.All(), Limits: m.rows.Limits.All(), Concurrencies: m.rows.Concurrencies.All(), RateLimits: m.rows.RateLimits.All(),
-		Authorizations: m.rows.Authorizations.All(), PeerAuths: m.rows.PeerAuths.All(),
+		Authorizations: m.rows.Authorizations.All(), Mode: m.compiled.Mode,
 	}
 }
