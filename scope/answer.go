@@ -176,6 +176,11 @@ func (s *Scopes) needed(x *flow.Ctx, known model.Known, found map[string][]Reaso
 
 func backends(r model.Rule) []model.Backend {
 	all := slices.Clone(r.Backends)
+	for _, b := range r.Backends {
+		if b.Fallback != nil && b.Fallback.Instead != nil {
+			all = append(all, *b.Fallback.Instead)
+		}
+	}
 	for _, m := range r.Mirrors {
 		all = append(all, m.Backend)
 	}

@@ -157,7 +157,7 @@ func TestExplain(t *testing.T) {
 		model.RouteTable{
 			Object: model.Key{Kind: "VirtualService", Namespace: "shop", Name: "r"}, Hosts: []string{reviews}, Gateways: []string{model.Mesh},
 			Rules: []model.Rule{{
-				Backends: []model.Backend{{Host: reviews}, {Host: ledger}}, Mirrors: []model.Mirror{{Backend: model.Backend{Host: ratings}}},
+				Backends: []model.Backend{{Host: reviews}, {Host: ledger, Fallback: &model.Fallback{Instead: &model.Backend{Host: "spare.example.com"}}}}, Mirrors: []model.Mirror{{Backend: model.Backend{Host: ratings}}},
 				Origin: model.Origin{Key: model.Key{Kind: "VirtualService", Namespace: "shop", Name: "r"}, Path: "spec.http[0]"},
 			}},
 		})...)
@@ -171,6 +171,7 @@ func TestExplain(t *testing.T) {
 			{Host: reviews, Exists: true, Why: []scope.Reason{
 				{Cause: scope.ByCalls, Since: &since, Last: &last}, {Cause: scope.ByAsking, By: "shop/web-2 asks for reviews"},
 			}},
+			{Host: "spare.example.com", Why: []scope.Reason{{Cause: scope.ByRoute, By: "VirtualService shop/r spec.http[0]"}}},
 		},
 		Unknown: []scope.Unknown{{Authority: "nobody"}},
 	}
