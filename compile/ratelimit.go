@@ -42,8 +42,6 @@ const (
 	// maxKeyValue is how much of a header or a claim counts, bytes.
 	maxKeyValue = ":256"
 	nobody      = "-" // the value of a key that a request has not
-	// claimsKey is where the filter of tokens leaves the claims of a token that it verified.
-	claimsKey = "payload"
 )
 
 // placed is a limit at a place.
@@ -216,7 +214,7 @@ func (at limitPlace) format(k model.LimitKey) string {
 	case k.Header != "":
 		return "%REQ(" + k.Header + ")" + maxKeyValue + "%"
 	case k.Claim != "":
-		return "%DYNAMIC_METADATA(" + PreviewFilter + ":" + claimsKey + ":" + strings.ReplaceAll(k.Claim, ".", ":") + ")" + maxKeyValue + "%"
+		return "%DYNAMIC_METADATA(" + TokenMetadata + ":" + TokenPayload + ":" + strings.ReplaceAll(k.Claim, ".", ":") + ")" + maxKeyValue + "%"
 	case k.Caller:
 		return "%DOWNSTREAM_PEER_URI_SAN%"
 	}

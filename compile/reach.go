@@ -79,18 +79,6 @@ func (c *compiler) authorizersOf(x *flow.Ctx, s scope) (hosts []string) {
 	return hosts
 }
 
-// keys are the objects that the guards are.
-func (g guards) keys() (all []model.Key) {
-	all = guardKeys(g.rules)
-	for _, t := range g.tokens {
-		all = append(all, keysOf(t.From)...)
-	}
-	for _, a := range g.asked {
-		all = append(all, keysOf(a.From)...)
-	}
-	return all
-}
-
 // audited says whether some policy only counts what it matches.
 func (g guards) audited() bool {
 	return slices.ContainsFunc(g.rules, func(a model.Authorization) bool { return a.Action == model.Audit })

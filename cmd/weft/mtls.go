@@ -170,14 +170,7 @@ Exit codes: 1 not done, 2 taken back because somebody was refused, 64 wrong usag
 	c.Flags().DurationVar(&flags.timeout, "timeout", 2*time.Minute, "how long to wait for proxies to acknowledge")
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, words []string) error {
-		if err := flags.connect(c); err != nil {
-			return err
-		}
-		p, err := flags.plan(c, flags.from)
-		if err != nil {
-			return err
-		}
-		picked, err := flags.pick(p, words)
+		picked, err := flags.begin(c, words)
 		if err != nil {
 			return err
 		}
@@ -205,14 +198,7 @@ Exit codes: 1 not done, 64 wrong usage, 75 no server.`,
 	c.Flags().DurationVar(&flags.timeout, "timeout", 2*time.Minute, "how long to wait for proxies to acknowledge")
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, words []string) error {
-		if err := flags.connect(c); err != nil {
-			return err
-		}
-		p, err := flags.plan(c, flags.from)
-		if err != nil {
-			return err
-		}
-		picked, err := flags.pick(p, words)
+		picked, err := flags.begin(c, words)
 		if err != nil {
 			return err
 		}

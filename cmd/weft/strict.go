@@ -52,6 +52,18 @@ func (t *turn) connect(c *cobra.Command) error {
 	return err
 }
 
+// begin connects, and finds the services that are named in the plan of now.
+func (t *turn) begin(c *cobra.Command, words []string) ([]mtls.Service, error) {
+	if err := t.connect(c); err != nil {
+		return nil, err
+	}
+	p, err := t.plan(c, t.from)
+	if err != nil {
+		return nil, err
+	}
+	return t.pick(p, words)
+}
+
 // all takes one service after the other, until one had to be taken back.
 func (t *turn) all(c *cobra.Command, picked []mtls.Service) (done []turned, err error) {
 	done = []turned{}
