@@ -125,54 +125,6 @@ func signed(key *ecdsa.PrivateKey, text string) string {
 	return text + "." + b64(raw)
 }
 
-// load is requests that go on while other things happen.
-type steadyLoad struct {
-	stop   func()
-	ended  chan struct{}
-	rounds int
-	bad    []string
-}
-
-func (s *script) steady(args []string) {
-	headers, words := headersOf(args)
-	url := "http:" + headers["http"]
-	delete(headers, "http")
-	halt := make(chan struct{})
-	l := &steadyLoad{ended: make(chan struct{}), stop: sync.OnceFunc(func() { close(halt) })}
-	s.steadily = l
-	w := s.workload(words[0])
-	go func() {
-		defer close(l.ended)
-		for {
-			select {
-			case <-halt:
-				return
-			default:
-			}
-			answers, err := w.ask(map[string]any{"method": http.MethodGet, "url": url, "headers": headers, "count": 20, "together": true})
-			if err != nil {
-				l.bad = append(l.bad, err.Error())
-				return
-			}
-			for _, a := range answers {
-				if a.Status != http.StatusOK {
-					l.bad = append(l.bad, a.String())
-				}
-			}
-			l.rounds++
-		}
-	}()
-}
-
-func (s *script) steadied([]string) {
-	s.steadily.stop()
-	<-s.steadily.ended
-	if len(s.steadily.bad) > 0 || s.steadily.rounds == 0 {
-		s.ts.Fatalf("%d rounds of 20 requests, of which %d failed: %.1000s", s.steadily.rounds, len(s.steadily.bad), s.steadily.bad)
-	}
-	s.ts.Logf("%d rounds of 20 requests, none failed", s.steadily.rounds)
-}
-
 // filledIn is a file with the addresses of the script's issuers in it.
 func (s *script) filledIn(path string) string {
 	text, err := os.ReadFile(path)

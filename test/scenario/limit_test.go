@@ -1,9 +1,7 @@
 package scenario
 
 import (
-	"fmt"
 	"maps"
-	"net/http"
 	"strconv"
 )
 
@@ -32,32 +30,3 @@ func statuses(answers []answer) map[int]int {
 	}
 	return got
 }
-
-// load calls on and on, until calm.
-func (s *script) load(args []string) {
-	stop, done := make(chan struct{}), make(chan error, 1)
-	s.underLoad = func() error { close(stop); return <-done }
-	go func() {
-		for {
-			select {
-			case <-stop:
-				done <- nil
-				return
-			default:
-			}
-			answers, err := s.request(args[0], http.MethodGet, args[1], map[string]string{}, 20)
-			for status := range statuses(answers) {
-				if status != http.StatusOK && status != http.StatusTooManyRequests {
-					err = fmt.Errorf("a call was answered with %d: %v", status, answers)
-				}
-			}
-			if err != nil {
-				done <- err
-				return
-			}
-		}
-	}()
-}
-
-// calm ends the load, of which nothing may have failed.
-func (s *script) calm([]string) { s.ts.Check(s.underLoad()) }

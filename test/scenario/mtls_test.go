@@ -7,9 +7,7 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -96,56 +94,4 @@ func (s *script) mtls(args []string) {
 		}
 		return err
 	})
-}
-
-// load is calls that go on until it ends.
-type pressing struct {
-	stop    chan struct{}
-	running sync.WaitGroup
-	mu      sync.Mutex
-	made    int
-	failed  []string
-}
-
-// load FROM URL...: calls go on from here until `loaded`.
-func (s *script) press(args []string) {
-	s.pressing = &pressing{stop: make(chan struct{})}
-	for _, url := range args[1:] {
-		s.pressing.running.Go(func() {
-			for s.pressing.once(s, args[0], url) {
-			}
-		})
-	}
-}
-
-func (l *pressing) once(s *script, from, url string) bool {
-	select {
-	case <-l.stop:
-		return false
-	default:
-	}
-	answers, err := s.request(from, http.MethodGet, url, nil, 20)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if err != nil {
-		l.failed = append(l.failed, err.Error())
-	}
-	for _, a := range answers {
-		if l.made++; a.Status != http.StatusOK {
-			l.failed = append(l.failed, a.String())
-		}
-	}
-	return err == nil
-}
-
-// loaded [AT-LEAST]: the calls end; none has failed.
-func (s *script) pressed(args []string) {
-	close(s.pressing.stop)
-	s.pressing.running.Wait()
-	least, err := strconv.Atoi(args[0])
-	s.ts.Check(err)
-	if s.pressing.made < least || len(s.pressing.failed) > 0 {
-		s.ts.Fatalf("%d of %d calls failed: %q", len(s.pressing.failed), s.pressing.made, s.pressing.failed[:min(len(s.pressing.failed), 3)])
-	}
-	s.ts.Logf("%d calls, none failed", s.pressing.made)
 }

@@ -32,10 +32,8 @@ type script struct {
 	pushed    map[string]map[string]int
 	shown     map[string]tls.Certificate // by name of its Secret
 	kept      *held
-	underLoad func() error // ends the load
 	issuers   map[string]*issuer
-	steadily  *steadyLoad
-	pressing  *pressing
+	loading   *load
 }
 
 // workload is one process that a script started.
@@ -84,8 +82,8 @@ func (s *script) host() string { return filepath.Join(shared.dir, "host-"+s.name
 
 // end stops the script's workloads, all at once.
 func (s *script) end() {
-	if s.steadily != nil {
-		s.steadily.stop()
+	if s.loading != nil {
+		s.loading.stop()
 	}
 	for _, i := range s.issuers {
 		i.server.Close()
