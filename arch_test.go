@@ -94,7 +94,7 @@ var rules = map[string]rule{
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
 	"web/ui":             {nil, "built pages, whatever they show"},
 	"cmd/*":              {[]string{"*"}, "the only place that knows every package"},
-	"bench/data-plane":   {[]string{"agent/envoy", "compile", "model", "trace"}, "what Envoy pays for a part of its configuration"},
+	"bench/data-plane":   {[]string{"agent/envoy", "api", "compile", "flow", "identity", "model", "ratelimit", "scope", "trace", "translate"}, "what Envoy pays for a part of its configuration"},
 	"bench/judge":        {[]string{"bench/page", "release", "release/judge", "release/judge/*"}, "judges side by side, on traffic that it makes up"},
 	"bench/page":         {nil, "text of a page"},
 	"bench/soak":         {[]string{"*"}, "releases by the hundred, wired as in cmd/weft"},
@@ -116,7 +116,7 @@ var fences = map[string][]string{
 	"github.com/google/cel-go":               {"release/expr"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "install/cluster", "release/provider/kubernetes", "cmd/*", "test/*"},
-	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "tap", "xds", "agent/*", "test/*", "ratelimit"}, // see docs/design/0026-rate-limits.md
+	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "tap", "xds", "agent/*", "test/*", "ratelimit", "bench/data-plane"}, // see docs/design/0026-rate-limits.md
 	"helm.sh/helm":                           {"install/chart", "release/bake"}, // see docs/design/0015-bake.md
 	"sigs.k8s.io/kustomize":                  {"release/bake"},
 	"github.com/google/nftables":             {"install/redirect"},
@@ -124,7 +124,7 @@ var fences = map[string][]string{
 	"github.com/spf13/cobra":                 {"cmd/*"},
 	"istio.io/":                              {"api/*", "translate/*"},
 	"sigs.k8s.io/gateway-api":                {"api/*", "translate/*"},
-	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "release/provider/remote", "cmd/*", "examples/*", "test/*", "agent/*", "trace"},
+	"google.golang.org/grpc":                 {"xds", "agent", "source/host", "release/provider/remote", "cmd/*", "examples/*", "test/*", "agent/*", "trace", "bench/data-plane"},
 	"go.opentelemetry.io":                    {"trace"},
 	"github.com/minio/minio-go":              {"snapshot/store"},
 	"github.com/prometheus":                  {"metrics/series"},
