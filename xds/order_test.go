@@ -121,6 +121,35 @@ func TestANewServiceComesClusterFirstAndLeavesClusterLast(t *testing.T) {
 	}
 }
 
+// An Envoy asks for the filters of a listener that is gone until its last connection there has ended, minutes
+// later, and may call their cluster until then: it stays, and the proxy is in step without its removal.
+func TestAFilterKeepsItsClusterAsLongAsItIsAskedFor(t *testing.T) {
+	s := newScript(t)
+	extension := model.TypeExtension
+	s.view("Cluster/a=1 Listener/l=1 TypedExtensionConfig/f=1<a")
+	s.ask(Request{Type: cluster})
+	s.ask(Request{Type: listener})
+	s.says("Cluster +a", "Listener +l")
+	s.ack(cluster)
+	s.ack(listener)
+	s.ask(Request{Type: extension, Subscribe: []string{"f"}})
+	s.says("TypedExtensionConfig +f")
+	s.ack(extension)
+
+	s.view("Listener/l=2")
+	s.says("Listener +l")
+	if s.s.Status().Synced {
+		t.Error("in step before the listener is acknowledged")
+	}
+	s.ack(listener)
+	s.says()
+	if st := s.s.Status(); !st.Synced || st.Revision != 2 {
+		t.Errorf("status %+v, want it in step", st)
+	}
+	s.ask(Request{Type: extension, Unsubscribe: []string{"f"}})
+	s.says("Cluster -a")
+}
+
 func TestEndpointsFollowTheirChangedCluster(t *testing.T) {
 	s := newScript(t)
 	s.view("Cluster/a=1 ClusterLoadAssignment/a=1")

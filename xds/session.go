@@ -259,7 +259,7 @@ func (s *Session) insync() bool {
 	}
 	for t := range s.types {
 		sub := &s.types[t]
-		if sub.opening.busy() || sub.flight != nil || len(sub.queue) > 0 || sub.waiting > 0 || len(sub.refused) > 0 {
+		if sub.opening.busy() || sub.flight != nil || len(sub.queue) > 0 || sub.lacking() || len(sub.refused) > 0 {
 			return false
 		}
 	}

@@ -113,6 +113,13 @@ func (sub *subscription) block(it *item) {
 	}
 }
 
+// lacking says whether something that waits is new to the client. What waits to be removed is no more than a
+// rest: an Envoy asks for the filters of a listener that is gone, and may call for them, until its last
+// connection there has ended.
+func (sub *subscription) lacking() bool {
+	return sub.waiting > 0 && slices.ContainsFunc(sub.held, func(it *item) bool { return it.is(blocked) && it.want != nil })
+}
+
 func (sub *subscription) release(it *item) {
 	if it.is(blocked) {
 		it.unset(blocked)

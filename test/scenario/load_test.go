@@ -22,11 +22,11 @@ func (s *script) load(args []string) {
 	want, words := settings(args)
 	halt := make(chan struct{})
 	l := &load{stop: sync.OnceFunc(func() { close(halt) }), also: take(want, "or", "")}
-	s.loading = l
+	s.loading = append(s.loading, l)
 	w := s.workload(words[0])
 	for _, url := range words[1:] {
 		l.running.Go(func() {
-			for l.once(w, url) {
+			for s.once(l, w, url) {
 				select {
 				case <-halt:
 					return
@@ -38,8 +38,8 @@ func (s *script) load(args []string) {
 }
 
 // once makes twenty calls. It returns false where none can be made any more.
-func (l *load) once(w *workload, url string) bool {
-	answers, err := w.ask(map[string]any{"method": http.MethodGet, "url": url, "count": 20, "together": true})
+func (s *script) once(l *load, w *workload, url string) bool {
+	answers, err := s.twenty(w, url)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err != nil {
@@ -53,18 +53,28 @@ func (l *load) once(w *workload, url string) bool {
 	return err == nil
 }
 
-// loaded [AT-LEAST]: the calls end, of which there were so many; none has failed.
+func (s *script) twenty(w *workload, url string) ([]answer, error) {
+	if w.gateway {
+		return s.enter(w, http.MethodGet, url, map[string]string{}, 20)
+	}
+	return w.ask(map[string]any{"method": http.MethodGet, "url": url, "count": 20, "together": true})
+}
+
+// loaded [AT-LEAST]: the calls of every load end, of each of which there were so many; none has failed.
 func (s *script) loaded(args []string) {
-	l, least := s.loading, 1
-	l.stop()
-	l.running.Wait()
+	least := 1
 	if len(args) > 0 {
 		var err error
 		least, err = strconv.Atoi(args[0])
 		s.ts.Check(err)
 	}
-	if l.made < least || len(l.failed) > 0 {
-		s.ts.Fatalf("%d of %d calls failed, want none of at least %d: %.1000q", len(l.failed), l.made, least, l.failed)
+	for _, l := range s.loading {
+		l.stop()
+		l.running.Wait()
+		if l.made < least || len(l.failed) > 0 {
+			s.ts.Fatalf("%d of %d calls failed, want none of at least %d: %.1000q", len(l.failed), l.made, least, l.failed)
+		}
+		s.ts.Logf("%d calls, none failed", l.made)
 	}
-	s.ts.Logf("%d calls, none failed", l.made)
+	s.loading = nil
 }

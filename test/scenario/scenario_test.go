@@ -25,7 +25,6 @@
 //	scope NAME/VERSION HOST REGEXP  `weft scope` knows the host, and says why
 //	share FROM URL n=400 [header:value...] app/version=90±5...
 //	tally FROM METHOD URL n=30 [header:value...] 200=10 429=20   so many of each status, at the first try
-//	load FROM URL; calm         calls on and on, of which none may have failed; a 429 is no failure
 //	problem OBJECT CODE [REGEXP]  a problem of "Kind/name" or "Kind/namespace/name"
 //	noproblem [OBJECT]
 //	edge FROM TO timeouts=1 exhausted=2 ...   `weft edges` counts so many, or some, of the calls of app FROM to TO
@@ -33,7 +32,7 @@
 //	sent NAME/VERSION RouteConfiguration=1 ...  resources pushed since the last `mark`
 //	plain ADDRESS NAME [refused=yes]   a process without a proxy, at an address of this machine, calls a workload
 //	mtls NAME STATE [REGEXP]    `weft mtls plan` says so of a service, and has that of it
-//	load FROM URL...            calls that go on until `loaded N`: N were made, and none has failed
+//	load FROM URL...            calls that go on, beside those of other loads, until `loaded N`: N were made of each, and none has failed
 //	leave NAME/VERSION          SIGTERM, and wait for the end
 //	crash NAME/VERSION          the workload's agent, Envoy and application are gone at once
 //	gone NAME/VERSION           the mesh no longer knows the workload

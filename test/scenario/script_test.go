@@ -33,7 +33,7 @@ type script struct {
 	shown     map[string]tls.Certificate // by name of its Secret
 	kept      *held
 	issuers   map[string]*issuer
-	loading   *load
+	loading   []*load
 }
 
 // workload is one process that a script started.
@@ -82,8 +82,8 @@ func (s *script) host() string { return filepath.Join(shared.dir, "host-"+s.name
 
 // end stops the script's workloads, all at once.
 func (s *script) end() {
-	if s.loading != nil {
-		s.loading.stop()
+	for _, l := range s.loading {
+		l.stop()
 	}
 	for _, i := range s.issuers {
 		i.server.Close()
