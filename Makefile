@@ -14,10 +14,11 @@
 # make test-releases  200 releases by every strategy, well, bad and aborted, under load with real Envoys: 25 minutes of a machine that does nothing else; make test runs five
 # make test-series  a million series where there is room for 50,000: what they take, and that it is said
 # make test-collector  spans to a real OpenTelemetry Collector and from it: it is compiled first, four minutes of one core
+# make test-opa  a real Open Policy Agent decides about calls: it is compiled first, two minutes of one core
 # make test-conformance  the Gateway API's own suite there, after kube-up
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-collector test-conformance generate
+.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-collector test-opa test-conformance generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB. No C: the images of pods have no
 # library of it. Tests are built so, too, or all would be compiled twice.
@@ -115,6 +116,11 @@ test-series:
 test-collector:
 	go -C test/collector build -ldflags '-s -w' -o $(CURDIR)/bin/test/collector .
 	go test -count=1 -v ./test/folder -run Collector -collector $(CURDIR)/bin/test/collector
+
+# As the collector. Its plugin for Envoy of that version is the newest that the registry of modules has, and takes no newer Open Policy Agent.
+test-opa:
+	go -C test/opa build -ldflags '-s -w' -o $(CURDIR)/bin/test/opa .
+	go test -count=1 -v ./test/folder -run OpenPolicyAgent -opa $(CURDIR)/bin/test/opa
 
 test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
