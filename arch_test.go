@@ -117,7 +117,7 @@ var fences = map[string][]string{
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "install/cluster", "release/provider/kubernetes", "cmd/*", "test/*"},
 	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "tap", "xds", "agent/*", "test/*", "ratelimit", "bench/data-plane"}, // see docs/design/0026-rate-limits.md
-	"helm.sh/helm":                           {"install/chart", "release/bake"}, // see docs/design/0015-bake.md
+	"helm.sh/helm":                           {"install/chart", "release/bake"},                                                          // see docs/design/0015-bake.md
 	"sigs.k8s.io/kustomize":                  {"release/bake"},
 	"github.com/google/nftables":             {"install/redirect"},
 	"github.com/mdlayher/netlink":            {"install/redirect"},

@@ -112,7 +112,7 @@ func (m *member) count(ctx context.Context) {
 				continue
 			}
 			r, err := traffic.Report(ctx, m.relay.Names(model.TypeCluster.TypeURL()), now)
-			if err == nil && (len(r.Edges)+len(r.Limits)+len(r.Peers) > 0 || now.Sub(said) >= model.WatchPace) {
+			if err == nil && (len(r.Edges)+len(r.Limits)+len(r.Verdicts)+len(r.Peers) > 0 || now.Sub(said) >= model.WatchPace) {
 				m.session.report(r)
 				said = now
 			}

@@ -130,4 +130,8 @@ func (a asked) connectionFilters(rules *rbaccfgv3.RBAC, stat string) []*listener
 	}
 }
 
-var askConfig, requestRules = &authzv3.ExtAuthz{}, &rbacv3.RBAC{}
+var (
+	askConfig, requestRules = &authzv3.ExtAuthz{}, &rbacv3.RBAC{}
+	// allowRules has what those on trial refuse counted apart: what refuses is no rule of theirs.
+	allowRules = &rbacv3.RBAC{ShadowRulesStatPrefix: model.StatTrials}
+)

@@ -32,7 +32,7 @@ func (g guards) onRequests(port uint32) map[string]*anypb.Any {
 	at := attributes{port: port, http: true}
 	put := func(name, prefix string, rules, shadow *rbaccfgv3.RBAC) {
 		if rules != nil || shadow != nil {
-			filters[name] = pack(&rbachttpv3.RBACPerRoute{Rbac: &rbachttpv3.RBAC{Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: prefix, TrackPerRuleStats: shadow != nil}})
+			filters[name] = pack(&rbachttpv3.RBACPerRoute{Rbac: &rbachttpv3.RBAC{Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: prefix, TrackPerRuleStats: prefix == dryRunPrefix && shadow != nil || prefix == auditPrefix}})
 		}
 	}
 	for _, a := range g.asked {

@@ -96,7 +96,7 @@ func (g guards) filters() (all []*hcmv3.HttpFilter) {
 	if g.audited() {
 		all = append(all, httpFilter(AuditFilter, requestRules))
 	}
-	return append(all, httpFilter(DenyFilter, requestRules), httpFilter(AllowFilter, requestRules))
+	return append(all, httpFilter(DenyFilter, requestRules), httpFilter(AllowFilter, allowRules))
 }
 
 // extensions are the configurations that filters discover, and what these need.

@@ -155,6 +155,8 @@ type TrafficReport struct {
 	Edges  []EdgeCounters `json:"edges"`
 	// Limits are those that the proxy counts by itself.
 	Limits map[LimitID]LimitCounts `json:"limits,omitempty"`
+	// Verdicts are those of policies that only look.
+	Verdicts []Verdict `json:"verdicts,omitempty"`
 	// Peers are callers without a certificate of the mesh.
 	Peers []PeerCounters `json:"peers,omitempty"`
 	// Watches: such callers are counted, so that none said is none seen. An older agent does not count them.

@@ -92,6 +92,9 @@ func statsConfig() object {
 	patterns := list{
 		object{"exact": "server." + totalConnections}, object{"prefix": model.RouteStatPrefix + "."}, object{"prefix": model.LimitStatPrefix + "."},
 	}
+	for _, end := range []string{shadowAllowed, shadowDenied} {
+		patterns = append(patterns, object{"safe_regex": object{"regex": `http\..*` + rbacStat + `(.*` + ruleStat + `.*|` + model.StatTrials + `)\.` + end}})
+	}
 	for _, name := range kept {
 		patterns = append(patterns, object{"suffix": name})
 	}

@@ -39,6 +39,7 @@ type Traffic struct {
 	limits map[model.LimitID]limitCounters
 	open   map[string]time.Duration // of connections, not reported yet
 	peers  map[string]uint64        // by name in stats
+	said   map[model.Verdict]uint64 // by policies that only look; Requests is not part of the key
 	at     time.Time
 }
 
@@ -86,6 +87,9 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 	}
 	limits := parseLimits(body)
 	report.Limits = limitsSince(limits, t.limits)
+	said := parseVerdicts(body)
+	report.Verdicts = verdictsSince(said, t.said)
+	t.said = said
 	t.before, t.limits, t.at, t.open = current, limits, now, waiting
 	return report, nil
 }
@@ -136,7 +140,7 @@ func cutLast(s, separator string) (before, after string, found bool) {
 
 // stats are those of everything that was used.
 func (a *Admin) stats(ctx context.Context) ([]byte, error) {
-	return a.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+"|"+model.LimitStatPrefix+")%5C.")
+	return a.get(ctx, "/stats?usedonly&histogram_buckets=cumulative&filter=^(cluster|"+model.RouteStatPrefix+"|"+model.LimitStatPrefix+")%5C.|"+shadowAllowed+"$|"+shadowDenied+"$")
 }
 
 // statName is what Envoy makes of a cluster's name in the names of stats.

@@ -57,6 +57,7 @@ type mesh struct {
 	past      topology.History // of what is seen
 	taps      *tap.Hub
 	limits    *limits
+	verdicts  *metrics.Verdicts
 	full      *fullStats
 	shared    *shared // nil: this is the only server
 	others    func() map[string]other
@@ -81,7 +82,7 @@ type mesh struct {
 }
 
 func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags serveFlags, log *slog.Logger) *mesh {
-	m := &mesh{strangers: metrics.NewStrangers(), log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
+	m := &mesh{strangers: metrics.NewStrangers(), verdicts: metrics.NewVerdicts(), log: log, front: from, authority: authority, named: flags.named, lists: newLists(), serving: make(chan struct{})}
 	var more *flow.Source[model.Workload]
 	if flags.plaintext != "" {
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")

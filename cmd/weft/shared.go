@@ -181,4 +181,5 @@ func (m *mesh) heard(r heardReport) {
 	m.seen.Record(r.Source, r.Report, now)
 	m.strangers.Record(r.Workload, r.Source, r.Report, now)
 	m.limits.record(r.Report.Limits)
+	m.verdicts.Record(r.Source, r.Report.Verdicts)
 }

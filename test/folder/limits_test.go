@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What became of requests at limits is counted, whoever counts; and while the server is away, those that it counts
+// What became of requests at limits is counted, whoever counts, and what policies say that only look; and while the server is away, those that it counts
 // let in or refuse as they say, and those of proxies go on.
 func TestLimits(t *testing.T) {
 	s := emptySite(t)
@@ -16,12 +16,13 @@ func TestLimits(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.from = []string{"--config", s.config, "--metrics-interval", "1s"}
+	s.write("looks.yaml", policiesThatLook) // before there are connections, which do without a new filter until they end
 	s.serve()
 	s.join()
 	s.start(weft, "run", "--app", "rates", "--version", "v3", "--port", "9080:"+port(s.backend("ok")), "--", "sleep", "1000")
 	s.says("status --wait 30s --workloads 1", "1 of 1 workloads healthy")
 	_, client := s.visitor("visitor")
-	s.until("rates answers", func() error { return tally(client, "/", "", 1, map[int]int{200: 1}) })
+	s.until("rates answers, and policies are there", func() error { return tally(client, "/arrived", "", 1, map[int]int{403: 1}) })
 	s.write("limits.yaml", fourLimits)
 	tries := 0
 	closed := func() error { // each try has a budget of its own
@@ -46,6 +47,12 @@ func TestLimits(t *testing.T) {
 	}
 	s.equals(`weft_limit_budgets >= bool 3`, 1)
 
+	expect("/looked", 6, map[int]int{200: 6})
+	for said, n := range map[string]int{`policy="seen", rule="0", verdict="allowed"`: 6, `policy="denies", policy_namespace="default", verdict="refused"`: 6, `policy="allows", verdict="allowed"`: 6} {
+		s.equals(`sum(weft_policy_verdicts_total{namespace="default", app="rates", `+said+`})`, n)
+	}
+	s.equals(`sum(weft_policy_verdicts_total{namespace="default", app="rates", policy="", verdict="refused"}) > bool 20`, 1) // all before
+
 	s.server.kill()
 	expect("/open", 6, map[int]int{200: 6})
 	expect("/closed", 6, map[int]int{503: 6})
@@ -64,6 +71,28 @@ spec:
   - {name: open, requests: 3, per: day, match: {paths: [{prefix: /open}]}, key: [{header: x-key}], scope: global}
   - {name: closed, requests: 4, per: day, match: {paths: [{prefix: /closed}]}, key: [{header: x-key}], scope: global, onFailure: closed}
   - {name: trial, requests: 1, per: day, match: {paths: [{prefix: /trial}]}, key: [{header: x-key}], scope: global, shadow: true}
+`
+
+// policiesThatLook see, would deny, and would not allow.
+const policiesThatLook = `apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: seen, namespace: default}
+spec: {selector: {matchLabels: {app: rates}}, action: AUDIT, rules: [{to: [{operation: {paths: [/looked]}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: denies, namespace: default, annotations: {istio.io/dry-run: "true"}}
+spec: {selector: {matchLabels: {app: rates}}, action: DENY, rules: [{to: [{operation: {paths: [/looked]}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: allows, namespace: default, annotations: {istio.io/dry-run: "true"}}
+spec: {selector: {matchLabels: {app: rates}}, action: ALLOW, rules: [{to: [{operation: {paths: [/looked]}}]}]}
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: {name: arrived, namespace: default}
+spec: {selector: {matchLabels: {app: rates}}, action: DENY, rules: [{to: [{operation: {paths: [/arrived]}}]}]}
 `
 
 // tally calls rates n times, and wants so many of each status.

@@ -1,0 +1,58 @@
+package envoy
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"weft.dev/model"
+)
+
+// Ends of the counters of policies that only look. Between them and the listener stands
+// "rbac.policy.RULE" or, for all policies of ALLOW on trial together, "rbac.PREFIX".
+const (
+	shadowAllowed = "shadow_allowed"
+	shadowDenied  = "shadow_denied"
+	rbacStat      = ".rbac."
+	ruleStat      = "policy."
+)
+
+// parseVerdicts reads "http.LISTENER.rbac.policy.RULE.shadow_denied: 12", over all listeners.
+func parseVerdicts(body []byte) map[model.Verdict]uint64 {
+	all := map[model.Verdict]uint64{}
+	for line := range strings.Lines(string(body)) {
+		name, value, _ := cutLast(strings.TrimSpace(line), ": ")
+		_, counter, ours := strings.Cut(name, rbacStat)
+		n, err := strconv.ParseUint(value, 10, 64)
+		if v, of := verdictOf(counter); ours && of && err == nil {
+			all[v] += n
+		}
+	}
+	return all
+}
+
+func verdictOf(counter string) (v model.Verdict, ok bool) {
+	if counter == model.StatTrials+"."+shadowDenied {
+		return model.Verdict{Refused: true}, true
+	}
+	_, rule, ok := strings.Cut(counter, ruleStat)
+	rule, end, cut := cutLast(rule, ".")
+	return model.Verdict{Rule: rule, Refused: end == shadowDenied}, ok && cut && (end == shadowDenied || end == shadowAllowed)
+}
+
+// verdictsSince is the difference of two readings, sorted.
+func verdictsSince(now, before map[model.Verdict]uint64) (all []model.Verdict) {
+	for v, n := range now {
+		if o := before[v]; o <= n { // else it began anew
+			n -= o
+		}
+		if v.Requests = n; n > 0 {
+			all = append(all, v)
+		}
+	}
+	slices.SortFunc(all, func(a, b model.Verdict) int {
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Requests, b.Requests))
+	})
+	return all
+}
