@@ -24,6 +24,7 @@ type Inputs struct {
 	Authorizations *flow.Collection[model.Authorization]
 	RequestAuths   *flow.Collection[model.RequestAuth]
 	Authorizers    *flow.Collection[model.Authorizer]
+	Telemetries    *flow.Collection[model.Telemetry]
 	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there are none.
 	KeySets *flow.Collection[model.KeySet]
 	Cohorts *flow.Collection[model.Cohort] // of the workloads that have a proxy
@@ -75,6 +76,7 @@ type compiler struct {
 	connectionsAt   *flow.Index[model.RouteTable]    // by gateway
 	guardsByScope   *flow.Index[model.Authorization] // by namespace
 	tokensByScope   *flow.Index[model.RequestAuth]   // by namespace
+	tellsByScope    *flow.Index[model.Telemetry]     // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
@@ -207,6 +209,7 @@ func (c *compiler) index() {
 	c.guardsByScope = flow.NewIndex(c.Authorizations, func(a model.Authorization) []string { return []string{a.Namespace} })
 	c.limitsAt = flow.NewIndex(c.RateLimits, func(r model.RateLimit) []string { return []string{limitsPlace(r)} })
 	c.tokensByScope = flow.NewIndex(c.RequestAuths, func(a model.RequestAuth) []string { return []string{a.Namespace} })
+	c.tellsByScope = flow.NewIndex(c.Telemetries, func(t model.Telemetry) []string { return []string{t.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
 	if c.EnvoyFilters != nil {
@@ -392,6 +395,7 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 	for _, namespace := range []string{"", w.Namespace} {
 		s.guards = append(s.guards, flow.Lookup(x, c.guardsByScope, namespace)...)
 		s.tokens = append(s.tokens, flow.Lookup(x, c.tokensByScope, namespace)...)
+		s.telemetries = append(s.telemetries, flow.Lookup(x, c.tellsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 		if c.filtersByScope != nil {
 			s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)

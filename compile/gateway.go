@@ -310,7 +310,7 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 			all = append(all, c.intern.resource(model.TypeRoute, chain.name, table, nil, distinct(slices.Concat(gatewayKeys(p), guardKeys(g.rules), limits))...))
 		}
 		bound, problem := boundPort(p, s)
-		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x), g, s.Tracing); problem == nil && len(l.FilterChains) > 0 {
+		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x), g, s.Calls); problem == nil && len(l.FilterChains) > 0 {
 			needs, from := p.leadsTo(), gatewayKeys(p)
 			if len(p.connectionRoutes) > 0 {
 				_, more := g.onConnections(p.number, "")

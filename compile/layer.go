@@ -175,7 +175,7 @@ func (c *compiler) hostFor(x *flow.Ctx, v virtualHost, namespace string, holding
 func (c *compiler) baseLayer(_ *flow.Ctx, key string, s scope) *model.Layer {
 	resources := []*model.Resource{
 		c.intern.resource(model.TypeCluster, connectName, connectCluster(), nil),
-		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns(), s.Tracing), nil),
+		c.intern.resource(model.TypeListener, connectName, connectListener(s.learns(), s.Calls), nil),
 	}
 	if s.transparent() {
 		resources = append(resources, c.intern.resource(model.TypeCluster, straysName, straysCluster(), nil))

@@ -30,6 +30,7 @@ type rows struct {
 	EnvoyFilters   []model.EnvoyFilter
 	Authorizations []model.Authorization
 	RequestAuths   []model.RequestAuth
+	Telemetries    []model.Telemetry
 	Authorizers    []model.Authorizer
 	KeySets        []model.KeySet
 	Previews       []model.PreviewKey
@@ -207,6 +208,7 @@ type mesh struct {
 	envoyFilters   *flow.Source[model.EnvoyFilter]
 	authorizations *flow.Source[model.Authorization]
 	requestAuths   *flow.Source[model.RequestAuth]
+	telemetries    *flow.Source[model.Telemetry]
 	authorizers    *flow.Source[model.Authorizer]
 	keySets        *flow.Source[model.KeySet]
 	previews       *flow.Source[model.PreviewKey]
@@ -235,6 +237,7 @@ func newMeshWith(o Options) *mesh {
 		envoyFilters:   flow.NewSource[model.EnvoyFilter](g, "envoy filters"),
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		requestAuths:   flow.NewSource[model.RequestAuth](g, "request authentications"),
+		telemetries:    flow.NewSource[model.Telemetry](g, "telemetries"),
 		authorizers:    flow.NewSource[model.Authorizer](g, "authorizers"),
 		keySets:        flow.NewSource[model.KeySet](g, "key sets"),
 		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
@@ -245,7 +248,7 @@ func newMeshWith(o Options) *mesh {
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, EnvoyFilters: m.envoyFilters.Collection, Authorizations: m.authorizations.Collection,
-		RequestAuths: m.requestAuths.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
+		RequestAuths: m.requestAuths.Collection, Telemetries: m.telemetries.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
@@ -267,6 +270,7 @@ func (m *mesh) set(r rows) {
 		m.envoyFilters.Replace(tx, "", r.EnvoyFilters)
 		m.authorizations.Replace(tx, "", r.Authorizations)
 		m.requestAuths.Replace(tx, "", r.RequestAuths)
+		m.telemetries.Replace(tx, "", r.Telemetries)
 		m.authorizers.Replace(tx, "", r.Authorizers)
 		m.keySets.Replace(tx, "", r.KeySets)
 		m.previews.Replace(tx, "", r.Previews)

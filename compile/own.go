@@ -28,7 +28,7 @@ func (c *compiler) ownResources(x *flow.Ctx, s scope) []*model.Resource {
 	add := func(r *model.Resource) { resources = append(resources, r) }
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
 	if s.Outbound != 0 && !s.transparent() {
-		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns(), s.Tracing), nil))
+		add(c.intern.resource(model.TypeListener, OutboundListener, outboundListener(s.Outbound, identity, s.learns(), s.Calls), nil))
 	}
 	if s.Gateway != "" {
 		return append(resources, c.gatewayListeners(x, s, identity)...)
@@ -48,7 +48,7 @@ func (c *compiler) ownResources(x *flow.Ctx, s scope) []*model.Resource {
 			from = append(guardKeys(g.rules), from...)
 		}
 		from = slices.Concat(from, concurrencyKeys(limit))
-		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, g, limit, s.Tracing), needs, from...))
+		add(c.intern.resource(model.TypeListener, name, inboundListener(s.Address, p.WorkloadPort, p.Mode, g, limit, s.Served), needs, from...))
 	}
 	return resources
 }

@@ -123,6 +123,10 @@ func randomAccess(t *rapid.T, r *rows) {
 	if rapid.Bool().Draw(t, "tokens") {
 		r.RequestAuths = []model.RequestAuth{{Object: model.Key{Kind: "RequestAuthentication", Namespace: "a", Name: "t"}, Reach: reach(), Rules: []model.TokenRule{{Issuer: "i", KeysFrom: from}}}}
 	}
+	if rapid.Bool().Draw(t, "telemetry") {
+		lines := rapid.SampledFrom([]model.Log{model.LogAll, model.LogNothing}).Draw(t, "lines")
+		r.Telemetries = []model.Telemetry{{Object: model.Key{Kind: "Telemetry", Namespace: "a", Name: "t"}, Reach: reach(), Says: []model.Tells{{Served: true, Calls: rapid.Bool().Draw(t, "calls"), Log: &lines}}}}
+	}
 	if rapid.Bool().Draw(t, "keys") {
 		r.KeySets = []model.KeySet{{Source: from, Trouble: rapid.SampledFrom([]string{"", "down"}).Draw(t, "trouble")}}
 	}

@@ -56,7 +56,7 @@ func redirectedInboundListener(s scope, g guards, limit *model.Concurrency) *lis
 		AccessLog:                        refusedCalls(calledPort),
 	}
 	for _, p := range s.Ports {
-		l.FilterChains = append(l.FilterChains, portChains(p, g, limit, s.Tracing)...)
+		l.FilterChains = append(l.FilterChains, portChains(p, g, limit, s.Served)...)
 	}
 	// Nobody can say of a port that no service has whether a policy means it.
 	if len(g.rules) == 0 && s.Rest != model.MTLSStrict {

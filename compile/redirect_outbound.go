@@ -135,7 +135,7 @@ func redirectedListener(s scope, identity string, http []httpPort, known []passa
 		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 		ListenerFilters:               append([]*listenerv3.ListenerFilter{originalDestination(), httpInspector(http)}, namesInspector(known)...),
 		ListenerFiltersTimeout:        durationpb.New(0), // none
-		FilterChains:                  redirectedChains(traced(outboundManager(OutboundListener, s.learns()), s.Tracing), http, known),
+		FilterChains:                  redirectedChains(traced(outboundManager(OutboundListener, s.learns()), s.Calls), http, known),
 		DefaultFilterChain:            s.straysChain(),
 	}
 }

@@ -50,7 +50,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 			rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
 			compiled := compile.New(g, compile.Inputs{
 				Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-				Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Authorizers: rows.Authorizers,
+				Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers,
 			}, compile.Options{TrustDomain: "mesh.test"})
 			g.Commit(func(tx *flow.Tx) {
 				for _, text := range append(read(t, file), instances) {

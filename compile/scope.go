@@ -30,9 +30,9 @@ type scope struct {
 	All                bool           // it knows every service
 	Closed             bool           // it calls nothing that no service has
 	Hosts              []string       // else: those that it knows
-	Tracing            model.Tracing
-	Asked              []string // authorities that go where they were going, unless a service has them
-	Patches            []string `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
+	Calls, Served      model.Tracing  // what is told of requests that it sends, and that it takes
+	Asked              []string       // authorities that go where they were going, unless a service has them
+	Patches            []string       `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -69,6 +69,9 @@ func (s scope) transparent() bool { return s.Interception.Transparent() && s.Gat
 // redirected says whether all traffic of the application beside it is led into it.
 func (s scope) redirected() bool { return s.Interception == model.Redirected && s.Gateway == "" }
 
+// untold is what nobody says anything else of.
+var untold = digest(model.Tracing{})
+
 // base is the layer that all share who know services in one way.
 func (s scope) base() string {
 	way := "learn" + string(s.Interception)
@@ -83,8 +86,8 @@ func (s scope) base() string {
 	if s.Closed && s.transparent() {
 		way += "-closed"
 	}
-	if s.Tracing.Percent > 0 {
-		way += "#" + digest(s.Tracing)
+	if told := digest(s.Calls); told != untold {
+		way += "#" + told
 	}
 	return "base/" + way
 }
@@ -97,9 +100,9 @@ func (s scope) named() scope {
 	if len(s.Patches) > 0 {
 		patches = "#" + digest(s.Patches)
 	}
-	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Tracing}) + patches
+	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Calls, s.Served}) + patches
 	if s.transparent() {
-		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Tracing, s.Closed}) + patches
+		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.DualStack, s.All, s.Hosts, s.Calls, s.Closed}) + patches
 	}
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
@@ -155,6 +158,7 @@ type selectors struct {
 	tracing       model.Tracing
 	guards        []model.Authorization
 	tokens        []model.RequestAuth
+	telemetries   []model.Telemetry
 	service       func(host string) (model.Service, bool)
 	peers         []model.PeerAuth
 	concurrencies []model.Concurrency
@@ -168,8 +172,9 @@ type selectors struct {
 func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out := scope{
 		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
-		Inline: w.InlineRoutes, All: known.All, Closed: known.Closed, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack, Tracing: s.tracing,
+		Inline: w.InlineRoutes, All: known.All, Closed: known.Closed, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack,
 	}
+	out.Calls, out.Served = s.tells(w.Workload)
 	if out.redirected() {
 		out.Rest, _ = mtlsMode(s.peers, w.Workload, 0)
 	}

@@ -48,7 +48,7 @@ func newTenantMesh() *tenantMesh {
 	m.rows, m.cohorts = rows, scope.Cohorts(rows.Replicas)
 	m.Compiled = compile.New(g, compile.Inputs{
 		Services: rows.Services, Replicas: rows.Replicas, Cohorts: m.cohorts, RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, RequestAuths: rows.RequestAuths, Authorizers: rows.Authorizers, Authorizations: rows.Authorizations,
+		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers, Authorizations: rows.Authorizations,
 		Known: m.known.Collection,
 	}, compile.Options{TrustDomain: "mesh.test"})
 	return m

@@ -31,8 +31,9 @@ var spanFacts = map[string]string{
 	model.SpanEndpoint: "%UPSTREAM_HOST%",
 }
 
-// traced has a manager make spans: one of each request, of the direction of its listener.
+// traced has a manager write down requests, and make spans: one of each request, of the direction of its listener.
 func traced(m *hcmv3.HttpConnectionManager, t model.Tracing) *hcmv3.HttpConnectionManager {
+	writes(m, t.Log)
 	if t.Percent <= 0 {
 		return m
 	}
@@ -41,7 +42,7 @@ func traced(m *hcmv3.HttpConnectionManager, t model.Tracing) *hcmv3.HttpConnecti
 	m.RequestIdExtension = &hcmv3.RequestIDExtension{TypedConfig: pack(&uuidv3.UuidRequestIdConfig{UseRequestIdForTraceSampling: no()})}
 	m.Tracing = &hcmv3.HttpConnectionManager_Tracing{
 		Operation:  spanName,
-		CustomTags: customTags(),
+		CustomTags: customTags(t.Tags),
 		Provider: &tracev3.Tracing_Http{Name: tracerName, ConfigType: &tracev3.Tracing_Http_TypedConfig{TypedConfig: pack(&tracev3.OpenTelemetryConfig{
 			// The agent knows whose Envoy it is: neither name nor resource is needed here,
 			// and proxies of all workloads can share what they are told.
@@ -86,9 +87,12 @@ func sampler(name string, config proto.Message) *corev3.TypedExtensionConfig {
 	return &corev3.TypedExtensionConfig{Name: samplers + name, TypedConfig: pack(config)}
 }
 
-func customTags() (all []*tagsv3.CustomTag) {
+func customTags(more []model.SpanTag) (all []*tagsv3.CustomTag) {
 	for _, name := range model.SortedKeys(spanFacts) {
 		all = append(all, &tagsv3.CustomTag{Tag: name, Type: &tagsv3.CustomTag_Value{Value: spanFacts[name]}})
+	}
+	for _, tag := range more {
+		all = append(all, spanTag(tag))
 	}
 	return all
 }

@@ -130,7 +130,7 @@ func TestTracing(t *testing.T) {
 		beyond: "upstream_cluster.name=api.example.com:80",
 	} {
 		for _, one := range strings.Fields(want) {
-			if !slices.ContainsFunc(span.Attributes, func(a *commonv1.KeyValue) bool { return a.Key+"="+a.Value.GetStringValue() == one }) {
+			if !says(span, one) {
 				t.Errorf("%s has no %s: %v", span.Name, one, span.Attributes)
 			}
 		}
@@ -180,6 +180,41 @@ func TestNoTracing(t *testing.T) {
 			t.Errorf("%v%%: a tracer is in the configuration: %t, want %t", percent, got, want)
 		}
 	}
+}
+
+// What is told is as the closest Telemetry wants it: here of what is sent alone, with a tag more.
+func TestTelemetry(t *testing.T) {
+	c := newCollector(t)
+	web, inbound := freePort(t), freePort(t)
+	app := application(t, func(http.ResponseWriter, *http.Request) {})
+	m := newMeshWith(Options{TrustDomain: testTrust})
+	r := parseRows(t, fmt.Appendf(nil, tracedRows, web, freePort(t), inbound, app, app))
+	all := 100.0
+	r.Telemetries = []model.Telemetry{
+		{Object: model.Key{Kind: "Telemetry", Namespace: model.RootNamespace, Name: "mesh"}, Says: []model.Tells{{Calls: true, Served: true, Percent: &all}}},
+		{Object: model.Key{Kind: "Telemetry", Namespace: "shop", Name: "reviews"}, Reach: model.Reach{Namespace: "shop", Selector: map[string]string{"app": "reviews"}}, Says: []model.Tells{{Served: true, Silent: true}}},
+		{Object: model.Key{Kind: "Telemetry", Namespace: "shop", Name: "tags"}, Reach: model.Reach{Namespace: "shop"}, Says: []model.Tells{{Calls: true, Tags: []model.SpanTag{{Name: "team", Literal: "shop"}}}}},
+	}
+	m.set(r)
+	ca := newTestCA(t)
+	for _, proxy := range []string{"web-1", "reviews-1"} {
+		account, _, _ := strings.Cut(proxy, "-")
+		runEnvoy(t, c.connected(staticBootstrapOf(t, m.viewOf(t, "shop/"+proxy), ca.secrets(t, account))))
+	}
+	for range 2 { // were the callee to tell of the first, it would be among these
+		if status, body := callWith(t, proxied(web), "http://reviews:9080/x", "00-0000000000000000000000000000000c-000000000000000d-01"); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		told := c.next(t, 1)
+		span := told["client GET reviews:9080"]
+		if span == nil || !says(span, "team=shop") {
+			t.Fatalf("spans %v, want that of the caller, of team shop", told)
+		}
+	}
+}
+
+func says(span *tracev1.Span, attribute string) bool {
+	return slices.ContainsFunc(span.Attributes, func(a *commonv1.KeyValue) bool { return a.Key+"="+a.Value.GetStringValue() == attribute })
 }
 
 func proxied(port int) *http.Client {

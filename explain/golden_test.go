@@ -38,7 +38,7 @@ func newMesh(t testing.TB, text string) mesh {
 	compiled := compile.New(g, compile.Inputs{
 		Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
 		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations,
-		RequestAuths: rows.RequestAuths, Authorizers: rows.Authorizers,
+		RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers,
 	}, compile.Options{TrustDomain: "mesh.test"})
 	all := parse(t, text)
 	g.Commit(func(tx *flow.Tx) {

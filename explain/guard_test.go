@@ -26,7 +26,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 		RouteTables: flow.NewSource[model.RouteTable](g, "2").Collection, Policies: flow.NewSource[model.Policy](g, "3").Collection,
 		Splits: flow.NewSource[model.Split](g, "4").Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "5").Collection,
 		Gateways: flow.NewSource[model.Gateway](g, "6").Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, PeerAuths: flow.NewSource[model.PeerAuth](g, "7").Collection, RateLimits: flow.NewSource[model.RateLimit](g, "limits").Collection,
-		Authorizations: authorizations.Collection, RequestAuths: flow.NewSource[model.RequestAuth](g, "8").Collection, Authorizers: flow.NewSource[model.Authorizer](g, "9").Collection,
+		Authorizations: authorizations.Collection, RequestAuths: flow.NewSource[model.RequestAuth](g, "8").Collection, Telemetries: flow.NewSource[model.Telemetry](g, "telemetries").Collection, Authorizers: flow.NewSource[model.Authorizer](g, "9").Collection,
 	}, compile.Options{TrustDomain: "t"})
 	g.Commit(func(tx *flow.Tx) {
 		workloads.Set(tx, model.Workload{Namespace: "a", Name: "w", App: "x", Labels: map[string]string{"app": "x"}, Ports: []model.WorkloadPort{{Number: 80, Protocol: model.HTTP, ProxyPort: 1, AppPort: 2}}})

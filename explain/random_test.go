@@ -88,6 +88,7 @@ func (all randomRows) compile() *compile.Compiled {
 		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
 		RateLimits:     flow.NewSource[model.RateLimit](g, "limits").Collection,
 		Authorizations: flow.NewSource[model.Authorization](g, "authorizations").Collection,
+		Telemetries:    flow.NewSource[model.Telemetry](g, "telemetries").Collection,
 		RequestAuths:   flow.NewSource[model.RequestAuth](g, "request authentications").Collection,
 		Authorizers:    flow.NewSource[model.Authorizer](g, "authorizers").Collection,
 	}, compile.Options{TrustDomain: "mesh.test"})

@@ -5,6 +5,7 @@ import (
 
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
+	telemetry "istio.io/api/telemetry/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
@@ -88,6 +89,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, istio.RequestAuthentication(o, spec)...)
 	case *security.AuthorizationPolicy:
 		join.Say(p, istio.AuthorizationPolicy(o, spec, options.TrustDomain)...)
+	case *telemetry.Telemetry:
+		join.Say(p, istio.Telemetry(o, spec)...)
 	case *gatewayv1.GatewaySpec:
 		gateways, spaces, listeners := gateway.Gateway(o, spec)
 		join.Say(p, gateways...)
@@ -157,7 +160,6 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 var notHonoured = map[api.Kind]string{
 	api.WorkloadGroup:    "hosts join by `weft run`, which registers their workloads",
 	api.ProxyConfig:      "set options of a proxy where it is started",
-	api.Telemetry:        "every edge is measured already",
 	api.WasmPlugin:       "do its work in the application",
 	api.TrafficExtension: "do its work in the application",
 	api.UDPRoute:         "UDP goes past the mesh",

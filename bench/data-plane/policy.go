@@ -71,7 +71,7 @@ func (p policy) config(at places) (object, error) {
 	rows := translate.New(source.Collection, translate.Options{TrustDomain: trustDomain})
 	compiled := compile.New(g, compile.Inputs{
 		Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Authorizers: rows.Authorizers,
+		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers,
 	}, compile.Options{TrustDomain: trustDomain})
 	g.Commit(func(tx *flow.Tx) {
 		for _, o := range objects {

@@ -52,7 +52,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Concurrencies: s.rows.Concurrencies,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, RateLimits: s.rows.RateLimits, EnvoyFilters: s.rows.EnvoyFilters, Authorizations: s.rows.Authorizations,
-		RequestAuths: s.rows.RequestAuths, Authorizers: s.rows.Authorizers, KeySets: options.keySets,
+		RequestAuths: s.rows.RequestAuths, Telemetries: s.rows.Telemetries, Authorizers: s.rows.Authorizers, KeySets: options.keySets,
 		Known: s.scopes.Known, Previews: options.previews, Spoiled: s.spoiled.Collection,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s

@@ -19,6 +19,7 @@ func (m *Mesh) wireAccess() {
 		return all
 	})
 	m.RequestAuths = rows(m.parts, "request authentications", Of[model.RequestAuth])
+	m.Telemetries = rows(m.parts, "telemetries", Of[model.Telemetry])
 	m.KeySources = flow.Group(flow.NewIndex(m.RequestAuths, func(a model.RequestAuth) (keys []string) {
 		for _, s := range keySources(a) {
 			keys = append(keys, s.Key())

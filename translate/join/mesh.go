@@ -25,6 +25,7 @@ type Mesh struct {
 	EnvoyFilters   *flow.Collection[model.EnvoyFilter]
 	Authorizations *flow.Collection[model.Authorization]
 	RequestAuths   *flow.Collection[model.RequestAuth]
+	Telemetries    *flow.Collection[model.Telemetry]
 	KeySources     *flow.Collection[model.KeySource] // that request authentications name
 	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]

@@ -1,0 +1,91 @@
+package compile
+
+import (
+	"cmp"
+	"slices"
+
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tagsv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
+
+	"weft.dev/model"
+)
+
+// tells is what a workload's proxy tells of the requests that it sends, and of those that it takes: as the mesh, but
+// for what is said of its namespace, and then of itself. A gateway sends on what it takes: it is a caller.
+func (s selectors) tells(w model.Workload) (calls, served model.Tracing) {
+	calls, served = s.tracing, s.tracing
+	for _, t := range s.closestLast(w) {
+		for _, said := range t.Says {
+			if said.Calls {
+				calls = telling(calls, said)
+			}
+			if said.Served {
+				served = telling(served, said)
+			}
+		}
+	}
+	return calls, served
+}
+
+// closestLast are those that are about a workload: of the mesh, of its namespace, of itself, of each the oldest last.
+func (s selectors) closestLast(w model.Workload) (all []model.Telemetry) {
+	for _, t := range s.telemetries {
+		if s.reached(t.Reach, w) {
+			all = append(all, t)
+		}
+	}
+	slices.SortFunc(all, func(a, b model.Telemetry) int {
+		return cmp.Or(cmp.Compare(distance(b.Reach), distance(a.Reach)), cmp.Compare(b.Rank, a.Rank), b.Object.Compare(a.Object))
+	})
+	return all
+}
+
+// distance of a policy from the workloads that it is about.
+func distance(r model.Reach) int {
+	switch {
+	case len(r.Selector)+len(r.Targets) > 0:
+		return 0
+	case r.Namespace != "":
+		return 1
+	}
+	return 2
+}
+
+func telling(t model.Tracing, said model.Tells) model.Tracing {
+	if said.Percent != nil {
+		t.Percent = *said.Percent
+	}
+	if said.Silent {
+		t.Percent = 0
+	}
+	if said.Tags != nil {
+		t.Tags = said.Tags
+	}
+	if said.Log != nil {
+		t.Log = *said.Log
+	}
+	return t
+}
+
+// writes has a manager write down the requests that it should.
+func writes(m *hcmv3.HttpConnectionManager, l model.Log) {
+	switch l {
+	case model.LogAll:
+		m.AccessLog[0].Filter = nil
+	case model.LogNothing:
+		m.AccessLog = m.AccessLog[1:]
+	}
+}
+
+func spanTag(t model.SpanTag) *tagsv3.CustomTag {
+	tag := &tagsv3.CustomTag{Tag: t.Name}
+	switch {
+	case t.Header != "":
+		tag.Type = &tagsv3.CustomTag_RequestHeader{RequestHeader: &tagsv3.CustomTag_Header{Name: t.Header, DefaultValue: t.Default}}
+	case t.Environment != "":
+		tag.Type = &tagsv3.CustomTag_Environment_{Environment: &tagsv3.CustomTag_Environment{Name: t.Environment, DefaultValue: t.Default}}
+	default:
+		tag.Type = &tagsv3.CustomTag_Literal_{Literal: &tagsv3.CustomTag_Literal{Value: t.Literal}}
+	}
+	return tag
+}
