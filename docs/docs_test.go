@@ -74,7 +74,10 @@ func TestGatewayAPI(t *testing.T) {
 		slices.SortFunc(r.Profiles, func(a, b profile) int { return strings.Compare(a.Name, b.Name) })
 		all = append(all, r)
 	}
-	want := gatewayAPI(t, all)
+	want, table := gatewayAPI(t, all)
+	if readme, err := os.ReadFile("../README.md"); err != nil || !strings.Contains(string(readme), table) {
+		t.Errorf("README.md has not the newest totals (%v): put into it\n%s", err, table)
+	}
 	if *update {
 		if err := os.WriteFile("gateway-api.md", []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -85,11 +88,13 @@ func TestGatewayAPI(t *testing.T) {
 	}
 }
 
-func gatewayAPI(t *testing.T, all []report) string {
+// gatewayAPI is the page, and the table of totals in it.
+func gatewayAPI(t *testing.T, all []report) (page, table string) {
 	var b strings.Builder
 	has, lacks := map[string]bool{}, map[string]bool{}
 	fmt.Fprintf(&b, "# The Gateway API\n\nMade of the reports in [conformance](conformance), which `make test-conformance` leaves: the Gateway API's own suite, %s, %s channel, on a real Kubernetes.\n"+
 		"A number is of tests that passed, of the core and beyond it; none failed or was left out, or it is said.\n\n", all[0].GatewayAPIVersion, all[0].GatewayAPIChannel)
+	intro := b.Len()
 	b.WriteString("| profile | weft |")
 	for _, p := range peers {
 		fmt.Fprintf(&b, " %s |", p.name)
@@ -110,6 +115,7 @@ func gatewayAPI(t *testing.T, all []report) string {
 			}
 		}
 	}
+	table = b.String()[intro:]
 	fmt.Fprintf(&b, "\n## Beyond the core\n\n%s.\n\n## Not there yet\n\n| feature | instead |\n| --- | --- |\n", strings.Join(slices.Sorted(maps.Keys(has)), ", "))
 	for _, f := range slices.Sorted(maps.Keys(lacks)) {
 		if instead[f] == "" {
@@ -118,7 +124,7 @@ func gatewayAPI(t *testing.T, all []report) string {
 		fmt.Fprintf(&b, "| %s | %s |\n", f, instead[f])
 	}
 	b.WriteString("| UDPRoute | UDP goes past the mesh |\n")
-	return b.String()
+	return b.String(), table
 }
 
 func (p profile) passed() string {

@@ -26,6 +26,9 @@ const istioPage = "../docs/istio.md"
 func TestIstioPage(t *testing.T) {
 	p := page{t: t, set: fieldsSet(t), seen: map[string]bool{}}
 	p.write()
+	if readme, err := os.ReadFile("../README.md"); err != nil || !strings.Contains(string(readme), fmt.Sprintf("%d of %d fields", p.honoured, p.known)) {
+		t.Errorf("README.md has not the newest total (%v): %d of %d fields", err, p.honoured, p.known)
+	}
 	if *update {
 		if err := os.WriteFile(istioPage, []byte(p.text.String()), 0o644); err != nil {
 			t.Fatal(err)
