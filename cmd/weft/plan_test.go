@@ -44,6 +44,24 @@ func edited(t *testing.T, file, old, now string) string {
 	return dir
 }
 
+// The words of the library for weft's own kinds make objects that hold.
+func TestLibraryOfTheExample(t *testing.T) {
+	dir := edited(t, "mesh.jsonnet", "+ [weft.caller", `+ [
+  { apiVersion: 'v1', kind: 'Service', metadata: { name: 'frontend', namespace: 'shop' }, spec: { selector: { app: 'frontend' }, ports: [{ port: 80, name: 'http' }] } },
+  weft.resilience('frontend', 'shop', { timeout: '2s', retries: 1, paths: [{ prefix: '/slow', timeout: '30s' }] }),
+  weft.limits('frontend', 'shop', [weft.limit('all', 100), weft.limit('tenant', 5, 'minute', { header: 'x-tenant' })]),
+]
++ [weft.caller`)
+	p := planFor(t, dir, exampleRepository)
+	if len(p.Problems) != 0 || !slices.ContainsFunc(p.Changes, func(c change) bool { return c.What == "service" }) {
+		t.Errorf("changes %v, problems %v; want a service and no problem", p.Changes, p.Problems)
+	}
+	limits := edited(t, "mesh.jsonnet", "+ [weft.caller", "+ [weft.limits('frontend', 'shop', [weft.limit('all', 0)])]\n+ [weft.caller")
+	if p := planFor(t, limits, exampleRepository); len(p.Problems) == 0 {
+		t.Error("a limit of no requests is no problem")
+	}
+}
+
 func TestPlanOfTheExample(t *testing.T) {
 	p := planFor(t, exampleRepository, "")
 	services := 0

@@ -1,5 +1,6 @@
 // What a repository says of its services, in few words.
 {
+  local ours(kind, name, namespace) = { apiVersion: 'weft.dev/v1alpha1', kind: kind, metadata: { name: name, namespace: namespace } },
   local named(kind, name, namespace) = { apiVersion: 'networking.istio.io/v1', kind: kind, metadata: { name: name, namespace: namespace } },
 
   // service is a service at fixed addresses, called by its host.
@@ -34,6 +35,19 @@
   caller(name, namespace, hosts):: named('Sidecar', name, namespace) {
     spec: { workloadSelector: { labels: { app: name } }, egress: [{ hosts: ['*/' + host for host in hosts] }] },
   },
+
+  // resilience is how a service of the mesh is called, whoever routes to it: timeouts, retries, breakers, fallbacks.
+  resilience(name, namespace, settings):: ours('Resilience', name, namespace) {
+    spec: { targetRefs: [{ kind: 'Service', name: name }] } + settings,
+  },
+
+  // limits bound how many requests a service of the mesh takes in.
+  limits(name, namespace, all):: ours('RateLimit', name, namespace) {
+    spec: { targetRefs: [{ kind: 'Service', name: name }], limits: all },
+  },
+
+  // limit is so many requests in a time, together or, with a key such as {header: 'x-tenant'}, of each.
+  limit(name, requests, per='second', key=null):: { name: name, requests: requests, per: per } + (if key == null then {} else { key: [key] }),
 
   // breaker bounds what waits for a host, and leaves out endpoints that fail.
   breaker(name, namespace, host, pending=100, errors=5):: named('DestinationRule', name, namespace) {
