@@ -22,6 +22,7 @@ type GatewayListener struct {
 	Hosts      []string  // "*" for all; "ns/host" is already resolved to host
 	TLS        ServerTLS // for HTTPS, and for TLS that is opened
 	ToHTTPS    bool      // plain requests are redirected to HTTPS
+	HTTP3      bool      // of HTTPS: served at the same port of UDP, too
 	RouteKinds []string  // kinds of routes that may attach; nil: all
 	RouteSpace []string  // namespaces whose routes may attach; nil: all; Same is resolved
 	Origin     Origin
@@ -95,8 +96,9 @@ type GatewayPods struct {
 	Name        string // by which the proxies know which gateway they are
 	Owners      []Owner
 	Ports       []uint32
-	Min, Max    uint32 // how many; as many as are needed between them
-	ServiceType string // of Kubernetes; "": a load balancer
+	UDP         []uint32 // of them those that serve HTTP/3, too
+	Min, Max    uint32   // how many; as many as are needed between them
+	ServiceType string   // of Kubernetes; "": a load balancer
 	Labels      map[string]string
 	Annotations map[string]string
 }
