@@ -56,10 +56,12 @@ func TestOpaque(t *testing.T) {
 			kept, changed, outcast := open(callers, p.port), open(callers, other), open(outcasts, p.port)
 			until(t, func() error { return p.counted(callers) })
 
-			apply(t, denied(p.name, "elsewhere", `[{from: [{source: {namespaces: [nowhere]}}], to: [{operation: {ports: ["`+strconv.Itoa(other)+`"]}}]}]`))
+			apply(t,
+				object("networking.istio.io/v1", "DestinationRule", servers, p.name, fmt.Sprintf(`{host: %s, trafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s}}}}`, p.name)),
+				denied(p.name, "elsewhere", `[{from: [{source: {namespaces: [nowhere]}}], to: [{operation: {ports: ["`+strconv.Itoa(other)+`"]}}]}]`))
 			ends(t, changed)
 			if err := errors.Join(kept.still(), outcast.still()); err != nil {
-				t.Errorf("a policy of port %d cut a session at port %d: %v", other, p.port, err)
+				t.Errorf("a policy of port %d, or a DestinationRule, cut a session at port %d: %v", other, p.port, err)
 			}
 
 			apply(t, denied(p.name, "outcasts", `[{from: [{source: {namespaces: [`+outcasts+`]}}], to: [{operation: {ports: ["`+strconv.Itoa(p.port)+`"]}}]}]`))
