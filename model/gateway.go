@@ -1,6 +1,9 @@
 package model
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Gateway is a set of listeners of the proxies that are the gateway. Key: object.
 type Gateway struct {
@@ -79,6 +82,16 @@ func (p GatewayProtocol) Shares(o GatewayProtocol) bool {
 
 func (g Gateway) Key() string          { return g.Object.String() }
 func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
+
+// UDP are the ports at which it serves HTTP/3, each once.
+func (g Gateway) UDP() (ports []uint32) {
+	for _, l := range g.Listeners {
+		if l.HTTP3 && !slices.Contains(ports, l.Port) {
+			ports = append(ports, l.Port)
+		}
+	}
+	return ports
+}
 
 // GatewayAddress is where a gateway is reached from outside. Key: Gateway.
 type GatewayAddress struct {
