@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -16,6 +17,7 @@ import (
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,7 +114,7 @@ func TestHTTP3(t *testing.T) {
 	serve(t, "pages", "http", website(t), 80)
 	port, err := process.FreePort()
 	check(t, err)
-	begin(t, servers, "quick", "--gateway", "quick", "--port", fmt.Sprintf("443:%d", port))
+	gateway := begin(t, servers, "quick", "--gateway", "quick", "--port", fmt.Sprintf("443:%d", port))
 	open, closed, old := certificate(t, "open.example"), certificate(t, "closed.example"), certificate(t, "old.example")
 	apply(t, secret(t, "open", open), secret(t, "closed", closed), secret(t, "old", old), "---\n"+aGateway)
 
@@ -142,6 +144,16 @@ func TestHTTP3(t *testing.T) {
 			t.Errorf("%s: %d connections more after a change of a policy, %v", host, b.dials.Load(), err)
 		}
 	}
+	check(t, gateway.cmd.Process.Signal(syscall.SIGHUP)) // another Envoy takes over
+	until(t, func() error {
+		if err := guest.gets("https://open.example/", http.StatusOK, "open.example"); err != nil {
+			t.Errorf("while another Envoy takes over: %v", err)
+		}
+		if guest.dials.Load() == 0 {
+			return errors.New("the connection to the Envoy before lasts")
+		}
+		return nil
+	})
 }
 
 // told says whether a host's answers by TCP tell of HTTP/3 so.

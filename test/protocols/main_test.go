@@ -154,7 +154,7 @@ func serve(t *testing.T, name, protocol string, app int, ports ...int) {
 }
 
 // begin runs a workload until the test ends, and waits until the mesh knows it.
-func begin(t *testing.T, namespace, name string, args ...string) {
+func begin(t *testing.T, namespace, name string, args ...string) *workload {
 	t.Helper()
 	w, err := shared.start(namespace, name, args...)
 	check(t, err)
@@ -166,6 +166,7 @@ func begin(t *testing.T, namespace, name string, args ...string) {
 		}
 	})
 	until(t, func() error { return shared.settled(w.id) })
+	return w
 }
 
 // get asks the server for JSON.
