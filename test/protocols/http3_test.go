@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
 
+	"weft.dev/agent/envoy"
 	"weft.dev/test/process"
 )
 
@@ -144,6 +146,13 @@ func TestHTTP3(t *testing.T) {
 			t.Errorf("%s: %d connections more after a change of a policy, %v", host, b.dials.Load(), err)
 		}
 	}
+	until(t, func() error { // by which a gateway that leaves knows that somebody is there
+		n, err := envoy.NewAdmin(filepath.Join(gateway.dir, "admin.sock")).Connections(t.Context())
+		if err == nil && n != 2 {
+			err = fmt.Errorf("%d connections are counted, want 2", n)
+		}
+		return err
+	})
 	check(t, gateway.cmd.Process.Signal(syscall.SIGHUP)) // another Envoy takes over
 	until(t, func() error {
 		if err := guest.gets("https://open.example/", http.StatusOK, "open.example"); err != nil {

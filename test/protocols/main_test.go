@@ -104,20 +104,23 @@ func (m *mesh) host() string { return filepath.Join(m.dir, "machine") }
 
 // workload is a proxy beside a server that runs already.
 type workload struct {
-	id, log string
-	cmd     *exec.Cmd
-	done    chan struct{}
+	id, dir, log string
+	cmd          *exec.Cmd
+	done         chan struct{}
 }
 
 // start starts one. Connections of a chain that changes are cut after a second, not after ten minutes.
 func (m *mesh) start(namespace, name string, more ...string) (*workload, error) {
-	w := &workload{id: namespace + "/" + name, log: filepath.Join(m.dir, namespace+"-"+name+".log"), done: make(chan struct{})}
+	w := &workload{
+		id: namespace + "/" + name, dir: filepath.Join(m.dir, "workloads", namespace, name),
+		log: filepath.Join(m.dir, namespace+"-"+name+".log"), done: make(chan struct{}),
+	}
 	log, err := os.Create(w.log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	w.cmd = m.Command(append([]string{"run", "--dir", filepath.Join(m.dir, "workloads", namespace, name), "--host-dir", m.host(),
+	w.cmd = m.Command(append([]string{"run", "--dir", w.dir, "--host-dir", m.host(),
 		"--namespace", namespace, "--name", name, "--handover", "1s", "--drain", "100ms"}, more...)...)
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

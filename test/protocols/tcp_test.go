@@ -75,6 +75,20 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
+// Of a port that does not say what it speaks nothing is guessed: the server may speak first.
+func TestUndeclared(t *testing.T) {
+	t.Parallel()
+	serve(t, "letters", "tcp", mailServer(t), 25)
+	apply(t, "---\napiVersion: v1\nkind: Service\nmetadata: {namespace: data, name: post}\nspec: {selector: {app: letters}, ports: [{port: 2525, targetPort: 25}]}\n")
+	until(t, func() error {
+		s, err := openMail(t, callers, "post.data:2525")
+		if err != nil {
+			return err
+		}
+		return s.still()
+	})
+}
+
 // denied is a policy that denies what the rules say at a server.
 func denied(server, name, rules string) string {
 	return object("security.istio.io/v1", "AuthorizationPolicy", servers, server+"-"+name, fmt.Sprintf("{selector: {matchLabels: {app: %s}}, action: DENY, rules: %s}", server, rules))
