@@ -122,7 +122,19 @@ func rbac(guards []model.Authorization, action model.AuthzAction, at attributes)
 			}
 		}
 	}
-	return rules, shadow
+	if action == model.Allow {
+		return rules, shadow
+	}
+	return unlessEmpty(rules), unlessEmpty(shadow)
+}
+
+// unlessEmpty is nil for a table that matches nothing: a policy that is not about a port
+// must not change its chain, which would end its connections.
+func unlessEmpty(table *rbaccfgv3.RBAC) *rbaccfgv3.RBAC {
+	if table == nil || len(table.Policies) == 0 {
+		return nil
+	}
+	return table
 }
 
 // attributes is what is known of the calls that a guard sees.

@@ -52,12 +52,16 @@ var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
 	"1.0": tlsv3.TlsParameters_TLSv1_0, "1.1": tlsv3.TlsParameters_TLSv1_1, "1.2": tlsv3.TlsParameters_TLSv1_2, "1.3": tlsv3.TlsParameters_TLSv1_3,
 }
 
-// edgeSocket shows a certificate to whoever calls, and asks for theirs. Callers
-// may be older than TLS 1.3.
+// edgeSocket shows a certificate to whoever calls, and asks for theirs.
 func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportSocket {
 	if s.OfMesh() {
 		return serverSocket(alpn...)
 	}
+	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(edgeTLS(s, ca, alpn...))}}
+}
+
+// edgeTLS is that with a certificate of a Secret. Callers may be older than TLS 1.3.
+func edgeTLS(s model.ServerTLS, ca string, alpn ...string) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
 		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.Newest, "1.3")]},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.Secret)},
@@ -70,7 +74,7 @@ func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportS
 	if s.Callers == model.CallerRequired {
 		context.RequireClientCertificate = yes()
 	}
-	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(context)}}
+	return context
 }
 
 func certificateConfig(name string) *tlsv3.SdsSecretConfig {

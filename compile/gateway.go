@@ -307,6 +307,9 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 	for _, p := range ports {
 		for _, chain := range p.chains {
 			table, limits := c.limitedTable(x, chain, p.number, g)
+			if chain.http3() {
+				table.ResponseHeadersToAdd = announced(p.number)
+			}
 			all = append(all, c.intern.resource(model.TypeRoute, chain.name, table, nil, distinct(slices.Concat(gatewayKeys(p), guardKeys(g.rules), limits))...))
 		}
 		bound, problem := boundPort(p, s)
@@ -317,6 +320,9 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 				needs, from = append(needs, more...), append(from, guardKeys(g.rules)...)
 			}
 			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, needs, from...))
+			if twin := http3Listener(l, p, c.previewKeys(x), g, s.Tracing); twin != nil {
+				all = append(all, c.intern.resource(model.TypeListener, twin.Name, twin, nil, gatewayKeys(p)...))
+			}
 		}
 	}
 	return all

@@ -51,6 +51,7 @@ func connectionManager(stat, routes string, filters ...*hcmv3.HttpFilter) *hcmv3
 		RequestHeadersTimeout:      durationpb.New(headersTimeout),
 		DrainTimeout:               durationpb.New(drainTimeout),
 		CommonHttpProtocolOptions:  &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(IdleTimeout)},
+		HttpProtocolOptions:        &corev3.Http1ProtocolOptions{AcceptHttp_10: true}, // what nginx speaks, if nobody tells it otherwise
 		Http2ProtocolOptions:       http2Limits(),
 		ServerHeaderTransformation: hcmv3.HttpConnectionManager_PASS_THROUGH,
 		GenerateRequestId:          wrapperspb.Bool(false),
@@ -72,7 +73,7 @@ func outboundManager(stat string, learns bool) *hcmv3.HttpConnectionManager {
 	m.AccessLog = append(m.AccessLog, RouteCounts(), Tap(model.TapOut))
 	m.LocalReplyConfig = unknownHosts()
 	m.UpgradeConfigs = append(m.UpgradeConfigs, &hcmv3.HttpConnectionManager_UpgradeConfig{UpgradeType: "CONNECT"})
-	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AllowAbsoluteUrl: yes()}
+	m.HttpProtocolOptions.AllowAbsoluteUrl = yes()
 	return m
 }
 
@@ -107,6 +108,7 @@ func edgeManager(stat, routes string, keys []model.PreviewKey, g guards) *hcmv3.
 	m.StreamIdleTimeout = durationpb.New(streamIdle)
 	m.StripTrailingHostDot = true
 	m.CommonHttpProtocolOptions.HeadersWithUnderscoresAction = corev3.HttpProtocolOptions_REJECT_REQUEST
+	m.HttpProtocolOptions = nil // no HTTP/1.0: strangers get the strict reading
 	m.Http2ProtocolOptions.AllowConnect = false
 	m.Http2ProtocolOptions.MaxConcurrentStreams = u32(edgeStreams)
 	m.Http2ProtocolOptions.InitialStreamWindowSize = u32(edgeStreamWindow)

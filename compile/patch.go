@@ -115,7 +115,7 @@ func sideOf(listener string) model.PatchAt {
 
 // patchListener is the listener with the patch, or the same where it does not match.
 func patchListener(l *listenerv3.Listener, at model.PatchAt, p model.Patch) (*listenerv3.Listener, error) {
-	if p.At != model.PatchAnywhere && p.At != at || p.Listener != "" && p.Listener != l.Name {
+	if p.At != model.PatchAnywhere && p.At != at || p.Listener != "" && p.Listener != withoutTwin(l.Name) {
 		return l, nil
 	}
 	if p.Port != 0 && at == model.PatchOutbound {
@@ -145,6 +145,9 @@ type patching struct {
 
 func (p patching) listener(l *listenerv3.Listener) error {
 	if p.Of == model.PatchListener {
+		if l.UdpListenerConfig != nil {
+			return nil // what is said of a listener is said of TCP
+		}
 		if p.Port != 0 && !p.portOf(l.Name, nil) {
 			return nil
 		}
@@ -177,12 +180,12 @@ func (p patching) listener(l *listenerv3.Listener) error {
 func (p patching) selects(listener string, chain *listenerv3.FilterChain) bool {
 	m := chain.GetFilterChainMatch()
 	return (p.Port == 0 || p.portOf(listener, m)) && (p.Chain == "" || p.Chain == chain.Name) &&
-		(p.SNI == "" || slices.Contains(m.GetServerNames(), p.SNI)) && (p.Speaks == "" || p.Speaks == m.GetTransportProtocol())
+		(p.SNI == "" || slices.Contains(m.GetServerNames(), p.SNI)) && (p.Speaks == "" || p.Speaks == m.GetTransportProtocol() || p.Speaks == "tls" && m.GetTransportProtocol() == "quic")
 }
 
 // portOf says whether a listener, or a chain of the one for all ports, is of the patch's port.
 func (p patching) portOf(listener string, m *listenerv3.FilterChainMatch) bool {
-	_, port, _ := strings.Cut(listener, ".")
+	_, port, _ := strings.Cut(withoutTwin(listener), ".")
 	return port == strconv.Itoa(int(p.Port)) || m.GetDestinationPort().GetValue() == p.Port
 }
 

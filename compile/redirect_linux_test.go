@@ -2,11 +2,13 @@ package compile
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	rules "weft.dev/install/redirect"
 	"weft.dev/model"
@@ -135,4 +137,72 @@ func answers(t *testing.T, n netns.Namespace, port int, name string) {
 	})}
 	t.Cleanup(func() { server.Close() })
 	go func() { _ = server.Serve(listener) }()
+}
+
+// A pod that serves, and two others: of one number, one service is HTTP's and one is not.
+const greetingRows = `
+services:
+- {namespace: shop, name: mail, selector: {app: mail}, vips: [` + netns.OuterIP + `], ports: [{number: 25, protocol: tcp}, {number: 2525, protocol: tcp}]}
+- {namespace: shop, name: odd, selector: {app: odd}, ports: [{number: 25, protocol: http}, {number: 8080, protocol: http}]}
+workloads:
+- {namespace: shop, name: web-1, app: web, interception: redirected, address: ` + netns.InnerIP + `, outbound: 15001, ports: [{number: 2525, protocol: tcp, proxyPort: 2525, appPort: 2525}]}
+- {namespace: shop, name: mail-1, app: mail, interception: none, address: ` + netns.OuterIP + `, ports: [{number: 25, protocol: tcp, proxyPort: 25, appPort: 25}, {number: 2525, protocol: tcp, proxyPort: 2525, appPort: 2525}]}
+`
+
+// Who waits for the server's first word gets it where traffic is redirected: of what is declared, also at a number that is
+// HTTP's elsewhere, of what nobody declared, and of callers without mTLS.
+func TestServerFirst(t *testing.T) {
+	pod, world := netns.Wired(t)
+	m := newMesh()
+	m.set(parseRows(t, []byte(greetingRows)))
+	within(t, pod, rules.Rules{Outbound: model.RedirectedOutbound, Inbound: model.RedirectedInbound}.Apply)
+	greets(t, pod, 2525, "pod")
+	for _, port := range []int{25, 2525, 9000} {
+		greets(t, world, port, fmt.Sprint(port))
+	}
+	runEnvoyBy(t, pod.Command, staticBootstrapOf(t, m.viewOf(t, "shop/web-1"), newTestCA(t).secrets(t, "web")))
+	for _, c := range []struct {
+		from          netns.Namespace
+		address, want string
+	}{
+		{pod, netns.OuterIP + ":25", "25 " + netns.InnerIP},
+		{pod, netns.OuterIP + ":2525", "2525 " + netns.InnerIP},
+		{pod, netns.OuterIP + ":9000", "9000 " + netns.InnerIP},
+		{world, netns.InnerIP + ":2525", "pod 127.0.0.6"},
+	} {
+		var got []byte
+		if err := c.from.As(1000, func() error {
+			conn, err := net.Dial("tcp", c.address)
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+				return err
+			}
+			got, err = io.ReadAll(conn)
+			return err
+		}); err != nil || string(got) != c.want {
+			t.Errorf("%s: %q, %v; want %q", c.address, got, err, c.want)
+		}
+	}
+}
+
+// greets speaks first, and says from where it was called.
+func greets(t *testing.T, n netns.Namespace, port int, name string) {
+	t.Helper()
+	var listener net.Listener
+	within(t, n, func() (err error) { listener, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err })
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			from, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+			fmt.Fprint(conn, name, " ", from)
+			conn.Close()
+		}
+	}()
 }

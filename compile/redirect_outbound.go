@@ -76,22 +76,19 @@ func passagesTo(_ *flow.Ctx, s shape) []passage {
 	}
 	for _, p := range s.ByName() {
 		t := to(p)
-		if t.Name = s.Host; !slices.Contains(serverFirst, p.Number) {
+		if t.Name = s.Host; !model.ServerFirst(p.Number) {
 			all = append(all, t)
 		}
 	}
 	return all
 }
 
-// serverFirst are ports of protocols in which the client waits for the server's
-// first word, and would for ever if we waited for the client's: ftp, ssh, smtp, pop3,
-// imap, submission, mysql, nats, vnc. A service that speaks HTTP there does so for all
-// but redirected callers: one team's mistake must not stop everybody's database.
-var serverFirst = []uint32{21, 22, 25, 110, 143, 587, 3306, 4222, 5900}
-
+// httpNumbers leave out ports of protocols in which the client would wait for ever if we waited for
+// its first word. A service that speaks HTTP there does so for all but redirected
+// callers: one team's mistake must not stop everybody's database.
 func httpNumbers(s shape) (all []string) {
 	for _, p := range s.Ports {
-		if p.Protocol.IsHTTP() && !slices.Contains(serverFirst, p.Number) {
+		if p.Protocol.IsHTTP() && !model.ServerFirst(p.Number) {
 			all = append(all, strconv.Itoa(int(p.Number)))
 		}
 	}

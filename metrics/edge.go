@@ -27,6 +27,7 @@ const (
 	// What no proxy can have counted between two reports is not believed: sums
 	// stay sums, and one agent cannot fill the memory with names.
 	maxCount   = 1 << 32
+	maxBytes   = 1 << 44
 	maxCluster = 512
 	// maxRoutes of an edge are told apart; compile makes no more for a virtual host.
 	maxRoutes = 64
@@ -54,6 +55,9 @@ type Edge struct {
 	Counts
 }
 
+// called says whether there were calls, or bytes of a connection that was opened before.
+func (c Counts) called() bool { return c.Requests > 0 || c.Bytes != Bytes{} }
+
 // Counts are running totals; Requests holds every attempt, Errors those that
 // failed, an attempt answered by a fallback among them.
 type Counts struct {
@@ -63,14 +67,20 @@ type Counts struct {
 	Fallbacks uint64 `json:"fallbacks"`
 	model.Troubles
 	Open    uint64   `json:"-"` // milliseconds of connections
+	Bytes   Bytes    `json:"-"`
 	Latency []uint64 `json:"-"` // by model.LatencyBounds
 }
+
+// Bytes of connections, as the caller sees them.
+type Bytes struct{ Sent, Received uint64 }
+
+func (b Bytes) add(o Bytes) Bytes { return Bytes{b.Sent + o.Sent, b.Received + o.Received} }
 
 func (c *Counts) add(e model.EdgeCounters, hidden []uint32) {
 	c.Requests += e.Requests
 	c.Errors += min(e.Errors, e.Requests) // a proxy reads its counters one after the other
 	c.Retries += e.Retries
-	c.Troubles, c.Open = c.Troubles.Add(e.Troubles), c.Open+e.Open
+	c.Troubles, c.Open, c.Bytes = c.Troubles.Add(e.Troubles), c.Open+e.Open, c.Bytes.add(Bytes{e.Sent, e.Received})
 	for _, status := range hidden {
 		c.Fallbacks += e.Statuses[status]
 	}
@@ -83,7 +93,7 @@ func (c *Counts) Merge(o Counts) {
 	c.Errors += o.Errors
 	c.Retries += o.Retries
 	c.Fallbacks += o.Fallbacks
-	c.Troubles, c.Open = c.Troubles.Add(o.Troubles), c.Open+o.Open
+	c.Troubles, c.Open, c.Bytes = c.Troubles.Add(o.Troubles), c.Open+o.Open, c.Bytes.add(o.Bytes)
 	c.addLatency(o.Latency)
 }
 
@@ -160,7 +170,7 @@ func (c *Edges) Record(source End, report model.TrafficReport, now time.Time) {
 			data = &edgeData{used: now.Unix()}
 			c.edges[key] = data
 		}
-		if counted.Requests > 0 || counted.Classes != (model.Classes{}) {
+		if counted.Requests > 0 || counted.Sent+counted.Received > 0 || counted.Classes != (model.Classes{}) {
 			data.used = now.Unix()
 		}
 		host, _, _, _ := model.ParseClusterName(counted.Cluster)
@@ -204,7 +214,7 @@ func credible(e model.EdgeCounters) bool {
 	for _, n := range e.Routes {
 		most = max(most, n.Requests, n.Errors)
 	}
-	return ok && len(e.Cluster) <= maxCluster && most <= maxCount
+	return ok && len(e.Cluster) <= maxCluster && most <= maxCount && max(e.Sent, e.Received) <= maxBytes
 }
 
 func (d *edgeData) addRoutes(counted map[string]model.RouteCounts) {
@@ -253,10 +263,10 @@ func (c *Edges) Recent(window time.Duration, now time.Time) []Edge {
 			}
 			sum.Merge(s.Counts)
 		}
-		if sum.Requests == 0 {
+		if !sum.called() {
 			continue
 		}
-		edge := Edge{Source: key.source, Counts: sum, Success: 1 - float64(sum.Errors)/float64(sum.Requests)}
+		edge := Edge{Source: key.source, Counts: sum, Success: 1 - float64(sum.Errors)/float64(max(sum.Requests, 1))}
 		edge.Destination, edge.Port = destination(key.cluster)
 		edge.Rate = float64(sum.Requests) / window.Seconds()
 		edge.Connections = float64(sum.Open) / float64(window.Milliseconds())
@@ -276,7 +286,7 @@ func (c *Edges) Calls(since time.Time) []Call {
 	defer c.mu.Unlock()
 	var found []Call
 	for key, data := range c.edges {
-		if host, _, _, ok := model.ParseClusterName(key.cluster); ok && data.total.Requests > 0 && data.used >= since.Unix() {
+		if host, _, _, ok := model.ParseClusterName(key.cluster); ok && data.total.called() && data.used >= since.Unix() {
 			found = append(found, Call{key.source.Namespace, key.source.App, host})
 		}
 	}

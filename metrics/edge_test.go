@@ -97,6 +97,26 @@ func TestRecentLooksBackOneWindow(t *testing.T) {
 	}
 }
 
+// A connection that was opened long ago is a call as long as bytes pass.
+func TestBytesAreCalls(t *testing.T) {
+	edges, start := metrics.NewEdges(none), time.Unix(1000, 0)
+	edges.Record(metrics.End{App: "a"}, report(reviewsV2, 1, 0), start)
+	late := start.Add(metrics.Forget / 2)
+	for _, sent := range []uint64{1, 1 << 60} { // no proxy sends so fast
+		edges.Record(metrics.End{App: "a"}, model.TrafficReport{Edges: []model.EdgeCounters{{Cluster: reviewsV2, Sent: sent, Received: 7}}}, late)
+	}
+	if got := edges.Recent(time.Minute, late); len(got) != 1 || got[0].Bytes != (metrics.Bytes{Sent: 1, Received: 7}) || got[0].Success != 1 {
+		t.Errorf("edges %+v", got)
+	}
+	if got := edges.Calls(late); len(got) != 1 {
+		t.Errorf("calls %v", got)
+	}
+	edges.Record(metrics.End{App: "b"}, report(reviewsV2, 1, 0), start.Add(metrics.Forget+time.Minute))
+	if got := edges.Versions("reviews.shop.svc.cluster.local")["v2"][metrics.End{App: "a"}]; got.Requests != 1 {
+		t.Errorf("what passed half an hour ago is forgotten: %+v", got)
+	}
+}
+
 func TestVersionsAddUpByCaller(t *testing.T) {
 	edges, now := metrics.NewEdges(none), time.Unix(1000, 0)
 	edges.Record(metrics.End{App: "a", Version: "v1"}, report(reviewsV2, 10, 1), now)

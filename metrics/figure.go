@@ -50,13 +50,15 @@ var (
 	overflows = &Family{"weft_breaker_overflows_total", Counter, "Requests that were not sent, because more were under way than the circuit breaker lets.", edgeLabels}
 	failed    = &Family{"weft_connect_failures_total", Counter, "Connections that could not be opened.", edgeLabels}
 	open      = &Family{"weft_connection_seconds_total", Counter, "How long connections were open, all together: its rate is how many are.", edgeLabels}
+	sent      = &Family{"weft_sent_bytes_total", Counter, "Bytes that callers sent, without what TLS adds.", edgeLabels}
+	received  = &Family{"weft_received_bytes_total", Counter, "Bytes that callers received, without what TLS adds.", edgeLabels}
 	plaintext = &Family{"weft_plaintext", Gauge, "1 for an edge that is called in plain text, if only at some of the instances; there is none of others.", edgeLabels}
 	durations = &Family{"weft_request_duration_seconds", Histogram, "How long an upstream took, in buckets that are at most a third wide above 2 ms; the sum is estimated from them.", edgeLabels}
 	dropped   = &Family{"weft_edge_reports_dropped_total", Counter, "Reports of edges that found no room or no belief.", nil}
 )
 
 // EdgeFamilies are those of Edges.Figures.
-var EdgeFamilies = []*Family{requests, retries, fallbacks, timeouts, exhausted, overflows, failed, open, plaintext, durations, dropped}
+var EdgeFamilies = []*Family{requests, retries, fallbacks, timeouts, exhausted, overflows, failed, open, sent, received, plaintext, durations, dropped}
 
 // classNames are by model.Classes.
 var classNames = [len(model.Classes{})]string{"1xx", "2xx", "3xx", "4xx", "5xx"}
@@ -105,6 +107,8 @@ func (d *edgeData) figures(emit Emit, labels []string) {
 	count(exhausted, d.total.Exhausted, labels)
 	count(overflows, d.total.Overflows, labels)
 	count(failed, d.total.Unconnected, labels)
+	count(sent, d.total.Bytes.Sent, labels)
+	count(received, d.total.Bytes.Received, labels)
 	if d.total.Open > 0 {
 		emit(Figure{Family: open, Labels: labels, Value: float64(d.total.Open) / 1000})
 	}

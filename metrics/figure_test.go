@@ -17,7 +17,7 @@ func TestFigures(t *testing.T) {
 	for range 2 {
 		edges.Record(from, model.TrafficReport{Edges: []model.EdgeCounters{
 			{Cluster: reviewsV2, Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: latency(7, 8),
-				Troubles: model.Troubles{Timeouts: 1, Exhausted: 2, Overflows: 3, Unconnected: 4}, Open: 2500},
+				Troubles: model.Troubles{Timeouts: 1, Exhausted: 2, Overflows: 3, Unconnected: 4}, Open: 2500, Sent: 100, Received: 1000},
 			{Cluster: "rates.example.com:80", Classes: model.Classes{3: 4}},
 			{Cluster: "?", Classes: model.Classes{3: 4}},
 		}}, now)
@@ -42,12 +42,14 @@ func TestFigures(t *testing.T) {
 		`weft_edge_reports_dropped_total[] 2 0`,
 		`weft_fallbacks_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 4 0`,
 		`weft_plaintext["shop" "frontend" "v1" "" "rates.example.com" "" "80"] 1 0`,
+		`weft_received_bytes_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 2000 0`,
 		`weft_request_duration_seconds["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 0 16`,
 		`weft_requests_total["shop" "frontend" "v1" "" "rates.example.com" "" "80" "4xx"] 8 0`,
 		`weft_requests_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080" "2xx"] 12 0`,
 		`weft_requests_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080" "5xx"] 4 0`,
 		`weft_retries_exhausted_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 4 0`,
 		`weft_retries_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 2 0`,
+		`weft_sent_bytes_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 200 0`,
 		`weft_timeouts_total["shop" "frontend" "v1" "shop" "reviews" "v2" "9080"] 2 0`,
 	}
 	if !slices.Equal(got, want) {

@@ -185,6 +185,9 @@ type EdgeCounters struct {
 	Troubles
 	// Open is how long connections were open, all together, milliseconds: over a period, their average number.
 	Open uint64 `json:"open,omitempty"`
+	// Sent and Received are the bytes of its connections, without what TLS adds. An older agent does not count them.
+	Sent     uint64 `json:"sent,omitempty"`
+	Received uint64 `json:"received,omitempty"`
 	// Classes counts the requests that ended by the class of their status.
 	Classes Classes `json:"classes,omitzero"`
 	// Statuses counts the errors by status. The server knows which of them a default response hid.

@@ -1,6 +1,9 @@
 package model
 
-import "reflect"
+import (
+	"reflect"
+	"slices"
+)
 
 // Gateway is a set of listeners of the proxies that are the gateway. Key: object.
 type Gateway struct {
@@ -22,6 +25,7 @@ type GatewayListener struct {
 	Hosts      []string  // "*" for all; "ns/host" is already resolved to host
 	TLS        ServerTLS // for HTTPS, and for TLS that is opened
 	ToHTTPS    bool      // plain requests are redirected to HTTPS
+	HTTP3      bool      // of HTTPS: served at the same port of UDP, too
 	RouteKinds []string  // kinds of routes that may attach; nil: all
 	RouteSpace []string  // namespaces whose routes may attach; nil: all; Same is resolved
 	Origin     Origin
@@ -79,6 +83,16 @@ func (p GatewayProtocol) Shares(o GatewayProtocol) bool {
 func (g Gateway) Key() string          { return g.Object.String() }
 func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
 
+// UDP are the ports at which it serves HTTP/3, each once.
+func (g Gateway) UDP() (ports []uint32) {
+	for _, l := range g.Listeners {
+		if l.HTTP3 && !slices.Contains(ports, l.Port) {
+			ports = append(ports, l.Port)
+		}
+	}
+	return ports
+}
+
 // GatewayAddress is where a gateway is reached from outside. Key: Gateway.
 type GatewayAddress struct {
 	Gateway   string   // "namespace/name"
@@ -95,8 +109,9 @@ type GatewayPods struct {
 	Name        string // by which the proxies know which gateway they are
 	Owners      []Owner
 	Ports       []uint32
-	Min, Max    uint32 // how many; as many as are needed between them
-	ServiceType string // of Kubernetes; "": a load balancer
+	UDP         []uint32 // of them those that serve HTTP/3, too
+	Min, Max    uint32   // how many; as many as are needed between them
+	ServiceType string   // of Kubernetes; "": a load balancer
 	Labels      map[string]string
 	Annotations map[string]string
 }

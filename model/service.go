@@ -40,6 +40,12 @@ const (
 // IsHTTP says whether requests of the protocol can be routed one by one.
 func (p Protocol) IsHTTP() bool { return p == HTTP || p == HTTP2 }
 
+// serverFirst are ftp, ssh, smtp, pop3, imap, submission, mysql, nats and vnc.
+var serverFirst = []uint32{21, 22, 25, 110, 143, 587, 3306, 4222, 5900}
+
+// ServerFirst says whether a port is known for a protocol in which the client waits for the server's first word.
+func ServerFirst(port uint32) bool { return slices.Contains(serverFirst, port) }
+
 // Resolution is how the endpoints of a service are found.
 type Resolution string
 

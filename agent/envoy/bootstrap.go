@@ -86,6 +86,7 @@ var kept = []string{
 	".upstream_rq_1xx", ".upstream_rq_2xx", ".upstream_rq_3xx", ".upstream_rq_4xx", "." + rq5xx,
 	".upstream_rq_500", ".upstream_rq_502", ".upstream_rq_503", ".upstream_rq_504",
 	"." + rqTimeout, "." + rqTryTimeout, "." + rqExhausted, "." + rqOverflow, "." + cxFail, "." + cxActive,
+	"." + cxSent, "." + cxReceived,
 }
 
 func statsConfig() object {

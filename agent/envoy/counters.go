@@ -91,6 +91,8 @@ var single = []struct {
 	{"retries_exhausted_total", "counter", "Requests whose last try failed, too.", func(u upstream) uint64 { return u.Exhausted }},
 	{"breaker_overflows_total", "counter", "Requests that were not sent, because more were under way than the circuit breaker lets.", func(u upstream) uint64 { return u.Overflows }},
 	{"connect_failures_total", "counter", "Connections that could not be opened.", func(u upstream) uint64 { return u.Unconnected }},
+	{"sent_bytes_total", "counter", "Bytes sent, without what TLS adds.", func(u upstream) uint64 { return u.Sent }},
+	{"received_bytes_total", "counter", "Bytes received, without what TLS adds.", func(u upstream) uint64 { return u.Received }},
 	{"connections", "gauge", "Connections that are open.", func(u upstream) uint64 { return u.counters[cxActive] }},
 }
 

@@ -68,7 +68,7 @@ func TestEdges(t *testing.T) {
 func TestCounters(t *testing.T) {
 	var got strings.Builder
 	admin := admin(t, func() string {
-		return text + "cluster.up_80.upstream_cx_active: 2\ncluster.idle_80.upstream_cx_active: 0\n"
+		return text + "cluster.up_80.upstream_cx_active: 2\ncluster.up_80.upstream_cx_tx_bytes_total: 70\ncluster.up_80.upstream_cx_rx_bytes_total: 900\ncluster.idle_80.upstream_cx_active: 0\n"
 	})
 	counters, err := admin.Counters(t.Context(), []string{"up:80", "idle:80", "never:80", "weft-agent", "dead.shop.svc.cluster.local:80/version-v1"}, false)
 	if err != nil || counters.Write(&got) != nil {
@@ -84,6 +84,8 @@ func TestCounters(t *testing.T) {
 		`weft_proxy_requests_total{destination_service="up",destination_port="80",status="2xx"} 3`,
 		`weft_proxy_requests_total{destination_service="up",destination_port="80",status="5xx"} 1`,
 		`weft_proxy_retries_total{destination_service="up",destination_port="80"} 1`,
+		`weft_proxy_sent_bytes_total{destination_service="up",destination_port="80"} 70`,
+		`weft_proxy_received_bytes_total{destination_service="up",destination_port="80"} 900`,
 		`weft_proxy_connections{destination_service="up",destination_port="80"} 2`,
 		`weft_proxy_request_duration_seconds_bucket{destination_service="up",destination_port="80",le="0.005"} 4`,
 		`weft_proxy_request_duration_seconds_bucket{destination_service="up",destination_port="80",le="+Inf"} 6`,
@@ -140,6 +142,13 @@ func TestOpen(t *testing.T) {
 	stats += "cluster.up_80.upstream_rq_timeout: 1\n"
 	if got := read(); len(got) != 1 || got[0].Open != 4_000 || got[0].Timeouts != 1 {
 		t.Errorf("with a timeout: %+v, want 4 s of connections at once", got)
+	}
+	stats += "cluster.up_80.upstream_cx_tx_bytes_total: 10\ncluster.up_80.upstream_cx_rx_bytes_total: 100\n"
+	if got := read(); len(got) != 1 || got[0].Sent != 10 || got[0].Received != 100 || got[0].Open != 4_000 {
+		t.Errorf("with bytes: %+v, want them at once", got)
+	}
+	if got := read(); len(got) > 0 {
+		t.Errorf("without more of them: %+v", got)
 	}
 }
 

@@ -90,7 +90,7 @@ func TestLean(t *testing.T) {
 }
 
 // read are the statistics of connections that are.
-var read = regexp.MustCompile(`\.upstream_cx_(connect_fail|active): `)
+var read = regexp.MustCompile(`\.upstream_cx_(connect_fail|active|[tr]x_bytes_total): `)
 
 func serviceName(i int) string { return fmt.Sprintf("service-%d", i) }
 

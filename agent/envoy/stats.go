@@ -27,6 +27,8 @@ const (
 	rqOverflow   = "upstream_rq_pending_overflow" // of requests, too, where one connection carries many
 	cxFail       = "upstream_cx_connect_fail"
 	cxActive     = "upstream_cx_active" // now
+	cxSent       = "upstream_cx_tx_bytes_total"
+	cxReceived   = "upstream_cx_rx_bytes_total"
 )
 
 // beyond is a bound of Envoy's histograms that stands for all above LatencyBounds, milliseconds.
@@ -77,8 +79,7 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 		name := statName(cluster)
 		edge := current[name].since(t.before[name]).edge(cluster)
 		open := t.open[name] + time.Duration(current[name].counters[cxActive])*report.Period
-		said := edge.Requests > 0 || edge.Latency != nil || edge.Routes != nil || edge.Classes != (model.Classes{}) || edge.Troubles != (model.Troubles{}) // Envoy tells latencies one reading later
-		if said || open >= openPace {
+		if says(edge) || open >= openPace {
 			edge.Open = uint64(open.Milliseconds())
 			report.Edges = append(report.Edges, edge)
 		} else if open > 0 {
@@ -92,6 +93,12 @@ func (t *Traffic) Report(ctx context.Context, clusters []string, now time.Time) 
 	t.said = said
 	t.before, t.limits, t.at, t.open = current, limits, now, waiting
 	return report, nil
+}
+
+// says whether an edge has more to tell than that connections are open.
+func says(e model.EdgeCounters) bool {
+	return e.Requests > 0 || e.Sent+e.Received > 0 || e.Latency != nil || e.Routes != nil || // Envoy tells latencies one reading later
+		e.Classes != (model.Classes{}) || e.Troubles != (model.Troubles{})
 }
 
 // strangers are the callers without a certificate that were counted since the last call.
@@ -192,6 +199,8 @@ func (t totals) edge(cluster string) model.EdgeCounters {
 		Errors:   t.counters[rq5xx] + t.counters[rqRetry],
 		Retries:  t.counters[rqRetry],
 		Routes:   t.routes,
+		Sent:     t.counters[cxSent],
+		Received: t.counters[cxReceived],
 		Troubles: model.Troubles{
 			Timeouts:  t.counters[rqTimeout] + t.counters[rqTryTimeout],
 			Exhausted: t.counters[rqExhausted], Overflows: t.counters[rqOverflow], Unconnected: t.counters[cxFail],
@@ -266,7 +275,7 @@ func (t totals) ended(route, end, value string) totals {
 }
 
 // statForm is all that is read of a cluster.
-var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_(?:rq_(?:total|completed|[1-5]xx|retry|time|[0-9]{3}|timeout|per_try_timeout|retry_limit_exceeded|pending_overflow)|cx_(?:connect_fail|active)))$`)
+var statForm = regexp.MustCompile(`^cluster\.(.+)\.(upstream_(?:rq_(?:total|completed|[1-5]xx|retry|time|[0-9]{3}|timeout|per_try_timeout|retry_limit_exceeded|pending_overflow)|cx_(?:connect_fail|active|[tr]x_bytes_total)))$`)
 
 // scoped counters are counted without the scope, too.
 var scoped = regexp.MustCompile(`\.(internal|external|canary|zone|retry)$`)

@@ -38,7 +38,7 @@ type ApplicationPort struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	Name string `json:"name,omitempty"`
-	// Protocol that it speaks. Default: what the name begins with, as in http-web; else http.
+	// Protocol that it speaks. Default: what the name begins with, as in http-web; else http, and tcp where servers are known to speak first, as at 25.
 	// +optional
 	// +kubebuilder:validation:Enum=http;http2;grpc;tcp
 	Protocol string `json:"protocol,omitempty"`

@@ -40,6 +40,22 @@ outbound: 15001
 command: [./reviews, --rate, "5"]
 `
 
+// Of a port at which servers are known to speak first the protocol is not guessed.
+func TestServerFirst(t *testing.T) {
+	for args, want := range map[string]model.Protocol{"": "", "--protocol=tcp": model.TCP, "--protocol=http": model.HTTP} {
+		flags, err := read(t, "app: mail\nport: 25:2525\n", strings.Fields(args)...)
+		if want == "" && (err == nil || !strings.Contains(err.Error(), "--protocol tcp")) {
+			t.Errorf("it is guessed: %+v, %v", flags.options.Registration, err)
+		}
+		if want != "" && (err != nil || flags.options.Registration.Ports[0].Protocol != want) {
+			t.Errorf("%s: %+v, %v", args, flags.options.Registration, err)
+		}
+	}
+	if _, err := read(t, "gateway: front\nport: 25:2525\n"); err != nil {
+		t.Errorf("a gateway's listener says what it speaks: %v", err)
+	}
+}
+
 func TestFile(t *testing.T) {
 	flags, err := read(t, whole, "--version", "v3")
 	if err != nil {

@@ -22,7 +22,7 @@ import (
 
 // protocols are what --protocol takes.
 var protocols = map[string]model.Protocol{
-	"http": model.HTTP, "http2": model.HTTP2, "grpc": model.HTTP2, "tcp": model.TCP,
+	"": model.HTTP, "http": model.HTTP, "http2": model.HTTP2, "grpc": model.HTTP2, "tcp": model.TCP,
 }
 
 // runFlags are the flags of run that need to be understood first.
@@ -92,7 +92,7 @@ is what weft publish put there, and ports are what the repository says.`,
 	f.StringVar(&r.name, "name", "", "name of this instance, unique in the namespace; default: APP-VERSION-HOST")
 	f.StringVar(&o.Registration.Address, "address", "", "IP at which others reach this machine; default: the one that it reaches the server from")
 	f.StringArrayVar(&r.ports, "port", nil, "`PORT` of the service; PORT:NUMBER where the application listens on a fixed one, or the gateway has to; may be repeated")
-	f.StringVar(&r.protocol, "protocol", "http", "of the ports: http, http2, grpc or tcp")
+	f.StringVar(&r.protocol, "protocol", "", "of the ports: http, http2, grpc or tcp; default: http, but where a server is known to speak first, as at 25 or 3306, it must be said")
 	f.StringToStringVar(&r.labels, "label", nil, "`KEY=VALUE` on the workload; may be repeated")
 	r.health.set(f)
 	f.Uint32Var(&o.Registration.OutboundPort, "outbound", 0, "`PORT` of loopback at which the application reaches others; default: picked once, told by $HTTP_PROXY")
@@ -220,6 +220,9 @@ func parsePorts(texts []string, protocol string, gateway bool) ([]model.Workload
 			return nil, fmt.Errorf("--port %q: use PORT or PORT:NUMBER, each from 1 to 65535", text)
 		}
 		port := model.WorkloadPort{Number: uint32(number), Protocol: known}
+		if protocol == "" && !gateway && model.ServerFirst(port.Number) {
+			return nil, fmt.Errorf("--port %d: servers there are known to speak first, and a proxy that takes it for HTTP waits for the client: say --protocol tcp, or --protocol http", number)
+		}
 		if gateway {
 			port.ProxyPort = uint32(other)
 		} else {

@@ -235,7 +235,7 @@ func eventful(t *testing.T, budget int) eventfulStore {
 		buckets[3] = 9
 		edges.Record(metrics.End{Namespace: "shop", App: "frontend", Version: "v1"}, model.TrafficReport{Edges: []model.EdgeCounters{
 			{Cluster: "reviews.shop.svc.cluster.local:9080/v1", Requests: 9, Errors: 3, Retries: 1, Classes: model.Classes{1: 6, 4: 2}, Statuses: map[uint32]uint64{503: 2}, Latency: buckets,
-				Troubles: model.Troubles{Timeouts: 1, Exhausted: 1, Overflows: 1, Unconnected: 1}, Open: 30_000},
+				Troubles: model.Troubles{Timeouts: 1, Exhausted: 1, Overflows: 1, Unconnected: 1}, Open: 30_000, Sent: 500, Received: 5000},
 		}}, now)
 		var err error
 		_ = process.Until(time.Minute, func() error {

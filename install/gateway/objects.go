@@ -90,11 +90,15 @@ func (m maker) service() *corev1.Service {
 		TypeMeta: kind(corev1.SchemeGroupVersion, "Service"), ObjectMeta: m.meta(),
 		Spec: corev1.ServiceSpec{Type: cmp.Or(corev1.ServiceType(m.g.ServiceType), corev1.ServiceTypeLoadBalancer), Selector: m.selector()},
 	}
-	for _, port := range m.g.Ports {
-		s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
-			Name: fmt.Sprintf("tcp-%d", port), Port: int32(port), TargetPort: intstr.FromInt32(int32(port)), Protocol: corev1.ProtocolTCP,
-		})
+	add := func(name string, protocol corev1.Protocol, ports []uint32) {
+		for _, port := range ports {
+			s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{
+				Name: fmt.Sprintf("%s-%d", name, port), Port: int32(port), TargetPort: intstr.FromInt32(int32(port)), Protocol: protocol,
+			})
+		}
 	}
+	add("tcp", corev1.ProtocolTCP, m.g.Ports)
+	add("udp", corev1.ProtocolUDP, m.g.UDP)
 	return s
 }
 

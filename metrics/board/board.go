@@ -72,6 +72,7 @@ func service() Board {
 		attempts(in, "source_app"),
 		troubles(in, "source_app"),
 		connections(in, "source_app"),
+		traffic(in, "source_app"),
 	}}
 }
 
@@ -87,6 +88,7 @@ func workload() Board {
 		attempts(out, "destination_service"),
 		troubles(out, "destination_service"),
 		connections(out, "destination_service"),
+		traffic(out, "destination_service"),
 		requests("Calls by own version", out, "source_version"),
 	}}
 }

@@ -69,6 +69,15 @@ func troubles(selector, by string) Panel {
 	}}
 }
 
+// traffic is what connections carry, whatever is spoken there.
+func traffic(selector, by string) Panel {
+	labels := []string{by}
+	return Panel{"Bytes", "Bytes that the callers sent and received, a second.", Bytes, []Query{
+		{sumBy(labels) + " " + rate("weft_sent_bytes_total", selector), legend(labels) + " sent"},
+		{sumBy(labels) + " " + rate("weft_received_bytes_total", selector), legend(labels) + " received"},
+	}}
+}
+
 // connections is how many are open, and of which of the edges in plain text.
 func connections(selector, by string) Panel {
 	labels := []string{by}

@@ -59,6 +59,7 @@ func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Sp
 	for i := range spec.Listeners {
 		r.read(i, &spec.Listeners[i], &g)
 	}
+	o.WithHTTP3(&g)
 	return []model.Gateway{g}, r.spaces, r.all
 }
 

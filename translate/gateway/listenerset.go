@@ -77,5 +77,6 @@ func ListenerSet(o *object.Object, spec *gatewayv1.ListenerSetSpec) ([]Set, []mo
 		in := gatewayv1.Listener(l)
 		r.read(i, &in, &g)
 	}
+	o.WithHTTP3(&g)
 	return []Set{{parent}}, []model.Gateway{g}, r.spaces, r.all
 }

@@ -30,6 +30,7 @@ func Gateway(o *object.Object, spec *networking.Gateway) []model.Gateway {
 	for i, server := range spec.Servers {
 		g.Listeners = append(g.Listeners, listeners(o, object.Spec.Dot("servers").At(i), i, server)...)
 	}
+	o.WithHTTP3(&g)
 	return []model.Gateway{g}
 }
 

@@ -33,6 +33,7 @@ func Pods(o *object.Object, spec *networking.Gateway, gateways []model.Gateway) 
 		return nil
 	}
 	p := o.GatewayPods("networking.istio.io/v1")
+	p.UDP = gateways[0].UDP()
 	p.Name, p.Labels, p.Annotations = podsName(spec.Selector), spec.Selector, map[string]string{}
 	for _, server := range spec.Servers { // also those that stay closed, as long as they are
 		if port := server.GetPort().GetNumber(); port > 0 && port < 1<<16 && !slices.Contains(p.Ports, port) {

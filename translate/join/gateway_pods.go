@@ -21,13 +21,16 @@ func gatewayPods(parts *flow.Collection[Part], gates *flow.Collection[outcome]) 
 			p := i.Value
 			all.Namespace, all.Name = p.Namespace, p.Name
 			all.Owners, all.Ports = append(all.Owners, p.Owners...), append(all.Ports, p.Ports...)
+			all.UDP = append(all.UDP, p.UDP...)
 			all.Min, all.Max = max(all.Min, p.Min), max(all.Max, p.Max)
 			all.ServiceType = cmp.Or(p.ServiceType, all.ServiceType)
 			maps.Copy(all.Labels, p.Labels)
 			maps.Copy(all.Annotations, p.Annotations)
 		}
-		slices.Sort(all.Ports)
-		all.Ports = slices.Compact(all.Ports)
+		for _, ports := range []*[]uint32{&all.Ports, &all.UDP} {
+			slices.Sort(*ports)
+			*ports = slices.Compact(*ports)
+		}
 		return &all
 	})
 }

@@ -110,6 +110,7 @@ func setPods(gates *flow.Collection[outcome]) *flow.Collection[item[model.Gatewa
 			for _, l := range g.Listeners {
 				pods.Ports = append(pods.Ports, l.Port)
 			}
+			pods.UDP = append(pods.UDP, g.UDP()...)
 		}
 		return []item[model.GatewayPods]{{ID: pods.Key() + "|" + o.Object.String(), Object: o.Object, Rank: lastRank, Value: pods}}
 	})

@@ -26,6 +26,9 @@ func Service(o *object.Object, spec *corev1.ServiceSpec) []model.Service {
 		o.NotHonoured(object.Spec.Dot("sessionAffinity"), "weft does not keep callers at one instance by their address; use a DestinationRule with consistentHash")
 	}
 	for i := range spec.Ports {
+		if spec.Ports[i].Protocol == corev1.ProtocolUDP && spec.Selector[model.GatewayNameLabel] != "" {
+			continue // HTTP/3 of a gateway, which has it beside TCP
+		}
 		if p, ok := port(o, object.Spec.Dot("ports").At(i), &spec.Ports[i]); ok {
 			s.Ports = append(s.Ports, p)
 		}

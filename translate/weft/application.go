@@ -81,7 +81,7 @@ func service(o *object.Object, host string, ports []v1alpha1.ApplicationPort) *m
 func portOf(o *object.Object, at object.Path, p v1alpha1.ApplicationPort) (model.Port, bool) {
 	protocol, known := object.Protocol(p.Protocol, p.Name)
 	prefix, _, _ := strings.Cut(strings.ToLower(p.Name), "-")
-	if _, says := object.Protocol(prefix, ""); p.Protocol == "" && (p.Name == "" || !says) {
+	if _, says := object.Protocol(prefix, ""); p.Protocol == "" && (p.Name == "" || !says) && !model.ServerFirst(uint32(p.Number)) {
 		protocol = model.HTTP
 	}
 	if !known {
