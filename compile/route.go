@@ -56,7 +56,7 @@ func (r *router) routes(c candidate) []conditional {
 		return nil
 	}
 	r.checkHeaders(c.rule)
-	c.rule = r.heldIn(c.rule)
+	c.rule = r.askable(r.heldIn(c.rule))
 	change, reply := headerChange(c.rule.RequestHeaders), headerChange(c.rule.ResponseHeaders)
 	base := &routev3.Route{
 		Name: routeName(c.rule), Match: m, Metadata: r.metadata(c),
@@ -76,14 +76,13 @@ func (r *router) routes(c candidate) []conditional {
 		base.Metadata = r.count(base.Metadata, c)
 		all = r.forward(base, c)
 	}
-	when := conditionOf(c.match)
 	out := make([]conditional, 0, len(all))
 	for _, route := range all {
 		if err := refusal(route); err != nil {
 			r.problem(c.rule.Origin, model.ProblemInvalid, "no proxy would accept this: "+err.Error()+"; this match is left out")
-			continue
+			return nil // with the others, which are for parts of the same requests
 		}
-		out = append(out, conditional{route: route, when: when})
+		out = append(out, conditional{route: route, when: conditionOf(c.match)})
 	}
 	return out
 }
@@ -103,7 +102,7 @@ func refusal(route *routev3.Route) error {
 		if rewrite == nil {
 			continue
 		}
-		if err := checkRegex(rewrite.Pattern.Regex); err != nil {
+		if err := cmp.Or(checkRegex(rewrite.Pattern.Regex), checkSubstitution(rewrite.Pattern.Regex, rewrite.Substitution)); err != nil {
 			return fmt.Errorf("rewrite: %w", err)
 		}
 	}
@@ -128,7 +127,7 @@ func routeFilters(r model.Rule) map[string]*anypb.Any {
 		filters[FaultFilter] = pack(fault(*r.Fault))
 	}
 	if r.CORS != nil {
-		filters[corsFilter] = pack(cors(*r.CORS))
+		filters[CORSFilter] = pack(cors(*r.CORS))
 	}
 	if len(filters) == 0 {
 		return nil
@@ -211,7 +210,20 @@ func (r *router) destine(route *routev3.Route, action *routev3.RouteAction, targ
 		}
 		weighted.Clusters = append(weighted.Clusters, w)
 	}
+	ownHosts(action, weighted.Clusters)
 	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
+}
+
+// ownHosts has the host that a backend is asked for win over that of its rule: Envoy lets the route's win.
+func ownHosts(action *routev3.RouteAction, all []*routev3.WeightedCluster_ClusterWeight) {
+	host := action.GetHostRewriteLiteral()
+	if host == "" || !slices.ContainsFunc(all, func(w *routev3.WeightedCluster_ClusterWeight) bool { return w.GetHostRewriteLiteral() != "" }) {
+		return
+	}
+	action.HostRewriteSpecifier = nil
+	for _, w := range all {
+		w.HostRewriteSpecifier = &routev3.WeightedCluster_ClusterWeight_HostRewriteLiteral{HostRewriteLiteral: cmp.Or(w.GetHostRewriteLiteral(), host)}
+	}
 }
 
 func (r *router) withFallback(filters map[string]*anypb.Any, t target) map[string]*anypb.Any {
