@@ -82,7 +82,7 @@ func (m *tenantMesh) commit(set, gone []api.Object) {
 }
 
 // views are what Envoy sees of each proxy of a namespace, and what a call to each
-// of some names adds to it.
+// of some names adds to it; and which proxies a cluster is to run there.
 func (m *tenantMesh) views(namespace string) map[string]string {
 	all := map[string]string{}
 	for _, w := range model.Workloads(m.rows.Replicas.All()) {
@@ -91,6 +91,11 @@ func (m *tenantMesh) views(namespace string) map[string]string {
 		}
 		for _, called := range []string{"", "reviews", "reviews.shop:9080", "ratings.shop.svc", "api.example.com"} {
 			all[w.Key()+" "+called] = contentOf(m.View(w.Key(), called))
+		}
+	}
+	for _, p := range m.rows.GatewayPods.All() {
+		if p.Namespace == namespace {
+			all["pods of "+p.Key()] = fmt.Sprintf("%+v", p)
 		}
 	}
 	return all
@@ -143,6 +148,11 @@ func (m *tenantMesh) intrude(t *testing.T, before map[string]string, all []api.O
 	t.Helper()
 	m.commit(all, nil)
 	after := m.views("shop")
+	for key := range after {
+		if _, there := before[key]; !there {
+			t.Fatalf("there is a %s now, for %v", key, all)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if before[key] != after[key] {
 			var text []string

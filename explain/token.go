@@ -90,12 +90,17 @@ func take(p *jwtv3.JwtProvider, m *message) {
 	}
 }
 
-// verifiedBy says what the tokens say; status 0 and no claims: there are none.
+// verifiedBy says what the last of the tokens says; status 0 and no claims: there are none. All must be valid, and of
+// several that are not the last one says why.
 func verifiedBy(p *jwtv3.JwtProvider, all []string, now time.Time) (claims map[string]any, status uint32, why string) {
 	for _, token := range all {
-		if claims, status, why = verify(p, token, now); status != 0 {
-			return nil, status, why
+		said, failed, because := verify(p, token, now)
+		if claims = said; failed != 0 {
+			status, why = failed, because
 		}
+	}
+	if status != 0 {
+		return nil, status, why
 	}
 	for _, name := range p.GetNormalizePayloadInMetadata().GetSpaceDelimitedClaims() {
 		if text, ok := claims[name].(string); ok {
