@@ -161,7 +161,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 		if r.private != nil {
 			previewing(config, first.Domain, first.TLS)
 		}
-		h.resource = g.gateHostResource(config, r.needed(), r.from)
+		h.resource = g.gateHostResource(config, clustersOf(config.Routes...), r.from)
 	}
 	return h
 }

@@ -23,13 +23,12 @@ type world struct {
 	split   func(host string) *model.Split
 }
 
-// router compiles the routes of one virtual host and collects what they need.
+// router compiles the routes of one virtual host and collects what they come from.
 type router struct {
 	world
 	port     uint32 // that the caller named; 0: unknown
 	domain   string // that requests are for, "*.suffix" too
 	private  privacy
-	needs    map[string]struct{}
 	from     []model.Key
 	problems []model.Problem
 	counted  []string // names of routes that are counted
@@ -38,7 +37,7 @@ type router struct {
 }
 
 func newRouter(w world, domain string, port uint32) *router {
-	return &router{world: w, domain: domain, port: port, private: byHeader, needs: map[string]struct{}{}}
+	return &router{world: w, domain: domain, port: port, private: byHeader}
 }
 
 // conditional is a route for some callers.
@@ -184,9 +183,6 @@ func (r *router) send(route *routev3.Route, c candidate, targets []target) {
 
 // destine sets where the requests go: one cluster, or shares of several.
 func (r *router) destine(route *routev3.Route, action *routev3.RouteAction, targets []target) {
-	for _, t := range targets {
-		r.needs[t.cluster] = struct{}{}
-	}
 	if len(targets) == 1 && targets[0].plain() {
 		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: targets[0].cluster}
 		route.TypedPerFilterConfig = r.withFallback(route.TypedPerFilterConfig, targets[0])
@@ -246,7 +242,6 @@ func (r *router) mirrors(all []model.Mirror) []*routev3.RouteAction_RequestMirro
 		if !ok || m.Percent <= 0 {
 			continue
 		}
-		r.needs[t.cluster] = struct{}{}
 		out = append(out, &routev3.RouteAction_RequestMirrorPolicy{
 			Cluster:         t.cluster,
 			RuntimeFraction: &corev3.RuntimeFractionalPercent{DefaultValue: fraction(m.Percent)},
@@ -309,5 +304,3 @@ func (r *router) elsewhere(c candidate) model.Redirect {
 	}
 	return to
 }
-
-func (r *router) needed() []string { return model.SortedKeys(r.needs) }
