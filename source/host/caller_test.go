@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -58,6 +59,9 @@ func TestAProxyIsWhoItsCertificateSays(t *testing.T) {
 		if err := p.server.Proxy(ctx, test.namespace, test.name); status.Code(err) != test.want {
 			t.Errorf("%s: %v, want %v", name, err, test.want)
 		}
+	}
+	if log := p.log.String(); strings.Count(log, "a stream was refused") != 2 || !strings.Contains(log, "proxy=shop/reviews-1") {
+		t.Errorf("the log says\n%s", log)
 	}
 	if err := p.server.Proxy(context.Background(), "shop", "reviews-1"); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("without a connection: %v", err)
