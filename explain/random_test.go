@@ -39,7 +39,7 @@ type randomRows struct {
 	splits               []model.Split
 	gateways             []model.Gateway
 	keys                 []model.PreviewKey
-	certificate          model.Certificate
+	certificates         []model.Certificate
 	limits               []model.RateLimit
 	guards               []model.Authorization
 	tokens               []model.RequestAuth
@@ -107,6 +107,10 @@ func (all *randomRows) randomGateways(r *rand.Rand, port func() int) {
 			listener("http", "http", model.GatewayListener{Hosts: everything}),
 		}},
 	}
+	front := &all.gateways[0]
+	some := front.Listeners[3] // whose connections know another certificate, and other routes
+	some.Name, some.Hosts, some.TLS.Secret = "https-some", []string{one(r, "*.a.test", "a.test", "shop.example.com")}, "shop/tls-some"
+	front.Listeners = append(front.Listeners, some)
 	at := func(gateway, i int, scheme string) string {
 		return fmt.Sprintf("%s %d", scheme, all.gateways[gateway].Listeners[i].Port)
 	}
@@ -142,7 +146,7 @@ func (all *randomRows) compile() *compile.Compiled {
 		splits.Replace(tx, "", all.splits)
 		gateways.Replace(tx, "", all.gateways)
 		keys.Replace(tx, "", all.keys)
-		certificates.Set(tx, all.certificate)
+		certificates.Replace(tx, "", all.certificates)
 		limits.Replace(tx, "", all.limits)
 		guards.Replace(tx, "", all.guards)
 		tokens.Replace(tx, "", all.tokens)
@@ -158,7 +162,7 @@ func randomTable(r *rand.Rand, name, host, gateway string) model.RouteTable {
 	t := model.RouteTable{Object: model.Key{Kind: "VirtualService", Namespace: "shop", Name: name}, Hosts: []string{host}, Gateways: []string{gateway},
 		Order: one(r, model.AsWritten, model.BySpecific)}
 	if gateway == "shop/gw" && chance(r, 4) {
-		t.Sections = []string{one(r, "http", "some", "https")}
+		t.Sections = []string{one(r, "http", "some", "https", "https-some")}
 	}
 	for i := range 1 + r.IntN(6) {
 		rule := randomRule(r)
