@@ -148,19 +148,24 @@ func otherService(f model.Fallback) *redirectv3.RedirectPolicy {
 	}
 }
 
-// askable leaves fallbacks that ask another service out where requests are rewritten: Envoy routes them anew by what they
-// became, which may be what others answer, or nobody.
+// askable leaves fallbacks out that cannot ask the other service: nobody is there, or requests are rewritten. Envoy routes
+// them anew by what they became, which may be what others answer, or another rule's fallback, or nobody.
 func (r *router) askable(rule model.Rule) model.Rule {
 	rewritten := func(rw *model.Rewrite, c model.HeaderChange) bool { return rw != nil || headerChange(c).host != "" }
-	backends := slices.Clone(rule.Backends)
-	for i, b := range backends {
-		asks := b.Fallback != nil && b.Fallback.Instead != nil && b.Fallback.Instead.Invalid == ""
-		if asks && (rewritten(rule.Rewrite, rule.RequestHeaders) || rewritten(b.Rewrite, b.RequestHeaders)) {
+	rule.Backends = slices.Clone(rule.Backends)
+	for i := range rule.Backends {
+		b := &rule.Backends[i]
+		switch {
+		case b.Fallback == nil || b.Fallback.Instead == nil:
+		case rewritten(rule.Rewrite, rule.RequestHeaders) || rewritten(b.Rewrite, b.RequestHeaders):
 			r.problem(rule.Origin, model.ProblemNotHonoured, fmt.Sprintf("it rewrites requests, so that %s cannot be asked for what %s failed; let the fallback say a response, or do not rewrite", b.Fallback.Instead.Host, b.Host))
-			backends[i].Fallback = nil
+			b.Fallback = nil
+		default:
+			if _, there := r.target(*b.Fallback.Instead); !there {
+				b.Fallback = nil
+			}
 		}
 	}
-	rule.Backends = backends
 	return rule
 }
 
@@ -169,7 +174,7 @@ func (r *router) insteadRoutes(base *routev3.Route, c candidate) (all []*routev3
 	done := map[string]bool{}
 	for _, b := range c.rule.Backends {
 		f := b.Fallback
-		if f == nil || f.Instead == nil || f.Instead.Invalid != "" || done[f.Host] {
+		if f == nil || f.Instead == nil || done[f.Host] {
 			continue
 		}
 		done[f.Host] = true

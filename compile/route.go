@@ -224,7 +224,7 @@ func ownHosts(action *routev3.RouteAction, all []*routev3.WeightedCluster_Cluste
 
 func (r *router) withFallback(filters map[string]*anypb.Any, t target) map[string]*anypb.Any {
 	f := t.backend.Fallback
-	if f == nil || f.Instead != nil && f.Instead.Invalid != "" {
+	if f == nil {
 		return filters
 	}
 	r.from = append(r.from, keysOf(f.From)...)

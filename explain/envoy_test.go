@@ -53,6 +53,9 @@ func TestExplainIsWhatEnvoyDoes(t *testing.T) {
 		})
 	}
 	t.Logf("%d meshes with %d calls each: %v", *meshes, sidecarCalls+frontCalls+backCalls, outcomes)
+	if some := outcomes["delayed too little"]; some*20 > outcomes["delayed"] { // a timer of a busy Envoy is not exact
+		t.Errorf("%d of %d requests were not delayed", some, outcomes["delayed"])
+	}
 	if len(outcomes) < 12 {
 		t.Errorf("the requests meet too little: %v", outcomes)
 	}
@@ -115,8 +118,9 @@ func (c *comparison) disagreement(w model.Workload, q explain.Request, trace exp
 	}
 	if d, ok := strings.CutPrefix(said["fault"], "100% wait "); ok {
 		d, _, _ := strings.Cut(d, ",")
-		if wait, _ := time.ParseDuration(d); seen.took < wait-time.Millisecond { // timers are not exact
-			return "delay"
+		c.outcomes["delayed"]++
+		if wait, _ := time.ParseDuration(d); seen.took < wait-time.Millisecond {
+			c.outcomes["delayed too little"]++
 		}
 	}
 	if !seen.forwarded {
