@@ -337,16 +337,20 @@ func (c *compiler) serviceHosts(x *flow.Ctx, s shape) []virtualHost {
 
 func (c *compiler) factsOf(x *flow.Ctx, s shape) []facts {
 	f := facts{Host: s.Host, Namespace: s.Namespace, Short: s.hasShortName()}
-	var clusters []string
+	clusters := map[condition][]string{}
 	for _, v := range flow.Lookup(x, c.hostsOf, s.Host) {
-		clusters = append(clusters, v.Needs...)
+		for _, r := range v.Routes {
+			clusters[r.when] = append(clusters[r.when], clustersOf(r.route)...)
+		}
 		for _, when := range v.when() {
 			if !slices.Contains(f.When, when) {
 				f.When = append(f.When, when)
 			}
 		}
 	}
-	f.Needs = servicesOf(clusters...)
+	for _, when := range append([]condition{{}}, f.When...) {
+		f.Needs = append(f.Needs, leading{when, servicesOf(clusters[when]...)})
+	}
 	return []facts{f}
 }
 

@@ -10,7 +10,8 @@ import (
 	"weft.dev/model"
 )
 
-const corsFilter = "envoy.filters.http.cors"
+// CORSFilter says which pages of other sites may read answers, as the route says.
+const CORSFilter = "envoy.filters.http.cors"
 
 // cors is the filter's configuration for one route. An origin pattern that
 // Envoy would refuse allows nobody.

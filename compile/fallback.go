@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -26,6 +27,8 @@ const (
 	FallbackDetails = "weft_fallback"
 	// FallbackHeader tells the caller that the answer is another one's, and a service that is asked instead of which.
 	FallbackHeader = "x-weft-fallback"
+	// FallbackRoute, behind the name of a rule, is the route to the service that is asked instead.
+	FallbackRoute = "@fallback"
 )
 
 // failureDetails are what a proxy says of an answer of its own, by why it gave it.
@@ -132,17 +135,38 @@ func instead(f model.Fallback) *cncfcorev3.TypedExtensionConfig {
 	return &cncfcorev3.TypedExtensionConfig{Name: "default-response", TypedConfig: pack(defaultResponse(f))}
 }
 
-// otherService has the request routed anew, with the header by which insteadRoutes take it.
+// otherService has the request routed anew, with the header by which insteadRoutes take it. Envoy would put a status
+// over whatever comes of that, a failure of the other service and a refusal of a guard too: so none is given.
 func otherService(f model.Fallback) *redirectv3.RedirectPolicy {
 	header := func(value string) []*corev3.HeaderValueOption {
 		return headerChange(model.HeaderChange{Set: []model.Header{{Name: FallbackHeader, Value: value}}}).add
 	}
 	return &redirectv3.RedirectPolicy{
 		RedirectActionSpecifier: &redirectv3.RedirectPolicy_RedirectAction{RedirectAction: &routev3.RedirectAction{}},
-		StatusCode:              u32(f.Status),
 		ResponseHeadersToAdd:    header(f.Service),
 		RequestHeadersToAdd:     header(f.Host),
 	}
+}
+
+// askable leaves fallbacks out that cannot ask the other service: nobody is there, or requests are rewritten. Envoy routes
+// them anew by what they became, which may be what others answer, or another rule's fallback, or nobody.
+func (r *router) askable(rule model.Rule) model.Rule {
+	rewritten := func(rw *model.Rewrite, c model.HeaderChange) bool { return rw != nil || headerChange(c).host != "" }
+	rule.Backends = slices.Clone(rule.Backends)
+	for i := range rule.Backends {
+		b := &rule.Backends[i]
+		switch {
+		case b.Fallback == nil || b.Fallback.Instead == nil:
+		case rewritten(rule.Rewrite, rule.RequestHeaders) || rewritten(b.Rewrite, b.RequestHeaders):
+			r.problem(rule.Origin, model.ProblemNotHonoured, fmt.Sprintf("it rewrites requests, so that %s cannot be asked for what %s failed; let the fallback say a response, or do not rewrite", b.Fallback.Instead.Host, b.Host))
+			b.Fallback = nil
+		default:
+			if _, there := r.target(*b.Fallback.Instead); !there {
+				b.Fallback = nil
+			}
+		}
+	}
+	return rule
 }
 
 // insteadRoutes lead requests that a backend failed to the service that is asked instead.
@@ -150,7 +174,7 @@ func (r *router) insteadRoutes(base *routev3.Route, c candidate) (all []*routev3
 	done := map[string]bool{}
 	for _, b := range c.rule.Backends {
 		f := b.Fallback
-		if f == nil || f.Instead == nil || f.Instead.Invalid != "" || done[f.Host] {
+		if f == nil || f.Instead == nil || done[f.Host] {
 			continue
 		}
 		done[f.Host] = true
@@ -159,7 +183,8 @@ func (r *router) insteadRoutes(base *routev3.Route, c candidate) (all []*routev3
 			continue
 		}
 		route := proto.Clone(base).(*routev3.Route)
-		route.Name += "@fallback"
+		route.Name += FallbackRoute
+		delete(route.TypedPerFilterConfig, FaultFilter) // it is how the one that failed is tried
 		route.Metadata = r.metadata(c, f.From...)
 		route.Match.Headers = append(route.Match.Headers, &routev3.HeaderMatcher{
 			Name: FallbackHeader, HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: exactMatcher(f.Host, false)},

@@ -161,7 +161,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 		if r.private != nil {
 			previewing(config, first.Domain, first.TLS)
 		}
-		h.resource = g.gateHostResource(config, r.needed(), r.from)
+		h.resource = g.gateHostResource(config, clustersOf(config.Routes...), r.from)
 	}
 	return h
 }
@@ -320,7 +320,7 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 				needs, from = append(needs, more...), append(from, guardKeys(g.rules)...)
 			}
 			all = append(all, c.intern.resource(model.TypeListener, l.Name, l, needs, from...))
-			if twin := http3Listener(l, p, c.previewKeys(x), g, s.Tracing); twin != nil {
+			if twin := http3Listener(l, p, c.previewKeys(x), g, s.Calls); twin != nil {
 				all = append(all, c.intern.resource(model.TypeListener, twin.Name, twin, nil, gatewayKeys(p)...))
 			}
 		}

@@ -118,7 +118,7 @@ func edgeManager(stat, routes string, keys []model.PreviewKey, g guards) *hcmv3.
 // callerFilters do nothing but where a route has a configuration for them.
 func callerFilters(guards ...*hcmv3.HttpFilter) []*hcmv3.HttpFilter {
 	return slices.Concat(
-		[]*hcmv3.HttpFilter{httpFilter(FallbackFilter, &customv3.CustomResponse{}), httpFilter(corsFilter, &corsv3.Cors{})},
+		[]*hcmv3.HttpFilter{httpFilter(FallbackFilter, &customv3.CustomResponse{}), httpFilter(CORSFilter, &corsv3.Cors{})},
 		guards,
 		[]*hcmv3.HttpFilter{httpFilter(FaultFilter, &faultv3.HTTPFault{}), routerFilter()},
 	)

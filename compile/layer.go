@@ -199,7 +199,7 @@ func (c *compiler) tableLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 		domains, routes := c.domainsOf(x, v, v.Service.Namespace == s.Namespace), visible(v.Routes, s.Callers)
 		if len(domains) > 0 && len(routes) > 0 {
 			t.config.VirtualHosts = append(t.config.VirtualHosts, hostConfig(v, domains, routes))
-			t.needs, t.from = append(t.needs, v.Needs...), append(t.from, v.From...)
+			t.needs, t.from = append(t.needs, clustersOf(routes...)...), append(t.from, v.From...)
 		}
 	}
 	slices.Sort(t.needs)

@@ -54,7 +54,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 func (c *compiler) known(x *flow.Ctx, s scope) (layers, needed []string) {
 	for _, host := range s.Hosts {
 		if f, ok := flow.Get(x, c.facts, host); ok {
-			layers, needed = append(layers, f.layer(s.Namespace, s.Callers)), append(needed, f.Needs...)
+			layers, needed = append(layers, f.layer(s.Namespace, s.Callers)), append(needed, f.needs(s.Callers)...)
 		}
 	}
 	return layers, needed

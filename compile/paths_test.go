@@ -26,7 +26,7 @@ var disguises = []string{
 	"/%2e/admin", "/x/%2e%2e/admin", "/public/%2e%2e/admin/", "/public/%2E./admin", "/public/.%2e/admin/", "/admi%6e", "/%61dmin", "/%61%64%6d%69%6e/", "/%41dmin",
 	`/\admin`, `\admin`, `/public\..\admin`, `/public/..\admin`, "/%5cadmin", "/public%5c..%5cadmin", "/%2fadmin", "/admin%2f", "/admin%2findex.html", "/x%2f..%2fadmin", "/public%2f..%2fadmin", "/public/..%2fadmin",
 	"/admin%00", "/admin%00.html", "/public%00/../admin", "/admin#f", "/public#/../admin", "/admin%23", "/public%23/../admin/", "/admin%3f", "/public%3f/../admin/", "/public?/../admin", "/?/admin",
-	"/ADMIN", "/Admin/", "/aDmin/index.html", "/admin;a=b", "/admin;/", "/;a=b/admin", "/public;/../admin/", "/public/..;/admin", "/public/..;a=b/admin/", "/public/.;/../admin", "/public/..%3b/admin", "/public/..%3Bx/admin",
+	"/ADMIN", "/Admin/", "/aDmin/index.html", "/admin;a=b", "/admin;/", "/;a=b/admin", "/public;/../admin/", "/public/..;/admin", "/public/..;a=b/admin/", "/public/.;/../admin", "/public/..%3b/admin", "/public/..%3Bx/admin", "/public/%2e%2e;/admin", "/public/.%2E;x/admin", "/public/%2e;/../admin",
 	"/admin%20", "/admin%09", "/admin.", "/admin./", "/admin::$DATA", "/ad%256din", "/%2561dmin", "/public/%252e%252e/admin", "/public/..%252fadmin", "/%252fadmin",
 	"/%c0%afadmin", "/public/%c0%ae%c0%ae/admin", "/%ef%bc%8fadmin", "/public/%u002e%u002e/admin", "/admin%e2%80%ae", "/admin%0a", "/admin%0d%0a", "/admin~", "/%", "/%2", "/admin%", "/admin%zz", "http://x/admin", "http://x/public/../admin",
 }
@@ -37,14 +37,14 @@ var leftOfDeny = map[string][]string{
 	"nginx": nil, "apache": nil, "go": nil,
 	"kind": {
 		"/%252fadmin", "/%2561dmin", "/%41dmin", "/;a=b/admin", "/ADMIN", "/Admin/", "/aDmin/index.html", "/ad%256din", "/admin%09", "/admin%0a", "/admin%0d%0a", "/admin%20", "/admin.", "/admin./", "/admin;/", "/admin;a=b",
-		"/public/%252e%252e/admin", "/public/..%252fadmin", "/public/..%3Bx/admin", "/public/..%3b/admin",
+		"/public/%252e%252e/admin", "/public/%2e%2e;/admin", "/public/.%2E;x/admin", "/public/..%252fadmin", "/public/..%3Bx/admin", "/public/..%3b/admin",
 	},
 }
 
 // What an ALLOW of /public and /public/* lets through to such servers.
 var leftOfAllow = map[string][]string{
 	"nginx": nil, "apache": nil, "go": nil,
-	"kind": {"/public/%252e%252e/admin", "/public/..%252fadmin", "/public/..%3Bx/admin", "/public/..%3b/admin"},
+	"kind": {"/public/%252e%252e/admin", "/public/%2e%2e;/admin", "/public/.%2E;x/admin", "/public/..%252fadmin", "/public/..%3Bx/admin", "/public/..%3b/admin"},
 }
 
 const (

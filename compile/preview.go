@@ -25,7 +25,7 @@ import (
 func insideOnly() []*corev3.TypedExtensionConfig {
 	return []*corev3.TypedExtensionConfig{{
 		Name:        "envoy.http.early_header_mutation.header_mutation",
-		TypedConfig: pack(&earlyv3.HeaderMutation{Mutations: []*mutationv3.HeaderMutation{removeHeader(model.VersionHeader)}}),
+		TypedConfig: pack(&earlyv3.HeaderMutation{Mutations: []*mutationv3.HeaderMutation{removeHeader(model.VersionHeader), removeHeader(FallbackHeader)}}),
 	}}
 }
 
@@ -131,7 +131,7 @@ const RoutePreview = "preview-link"
 func linkRoute(domain string, encrypted bool) *routev3.Route {
 	match := noRoute().Match
 	match.Headers = []*routev3.HeaderMatcher{{Name: ":method", HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{
-		StringMatch: &matcherv3.StringMatcher{MatchPattern: &matcherv3.StringMatcher_Exact{Exact: "GET"}},
+		StringMatch: regexMatcher("GET|HEAD"), // to a fallback, what came as HEAD goes as GET
 	}}}
 	match.DynamicMetadata = []*matcherv3.MetadataMatcher{previewMatcher(PreviewLink, domain, &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_PresentMatch{PresentMatch: true}})}
 	cookie := model.PreviewParam + "=%QUERY_PARAM(" + model.PreviewParam + ")%; Path=/; Expires=%DYNAMIC_METADATA(" +

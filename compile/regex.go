@@ -41,6 +41,27 @@ func checkRegex(pattern string) error {
 	return nil
 }
 
+// checkSubstitution says what a proxy would leave out, or not do at all, of what is put in place of a match.
+func checkSubstitution(pattern, with string) error {
+	parsed, err := syntax.Parse(Bytes(pattern), syntax.Perl)
+	if err != nil {
+		return err
+	}
+	for i := 0; i < len(with); i++ {
+		if with[i] != '\\' {
+			continue
+		}
+		i++
+		switch {
+		case i == len(with) || with[i] != '\\' && (with[i] < '0' || with[i] > '9'):
+			return fmt.Errorf(`substitution "%s": after a \ comes a digit, for a group, or another \`, with)
+		case with[i] != '\\' && int(with[i]-'0') > parsed.MaxCap():
+			return fmt.Errorf(`substitution "%s": regex "%s" has no group %c`, with, pattern, with[i])
+		}
+	}
+	return nil
+}
+
 // Bytes has a character for each byte of s: what a pattern of Envoy and the text
 // that it matches are made of.
 func Bytes(s string) string {

@@ -23,13 +23,12 @@ type world struct {
 	split   func(host string) *model.Split
 }
 
-// router compiles the routes of one virtual host and collects what they need.
+// router compiles the routes of one virtual host and collects what they come from.
 type router struct {
 	world
 	port     uint32 // that the caller named; 0: unknown
 	domain   string // that requests are for, "*.suffix" too
 	private  privacy
-	needs    map[string]struct{}
 	from     []model.Key
 	problems []model.Problem
 	counted  []string // names of routes that are counted
@@ -38,7 +37,7 @@ type router struct {
 }
 
 func newRouter(w world, domain string, port uint32) *router {
-	return &router{world: w, domain: domain, port: port, private: byHeader, needs: map[string]struct{}{}}
+	return &router{world: w, domain: domain, port: port, private: byHeader}
 }
 
 // conditional is a route for some callers.
@@ -56,7 +55,7 @@ func (r *router) routes(c candidate) []conditional {
 		return nil
 	}
 	r.checkHeaders(c.rule)
-	c.rule = r.heldIn(c.rule)
+	c.rule = r.askable(r.heldIn(c.rule))
 	change, reply := headerChange(c.rule.RequestHeaders), headerChange(c.rule.ResponseHeaders)
 	base := &routev3.Route{
 		Name: routeName(c.rule), Match: m, Metadata: r.metadata(c),
@@ -76,14 +75,13 @@ func (r *router) routes(c candidate) []conditional {
 		base.Metadata = r.count(base.Metadata, c)
 		all = r.forward(base, c)
 	}
-	when := conditionOf(c.match)
 	out := make([]conditional, 0, len(all))
 	for _, route := range all {
 		if err := refusal(route); err != nil {
 			r.problem(c.rule.Origin, model.ProblemInvalid, "no proxy would accept this: "+err.Error()+"; this match is left out")
-			continue
+			return nil // with the others, which are for parts of the same requests
 		}
-		out = append(out, conditional{route: route, when: when})
+		out = append(out, conditional{route: route, when: conditionOf(c.match)})
 	}
 	return out
 }
@@ -103,7 +101,7 @@ func refusal(route *routev3.Route) error {
 		if rewrite == nil {
 			continue
 		}
-		if err := checkRegex(rewrite.Pattern.Regex); err != nil {
+		if err := cmp.Or(checkRegex(rewrite.Pattern.Regex), checkSubstitution(rewrite.Pattern.Regex, rewrite.Substitution)); err != nil {
 			return fmt.Errorf("rewrite: %w", err)
 		}
 	}
@@ -128,7 +126,7 @@ func routeFilters(r model.Rule) map[string]*anypb.Any {
 		filters[FaultFilter] = pack(fault(*r.Fault))
 	}
 	if r.CORS != nil {
-		filters[corsFilter] = pack(cors(*r.CORS))
+		filters[CORSFilter] = pack(cors(*r.CORS))
 	}
 	if len(filters) == 0 {
 		return nil
@@ -185,9 +183,6 @@ func (r *router) send(route *routev3.Route, c candidate, targets []target) {
 
 // destine sets where the requests go: one cluster, or shares of several.
 func (r *router) destine(route *routev3.Route, action *routev3.RouteAction, targets []target) {
-	for _, t := range targets {
-		r.needs[t.cluster] = struct{}{}
-	}
 	if len(targets) == 1 && targets[0].plain() {
 		action.ClusterSpecifier = &routev3.RouteAction_Cluster{Cluster: targets[0].cluster}
 		route.TypedPerFilterConfig = r.withFallback(route.TypedPerFilterConfig, targets[0])
@@ -211,12 +206,25 @@ func (r *router) destine(route *routev3.Route, action *routev3.RouteAction, targ
 		}
 		weighted.Clusters = append(weighted.Clusters, w)
 	}
+	ownHosts(action, weighted.Clusters)
 	action.ClusterSpecifier = &routev3.RouteAction_WeightedClusters{WeightedClusters: weighted}
+}
+
+// ownHosts has the host that a backend is asked for win over that of its rule: Envoy lets the route's win.
+func ownHosts(action *routev3.RouteAction, all []*routev3.WeightedCluster_ClusterWeight) {
+	host := action.GetHostRewriteLiteral()
+	if host == "" || !slices.ContainsFunc(all, func(w *routev3.WeightedCluster_ClusterWeight) bool { return w.GetHostRewriteLiteral() != "" }) {
+		return
+	}
+	action.HostRewriteSpecifier = nil
+	for _, w := range all {
+		w.HostRewriteSpecifier = &routev3.WeightedCluster_ClusterWeight_HostRewriteLiteral{HostRewriteLiteral: cmp.Or(w.GetHostRewriteLiteral(), host)}
+	}
 }
 
 func (r *router) withFallback(filters map[string]*anypb.Any, t target) map[string]*anypb.Any {
 	f := t.backend.Fallback
-	if f == nil || f.Instead != nil && f.Instead.Invalid != "" {
+	if f == nil {
 		return filters
 	}
 	r.from = append(r.from, keysOf(f.From)...)
@@ -234,7 +242,6 @@ func (r *router) mirrors(all []model.Mirror) []*routev3.RouteAction_RequestMirro
 		if !ok || m.Percent <= 0 {
 			continue
 		}
-		r.needs[t.cluster] = struct{}{}
 		out = append(out, &routev3.RouteAction_RequestMirrorPolicy{
 			Cluster:         t.cluster,
 			RuntimeFraction: &corev3.RuntimeFractionalPercent{DefaultValue: fraction(m.Percent)},
@@ -297,5 +304,3 @@ func (r *router) elsewhere(c candidate) model.Redirect {
 	}
 	return to
 }
-
-func (r *router) needed() []string { return model.SortedKeys(r.needs) }

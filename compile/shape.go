@@ -38,13 +38,31 @@ type facts struct {
 	Host, Namespace string
 	Short           bool        // its virtual hosts differ for callers of its namespace
 	When            []condition // of its routes, each once: its virtual hosts differ for whom they hold
-	Needs           []string    // hosts of the services to which its routes lead, sorted
+	Needs           []leading   // the services to which its routes lead: those for all callers, then those for whom When holds
+}
+
+// leading is where routes of one condition lead.
+type leading struct {
+	when  condition
+	hosts []string // of services, sorted
+}
+
+func (l leading) equal(o leading) bool { return l.when == o.when && slices.Equal(l.hosts, o.hosts) }
+
+// needs are the hosts to which a caller's routes lead. Where others' routes lead is nothing that it should hold.
+func (f facts) needs(holding []condition) (all []string) {
+	for _, l := range f.Needs {
+		if l.when.isZero() || slices.Contains(holding, l.when) {
+			all = append(all, l.hosts...)
+		}
+	}
+	return all
 }
 
 func (f facts) Key() string { return f.Host }
 func (f facts) Equal(o facts) bool {
 	return f.Host == o.Host && f.Namespace == o.Namespace && f.Short == o.Short &&
-		slices.Equal(f.When, o.When) && slices.Equal(f.Needs, o.Needs)
+		slices.Equal(f.When, o.When) && slices.EqualFunc(f.Needs, o.Needs, leading.equal)
 }
 
 // layer has the virtual hosts for a caller of a namespace for whom conditions hold.

@@ -82,7 +82,7 @@ func (m *tenantMesh) commit(set, gone []api.Object) {
 }
 
 // views are what Envoy sees of each proxy of a namespace, and what a call to each
-// of some names adds to it.
+// of some names adds to it; and which proxies a cluster is to run there.
 func (m *tenantMesh) views(namespace string) map[string]string {
 	all := map[string]string{}
 	for _, w := range model.Workloads(m.rows.Replicas.All()) {
@@ -91,6 +91,11 @@ func (m *tenantMesh) views(namespace string) map[string]string {
 		}
 		for _, called := range []string{"", "reviews", "reviews.shop:9080", "ratings.shop.svc", "api.example.com"} {
 			all[w.Key()+" "+called] = contentOf(m.View(w.Key(), called))
+		}
+	}
+	for _, p := range m.rows.GatewayPods.All() {
+		if p.Namespace == namespace {
+			all["pods of "+p.Key()] = fmt.Sprintf("%+v", p)
 		}
 	}
 	return all
@@ -117,7 +122,7 @@ func TestTenants(t *testing.T) {
 		if o.Kind == "" {
 			t.Fatalf("cannot be read: %v", document)
 		}
-		m.intrude(t, before, []api.Object{o})
+		m.intrude(t, before, append(thieves(t), o))
 	}
 	pool, intruded := goldenDocuments(t), 0
 	for range 600 {
@@ -130,7 +135,9 @@ func TestTenants(t *testing.T) {
 			all = append(all, hostile(t, r, mixed(r, document), i))
 		}
 		all = slices.DeleteFunc(all, func(o api.Object) bool { return o.Kind == "" })
-		intruded += len(all)
+		if intruded += len(all); r.IntN(2) == 0 {
+			all = append(thieves(t), all...)
+		}
 		m.intrude(t, before, all)
 	}
 	if intruded < 1000 {
@@ -138,11 +145,27 @@ func TestTenants(t *testing.T) {
 	}
 }
 
+// thieves are proxies of the other namespace that would show the shop's certificate, if they had it.
+func thieves(t *testing.T) []api.Object {
+	return parse(t, `{apiVersion: weft.dev/v1alpha1, kind: Workload, metadata: {name: thief-1, namespace: evil}, spec: {gateway: thief, address: 10.1.0.7}}
+---
+{apiVersion: weft.dev/v1alpha1, kind: Workload, metadata: {name: front-1, namespace: evil}, spec: {gateway: front, address: 10.1.0.8}}
+---
+{apiVersion: weft.dev/v1alpha1, kind: Workload, metadata: {name: web-1, namespace: evil}, spec: {app: web, address: 10.1.0.9, outboundPort: 15001}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: evil}, spec: {selector: {app: web}, ports: [{name: http, port: 80}]}}`)
+}
+
 // intrude adds objects and compares views, then takes them away.
 func (m *tenantMesh) intrude(t *testing.T, before map[string]string, all []api.Object) {
 	t.Helper()
 	m.commit(all, nil)
 	after := m.views("shop")
+	for key := range after {
+		if _, there := before[key]; !there {
+			t.Fatalf("there is a %s now, for %v", key, all)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(before)) {
 		if before[key] != after[key] {
 			var text []string
@@ -154,7 +177,7 @@ func (m *tenantMesh) intrude(t *testing.T, before map[string]string, all []api.O
 		}
 	}
 	for key, view := range m.views("evil") {
-		if strings.Contains(view, "Secret shop/") {
+		if strings.Contains(view, "Secret shop/") || strings.Contains(view, "Secret credential/shop/") {
 			t.Fatalf("%s is told a secret of the shop:\n%s", key, view)
 		}
 	}

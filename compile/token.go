@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"iter"
 	"strconv"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -55,9 +56,11 @@ func (c *compiler) tokens(x *flow.Ctx, all []model.RequestAuth) *model.Resource 
 			if keys == "" {
 				needs = []string{noKeysName}
 			}
-			name := a.Object.Namespace + "/" + a.Object.Name + "#" + strconv.Itoa(i)
-			config.Providers[name] = tokenProvider(rule, keys)
-			anyOf.Requirements = append(anyOf.Requirements, &jwtv3.JwtRequirement{RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: name}})
+			for place, there := range byPlace(rule) {
+				name := a.Object.Namespace + "/" + a.Object.Name + "#" + strconv.Itoa(i) + place
+				config.Providers[name] = tokenProvider(there, keys)
+				anyOf.Requirements = append(anyOf.Requirements, &jwtv3.JwtRequirement{RequiresType: &jwtv3.JwtRequirement_ProviderName{ProviderName: name}})
+			}
 		}
 	}
 	if len(config.Providers) > 0 {
@@ -80,6 +83,24 @@ func (c *compiler) keysFor(x *flow.Ctx, rule model.TokenRule) (keys string, know
 	}
 	set, known := flow.Get(x, c.KeySets, rule.KeysFrom.Key())
 	return set.Keys, known
+}
+
+// byPlace is a rule, by a mark of which tokens it is about, those in queries apart: they stay in the request. To take
+// one out, Envoy writes the whole query anew, sorted and without escapes: an a=%26b would reach the application as a=&b.
+func byPlace(rule model.TokenRule) iter.Seq2[string, model.TokenRule] {
+	if len(rule.FromHeaders)+len(rule.FromParams)+len(rule.FromCookies) == 0 { // what Envoy takes for that
+		rule.FromHeaders, rule.FromParams = []model.TokenHeader{{Name: "authorization", Prefix: "Bearer "}}, []string{"access_token"}
+	}
+	return func(yield func(string, model.TokenRule) bool) {
+		params := rule
+		params.FromHeaders, params.FromCookies, params.Forward = nil, nil, true
+		if rule.FromParams = nil; len(rule.FromHeaders)+len(rule.FromCookies) > 0 && !yield("", rule) {
+			return
+		}
+		if len(params.FromParams) > 0 {
+			yield("?", params)
+		}
+	}
 }
 
 // tokenProvider verifies the tokens of an issuer. Envoy takes no empty set of keys: without

@@ -21,7 +21,6 @@ type virtualHost struct {
 	Port     uint32
 	Bare     bool // it answers for the names without a port, too
 	Routes   []conditional
-	Needs    []string
 	From     []model.Key
 	Problems []model.Problem
 	sum      uint64 // hash of all that the routes say
@@ -33,7 +32,7 @@ func (v virtualHost) resourceName() string { return OutboundRoutes + "/" + v.Key
 
 func (v virtualHost) Equal(o virtualHost) bool {
 	return v.sum == o.sum && v.Bare == o.Bare && v.Service.Equal(o.Service) &&
-		slices.Equal(v.Needs, o.Needs) && slices.Equal(v.From, o.From) && slices.Equal(v.Problems, o.Problems)
+		slices.Equal(v.From, o.From) && slices.Equal(v.Problems, o.Problems)
 }
 
 // virtualHosts are those of a service, tables being what is said of its host.
@@ -52,7 +51,7 @@ func virtualHosts(w world, s shape, tables []model.RouteTable) []virtualHost {
 		if len(v.Routes) > 0 {
 			v.Routes = withRest(v.Routes)
 		}
-		v.Needs, v.From, v.Problems = r.needed(), distinct(r.from), r.problems
+		v.From, v.Problems = distinct(r.from), r.problems
 		v.sum = fingerprint(v.Routes)
 		all = append(all, v)
 	}
@@ -85,7 +84,6 @@ func (r *router) serviceRoutes(s model.Service, port model.Port, tables []model.
 	if !slices.ContainsFunc(rules, func(c candidate) bool { return !c.table.Visiting }) {
 		routes = append(routes, r.routes(defaultCandidate(s, port))...)
 	}
-	r.needs[connectName] = struct{}{}
 	return append(routes, conditional{route: connectRoute(connectName)})
 }
 
@@ -104,7 +102,6 @@ func (r *router) tunnel(s shape, port model.Port) []conditional {
 	name := model.ClusterName(s.Host, port.Number, "")
 	for _, d := range destinations(s, r.policy(s.Host), nil) {
 		if d.Key() == name {
-			r.needs[name] = struct{}{}
 			r.from = append(r.from, d.From...)
 			route := connectRoute(name)
 			route.Metadata = provenance(s.From...)
@@ -130,6 +127,24 @@ func connectRoute(cluster string) *routev3.Route {
 			}},
 		}},
 	}
+}
+
+// clustersOf are those to which routes lead, sorted.
+func clustersOf(routes ...*routev3.Route) []string {
+	all := map[string]struct{}{}
+	for _, r := range routes {
+		action := r.GetRoute()
+		if name := action.GetCluster(); name != "" {
+			all[name] = struct{}{}
+		}
+		for _, w := range action.GetWeightedClusters().GetClusters() {
+			all[w.Name] = struct{}{}
+		}
+		for _, m := range action.GetRequestMirrorPolicies() {
+			all[m.Cluster] = struct{}{}
+		}
+	}
+	return model.SortedKeys(all)
 }
 
 // fingerprint stands for routes in comparisons.
@@ -205,7 +220,7 @@ func (c *compiler) hostResource(x *flow.Ctx, v virtualHost, local bool, holding 
 	slices.Sort(aliases)
 	return c.intern.share(model.NewResource(model.Resource{
 		Type: model.TypeVirtualHost, Name: v.resourceName(), Aliases: aliases,
-		Body: encode(hostConfig(v, domains, routes)), Needs: v.Needs, From: slices.Clone(v.From),
+		Body: encode(hostConfig(v, domains, routes)), Needs: clustersOf(routes...), From: slices.Clone(v.From),
 	}))
 }
 

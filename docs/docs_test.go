@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -138,4 +140,47 @@ func (p profile) passed() string {
 		}
 	}
 	return text
+}
+
+// proof is a test of a package, or a golden, as a page names it.
+var proof = regexp.MustCompile("`([a-z/]+)\\.(Test[A-Za-z]+)`|`([a-z/]+/testdata/[a-z_/]+\\.[a-z]+)`")
+
+// TestTenantsPage: what docs/tenants.md calls proofs there is, and each row has one.
+func TestTenantsPage(t *testing.T) {
+	page, err := os.ReadFile("tenants.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(string(page)) {
+		found := proof.FindAllStringSubmatch(line, -1)
+		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| what") && !strings.HasPrefix(line, "| ---") {
+			if rows++; len(found) == 0 {
+				t.Errorf("no proof of %s", line)
+			}
+		}
+		for _, p := range found {
+			if p[3] != "" {
+				if _, err := os.Stat("../" + p[3]); err != nil {
+					t.Error(err)
+				}
+			} else if !hasTest(t, p[1], p[2]) {
+				t.Errorf("%s has no %s", p[1], p[2])
+			}
+		}
+	}
+	if rows < 15 {
+		t.Errorf("only %d rows", rows)
+	}
+}
+
+func hasTest(t *testing.T, folder, name string) bool {
+	files, err := filepath.Glob("../" + folder + "/*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.ContainsFunc(files, func(file string) bool {
+		text, err := os.ReadFile(file)
+		return err == nil && strings.Contains(string(text), "func "+name+"(")
+	})
 }

@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
@@ -23,11 +25,15 @@ import (
 
 // call is one request on its way.
 type call struct {
-	view   *model.View
-	mesh   Mesh
-	trace  Trace
-	table  *routev3.RouteConfiguration
-	guards []Part // what a gateway's own say of a request that they let pass
+	view    *model.View
+	mesh    Mesh
+	trace   Trace
+	gateway bool
+	grpc    bool // its caller reads a status of gRPC, and no other
+	table   *routev3.RouteConfiguration
+	host    *routev3.VirtualHost
+	refused *refusal // for its token; nil: it is not
+	again   bool     // it is routed anew, because of what the first backend answered
 }
 
 // decoded reads a resource's bytes.
@@ -70,9 +76,12 @@ func (c *call) enter(m message, gateway bool) error {
 			return fmt.Errorf("proxy %s: %w", c.trace.Proxy, err)
 		}
 		name, m.previews = chain.Name, previewsOf(chain, m, time.Now())
+		m.headers["x-forwarded-proto"] = m.headers[":scheme"]
 	} else {
 		m.headers[":scheme"] = "http" // what a caller encrypts itself has no routes
+		m.headers["x-forwarded-proto"] = cmp.Or(m.headers["x-forwarded-proto"], "http")
 	}
+	c.grpc = isGRPC(m)
 	table := c.view.Find(model.TypeRoute, name)
 	if table == nil {
 		return fmt.Errorf("proxy %s: it has no routes %s yet", c.trace.Proxy, name)
@@ -89,8 +98,10 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 	}
 	if gateway {
 		delete(m.headers, model.VersionHeader)
+		delete(m.headers, compile.FallbackHeader)
 		m.headers[":authority"] = withoutDot(m.headers[":authority"])
 		if name := withUnderscore(m.headers); name != "" {
+			c.grpc = false // what the codec refuses, no filter sees
 			c.answer(100, 400, "the header "+name+" has an underscore, which other readers would take for a dash")
 			return nil
 		}
@@ -100,7 +111,11 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 		c.answer(100, 400, "other readers would read the path differently")
 		return nil
 	}
-	c.table = config
+	m.headers[":path"] = m.path + m.query
+	c.table, c.gateway = config, gateway
+	if gateway {
+		c.refused = tokens(c.view, &m, time.Now())
+	}
 	host, domain := virtualHost(config, m.headers[":authority"])
 	if config.Vhds != nil {
 		if host, domain, err = discovered(c.view, config, m.headers[":authority"]); err != nil {
@@ -109,22 +124,24 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 	}
 	switch {
 	case host == nil && gateway:
-		c.answer(100, 404, "no host of this port matches "+m.headers[":authority"])
+		c.unrouted(100, 404, "no host of this port matches "+m.headers[":authority"])
 		return nil
 	case host == nil:
 		c.answer(100, compile.UnknownHostStatus, compile.UnknownHost(m.headers[":authority"]))
 		return nil
 	}
 	c.trace.Host = Part{Name: hostName(config, host), Text: "by the name " + domain}
-	if host.RequireTls == routev3.VirtualHost_ALL && m.headers[":scheme"] == "http" {
-		c.answer(100, 301, "the host wants HTTPS")
+	if host.RequireTls == routev3.VirtualHost_ALL && m.headers["x-forwarded-proto"] != "https" {
+		c.unrouted(100, 301, "redirect to https://"+m.headers[":authority"]+m.headers[":path"])
 		return nil
 	}
-	if gateway && c.guarded(config, &m) {
-		return nil
-	}
-	left := 100.0
-	for _, r := range host.Routes {
+	c.host = host
+	return c.routes(m, 100)
+}
+
+// routes has the host's take a share of the requests, one route after the other.
+func (c *call) routes(m message, left float64) error {
+	for _, r := range c.host.Routes {
 		switch why := unmet(r.Match, m); {
 		case why != "":
 			if left > 0 {
@@ -140,80 +157,78 @@ func (c *call) route(table *model.Resource, m message, gateway bool) error {
 			share = left * percentOf(f.GetDefaultValue()) / 100
 		}
 		left -= share
-		if err := c.take(host, r, m, share); err != nil {
+		if err := c.take(r, m, share); err != nil {
 			return err
 		}
 	}
 	if left > 0 {
-		c.answer(left, 404, "no route of the host matches")
+		c.unrouted(left, 404, "no route of the host matches")
 	}
 	return nil
 }
 
-// guarded says whether the gateway's own guards refuse the request, and answers it then.
-func (c *call) guarded(config *routev3.RouteConfiguration, m *message) bool {
-	if refused := tokens(c.view, m, time.Now()); refused != nil {
-		c.answer(100, refused.status, refused.why, refused.from...)
-		return true
-	}
-	g := decide(config, *m)
-	if !g.Allowed {
-		c.answer(100, 403, g.Text, g.From...)
-		return true
-	}
-	for _, policy := range g.DryRun {
-		c.guards = append(c.guards, Part{Name: "dry run", Text: "would be refused by " + policy})
-	}
-	if len(asked(config, *m)) > 0 {
-		c.guards = append(c.guards, Part{Name: "guard", Text: g.Text, From: g.From})
-	}
-	return false
-}
-
-func withUnderscore(headers map[string]string) string {
-	for _, name := range model.SortedKeys(headers) {
-		if strings.Contains(name, "_") {
-			return name
+// take follows a route with a share of the requests, through the filters in their order.
+func (c *call) take(r *routev3.Route, m message, share float64) error {
+	from := metadataFrom(r.Metadata)
+	c.trace.Route, c.trace.Policies = Part{Name: r.Name, Text: matchText(r.Match), From: from}, nil
+	met := func(name, text string) {
+		if text != "" {
+			c.trace.Policies = append(c.trace.Policies, Part{Name: name, Text: text, From: from})
 		}
 	}
-	return ""
-}
-
-func (c *call) answer(percent float64, status uint32, text string, from ...string) {
-	c.trace.Answers = append(c.trace.Answers, Answer{Percent: percent, Status: status, Text: text, From: from})
-}
-
-// take follows a route with a share of the requests.
-func (c *call) take(host *routev3.VirtualHost, r *routev3.Route, m message, share float64) error {
-	from := metadataFrom(r.Metadata)
-	c.trace.Route = Part{Name: r.Name, Text: matchText(r.Match), From: from}
-	c.trace.Policies = slices.Concat(
-		limitsOf(host.TypedPerFilterConfig, compile.LimitsFilter, host.Metadata, r, m),
+	crossing := crossingOf(r, m)
+	met("cors", crossing.text)
+	if crossing.answers {
+		c.trace.Answers = append(c.trace.Answers, Answer{Percent: share, Status: 200, Text: "the browser is told, and no backend is asked", From: from})
+		return nil
+	}
+	if c.gateway {
+		if refused := c.guarded(m); refused != nil {
+			return c.own(r, m, share, *refused)
+		}
+	}
+	if action := r.GetRoute(); action != nil {
+		c.trace.Policies = append(c.trace.Policies, policies(c.host, r, action, m)...)
+	}
+	fault := faultOf(r)
+	met("fault", faultText(fault))
+	c.trace.Policies = slices.Concat(c.trace.Policies,
+		limitsOf(c.host.TypedPerFilterConfig, compile.LimitsFilter, c.host.Metadata, r, m),
 		limitsOf(c.table.TypedPerFilterConfig, compile.GatewayLimitsFilter, c.table.Metadata, r, m))
+	if a := fault.GetAbort(); a != nil {
+		aborted := share * percentOf(a.Percentage) / 100
+		if err := c.own(r, m, aborted, abort(a, from)); err != nil {
+			return err
+		}
+		share -= aborted
+	}
+	return c.act(r, m, share)
+}
+
+// act does what the route says with a share of the requests.
+func (c *call) act(r *routev3.Route, m message, share float64) error {
+	from := metadataFrom(r.Metadata)
+	if share <= 0 {
+		return nil
+	}
 	switch action := r.Action.(type) {
 	case *routev3.Route_DirectResponse:
 		c.answer(share, action.DirectResponse.Status, strings.TrimSpace(bodyOf(action.DirectResponse, m)), from...)
 	case *routev3.Route_Redirect:
-		c.answer(share, redirectStatus(action.Redirect), redirectText(action.Redirect), from...)
+		c.answer(share, redirectStatus(action.Redirect), "redirect to "+location(r, m), from...)
 	case *routev3.Route_Route:
-		c.trace.Policies = slices.Concat(c.guards, policies(host, r, action.Route, m), c.trace.Policies)
-		return c.forward(r, action.Route, rewritten(r, action.Route, m), share)
-	}
-	return nil
-}
-
-func (c *call) forward(r *routev3.Route, action *routev3.RouteAction, m message, share float64) error {
-	for _, to := range sharesOf(r, action, share) {
-		if err := c.target(to, m); err != nil {
-			return err
+		for _, to := range destinations(r, action.Route, share) {
+			if err := c.target(r, to, rewritten(c.host, r, to.weighted, m)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (c *call) target(to Share, m message) error {
-	t := Target{Part: Part{Name: to.Cluster}, Percent: to.Percent, Fallback: to.Fallback}
-	r := c.view.Find(model.TypeCluster, to.Cluster)
+func (c *call) target(route *routev3.Route, to destination, m message) error {
+	t := Target{Part: Part{Name: to.cluster}, Percent: to.percent, Fallback: fallbackText(c.host, route, to.filters)}
+	r := c.view.Find(model.TypeCluster, to.cluster)
 	if r == nil {
 		t.Text = "not in the proxy's view: answered with 503"
 		c.trace.Targets = append(c.trace.Targets, t)
@@ -224,6 +239,9 @@ func (c *call) target(to Share, m message) error {
 		return err
 	}
 	t.Text, t.From, t.Breaker = clusterText(cluster), metadataFrom(cluster.Metadata), breakerText(cluster)
+	if host := to.weighted.GetHostRewriteLiteral(); host != "" {
+		t.Text += ", asked for " + host + " " + m.headers[":path"]
+	}
 	t.Endpoints, err = c.endpoints(cluster, m)
 	c.trace.Targets = append(c.trace.Targets, t)
 	return err
@@ -268,46 +286,53 @@ func healthText(h corev3.HealthStatus) string {
 	return strings.ToLower(h.String())
 }
 
-// rewritten is the message after the route's changes.
-func rewritten(r *routev3.Route, action *routev3.RouteAction, m message) message {
-	headers := map[string]string{}
-	for k, v := range m.headers {
-		headers[k] = v
+// rewritten is the message after the changes of the cluster, if it is one of several, the route and the host.
+func rewritten(host *routev3.VirtualHost, r *routev3.Route, to *routev3.WeightedCluster_ClusterWeight, m message) message {
+	action := r.GetRoute()
+	m.headers = maps.Clone(m.headers)
+	for _, by := range []headerChanges{to, r, host} {
+		for _, h := range by.GetRequestHeadersToAdd() {
+			m.headers[strings.ToLower(h.Header.Key)] = h.Header.Value
+		}
+		for _, name := range by.GetRequestHeadersToRemove() {
+			delete(m.headers, name)
+		}
 	}
-	for _, h := range r.RequestHeadersToAdd {
-		headers[strings.ToLower(h.Header.Key)] = h.Header.Value
+	if name := cmp.Or(to.GetHostRewriteLiteral(), action.GetHostRewriteLiteral()); name != "" {
+		m.headers[":authority"] = name
 	}
-	for _, name := range r.RequestHeadersToRemove {
-		delete(headers, name)
-	}
-	if host := action.GetHostRewriteLiteral(); host != "" {
-		headers[":authority"] = host
-	}
-	m.headers = headers
 	m.path = rewrittenPath(r.Match, action, m.path)
-	headers[":path"] = m.path
-	if m.query != "" {
-		headers[":path"] += "?" + m.query
-	}
+	m.headers[":path"] = m.path + m.query
 	return m
 }
 
+// headerChanges are in Envoy's messages at several levels.
+type headerChanges interface {
+	GetRequestHeadersToAdd() []*corev3.HeaderValueOption
+	GetRequestHeadersToRemove() []string
+}
+
 func rewrittenPath(match *routev3.RouteMatch, action *routev3.RouteAction, path string) string {
-	if rx := action.RegexRewrite; rx != nil {
-		if re, err := regexp.Compile(rx.GetPattern().GetRegex()); err == nil {
-			return cmp.Or(re.ReplaceAllString(path, template(rx.Substitution)), path) // Envoy sends no empty path
+	return replaced(match, action.PrefixRewrite, action.RegexRewrite, path)
+}
+
+// replaced is the path with what the match took of it, or a pattern, replaced.
+func replaced(match *routev3.RouteMatch, prefix string, regex *matcherv3.RegexMatchAndSubstitute, path string) string {
+	if regex != nil {
+		if re, err := regexp.Compile(compile.Bytes(regex.GetPattern().GetRegex())); err == nil {
+			return cmp.Or(re.ReplaceAllString(path, template(regex.Substitution)), path) // Envoy sends no empty path
 		}
 	}
-	if action.PrefixRewrite == "" {
+	if prefix == "" {
 		return path
 	}
 	switch p := match.PathSpecifier.(type) {
 	case *routev3.RouteMatch_Prefix:
-		return action.PrefixRewrite + path[len(p.Prefix):]
+		return prefix + path[len(p.Prefix):]
 	case *routev3.RouteMatch_PathSeparatedPrefix:
-		return action.PrefixRewrite + path[len(p.PathSeparatedPrefix):]
+		return prefix + path[len(p.PathSeparatedPrefix):]
 	}
-	return action.PrefixRewrite
+	return prefix
 }
 
 // template is RE2's substitution in Go's words: \1 is ${1}, \\ one backslash, and

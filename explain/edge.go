@@ -9,9 +9,9 @@ import (
 )
 
 // chainFor is what takes a connection at a gateway, as Envoy chooses: by the
-// host that it asks for. Without one, the error says why it is closed.
+// host that it asks for, which is said without a dot at the end. Without one, the error says why it is closed.
 func chainFor(l *listenerv3.Listener, m message) (chain *listenerv3.FilterChain, err error) {
-	host := strings.ToLower(withoutPort(m.headers[":authority"]))
+	host := strings.ToLower(withoutPort(withoutDot(m.headers[":authority"])))
 	best := -1
 	encrypted := false
 	for _, c := range l.FilterChains {

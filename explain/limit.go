@@ -48,9 +48,7 @@ func limitsOf(filters map[string]*anypb.Any, name string, said *corev3.Metadata,
 // limitMet says which limit it is, and whether it is for the request: for its route, and for what it says.
 func limitMet(l *routev3.RateLimit, route *routev3.Route, m message) (id string, meets bool) {
 	headers := maps.Clone(m.headers)
-	if headers[":path"] = m.path; m.query != "" {
-		headers[":path"] += "?" + m.query
-	}
+	headers[":path"] = m.path + m.query
 	for _, action := range l.Actions {
 		switch a := action.ActionSpecifier.(type) {
 		case *routev3.RateLimit_Action_GenericKey_:

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"net/netip"
+	"net/url"
 	"regexp"
 	"strings"
 
@@ -17,10 +18,10 @@ import (
 type message struct {
 	headers  map[string]string // lower case; with pseudo headers
 	path     string            // normalised, without query
-	query    string
-	port     string // that the URL names; "": none
-	caller   string // verified identity; "": none
-	sourceIP string // "": unknown
+	query    string            // with its question mark
+	port     string            // that the URL names; "": none
+	caller   string            // verified identity; "": none
+	sourceIP string            // "": unknown
 	previews previews
 	claims   map[string]any // of its token, once a proxy has verified it; nil: it has none
 }
@@ -100,12 +101,29 @@ func domainRank(domain, authority string) int {
 // parameter is the first one of that name in a query, as Envoy reads it: nothing
 // is decoded.
 func parameter(query, name string) (value string, ok bool) {
-	for pair := range strings.SplitSeq(query, "&") {
+	for pair := range strings.SplitSeq(strings.TrimPrefix(query, "?"), "&") {
 		if n, value, _ := strings.Cut(pair, "="); n == name {
 			return value, true
 		}
 	}
 	return "", false
+}
+
+// readParameter is the first one of that name as those read a query who decode it.
+func readParameter(query, name string) (value string, ok bool) {
+	for pair := range strings.SplitSeq(strings.TrimPrefix(query, "?"), "&") {
+		if n, value, _ := strings.Cut(pair, "="); decodedEscapes(n) == name {
+			return decodedEscapes(value), true
+		}
+	}
+	return "", false
+}
+
+func decodedEscapes(text string) string {
+	if decoded, err := url.PathUnescape(text); err == nil {
+		return decoded
+	}
+	return text
 }
 
 func pathMatches(m *routev3.RouteMatch, path string) bool {

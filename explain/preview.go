@@ -60,16 +60,23 @@ func tokenOf(p *jwtv3.JwtProvider, m message) (token string) {
 		token = m.headers[h.Name]
 	}
 	for _, name := range p.FromParams {
-		_, query, _ := strings.Cut(m.headers[":path"], "?")
-		token, _ = parameter(query, name)
-	}
-	for _, name := range p.FromCookies {
-		request := http.Request{Header: http.Header{"Cookie": {m.headers["cookie"]}}}
-		if c, err := request.Cookie(name); err == nil {
-			token = c.Value
+		if i := strings.IndexByte(m.headers[":path"], '?'); i >= 0 {
+			token, _ = readParameter(m.headers[":path"][i:], name)
 		}
 	}
+	for _, name := range p.FromCookies {
+		token, _ = cookie(m, name)
+	}
 	return token
+}
+
+func cookie(m message, name string) (value string, ok bool) {
+	request := http.Request{Header: http.Header{"Cookie": {m.headers["cookie"]}}}
+	c, err := request.Cookie(name)
+	if err != nil {
+		return "", false
+	}
+	return c.Value, true
 }
 
 // verified is what a token says by domain; nil: it is not valid, or says nothing.

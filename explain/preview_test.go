@@ -79,7 +79,7 @@ func (s shown) show(r *rand.Rand, q explain.Request) explain.Request {
 		q.Headers["cookie"] = one(r, "", "a=b; ", "weft-previews=x; ") + model.PreviewParam + "=" + token() + one(r, "", "; c=d")
 	}
 	if chance(r, 3) {
-		q.URL += one(r, "?", "?q=1&") + model.PreviewParam + "=" + token()
+		q.URL = withParameter(q.URL, model.PreviewParam, token())
 	}
 	return q
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"weft.dev/model"
 )
@@ -101,23 +102,37 @@ func routeOf(config *routev3.RouteConfiguration, host *routev3.VirtualHost, r *r
 		if policy == nil {
 			policy = host.RetryPolicy
 		}
-		out.To, out.Timeout, out.Retries = sharesOf(r, action.Route, 100), timeoutText(action.Route), retryText(policy)
+		out.To, out.Timeout, out.Retries = sharesOf(host, r, 100), timeoutText(action.Route), retryText(policy)
 	}
 	return out
 }
 
 // sharesOf divides a percentage among the clusters of a route.
-func sharesOf(r *routev3.Route, action *routev3.RouteAction, percent float64) []Share {
+func sharesOf(host *routev3.VirtualHost, r *routev3.Route, percent float64) (all []Share) {
+	for _, to := range destinations(r, r.GetRoute(), percent) {
+		all = append(all, Share{to.cluster, to.percent, fallbackText(host, r, to.filters)})
+	}
+	return all
+}
+
+// destination is a cluster of a route.
+type destination struct {
+	cluster  string
+	percent  float64
+	filters  map[string]*anypb.Any                  // what filters do for its requests
+	weighted *routev3.WeightedCluster_ClusterWeight // nil: it is the only one
+}
+
+func destinations(r *routev3.Route, action *routev3.RouteAction, percent float64) (all []destination) {
 	if name := action.GetCluster(); name != "" {
-		return []Share{{name, percent, fallbackText(r.TypedPerFilterConfig)}}
+		return []destination{{name, percent, r.TypedPerFilterConfig, nil}}
 	}
 	var total float64
 	for _, w := range action.GetWeightedClusters().GetClusters() {
 		total += float64(w.Weight.GetValue())
 	}
-	var all []Share
 	for _, w := range action.GetWeightedClusters().GetClusters() {
-		all = append(all, Share{w.Name, percent * float64(w.Weight.GetValue()) / total, fallbackText(w.TypedPerFilterConfig)})
+		all = append(all, destination{w.Name, percent * float64(w.Weight.GetValue()) / total, w.TypedPerFilterConfig, w})
 	}
 	return all
 }

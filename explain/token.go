@@ -11,7 +11,7 @@ import (
 	_ "crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"maps"
 	"math/big"
 	"slices"
 	"strings"
@@ -25,15 +25,8 @@ import (
 	"weft.dev/model"
 )
 
-// refusal is an answer that a guard gives before any policy is asked.
-type refusal struct {
-	status uint32
-	why    string
-	from   []string
-}
-
-// tokens reads the request's as the view's proxy does. It sets what the valid one says; the
-// refusal is nil if the request goes on.
+// tokens reads the request's as the view's proxy does. It sets what the valid one says, and takes it out
+// of the request if it does not go on; the refusal is nil if the request does.
 func tokens(v *model.View, m *message, now time.Time) *refusal {
 	r := v.Find(model.TypeExtension, compile.TokenFilter)
 	if r == nil {
@@ -51,6 +44,7 @@ func tokens(v *model.View, m *message, now time.Time) *refusal {
 		switch {
 		case status == 0 && claims != nil:
 			m.claims = claims
+			take(p, m)
 			return nil
 		case status != 0 && (refused == nil || why != unknownIssuer):
 			refused = &refusal{status, "its token is not honoured: " + why, texts(r.From)}
@@ -63,34 +57,50 @@ const unknownIssuer = "no RequestAuthentication has its issuer"
 
 // tokensFor are those that stand where a provider looks.
 func tokensFor(p *jwtv3.JwtProvider, m message) (all []string) {
-	headers, params := p.FromHeaders, p.FromParams
-	if len(headers)+len(params)+len(p.FromCookies) == 0 {
-		headers, params = []*jwtv3.JwtHeader{{Name: "authorization", ValuePrefix: "Bearer "}}, []string{"access_token"}
-	}
-	for _, h := range headers {
-		if _, token, ok := strings.Cut(m.headers[strings.ToLower(h.Name)], h.ValuePrefix); ok && token != "" {
+	for _, h := range p.FromHeaders {
+		if token := tokenBehind(h, m); token != "" {
 			all = append(all, token)
 		}
 	}
-	for _, name := range params {
-		if token, ok := parameter(m.query, name); ok {
+	for _, name := range p.FromParams {
+		if token, ok := readParameter(m.query, name); ok {
 			all = append(all, token)
 		}
 	}
 	for _, name := range p.FromCookies {
-		if token := tokenOf(&jwtv3.JwtProvider{FromCookies: []string{name}}, m); token != "" {
+		if token, ok := cookie(m, name); ok {
 			all = append(all, token)
 		}
 	}
 	return all
 }
 
-// verifiedBy says what the tokens say; status 0 and no claims: there are none.
+func tokenBehind(h *jwtv3.JwtHeader, m message) string {
+	_, token, _ := strings.Cut(m.headers[strings.ToLower(h.Name)], h.ValuePrefix)
+	return token
+}
+
+// take takes the tokens out of the headers in which a provider found them.
+func take(p *jwtv3.JwtProvider, m *message) {
+	m.headers = maps.Clone(m.headers)
+	for _, h := range p.FromHeaders {
+		if !p.Forward && tokenBehind(h, *m) != "" {
+			delete(m.headers, strings.ToLower(h.Name))
+		}
+	}
+}
+
+// verifiedBy says what the last of the tokens says; status 0 and no claims: there are none. All must be valid, and of
+// several that are not the last one says why.
 func verifiedBy(p *jwtv3.JwtProvider, all []string, now time.Time) (claims map[string]any, status uint32, why string) {
 	for _, token := range all {
-		if claims, status, why = verify(p, token, now); status != 0 {
-			return nil, status, why
+		said, failed, because := verify(p, token, now)
+		if claims = said; failed != 0 {
+			status, why = failed, because
 		}
+	}
+	if status != 0 {
+		return nil, status, why
 	}
 	for _, name := range p.GetNormalizePayloadInMetadata().GetSpaceDelimitedClaims() {
 		if text, ok := claims[name].(string); ok {
@@ -223,6 +233,3 @@ func valueMatches(v *matcherv3.ValueMatcher, value any) bool {
 	}
 	return false
 }
-
-// said is the answer in words.
-func (r *refusal) said() string { return fmt.Sprintf("refused with %d: %s", r.status, r.why) }

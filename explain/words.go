@@ -1,16 +1,13 @@
 package explain
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	faultv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/fault/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"weft.dev/compile"
 	"weft.dev/model"
@@ -28,13 +25,12 @@ func policies(host *routev3.VirtualHost, r *routev3.Route, action *routev3.Route
 			all = append(all, Part{Name: name, Text: text, From: from})
 		}
 	}
-	if after := rewritten(r, action, m); after.headers[":authority"] != m.headers[":authority"] || after.path != m.path {
+	if after := rewritten(host, r, nil, m); after.headers[":authority"] != m.headers[":authority"] || after.path != m.path {
 		add("rewrite", after.headers[":authority"]+" "+after.headers[":path"])
 	}
 	for _, mirror := range action.RequestMirrorPolicies {
 		add("mirror", fmt.Sprintf("%s%% to %s", number(percentOf(mirror.GetRuntimeFraction().GetDefaultValue())), mirror.Cluster))
 	}
-	add("fault", faultText(r.TypedPerFilterConfig))
 	return all
 }
 
@@ -90,25 +86,6 @@ func repeatable(policy *routev3.RetryPolicy, m message) bool {
 		}
 	}
 	return false
-}
-
-func faultText(filters map[string]*anypb.Any) string {
-	f := &faultv3.HTTPFault{}
-	if any, ok := filters[compile.FaultFilter]; !ok || any.UnmarshalTo(f) != nil {
-		return ""
-	}
-	var all []string
-	if d := f.Delay; d != nil {
-		all = append(all, fmt.Sprintf("%s%% wait %s", number(percentOf(d.Percentage)), d.GetFixedDelay().AsDuration()))
-	}
-	if a := f.Abort; a != nil {
-		what := fmt.Sprint(a.GetHttpStatus())
-		if a.GetHttpStatus() == 0 {
-			what = fmt.Sprintf("gRPC status %d", a.GetGrpcStatus())
-		}
-		all = append(all, fmt.Sprintf("%s%% are answered with %s", number(percentOf(a.Percentage)), what))
-	}
-	return strings.Join(all, ", ")
 }
 
 func clusterText(c *clusterv3.Cluster) string {
@@ -196,28 +173,6 @@ func bodyOf(d *routev3.DirectResponseAction, m message) string {
 		return strings.ReplaceAll(format, "%REQ(:AUTHORITY)%", m.headers[":authority"])
 	}
 	return d.GetBody().GetInlineString()
-}
-
-func redirectStatus(r *routev3.RedirectAction) uint32 {
-	switch r.ResponseCode {
-	case routev3.RedirectAction_FOUND:
-		return 302
-	case routev3.RedirectAction_SEE_OTHER:
-		return 303
-	case routev3.RedirectAction_TEMPORARY_REDIRECT:
-		return 307
-	case routev3.RedirectAction_PERMANENT_REDIRECT:
-		return 308
-	}
-	return 301
-}
-
-func redirectText(r *routev3.RedirectAction) string {
-	to := cmp.Or(r.GetSchemeRedirect(), "(same scheme)") + "://" + cmp.Or(r.HostRedirect, "(same host)")
-	if r.PortRedirect != 0 {
-		to += fmt.Sprintf(":%d", r.PortRedirect)
-	}
-	return "redirect to " + to + cmp.Or(r.GetPathRedirect(), r.GetPrefixRewrite(), r.GetRegexRewrite().GetSubstitution(), "(same path)")
 }
 
 func percentOf(f *typev3.FractionalPercent) float64 {

@@ -193,7 +193,7 @@ type Fallback struct {
 	Service  string    // its short name
 	On       []uint32  // statuses that are replaced, whoever answers
 	Failures []Failure // of the proxy, that are replaced
-	// The answer. With Instead, another service gives it, and Status stands for what that calls a success.
+	// The answer. With Instead, another service gives it.
 	Status      uint32
 	ContentType string
 	Body        string

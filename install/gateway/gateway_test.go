@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"golang.org/x/tools/txtar"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
@@ -175,4 +177,43 @@ func TestController(t *testing.T) {
 		were("it leads again", 4, 2)
 		stop()
 	})
+}
+
+// Who writes a Gateway has weft run a proxy in its own namespace, and says of the pod what a proxy may be told: no
+// image, account, volume, host port or privilege, and no label by which others know proxies.
+func TestAGatewaysAuthorRunsNoPodOfItsOwn(t *testing.T) {
+	plain, err := podOf(front)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hostile := front
+	hostile.Labels = map[string]string{model.GatewayNameLabel: "other", model.ProxyLabel: "none", model.InjectLabel: "true", "app.kubernetes.io/managed-by": "evil"}
+	hostile.Annotations = map[string]string{"weft.dev/proxy-memory": "64Mi"}
+	for _, name := range []string{"proxy-image", "image", "service-account", "volumes", "privileged", "host-network", "args", "command", "namespace"} {
+		hostile.Annotations["weft.dev/"+name] = "evil"
+	}
+	pod, err := podOf(hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(plain, pod) {
+		t.Errorf("the pod is\n%+v\nwant\n%+v", pod, plain)
+	}
+	for _, o := range gateway.Objects(hostile, pod) {
+		meta, ok := o.Body.(metav1.Object)
+		if ok && (meta.GetNamespace() != "shop" || !strings.HasPrefix(meta.GetName(), "front")) {
+			t.Errorf("%s %s/%s is applied", o.Resource.Resource, meta.GetNamespace(), meta.GetName())
+		}
+		d, ok := o.Body.(*appsv1.Deployment)
+		if !ok {
+			continue
+		}
+		labels := d.Spec.Template.Labels
+		if labels[model.GatewayNameLabel] != "front" || labels[model.ProxyLabel] != model.ProxySidecar || labels[model.InjectLabel] != "false" {
+			t.Errorf("its pods have the labels %v", labels)
+		}
+		if d.Spec.Template.Spec.ServiceAccountName != "front-weft" {
+			t.Errorf("its pods are %s", d.Spec.Template.Spec.ServiceAccountName)
+		}
+	}
 }

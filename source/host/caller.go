@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -9,8 +10,16 @@ import (
 
 // Proxy lets a caller of the mesh port be the proxy "namespace/name": its
 // certificate must be of the account that registered that workload, on a
-// session that lasts.
+// session that lasts. Who wants to be another's is written down.
 func (s *Server) Proxy(ctx context.Context, namespace, name string) error {
+	err := s.mayBe(ctx, namespace, name)
+	if status.Code(err) == codes.PermissionDenied {
+		s.Log.Warn("a stream was refused", "proxy", fmt.Sprintf("%.100s/%.100s", namespace, name), "from", address(ctx), "why", err)
+	}
+	return err
+}
+
+func (s *Server) mayBe(ctx context.Context, namespace, name string) error {
 	_, caller, err := s.caller(ctx)
 	if err != nil {
 		return err

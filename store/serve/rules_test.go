@@ -114,3 +114,30 @@ func TestWhatPeopleAskFor(t *testing.T) {
 		}
 	}
 }
+
+// What a server tells of itself is for administrators; who has no name reads nothing at all.
+func TestWhoMayLookInside(t *testing.T) {
+	bob, admin := &user.DefaultInfo{Name: "bob", Groups: []string{peopleGroup}}, &user.DefaultInfo{Name: "admin", Groups: []string{adminGroup}}
+	workload := &user.DefaultInfo{Name: "spiffe://mesh.test/ns/evil/sa/web"}
+	for _, test := range []struct {
+		who        user.Info
+		verb, path string
+		may        bool
+	}{
+		{admin, "post", extraPath + "v1/debug/log", true}, {admin, "post", extraPath + "v1/debug/goroutines", true},
+		{bob, "post", extraPath + "v1/debug/log", false}, {bob, "post", extraPath + "v1/debug/goroutines", false}, {bob, "post", extraPath + "v1/tokens", false},
+		{bob, "get", extraPath + "v1/topology", true}, {bob, "get", "/metrics", false}, {bob, "get", "/debug/pprof/heap", false}, {bob, "get", "/logs", false},
+		{workload, "get", extraPath + "v1/topology", false}, {workload, "post", extraPath + "v1/debug/log", false}, {nil, "get", extraPath + "v1/topology", false},
+	} {
+		a := authorizer.AttributesRecord{User: test.who, Verb: test.verb, Path: test.path}
+		if got, _, _ := authorize(t.Context(), a); (got == authorizer.DecisionAllow) != test.may {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+	for _, resource := range []string{"secrets", "configmaps"} {
+		a := authorizer.AttributesRecord{User: bob, Verb: "get", Resource: resource, APIVersion: "v1", ResourceRequest: true}
+		if got, _, _ := authorize(t.Context(), a); got == authorizer.DecisionAllow {
+			t.Errorf("people read %s", resource)
+		}
+	}
+}

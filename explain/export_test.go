@@ -1,0 +1,4 @@
+package explain
+
+// Normal is the path that a proxy reads.
+var Normal = normal
