@@ -68,7 +68,7 @@ nightly:
 	go test -race ./flow ./model ./scope/... ./compile ./xds ./agent/relay ./agent/poll ./agent/standin ./source/folder
 	go test -timeout 30m ./compile -run LongEdit -edits 100000 -edit-seed $$(date +%s)
 	go test ./compile -run PoliciesMean -pairs 1000000 -pairs-seed $$(date +%s)
-	go test ./explain -run ExplainIs -meshes 100 -meshes-seed $$(date +%s)
+	go test -timeout 30m ./explain -run ExplainIs -meshes 100 -meshes-seed $$(date +%s)
 	go test -timeout 30m ./flow ./scope ./xds ./agent/relay -rapid.checks 20000
 
 # The module of its own keeps the peer's code out of weft's go.mod.

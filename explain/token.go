@@ -44,7 +44,7 @@ func tokens(v *model.View, m *message, now time.Time) *refusal {
 		switch {
 		case status == 0 && claims != nil:
 			m.claims = claims
-			take(p, m)
+			takeOut(p, m)
 			return nil
 		case status != 0 && (refused == nil || why != unknownIssuer):
 			refused = &refusal{status, "its token is not honoured: " + why, texts(r.From)}
@@ -80,8 +80,8 @@ func tokenBehind(h *jwtv3.JwtHeader, m message) string {
 	return token
 }
 
-// take takes the tokens out of the headers in which a provider found them.
-func take(p *jwtv3.JwtProvider, m *message) {
+// takeOut takes the tokens out of the headers in which a provider found them.
+func takeOut(p *jwtv3.JwtProvider, m *message) {
 	m.headers = maps.Clone(m.headers)
 	for _, h := range p.FromHeaders {
 		if !p.Forward && tokenBehind(h, *m) != "" {

@@ -37,11 +37,11 @@ func TestWhereTokensStand(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	before := m.headers
-	if take(p, &m); m.headers["authorization"] != "" || m.headers["cookie"] == "" || before["authorization"] == "" {
+	if takeOut(p, &m); m.headers["authorization"] != "" || m.headers["cookie"] == "" || before["authorization"] == "" {
 		t.Errorf("%v, before %v", m.headers, before)
 	}
 	p.Forward, m.headers = true, before
-	if take(p, &m); m.headers["authorization"] == "" {
+	if takeOut(p, &m); m.headers["authorization"] == "" {
 		t.Errorf("what is forwarded is gone: %v", m.headers)
 	}
 }
