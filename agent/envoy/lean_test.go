@@ -111,6 +111,7 @@ func viewOf(t *testing.T, outbound uint32) *model.View {
 	in.RateLimits = flow.NewSource[model.RateLimit](g, "limits").Collection
 	in.Authorizations = flow.NewSource[model.Authorization](g, "authorizations").Collection
 	in.RequestAuths = flow.NewSource[model.RequestAuth](g, "request authentications").Collection
+	in.Telemetries = flow.NewSource[model.Telemetry](g, "telemetries").Collection
 	in.Authorizers = flow.NewSource[model.Authorizer](g, "authorizers").Collection
 	in.Cohorts = scope.Cohorts(in.Replicas)
 	compiled := compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})

@@ -62,7 +62,8 @@ func (w *world) compare(binary, dir string, group []subject, rounds, requests in
 	}
 	for round := range rounds + 1 {
 		fmt.Fprintf(os.Stderr, "round %d of %d, %d Envoys\n", round, rounds, len(proxies))
-		for _, p := range proxies {
+		for i := range proxies {
+			p := proxies[(i+round)%len(proxies)] // none is always the one after another
 			if err := p.run(w.request, requests); err != nil {
 				return fmt.Errorf("Envoy %s: %w", p.name, err)
 			}
