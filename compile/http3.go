@@ -3,7 +3,6 @@ package compile
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
@@ -82,6 +81,3 @@ func udpAddress(tcp *corev3.Address) *corev3.Address {
 	udp.GetSocketAddress().Protocol = corev3.SocketAddress_UDP
 	return udp
 }
-
-// withoutTwin is the name of a listener, or of the one whose twin by UDP it is.
-func withoutTwin(listener string) string { return strings.TrimSuffix(listener, http3Suffix) }

@@ -93,7 +93,7 @@ func (c *compiler) lostPatches(x *flow.Ctx, s scope) []report {
 	}
 	resources := c.ownResources(x, s)
 	if s.transparent() {
-		resources = append(resources, c.tunnels(x, s))
+		resources = append(resources, c.tunnels(x, s)...)
 	}
 	_, problems := c.patched(x, s, resources)
 	slices.SortFunc(problems, func(a, b model.Problem) int { return strings.Compare(a.Key(), b.Key()) })
@@ -103,7 +103,7 @@ func (c *compiler) lostPatches(x *flow.Ctx, s scope) []report {
 // sideOf is where a listener is, by its name; that of a tunnel's inside is nowhere.
 func sideOf(listener string) model.PatchAt {
 	switch {
-	case listener == OutboundListener:
+	case withoutTwin(listener) == OutboundListener:
 		return model.PatchOutbound
 	case listener == InboundListener || strings.HasPrefix(listener, "inbound."):
 		return model.PatchInbound
@@ -111,6 +111,14 @@ func sideOf(listener string) model.PatchAt {
 		return model.PatchGateway
 	}
 	return model.PatchAnywhere
+}
+
+// withoutTwin is the name of a listener, or of the one that it stands beside: by UDP, or for an address.
+func withoutTwin(listener string) string {
+	if strings.HasPrefix(listener, OutboundListener+".") {
+		return OutboundListener
+	}
+	return strings.TrimSuffix(listener, http3Suffix)
 }
 
 // patchListener is the listener with the patch, or the same where it does not match.

@@ -191,6 +191,15 @@ func TestServerFirst(t *testing.T) {
 // greets speaks first, and says from where it was called.
 func greets(t *testing.T, n netns.Namespace, port int, name string) {
 	t.Helper()
+	accepts(t, n, port, func(conn net.Conn) {
+		from, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+		fmt.Fprint(conn, name, " ", from)
+	})
+}
+
+// accepts serves each connection to a port, and closes it.
+func accepts(t *testing.T, n netns.Namespace, port int, serve func(net.Conn)) {
+	t.Helper()
 	var listener net.Listener
 	within(t, n, func() (err error) { listener, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err })
 	t.Cleanup(func() { listener.Close() })
@@ -200,9 +209,7 @@ func greets(t *testing.T, n netns.Namespace, port int, name string) {
 			if err != nil {
 				return
 			}
-			from, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-			fmt.Fprint(conn, name, " ", from)
-			conn.Close()
+			go func() { defer conn.Close(); serve(conn) }()
 		}
 	}()
 }

@@ -95,14 +95,15 @@ func httpNumbers(s shape) (all []string) {
 	return all
 }
 
-// tunnelsLayer has the listener that takes all calls of an application, wherever
+// tunnelsLayer has the listeners that take all calls of an application, wherever
 // they go.
 func (c *compiler) tunnelsLayer(x *flow.Ctx, key string, s scope) *model.Layer {
-	resources, _ := c.patched(x, s, []*model.Resource{c.tunnels(x, s)})
+	resources, _ := c.patched(x, s, c.tunnels(x, s))
 	return model.NewLayer(key, resources...)
 }
 
-func (c *compiler) tunnels(x *flow.Ctx, s scope) *model.Resource {
+// tunnels are the listener to which calls are led, and those of addresses that have their own.
+func (c *compiler) tunnels(x *flow.Ctx, s scope) []*model.Resource {
 	var known []passage
 	if s.All {
 		known = flow.All(x, c.passages)
@@ -113,16 +114,77 @@ func (c *compiler) tunnels(x *flow.Ctx, s scope) *model.Resource {
 	slices.SortStableFunc(known, func(a, b passage) int { // of two that say to have one address, its own
 		return -model.CompareBool(a.isOf(s.Namespace), b.isOf(s.Namespace))
 	})
+	var resources []*model.Resource
+	known = onceEach(known)
 	needs := []string{straysName}
+	if s.redirected() {
+		known, resources = c.addressed(s, known)
+	}
 	for _, t := range known {
 		needs = append(needs, t.Cluster)
 	}
 	identity := model.SPIFFE(c.TrustDomain, s.Namespace, s.Account)
-	return c.intern.resource(model.TypeListener, OutboundListener, redirectedListener(s, identity, flow.All(x, c.httpPorts), known), needs)
+	return append(resources, c.intern.resource(model.TypeListener, OutboundListener, redirectedListener(s, identity, flow.All(x, c.httpPorts), known), needs))
+}
+
+// onceEach leaves each address to the first: Envoy refuses a listener where two chains take the same connections.
+func onceEach(known []passage) (all []passage) {
+	taken := map[string]bool{}
+	for _, t := range known {
+		addressed := len(t.VIPs) > 0
+		t.VIPs = slices.DeleteFunc(slices.Clone(t.VIPs), func(ip string) bool {
+			at := net.JoinHostPort(ip, strconv.Itoa(int(t.Port)))
+			had := taken[at]
+			taken[at] = true
+			return had
+		})
+		if !addressed || len(t.VIPs) > 0 {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+// addressed gives each address of a passage a listener, to which the one for all calls hands its connections
+// on, and leaves over what cannot have one. What that one looks into follows from all services
+// of the mesh, and with it go its connections: whoever's service is new must not end sessions with a database.
+// On a host the ports at which callers connect would be handed what is called elsewhere by the same number.
+func (c *compiler) addressed(s scope, known []passage) (left []passage, listeners []*model.Resource) {
+	for _, t := range known {
+		var others []string
+		for _, ip := range t.VIPs {
+			address, err := netip.ParseAddr(ip)
+			if err != nil || t.Names || address.Unmap().IsLoopback() || address.IsUnspecified() { // a range, a name that TLS asks for, or an address of ours
+				others = append(others, ip)
+			} else if s.DualStack || address.Is6() == (loopbackOf(s.Address) == loopbackOf("::")) {
+				l := t.listener(ip)
+				listeners = append(listeners, c.intern.resource(model.TypeListener, l.Name, l, []string{t.Cluster}))
+			}
+		}
+		if len(t.VIPs) == 0 || len(others) > 0 {
+			t.VIPs = others
+			left = append(left, t)
+		}
+	}
+	return left, listeners
+}
+
+// listener takes what is handed on that was called by an address.
+func (t passage) listener(ip string) *listenerv3.Listener {
+	name := OutboundListener + "." + net.JoinHostPort(ip, strconv.Itoa(int(t.Port)))
+	return &listenerv3.Listener{
+		Name:                          name,
+		StatPrefix:                    name,
+		Address:                       address(ip, t.Port),
+		BindToPort:                    no(),
+		PerConnectionBufferLimitBytes: u32(connectionBuffer),
+		TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
+		FilterChains:                  []*listenerv3.FilterChain{{Name: t.Cluster, Filters: leadOn(t.Cluster)}},
+	}
 }
 
 func redirectedListener(s scope, identity string, http []httpPort, known []passage) *listenerv3.Listener {
-	return &listenerv3.Listener{
+	l := &listenerv3.Listener{
 		Name:                          OutboundListener,
 		StatPrefix:                    OutboundListener,
 		Metadata:                      identityOf(identity),
@@ -135,6 +197,10 @@ func redirectedListener(s scope, identity string, http []httpPort, known []passa
 		FilterChains:                  redirectedChains(traced(outboundManager(OutboundListener, s.learns()), s.Calls), http, known),
 		DefaultFilterChain:            s.straysChain(),
 	}
+	if s.redirected() {
+		l.UseOriginalDst = yes()
+	}
+	return l
 }
 
 // straysChain leads on what no chain matches; nil: it is closed.
@@ -171,19 +237,7 @@ func redirectedChains(m *hcmv3.HttpConnectionManager, http []httpPort, known []p
 		Name: "http", Filters: filters, FilterChainMatch: &listenerv3.FilterChainMatch{ApplicationProtocols: httpVersions},
 	}}
 	var shared []uint32
-	taken := map[string]bool{}
 	for _, t := range known {
-		// Envoy refuses a listener where two chains take the same connections.
-		addressed := len(t.VIPs) > 0
-		t.VIPs = slices.DeleteFunc(slices.Clone(t.VIPs), func(ip string) bool {
-			at := net.JoinHostPort(ip, strconv.Itoa(int(t.Port)))
-			had := taken[at]
-			taken[at] = true
-			return had
-		})
-		if addressed && len(t.VIPs) == 0 {
-			continue
-		}
 		if slices.Contains(http, httpPort(t.Port)) && !slices.Contains(shared, t.Port) {
 			shared = append(shared, t.Port)
 			chains = append(chains, &listenerv3.FilterChain{

@@ -28,7 +28,7 @@ func (c *call) guardOf(ep *endpointv3.LbEndpoint, workload string, m message) *G
 	for r := range v.All(model.TypeListener) {
 		l, err := decoded[listenerv3.Listener](r)
 		switch {
-		case err != nil || l.Name == compile.OutboundListener || l.UdpListenerConfig != nil:
+		case err != nil || l.TrafficDirection == corev3.TrafficDirection_OUTBOUND || l.UdpListenerConfig != nil:
 		case l.Name == compile.InboundListener:
 			return guardAt(v, r, portOf(l, port), m)
 		case l.GetAddress().GetSocketAddress().GetPortValue() == port:

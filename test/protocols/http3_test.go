@@ -73,13 +73,14 @@ func browse(t *testing.T, port int, trusts tls.Certificate, shows ...tls.Certifi
 	roots.AddCert(trusts.Leaf)
 	transport := &http3.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: shows},
+		QUICConfig:      &quic.Config{HandshakeIdleTimeout: patience / 2, MaxIdleTimeout: 5 * time.Minute, KeepAlivePeriod: 5 * time.Second},
 		Dial: func(ctx context.Context, _ string, config *tls.Config, q *quic.Config) (*quic.Conn, error) {
 			b.dials.Add(1)
 			return quic.DialAddrEarly(ctx, process.Loopback(port), config, q)
 		},
 	}
 	t.Cleanup(func() { transport.Close() })
-	b.Client = http.Client{Transport: transport, Timeout: 10 * time.Second}
+	b.Client = http.Client{Transport: transport, Timeout: patience}
 	return b
 }
 

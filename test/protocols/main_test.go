@@ -23,7 +23,7 @@ import (
 )
 
 // patience is how long a state may take to come about on a busy machine.
-const patience = time.Minute
+const patience = 90 * time.Second
 
 // Namespaces of the mesh: servers, their callers, and callers who are shut out.
 const (
