@@ -85,11 +85,12 @@ func (p Process) replaceable(ctx context.Context) error {
 func (f *family) baseID() string { return filepath.Join(f.Hot.Dir, baseIDFile) }
 
 // flags are those of every Envoy of a family. The default socket would be open to
-// everybody on the machine.
+// everybody on the machine. By default a connection from before a filter was there, which asks who
+// may pass, would be asked to end at some time within the drain time: it is, with its next answer.
 func (f *family) flags(more ...string) []string {
 	seconds := max(1, int(f.Hot.Drain/time.Second))
 	return append(more, "--socket-path", filepath.Join(f.Hot.Dir, hotSocket), "--socket-mode", "600",
-		"--drain-time-s", strconv.Itoa(seconds), "--parent-shutdown-time-s", strconv.Itoa(max(seconds+1, seconds*3/2)))
+		"--drain-strategy", "immediate", "--drain-time-s", strconv.Itoa(seconds), "--parent-shutdown-time-s", strconv.Itoa(max(seconds+1, seconds*3/2)))
 }
 
 // replace starts a new Envoy. Until that takes connections, the old one does, and
