@@ -135,14 +135,15 @@ func instead(f model.Fallback) *cncfcorev3.TypedExtensionConfig {
 	return &cncfcorev3.TypedExtensionConfig{Name: "default-response", TypedConfig: pack(defaultResponse(f))}
 }
 
-// otherService has the request routed anew, with the header by which insteadRoutes take it. Envoy would put a status
-// over whatever comes of that, a failure of the other service and a refusal of a guard too: so none is given.
+// otherService has the request routed anew, with the header by which insteadRoutes take it. Envoy puts a status over
+// whatever comes of that: the one that is given, or else the one of the failure, never that of the other service.
 func otherService(f model.Fallback) *redirectv3.RedirectPolicy {
 	header := func(value string) []*corev3.HeaderValueOption {
 		return headerChange(model.HeaderChange{Set: []model.Header{{Name: FallbackHeader, Value: value}}}).add
 	}
 	return &redirectv3.RedirectPolicy{
 		RedirectActionSpecifier: &redirectv3.RedirectPolicy_RedirectAction{RedirectAction: &routev3.RedirectAction{}},
+		StatusCode:              u32(f.Status),
 		ResponseHeadersToAdd:    header(f.Service),
 		RequestHeadersToAdd:     header(f.Host),
 	}

@@ -150,6 +150,34 @@ func TestAFilterKeepsItsClusterAsLongAsItIsAskedFor(t *testing.T) {
 	s.says("Cluster -a")
 }
 
+// Hosts of a new table may be there before Envoy asks for the table, and drops them: they come again behind it.
+func TestHostsFollowTheirNewTable(t *testing.T) {
+	s := newScript(t)
+	s.view("Listener/l=1 RouteConfiguration/r=1 VirtualHost/r/a=1")
+	s.ask(Request{Type: listener})
+	s.ask(Request{Type: route, Subscribe: []string{"r"}})
+	s.says("Listener +l", "RouteConfiguration +r")
+	s.ack(listener)
+	s.ask(Request{Type: host})
+	s.says("VirtualHost +r/a")
+	s.ack(route)
+	s.ack(host)
+	s.says()
+
+	s.view("Listener/l=2 RouteConfiguration/r=1 VirtualHost/r/a=1 RouteConfiguration/q=1 VirtualHost/q/b=1")
+	s.says("Listener +l", "VirtualHost +q/b")
+	s.ack(host)
+	s.ack(listener)
+	s.ask(Request{Type: route, Subscribe: []string{"q"}})
+	s.says("RouteConfiguration +q", "VirtualHost +q/b")
+	s.ack(host)
+	s.ack(route)
+	s.says()
+
+	s.view("Listener/l=2 RouteConfiguration/r=1 VirtualHost/r/a=1 RouteConfiguration/q=2 VirtualHost/q/b=1")
+	s.says("RouteConfiguration +q") // they are there
+}
+
 func TestEndpointsFollowTheirChangedCluster(t *testing.T) {
 	s := newScript(t)
 	s.view("Cluster/a=1 ClusterLoadAssignment/a=1")

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	"weft.dev/model"
 )
@@ -100,6 +101,9 @@ func (s *Session) launch(t model.Type, b batch) *Response {
 		if it == nil {
 			continue
 		}
+		if t == model.TypeRoute && !it.holds() {
+			s.resendHosts(it.name)
+		}
 		it.may(b.fresh[i])
 		it.set(sent)
 		it.unset(force | absent | retry)
@@ -137,6 +141,24 @@ func (s *Session) resendEndpoints(cluster string) {
 	if it := s.recall(model.TypeEndpoint, cluster); it != nil && sub.wants(it) {
 		it.set(force)
 		sub.enqueue(it)
+	}
+}
+
+// resendHosts of a table that is new to the client: Envoy looks for hosts of a table from when it gets it, and drops
+// those that come before, with the listener that has it ask for the table.
+func (s *Session) resendHosts(table string) {
+	sub := &s.types[model.TypeVirtualHost]
+	if !sub.asked || sub.opening != nil || s.full {
+		return
+	}
+	for r := range s.view.All(model.TypeVirtualHost) {
+		if !strings.HasPrefix(r.Name, table+"/") {
+			continue
+		}
+		if it := s.recall(model.TypeVirtualHost, r.Name); it != nil && it.holds() && sub.wants(it) {
+			it.set(force)
+			sub.enqueue(it)
+		}
 	}
 }
 
