@@ -178,6 +178,21 @@ func TestHostsFollowTheirNewTable(t *testing.T) {
 	s.says("RouteConfiguration +q") // they are there
 }
 
+func TestHostsFollowATableThatIsAskedForAmongThem(t *testing.T) {
+	s := newScript(t)
+	s.view("Listener/l=1 RouteConfiguration/r=1 VirtualHost/r/a=1 RouteConfiguration/q=1 VirtualHost/q/b=1")
+	s.ask(Request{Type: listener})
+	s.ask(Request{Type: route, Subscribe: []string{"r"}})
+	s.says("Listener +l", "RouteConfiguration +r")
+	s.ask(Request{Type: host})
+	s.says("VirtualHost +q/b +r/a")
+	s.ack(route)
+	s.ask(Request{Type: route, Subscribe: []string{"q"}})
+	s.says("RouteConfiguration +q")
+	s.ack(host)
+	s.says("VirtualHost +q/b")
+}
+
 func TestEndpointsFollowTheirChangedCluster(t *testing.T) {
 	s := newScript(t)
 	s.view("Cluster/a=1 ClusterLoadAssignment/a=1")

@@ -147,12 +147,12 @@ func (s *Session) resendEndpoints(cluster string) {
 // resendHosts of a table that is new to the client: Envoy looks for hosts of a table from when it gets it, and drops
 // those that come before, with the listener that has it ask for the table.
 func (s *Session) resendHosts(table string) {
-	sub := &s.types[model.TypeVirtualHost]
-	if !sub.asked || sub.opening != nil || s.full {
+	sub, ofTable := &s.types[model.TypeVirtualHost], func(r *model.Resource) bool { return strings.HasPrefix(r.Name, table+"/") }
+	if !sub.asked || sub.opening != nil && !slices.ContainsFunc(sub.opening.resources[:sub.opening.sent], ofTable) {
 		return
 	}
 	for r := range s.view.All(model.TypeVirtualHost) {
-		if !strings.HasPrefix(r.Name, table+"/") {
+		if !ofTable(r) {
 			continue
 		}
 		if it := s.recall(model.TypeVirtualHost, r.Name); it != nil && it.holds() && sub.wants(it) {
