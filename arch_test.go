@@ -94,7 +94,7 @@ var rules = map[string]rule{
 	"web":                {[]string{"*"}, "sees both halves, by interfaces that it declares"},
 	"web/ui":             {nil, "built pages, whatever they show"},
 	"cmd/*":              {[]string{"*"}, "the only place that knows every package"},
-	"bench/data-plane":   {[]string{"agent/envoy", "api", "compile", "flow", "identity", "model", "ratelimit", "scope", "trace", "translate"}, "what Envoy pays for a part of its configuration"},
+	"bench/data-plane":   {[]string{"agent/envoy", "api", "compile", "flow", "identity", "model", "ratelimit", "test/wiring", "trace", "translate"}, "what Envoy pays for a part of its configuration"},
 	"bench/judge":        {[]string{"bench/page", "release", "release/judge", "release/judge/*"}, "judges side by side, on traffic that it makes up"},
 	"bench/page":         {nil, "text of a page"},
 	"bench/soak":         {[]string{"*"}, "releases by the hundred, wired as in cmd/weft"},

@@ -8,7 +8,7 @@ import (
 	"weft.dev/model"
 )
 
-// Inputs are the rows that views follow from.
+// Inputs are the rows that views follow from. Of most, nil means that there are none.
 type Inputs struct {
 	Services       *flow.Collection[model.Service]
 	Replicas       *flow.Collection[model.Replicas]
@@ -18,22 +18,22 @@ type Inputs struct {
 	Concurrencies  *flow.Collection[model.Concurrency]
 	Gateways       *flow.Collection[model.Gateway]
 	Certificates   *flow.Collection[model.Certificate]
-	EnvoyFilters   *flow.Collection[model.EnvoyFilter] // nil: there are none
+	EnvoyFilters   *flow.Collection[model.EnvoyFilter]
 	PeerAuths      *flow.Collection[model.PeerAuth]
 	RateLimits     *flow.Collection[model.RateLimit]
 	Authorizations *flow.Collection[model.Authorization]
 	RequestAuths   *flow.Collection[model.RequestAuth]
 	Authorizers    *flow.Collection[model.Authorizer]
 	Telemetries    *flow.Collection[model.Telemetry]
-	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there are none.
+	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there will be none.
 	KeySets *flow.Collection[model.KeySet]
 	Cohorts *flow.Collection[model.Cohort] // of the workloads that have a proxy
-	// Spoiled are EnvoyFilters that a proxy refused; nil: there are none.
+	// Spoiled are EnvoyFilters that a proxy refused.
 	Spoiled *flow.Collection[model.Spoiled]
 	// Known says what cohorts know. Who is not in it, or everybody if it is
 	// nil, knows every service.
 	Known *flow.Collection[model.Known]
-	// Previews are the keys by which gateways verify previews; nil: there are none.
+	// Previews are the keys by which gateways verify previews.
 	Previews *flow.Collection[model.PreviewKey]
 }
 
@@ -80,7 +80,7 @@ type compiler struct {
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
-	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace; nil: there are none
+	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -107,8 +107,38 @@ type compiler struct {
 	callerSets  *flow.Collection[callerSet]
 }
 
+// whole has a collection without rows for each that is missing, but for those whose absence says something.
+func (in Inputs) whole(g *flow.Graph) Inputs {
+	orNone(g, &in.Services, "services")
+	orNone(g, &in.Replicas, "replicas")
+	orNone(g, &in.RouteTables, "route tables")
+	orNone(g, &in.Policies, "policies")
+	orNone(g, &in.Splits, "splits")
+	orNone(g, &in.Concurrencies, "concurrencies")
+	orNone(g, &in.Gateways, "gateways")
+	orNone(g, &in.Certificates, "certificates")
+	orNone(g, &in.EnvoyFilters, "envoy filters")
+	orNone(g, &in.PeerAuths, "peer authentications")
+	orNone(g, &in.RateLimits, "rate limits")
+	orNone(g, &in.Authorizations, "authorizations")
+	orNone(g, &in.RequestAuths, "request authentications")
+	orNone(g, &in.Authorizers, "authorizers")
+	orNone(g, &in.Telemetries, "telemetries")
+	orNone(g, &in.Cohorts, "cohorts")
+	orNone(g, &in.Spoiled, "spoiled")
+	orNone(g, &in.Previews, "preview keys")
+	return in
+}
+
+func orNone[V flow.Row[V]](g *flow.Graph, c **flow.Collection[V], name string) {
+	if *c == nil {
+		*c = flow.NewSource[V](g, "compile/no "+name).Collection
+	}
+}
+
 // New wires the derivations of the inputs' graph.
 func New(g *flow.Graph, in Inputs, o Options) *Compiled {
+	in = in.whole(g)
 	c := &compiler{Inputs: in, Options: o, intern: newInterner()}
 	c.index()
 	c.shapes = flow.Derive(in.Services, "compile/shapes", shapeOf)
@@ -212,9 +242,7 @@ func (c *compiler) index() {
 	c.tellsByScope = flow.NewIndex(c.Telemetries, func(t model.Telemetry) []string { return []string{t.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
-	if c.EnvoyFilters != nil {
-		c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
-	}
+	c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
 }
 
 func labelKey(namespace, label, value string) string { return namespace + "|" + label + "=" + value }
@@ -401,9 +429,7 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.tokens = append(s.tokens, flow.Lookup(x, c.tokensByScope, namespace)...)
 		s.telemetries = append(s.telemetries, flow.Lookup(x, c.tellsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
-		if c.filtersByScope != nil {
-			s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
-		}
+		s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
 	}
 	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)
 	if w.Gateway == "" {

@@ -74,12 +74,10 @@ func (c *compiler) patched(x *flow.Ctx, s scope, resources []*model.Resource) (a
 // good are the EnvoyFilters that no proxy has refused.
 func (c *compiler) good(x *flow.Ctx, all []model.EnvoyFilter) (good []model.EnvoyFilter, problems []model.Problem) {
 	for _, f := range all {
-		if c.Spoiled != nil {
-			if bad, ok := flow.Get(x, c.Spoiled, f.Key()); ok && bad.Content == f.Content() {
-				problems = append(problems, model.Problem{Object: f.Object, Code: model.ProblemRefused, Path: "spec.configPatches",
-					Message: "all of it is left out until it is changed, as Envoy refused it: " + bad.Reason})
-				continue
-			}
+		if bad, ok := flow.Get(x, c.Spoiled, f.Key()); ok && bad.Content == f.Content() {
+			problems = append(problems, model.Problem{Object: f.Object, Code: model.ProblemRefused, Path: "spec.configPatches",
+				Message: "all of it is left out until it is changed, as Envoy refused it: " + bad.Reason})
+			continue
 		}
 		good = append(good, f)
 	}

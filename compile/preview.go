@@ -108,12 +108,7 @@ func (c *compiler) previewedAt(x *flow.Ctx, domain string) privacy {
 	}
 }
 
-func (c *compiler) previewKeys(x *flow.Ctx) []model.PreviewKey {
-	if c.Previews == nil {
-		return nil
-	}
-	return flow.All(x, c.Previews)
-}
+func (c *compiler) previewKeys(x *flow.Ctx) []model.PreviewKey { return flow.All(x, c.Previews) }
 
 // previewing lets previews for a domain through its virtual host: a link becomes a cookie, and what
 // is inside gets the version by VersionHeader. What came encrypted is sent back no other way.

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -17,7 +16,6 @@ import (
 	rules "weft.dev/install/redirect"
 	"weft.dev/model"
 	"weft.dev/test/netns"
-	"weft.dev/test/process"
 )
 
 // A service at a port number of HTTP that no other had changes what all proxies look into. What is open to the
@@ -51,13 +49,10 @@ func TestNewNumber(t *testing.T) {
 	}
 
 	deliver(t, folder, views[1])
-	if err := process.Until(time.Minute, func() error {
-		if turn(stray) == nil {
-			return fmt.Errorf("the listener was not replaced")
+	for end := time.Now().Add(time.Minute); turn(stray) == nil; <-time.After(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the listener was not replaced")
 		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
 	}
 	if err := turn(known); err != nil {
 		t.Errorf("a session with a service is cut by another that is new: %v", err)

@@ -14,8 +14,8 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/scope"
 	"weft.dev/test/envoytest"
+	"weft.dev/test/wiring"
 	"weft.dev/translate"
 )
 
@@ -48,10 +48,7 @@ func TestEnvoyAcceptsSamples(t *testing.T) {
 			g := flow.New(flow.Options{})
 			objects := flow.NewSource[api.Object](g, "objects")
 			rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
-			compiled := compile.New(g, compile.Inputs{
-				Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-				Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers,
-			}, compile.Options{TrustDomain: "mesh.test"})
+			compiled := compile.New(g, wiring.Inputs(rows), compile.Options{TrustDomain: "mesh.test"})
 			g.Commit(func(tx *flow.Tx) {
 				for _, text := range append(read(t, file), instances) {
 					for _, o := range parse(t, text) {

@@ -220,7 +220,10 @@ func (s selectors) mtls(w model.Workload, port uint32) (model.MTLSMode, []model.
 // workload, of its namespace, of the mesh; with none, plain text is accepted.
 func mtlsMode(all []model.PeerAuth, w model.Workload, port uint32) (model.MTLSMode, []model.Key) {
 	all = slices.Clone(all)
-	slices.SortStableFunc(all, func(a, b model.PeerAuth) int { return closeness(b) - closeness(a) })
+	at := func(p model.PeerAuth) int {
+		return closeness(model.Reach{Namespace: p.Namespace, Selector: p.Selector})
+	}
+	slices.SortStableFunc(all, func(a, b model.PeerAuth) int { return at(b) - at(a) })
 	for _, p := range all {
 		if p.Namespace != "" && p.Namespace != w.Namespace || !model.Matches(p.Selector, w.Labels) {
 			continue
@@ -235,11 +238,12 @@ func mtlsMode(all []model.PeerAuth, w model.Workload, port uint32) (model.MTLSMo
 	return model.MTLSPermissive, nil
 }
 
-func closeness(p model.PeerAuth) int {
+// closeness of a policy to the workloads that it is about.
+func closeness(r model.Reach) int {
 	switch {
-	case len(p.Selector) > 0:
+	case len(r.Selector)+len(r.Targets) > 0:
 		return 2
-	case p.Namespace != "":
+	case r.Namespace != "":
 		return 1
 	}
 	return 0

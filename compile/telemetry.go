@@ -35,20 +35,9 @@ func (s selectors) closestLast(w model.Workload) (all []model.Telemetry) {
 		}
 	}
 	slices.SortFunc(all, func(a, b model.Telemetry) int {
-		return cmp.Or(cmp.Compare(distance(b.Reach), distance(a.Reach)), cmp.Compare(b.Rank, a.Rank), b.Object.Compare(a.Object))
+		return cmp.Or(cmp.Compare(closeness(a.Reach), closeness(b.Reach)), cmp.Compare(b.Rank, a.Rank), b.Object.Compare(a.Object))
 	})
 	return all
-}
-
-// distance of a policy from the workloads that it is about.
-func distance(r model.Reach) int {
-	switch {
-	case len(r.Selector)+len(r.Targets) > 0:
-		return 0
-	case r.Namespace != "":
-		return 1
-	}
-	return 2
 }
 
 func telling(t model.Tracing, said model.Tells) model.Tracing {

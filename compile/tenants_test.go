@@ -1,15 +1,9 @@
 package compile_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	cryptorand "crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"maps"
-	"math/big"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -25,7 +19,8 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/scope"
+	"weft.dev/test/selfsigned"
+	"weft.dev/test/wiring"
 	"weft.dev/translate"
 	"weft.dev/translate/join"
 )
@@ -45,12 +40,10 @@ func newTenantMesh() *tenantMesh {
 	g := flow.New(flow.Options{})
 	m := &tenantMesh{graph: g, objects: flow.NewSource[api.Object](g, "objects"), known: flow.NewSource[model.Known](g, "known")}
 	rows := translate.New(m.objects.Collection, translate.Options{TrustDomain: "mesh.test"})
-	m.rows, m.cohorts = rows, scope.Cohorts(rows.Replicas)
-	m.Compiled = compile.New(g, compile.Inputs{
-		Services: rows.Services, Replicas: rows.Replicas, Cohorts: m.cohorts, RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers, Authorizations: rows.Authorizations,
-		Known: m.known.Collection,
-	}, compile.Options{TrustDomain: "mesh.test"})
+	in := wiring.Inputs(rows)
+	in.Known = m.known.Collection
+	m.rows, m.cohorts = rows, in.Cohorts
+	m.Compiled = compile.New(g, in, compile.Options{TrustDomain: "mesh.test"})
 	return m
 }
 
@@ -187,24 +180,10 @@ func (m *tenantMesh) intrude(t *testing.T, before map[string]string, all []api.O
 // certificate is one of the shop's own.
 func certificate(t *testing.T) api.Object {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"www.example.org"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
+	chain, key := selfsigned.Pair(t, "www.example.org")
 	body, err := json.Marshal(map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "shop-tls", "namespace": "shop"}, "type": "kubernetes.io/tls",
-		"data": map[string][]byte{
-			"tls.crt": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
-		},
+		"data": map[string][]byte{"tls.crt": chain, "tls.key": key},
 	})
 	if err != nil {
 		t.Fatal(err)

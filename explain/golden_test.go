@@ -17,7 +17,7 @@ import (
 	"weft.dev/explain"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/scope"
+	"weft.dev/test/wiring"
 	"weft.dev/translate"
 	"weft.dev/translate/join"
 )
@@ -35,11 +35,7 @@ func newMesh(t testing.TB, text string) mesh {
 	g := flow.New(flow.Options{})
 	objects := flow.NewSource[api.Object](g, "objects")
 	rows := translate.New(objects.Collection, translate.Options{TrustDomain: "mesh.test"})
-	compiled := compile.New(g, compile.Inputs{
-		Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations,
-		RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers,
-	}, compile.Options{TrustDomain: "mesh.test"})
+	compiled := compile.New(g, wiring.Inputs(rows), compile.Options{TrustDomain: "mesh.test"})
 	all := parse(t, text)
 	g.Commit(func(tx *flow.Tx) {
 		for _, o := range all {

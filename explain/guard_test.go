@@ -21,13 +21,7 @@ func guarded(t *rapid.T, all []model.Authorization) *routev3.VirtualHost {
 	workloads := flow.NewSource[model.Workload](g, "workloads")
 	replicas := scope.Singles(workloads.Collection)
 	authorizations := flow.NewSource[model.Authorization](g, "authorizations")
-	c := compile.New(g, compile.Inputs{
-		Services: flow.NewSource[model.Service](g, "1").Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas),
-		RouteTables: flow.NewSource[model.RouteTable](g, "2").Collection, Policies: flow.NewSource[model.Policy](g, "3").Collection,
-		Splits: flow.NewSource[model.Split](g, "4").Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "5").Collection,
-		Gateways: flow.NewSource[model.Gateway](g, "6").Collection, Certificates: flow.NewSource[model.Certificate](g, "certificates").Collection, PeerAuths: flow.NewSource[model.PeerAuth](g, "7").Collection, RateLimits: flow.NewSource[model.RateLimit](g, "limits").Collection,
-		Authorizations: authorizations.Collection, RequestAuths: flow.NewSource[model.RequestAuth](g, "8").Collection, Telemetries: flow.NewSource[model.Telemetry](g, "telemetries").Collection, Authorizers: flow.NewSource[model.Authorizer](g, "9").Collection,
-	}, compile.Options{TrustDomain: "t"})
+	c := compile.New(g, compile.Inputs{Replicas: replicas, Cohorts: scope.Cohorts(replicas), Authorizations: authorizations.Collection}, compile.Options{TrustDomain: "t"})
 	g.Commit(func(tx *flow.Tx) {
 		workloads.Set(tx, model.Workload{Namespace: "a", Name: "w", App: "x", Labels: map[string]string{"app": "x"}, Ports: []model.WorkloadPort{{Number: 80, Protocol: model.HTTP, ProxyPort: 1, AppPort: 2}}})
 		for _, a := range all {

@@ -130,14 +130,8 @@ func (all *randomRows) compile() *compile.Compiled {
 	replicas := scope.Singles(workloads.Collection)
 	c := compile.New(g, compile.Inputs{
 		Services: services.Collection, Replicas: replicas, Cohorts: scope.Cohorts(replicas), RouteTables: tables.Collection, Policies: policies.Collection,
-		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: certificates.Collection, Concurrencies: flow.NewSource[model.Concurrency](g, "concurrencies").Collection,
-		Previews:       keys.Collection,
-		PeerAuths:      flow.NewSource[model.PeerAuth](g, "peers").Collection,
-		Telemetries:    flow.NewSource[model.Telemetry](g, "telemetries").Collection,
-		RateLimits:     limits.Collection,
-		Authorizations: guards.Collection,
-		RequestAuths:   tokens.Collection,
-		Authorizers:    flow.NewSource[model.Authorizer](g, "authorizers").Collection,
+		Splits: splits.Collection, Gateways: gateways.Collection, Certificates: certificates.Collection,
+		Previews: keys.Collection, RateLimits: limits.Collection, Authorizations: guards.Collection, RequestAuths: tokens.Collection,
 	}, compile.Options{TrustDomain: "mesh.test"})
 	g.Commit(func(tx *flow.Tx) {
 		services.Replace(tx, "", all.services)

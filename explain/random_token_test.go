@@ -5,17 +5,15 @@ import (
 	"crypto/elliptic"
 	cryptorand "crypto/rand"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
-	"math/big"
 	"math/rand/v2"
 	"testing"
 	"time"
 
 	"weft.dev/explain"
 	"weft.dev/model"
+	"weft.dev/test/selfsigned"
 )
 
 // issuer makes tokens, and says by which key they are to be verified.
@@ -113,19 +111,6 @@ func (s tokens) show(r *rand.Rand, q explain.Request) explain.Request {
 
 // certificateFor is one that a gateway shows.
 func certificateFor(t *testing.T, name string) model.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), cryptorand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"a.test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(cryptorand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return model.Certificate{Name: name, Chain: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), PrivateKey: pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})}
+	chain, key := selfsigned.Pair(t, "a.test")
+	return model.Certificate{Name: name, Chain: chain, PrivateKey: key}
 }

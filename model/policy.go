@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -193,7 +194,7 @@ type Fallback struct {
 	Service  string    // its short name
 	On       []uint32  // statuses that are replaced, whoever answers
 	Failures []Failure // of the proxy, that are replaced
-	// The answer. With Instead, another service gives it.
+	// The answer. With Instead, another service gives it, and Status stands for whatever status that has.
 	Status      uint32
 	ContentType string
 	Body        string
@@ -300,6 +301,21 @@ func (a Authorization) PolicyID(rule int) string {
 		return id
 	}
 	return a.Object.Kind + ":" + id
+}
+
+// ParsePolicyID is what Authorization.PolicyID put together; false: it is none.
+func ParsePolicyID(id string) (policy Key, rule int, ok bool) {
+	name, index, ok := strings.Cut(id, "#")
+	rule, err := strconv.Atoi(index)
+	if !ok || err != nil {
+		return Key{}, 0, false
+	}
+	policy.Kind = "AuthorizationPolicy"
+	if kind, rest, other := strings.Cut(name, ":"); other {
+		policy.Kind, name = kind, rest
+	}
+	policy.Namespace, policy.Name, ok = strings.Cut(name, "/")
+	return policy, rule, ok
 }
 
 // AuthzRule holds if one source and one operation and all conditions hold; an

@@ -9,11 +9,11 @@ import (
 	"weft.dev/model"
 )
 
-// Ends of the counters of policies that only look. Between them and the listener stands
-// "rbac.policy.RULE" or, for all policies of ALLOW on trial together, "rbac.PREFIX".
+// Parts of the names of counters of policies that only look: of a rule, or of all policies of ALLOW on trial together.
 const (
 	shadowAllowed = "shadow_allowed"
 	shadowDenied  = "shadow_denied"
+	httpStat      = "http."
 	rbacStat      = ".rbac."
 	ruleStat      = "policy."
 )
@@ -22,6 +22,9 @@ const (
 func parseVerdicts(body []byte) map[model.Verdict]uint64 {
 	all := map[model.Verdict]uint64{}
 	for line := range strings.Lines(string(body)) {
+		if !strings.HasPrefix(line, httpStat) { // most are of clusters
+			continue
+		}
 		name, value, _ := cutLast(strings.TrimSpace(line), ": ")
 		_, counter, ours := strings.Cut(name, rbacStat)
 		n, err := strconv.ParseUint(value, 10, 64)
@@ -52,7 +55,7 @@ func verdictsSince(now, before map[model.Verdict]uint64) (all []model.Verdict) {
 		}
 	}
 	slices.SortFunc(all, func(a, b model.Verdict) int {
-		return cmp.Or(cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Requests, b.Requests))
+		return cmp.Or(cmp.Compare(a.Rule, b.Rule), model.CompareBool(a.Refused, b.Refused))
 	})
 	return all
 }

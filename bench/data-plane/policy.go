@@ -13,7 +13,7 @@ import (
 	"weft.dev/compile"
 	"weft.dev/flow"
 	"weft.dev/model"
-	"weft.dev/scope"
+	"weft.dev/test/wiring"
 	"weft.dev/translate"
 )
 
@@ -69,10 +69,7 @@ func (p policy) config(at places) (object, error) {
 	g := flow.New(flow.Options{})
 	source := flow.NewSource[api.Object](g, "objects")
 	rows := translate.New(source.Collection, translate.Options{TrustDomain: trustDomain})
-	compiled := compile.New(g, compile.Inputs{
-		Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, PeerAuths: rows.PeerAuths, RateLimits: rows.RateLimits, EnvoyFilters: rows.EnvoyFilters, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Telemetries: rows.Telemetries, Authorizers: rows.Authorizers,
-	}, compile.Options{TrustDomain: trustDomain})
+	compiled := compile.New(g, wiring.Inputs(rows), compile.Options{TrustDomain: trustDomain})
 	g.Commit(func(tx *flow.Tx) {
 		for _, o := range objects {
 			source.Set(tx, o)
