@@ -52,6 +52,7 @@ type compiler struct {
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
 	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace
+	pluginsByScope  *flow.Index[model.Plugin]        // by namespace
 
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
@@ -104,6 +105,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			layers.gateways.problems[0], layers.gateways.problems[1],
 			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
 			flow.Derive(c.RequestAuths, "compile/reports/tokens", c.tokenReports),
+			flow.Derive(c.Plugins, "compile/reports/plugins", c.pluginReports),
 		),
 		graph: g, layers: layers, destinations: c.destinations, accounts: c.accounts, peers: c.peersByScope,
 	}
@@ -184,6 +186,7 @@ func (c *compiler) index() {
 	c.tellsByScope = flow.NewIndex(c.Telemetries, func(t model.Telemetry) []string { return []string{t.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
+	c.pluginsByScope = flow.NewIndex(c.Plugins, func(p model.Plugin) []string { return []string{p.Namespace} })
 	c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
 }
 
@@ -371,6 +374,7 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.tokens = append(s.tokens, flow.Lookup(x, c.tokensByScope, namespace)...)
 		s.telemetries = append(s.telemetries, flow.Lookup(x, c.tellsByScope, namespace)...)
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
+		s.plugins = append(s.plugins, flow.Lookup(x, c.pluginsByScope, namespace)...)
 		s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
 	}
 	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)

@@ -76,6 +76,8 @@ func edit(random *rand.Rand, now *rows, from rows) {
 		now.Gateways = edited(random, now.Gateways, from.Gateways)
 		now.Authorizations = edited(random, now.Authorizations, from.Authorizations)
 		now.RequestAuths = edited(random, now.RequestAuths, from.RequestAuths)
+		now.Plugins = edited(random, now.Plugins, from.Plugins)
+		now.Modules = edited(random, now.Modules, from.Modules)
 		now.Telemetries = edited(random, now.Telemetries, from.Telemetries)
 		now.Authorizers = edited(random, now.Authorizers, from.Authorizers)
 		now.KeySets = edited(random, now.KeySets, from.KeySets)

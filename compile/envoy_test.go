@@ -36,7 +36,9 @@ func TestEnvoyAccepts(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := newMesh()
-		m.set(parseRows(t, archive.Files[0].Data))
+		rows := parseRows(t, archive.Files[0].Data)
+		rows.Modules = nil // theirs is no code that a machine could run
+		m.set(rows)
 		for _, v := range m.views() {
 			t.Run(filepath.Base(file)+"/"+v.Scope, func(t *testing.T) { validate(t, binary, v) })
 		}

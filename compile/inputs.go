@@ -22,6 +22,9 @@ type Inputs struct {
 	RequestAuths   *flow.Collection[model.RequestAuth]
 	Authorizers    *flow.Collection[model.Authorizer]
 	Telemetries    *flow.Collection[model.Telemetry]
+	Plugins        *flow.Collection[model.Plugin]
+	// Modules are what was found where code of plugins is to be had.
+	Modules *flow.Collection[model.Module]
 	// KeySets are what was found where keys of tokens are to be had; nil: nobody looks, and there will be none.
 	KeySets *flow.Collection[model.KeySet]
 	Cohorts *flow.Collection[model.Cohort] // of the workloads that have a proxy
@@ -51,6 +54,8 @@ func (in Inputs) whole(g *flow.Graph) Inputs {
 	orNone(g, &in.RequestAuths, "request authentications")
 	orNone(g, &in.Authorizers, "authorizers")
 	orNone(g, &in.Telemetries, "telemetries")
+	orNone(g, &in.Plugins, "plugins")
+	orNone(g, &in.Modules, "modules")
 	orNone(g, &in.Cohorts, "cohorts")
 	orNone(g, &in.Spoiled, "spoiled")
 	orNone(g, &in.Previews, "preview keys")

@@ -31,6 +31,8 @@ type rows struct {
 	Authorizations []model.Authorization
 	RequestAuths   []model.RequestAuth
 	Telemetries    []model.Telemetry
+	Plugins        []model.Plugin
+	Modules        []model.Module
 	Authorizers    []model.Authorizer
 	KeySets        []model.KeySet
 	Previews       []model.PreviewKey
@@ -209,6 +211,8 @@ type mesh struct {
 	authorizations *flow.Source[model.Authorization]
 	requestAuths   *flow.Source[model.RequestAuth]
 	telemetries    *flow.Source[model.Telemetry]
+	plugins        *flow.Source[model.Plugin]
+	modules        *flow.Source[model.Module]
 	authorizers    *flow.Source[model.Authorizer]
 	keySets        *flow.Source[model.KeySet]
 	previews       *flow.Source[model.PreviewKey]
@@ -238,6 +242,8 @@ func newMeshWith(o Options) *mesh {
 		authorizations: flow.NewSource[model.Authorization](g, "authorizations"),
 		requestAuths:   flow.NewSource[model.RequestAuth](g, "request authentications"),
 		telemetries:    flow.NewSource[model.Telemetry](g, "telemetries"),
+		plugins:        flow.NewSource[model.Plugin](g, "plugins"),
+		modules:        flow.NewSource[model.Module](g, "modules"),
 		authorizers:    flow.NewSource[model.Authorizer](g, "authorizers"),
 		keySets:        flow.NewSource[model.KeySet](g, "key sets"),
 		previews:       flow.NewSource[model.PreviewKey](g, "previews"),
@@ -248,7 +254,7 @@ func newMeshWith(o Options) *mesh {
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
 		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, EnvoyFilters: m.envoyFilters.Collection, Authorizations: m.authorizations.Collection,
-		RequestAuths: m.requestAuths.Collection, Telemetries: m.telemetries.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
+		RequestAuths: m.requestAuths.Collection, Telemetries: m.telemetries.Collection, Plugins: m.plugins.Collection, Modules: m.modules.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
 	}, o)
 	return m
@@ -271,6 +277,8 @@ func (m *mesh) set(r rows) {
 		m.authorizations.Replace(tx, "", r.Authorizations)
 		m.requestAuths.Replace(tx, "", r.RequestAuths)
 		m.telemetries.Replace(tx, "", r.Telemetries)
+		m.plugins.Replace(tx, "", r.Plugins)
+		m.modules.Replace(tx, "", r.Modules)
 		m.authorizers.Replace(tx, "", r.Authorizers)
 		m.keySets.Replace(tx, "", r.KeySets)
 		m.previews.Replace(tx, "", r.Previews)

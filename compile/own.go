@@ -20,7 +20,7 @@ func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 // clusters of the application beside the proxy.
 func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	resources, _ := c.patched(x, s, c.ownResources(x, s))
-	return model.NewLayer(key, resources...)
+	return model.NewLayer(key, append(resources, c.pluginConfigs(x, s)...)...)
 }
 
 func (c *compiler) ownResources(x *flow.Ctx, s scope) []*model.Resource {

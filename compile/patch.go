@@ -33,12 +33,13 @@ func filtersOf(all []model.EnvoyFilter, w model.Workload) []model.EnvoyFilter {
 	return selected
 }
 
-// patched are the resources of a layer with what EnvoyFilters make of them. A patch that would break a resource, or what guards
+// patched are the resources of a layer with the plugins of a scope, and with what EnvoyFilters make of them. A patch that would break a resource, or what guards
 // the workload, is left out: it is a problem of its object, and of nothing else.
 func (c *compiler) patched(x *flow.Ctx, s scope, resources []*model.Resource) (all []*model.Resource, problems []model.Problem) {
-	if len(s.Patches) == 0 {
+	if !s.changed() {
 		return resources, nil
 	}
+	plugins := allFound(x, c.Plugins, s.Plugins)
 	filters, problems := c.good(x, allFound(x, c.EnvoyFilters, s.Patches))
 	for _, r := range resources {
 		at := sideOf(r.Name)
@@ -50,7 +51,7 @@ func (c *compiler) patched(x *flow.Ctx, s scope, resources []*model.Resource) (a
 		if err := proto.Unmarshal(r.Body, l); err != nil {
 			panic("compile: listener " + r.Name + ": " + err.Error())
 		}
-		from := slices.Clone(r.From)
+		from := slices.Concat(r.From, plugin(l, at, plugins))
 		for _, f := range filters {
 			changed := false
 			for _, p := range f.Patches {

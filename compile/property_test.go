@@ -127,6 +127,16 @@ func randomAccess(t *rapid.T, r *rows) {
 		lines := rapid.SampledFrom([]model.Log{model.LogAll, model.LogNothing}).Draw(t, "lines")
 		r.Telemetries = []model.Telemetry{{Object: model.Key{Kind: "Telemetry", Namespace: "a", Name: "t"}, Reach: reach(), Says: []model.Tells{{Served: true, Calls: rapid.Bool().Draw(t, "calls"), Log: &lines}}}}
 	}
+	module := model.ModuleSource{URL: "https://modules.example"}
+	if rapid.Bool().Draw(t, "plugin") {
+		on := rapid.SampledFrom([][]model.PluginOn{nil, {{Calls: true}}, {{Served: true, Ports: []uint32{80}}}}).Draw(t, "on")
+		r.Plugins = []model.Plugin{{Object: model.Key{Kind: "WasmPlugin", Namespace: "a", Name: "p"}, Reach: reach(), On: on,
+			Phase: rapid.SampledFrom([]model.PluginPhase{model.PluginAuthn, model.PluginAuthz, model.PluginLast}).Draw(t, "phase"),
+			Wasm:  &model.Wasm{Source: module, Fail: rapid.SampledFrom([]model.PluginFail{model.PluginClosed, model.PluginOpen}).Draw(t, "fail")}}}
+	}
+	if rapid.Bool().Draw(t, "module") {
+		r.Modules = []model.Module{{Source: module, Code: rapid.SampledFrom([]string{"", "one", "two"}).Draw(t, "code")}}
+	}
 	if rapid.Bool().Draw(t, "keys") {
 		r.KeySets = []model.KeySet{{Source: from, Trouble: rapid.SampledFrom([]string{"", "down"}).Draw(t, "trouble")}}
 	}

@@ -32,6 +32,7 @@ type scope struct {
 	Hosts              []string       // else: those that it knows
 	Calls, Served      model.Tracing  // what is told of requests that it sends, and that it takes
 	Asked              []string       // authorities that go where they were going, unless a service has them
+	Plugins            []string       `json:",omitempty"` // keys of those that are about it, in their order
 	Patches            []string       `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
 
 	// Names of layers; "": it has none.
@@ -69,6 +70,9 @@ func (s scope) transparent() bool { return s.Interception.Transparent() && s.Gat
 // redirected says whether all traffic of the application beside it is led into it.
 func (s scope) redirected() bool { return s.Interception == model.Redirected && s.Gateway == "" }
 
+// changed says whether its listeners are not as the compiler makes them by itself.
+func (s scope) changed() bool { return len(s.Plugins)+len(s.Patches) > 0 }
+
 // untold is what nobody says anything else of.
 var untold = digest(model.Tracing{})
 
@@ -97,8 +101,8 @@ func (s scope) named() scope {
 	whose := s.Namespace + "/" + s.Account
 	s.key = whose + "#" + digest(s)
 	patches := ""
-	if len(s.Patches) > 0 {
-		patches = "#" + digest(s.Patches)
+	if s.changed() {
+		patches = "#" + digest([][]string{s.Plugins, s.Patches})
 	}
 	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Calls, s.Served}) + patches
 	if s.transparent() {
@@ -163,6 +167,7 @@ type selectors struct {
 	peers         []model.PeerAuth
 	concurrencies []model.Concurrency
 	limits        []model.RateLimit // of services of the namespace
+	plugins       []model.Plugin
 	filters       []model.EnvoyFilter
 	callers       []condition
 	gateways      []model.Gateway
@@ -202,6 +207,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 			out.Gateways = append(out.Gateways, g.Key())
 		}
 	}
+	out.Plugins = s.pluginsOf(w.Workload)
 	out.Patches = patchKeys(filtersOf(s.filters, w.Workload))
 	return placement{Cohort: w.ID, Scope: out.named()}
 }

@@ -58,7 +58,7 @@ func (s *static) inlined(tree any) any {
 		}
 		if _, ok := tree["configDiscovery"]; ok {
 			delete(tree, "configDiscovery")
-			tree["typedConfig"] = s.find(model.TypeExtension, tree["name"].(string))["typedConfig"]
+			tree["typedConfig"] = s.extension(tree["name"].(string))
 		}
 		if rds, ok := tree["rds"].(map[string]any); ok {
 			delete(tree, "rds")
@@ -73,6 +73,28 @@ func (s *static) inlined(tree any) any {
 		}
 	}
 	return tree
+}
+
+// extension is what a filter is told; of code that is not there, or in a file of some other machine, nothing.
+func (s *static) extension(name string) any {
+	plugin, missing := strings.HasPrefix(name, pluginPrefix), s.view.Find(model.TypeExtension, name) == nil
+	if !plugin || !missing {
+		config := s.find(model.TypeExtension, name)["typedConfig"]
+		if !plugin || !hasFile(config) {
+			return config
+		}
+	}
+	return map[string]any{"@type": pack(passing).TypeUrl}
+}
+
+// hasFile says whether the code of a plugin is in a file.
+func hasFile(config any) bool {
+	for _, name := range []string{"config", "vmConfig", "code", "local"} {
+		message, _ := config.(map[string]any)
+		config = message[name]
+	}
+	local, _ := config.(map[string]any)
+	return local["filename"] != nil
 }
 
 // withoutFiles leaves out certificates in files of some other machine.

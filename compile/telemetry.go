@@ -13,18 +13,31 @@ import (
 // tells is what a workload's proxy tells of the requests that it sends, and of those that it takes: as the mesh, but
 // for what is said of its namespace, and then of itself. A gateway sends on what it takes: it is a caller.
 func (s selectors) tells(w model.Workload) (calls, served model.Tracing) {
-	calls, served = s.tracing, s.tracing
+	sent, taken := teller{Tracing: s.tracing}, teller{Tracing: s.tracing}
 	for _, t := range s.closestLast(w) {
 		for _, said := range t.Says {
 			if said.Calls {
-				calls = telling(calls, said)
+				sent.hear(said)
 			}
 			if said.Served {
-				served = telling(served, said)
+				taken.hear(said)
 			}
 		}
 	}
-	return calls, served
+	return sent.told(), taken.told()
+}
+
+// teller is what is told by what was said until now.
+type teller struct {
+	model.Tracing
+	silent bool // whatever Percent is: who says nothing of spans as such leaves that
+}
+
+func (t teller) told() model.Tracing {
+	if t.silent {
+		t.Percent = 0
+	}
+	return t.Tracing
 }
 
 // closestLast are those that are about a workload: of the mesh, of its namespace, of itself, of each the oldest last.
@@ -40,12 +53,12 @@ func (s selectors) closestLast(w model.Workload) (all []model.Telemetry) {
 	return all
 }
 
-func telling(t model.Tracing, said model.Tells) model.Tracing {
+func (t *teller) hear(said model.Tells) {
 	if said.Percent != nil {
 		t.Percent = *said.Percent
 	}
-	if said.Silent {
-		t.Percent = 0
+	if said.Silent != nil {
+		t.silent = *said.Silent
 	}
 	if said.Tags != nil {
 		t.Tags = said.Tags
@@ -53,7 +66,6 @@ func telling(t model.Tracing, said model.Tells) model.Tracing {
 	if said.Log != nil {
 		t.Log = *said.Log
 	}
-	return t
 }
 
 // writes has a manager write down the requests that it should.

@@ -189,10 +189,10 @@ func TestTelemetry(t *testing.T) {
 	app := application(t, func(http.ResponseWriter, *http.Request) {})
 	m := newMeshWith(Options{TrustDomain: testTrust})
 	r := parseRows(t, fmt.Appendf(nil, tracedRows, web, freePort(t), inbound, app, app))
-	all := 100.0
+	all, silent := 100.0, true
 	r.Telemetries = []model.Telemetry{
 		{Object: model.Key{Kind: "Telemetry", Namespace: model.RootNamespace, Name: "mesh"}, Says: []model.Tells{{Calls: true, Served: true, Percent: &all}}},
-		{Object: model.Key{Kind: "Telemetry", Namespace: "shop", Name: "reviews"}, Reach: model.Reach{Namespace: "shop", Selector: map[string]string{"app": "reviews"}}, Says: []model.Tells{{Served: true, Silent: true}}},
+		{Object: model.Key{Kind: "Telemetry", Namespace: "shop", Name: "reviews"}, Reach: model.Reach{Namespace: "shop", Selector: map[string]string{"app": "reviews"}}, Says: []model.Tells{{Served: true, Silent: &silent}}},
 		{Object: model.Key{Kind: "Telemetry", Namespace: "shop", Name: "tags"}, Reach: model.Reach{Namespace: "shop"}, Says: []model.Tells{{Calls: true, Tags: []model.SpanTag{{Name: "team", Literal: "shop"}}}}},
 	}
 	m.set(r)
@@ -209,6 +209,35 @@ func TestTelemetry(t *testing.T) {
 		span := told["client GET reviews:9080"]
 		if span == nil || !says(span, "team=shop") {
 			t.Fatalf("spans %v, want that of the caller, of team shop", told)
+		}
+	}
+}
+
+// What a closer one does not say stays as it is: a percentage brings back no spans that are off, and who turns them on does.
+func TestSpansThatAreOff(t *testing.T) {
+	half, yes, no := 50.0, true, false
+	about := func(name string, says model.Tells) model.Telemetry {
+		says.Served = true
+		r := model.Reach{Namespace: "shop"}
+		if name == "api" {
+			r.Selector = map[string]string{"app": name}
+		}
+		return model.Telemetry{Object: model.Key{Kind: "Telemetry", Namespace: "shop", Name: name}, Reach: r, Says: []model.Tells{says}}
+	}
+	for _, c := range []struct {
+		far, near model.Tells
+		want      float64
+	}{
+		{model.Tells{Silent: &yes}, model.Tells{Percent: &half}, 0},
+		{model.Tells{Silent: &yes}, model.Tells{Silent: &no}, 10},
+		{model.Tells{Silent: &yes}, model.Tells{Silent: &no, Percent: &half}, 50},
+		{model.Tells{Percent: &half}, model.Tells{Silent: &yes}, 0},
+		{model.Tells{Percent: &half}, model.Tells{}, 50},
+	} {
+		s := selectors{tracing: model.Tracing{Percent: 10}, telemetries: []model.Telemetry{about("api", c.near), about("all", c.far)}}
+		calls, served := s.tells(model.Workload{Namespace: "shop", Labels: map[string]string{"app": "api"}})
+		if served.Percent != c.want || calls.Percent != 10 {
+			t.Errorf("%+v, then %+v: %g%% of what is served, %g%% of calls; want %g and 10", c.far, c.near, served.Percent, calls.Percent, c.want)
 		}
 	}
 }

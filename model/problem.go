@@ -15,6 +15,7 @@ const (
 	ProblemNotHonoured    = "NotHonoured"    // weft does not do this (yet)
 	ProblemUnreachable    = "Unreachable"    // a rule that no request can reach
 	ProblemMissingKeys    = "MissingKeys"    // the keys of its tokens cannot be had
+	ProblemMissingModule  = "MissingModule"  // the code that it names cannot be had
 	ProblemRefused        = "Refused"        // a proxy refused what came of it
 	ProblemEvadable       = "Evadable"       // it denies by what may be written in other ways
 	ProblemHeld           = "Held"           // too much disappeared at once: it stays in effect

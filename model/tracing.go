@@ -55,7 +55,7 @@ type Telemetry struct {
 type Tells struct {
 	Calls, Served bool     // about requests that a workload sends, that it takes
 	Percent       *float64 // 0: no spans of requests of which nobody before it decided
-	Silent        bool     // no spans at all
+	Silent        *bool    // no spans at all
 	Tags          []SpanTag
 	Log           *Log
 }

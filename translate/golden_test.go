@@ -181,6 +181,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.RateLimits.All())
 	case "peers":
 		return rowsText(t, m.PeerAuths.All())
+	case "plugins":
+		return rowsText(t, m.Plugins.All())
 	case "telemetries":
 		return rowsText(t, m.Telemetries.All())
 	case "tokens":

@@ -3,6 +3,7 @@ package translate
 import (
 	"maps"
 
+	extensions "istio.io/api/extensions/v1alpha1"
 	networking "istio.io/api/networking/v1alpha3"
 	security "istio.io/api/security/v1beta1"
 	telemetry "istio.io/api/telemetry/v1alpha1"
@@ -91,6 +92,10 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, istio.AuthorizationPolicy(o, spec, options.TrustDomain)...)
 	case *telemetry.Telemetry:
 		join.Say(p, istio.Telemetry(o, spec)...)
+	case *extensions.WasmPlugin:
+		join.Say(p, istio.WasmPlugin(o, spec)...)
+	case *extensions.TrafficExtension:
+		join.Say(p, istio.TrafficExtension(o, spec)...)
 	case *gatewayv1.GatewaySpec:
 		gateways, spaces, listeners := gateway.Gateway(o, spec)
 		join.Say(p, gateways...)
@@ -160,8 +165,6 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 var notHonoured = map[api.Kind]string{
 	api.WorkloadGroup:    "hosts join by `weft run`, which registers their workloads",
 	api.ProxyConfig:      "set options of a proxy where it is started",
-	api.WasmPlugin:       "do its work in the application",
-	api.TrafficExtension: "do its work in the application",
 	api.UDPRoute:         "UDP goes past the mesh",
 	api.BackendTLSPolicy: "use a DestinationRule with tls.mode SIMPLE for the service",
 }

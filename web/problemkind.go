@@ -30,6 +30,7 @@ var ProblemKinds = []ProblemKind{
 	{"WFT0015", model.ProblemStale, "the newest cannot be had: what was read before is in effect", "make the source readable again", true},
 	{"WFT0016", model.ProblemMissingKeys, "the keys of its tokens cannot be had, so they are refused", "make the keys readable for weft, write them in jwks, or allow their address: weft serve --jwks-allow", true},
 	{"WFT0017", model.ProblemEvadable, "it denies by path, which may be written in other ways", "allow by path instead; weft analyze alone says so", false},
+	{"WFT0018", model.ProblemMissingModule, "the code that it names cannot be had", "make the module readable for weft, or allow its address: weft serve --modules-allow", true},
 }
 
 // ProblemKindOf is the kind of a code; one that is unknown stands for itself.

@@ -74,6 +74,7 @@ type Limits struct {
 	Names        int           // that one stream may ask for or claim, per type; 20,000
 	Asks         int           // unknown names that one stream has others look for at once; 256
 	AskAnswer    time.Duration // an unknown name is answered after this; 1 s
+	Linger       time.Duration // a cluster that nothing needs any more stays for so long; 0: it does not
 	StreamsPerID int           // of one proxy; one more ends the oldest; 4
 	WriteStall   time.Duration // a client that takes in nothing for so long is dropped; 30 s
 	FirstRequest time.Duration // a stream that says nothing for so long is dropped; 10 s

@@ -72,21 +72,22 @@ var traits = [model.NumTypes]trait{
 // machine: feed it requests and views, take responses until there is none. It
 // is for one goroutine. The same input gives the same output.
 type Session struct {
-	full     bool // state of the world
-	limits   Limits
-	past     *past
-	view     *model.View
-	rev      uint64
-	synced   uint64
-	nonces   uint64
-	groups   uint32
-	blames   uint32 // counts the changes of what is refused
-	underway int    // bytes that are sent and not answered
-	heard    bool   // the client has answered something: all it holds from before is claimed by now
-	claimed  bool   // the client holds something from before
-	unasked  uint8  // types, as bits, that the view has, that a client can have all of, and that ours did not ask for
-	demand   demand
-	types    [model.NumTypes]subscription
+	full      bool // state of the world
+	limits    Limits
+	past      *past
+	view      *model.View
+	rev       uint64
+	synced    uint64
+	nonces    uint64
+	groups    uint32
+	blames    uint32 // counts the changes of what is refused
+	underway  int    // bytes that are sent and not answered
+	heard     bool   // the client has answered something: all it holds from before is claimed by now
+	claimed   bool   // the client holds something from before
+	unasked   uint8  // types, as bits, that the view has, that a client can have all of, and that ours did not ask for
+	demand    demand
+	lingering lingering
+	types     [model.NumTypes]subscription
 }
 
 // NewSession begins a stream of delta xDS.

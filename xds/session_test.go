@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -70,7 +71,9 @@ func newProxy(t *rapid.T, full bool) *proxy {
 func (p *proxy) connect() {
 	p.up, p.down, p.blamed, p.fresh = nil, nil, map[string][]string{}, map[string]bool{}
 	p.asked = [model.NumTypes]bool{}
-	p.s = newSession(Limits{}.withDefaults(), p.past)
+	limits := Limits{}.withDefaults()
+	limits.Linger = rapid.SampledFrom([]time.Duration{0, 1}).Draw(p.t, "linger")
+	p.s = newSession(limits, p.past)
 	p.s.full = p.full
 	types := []model.Type{cluster, endpoint, listener, route}
 	if !p.full {
@@ -304,9 +307,17 @@ func (p *proxy) check() {
 	}
 }
 
+// letGo is that clusters were there for long enough; false: none is to be removed.
+func (p *proxy) letGo() bool {
+	serial := p.s.Leaving()
+	leaves := serial > p.s.lingering.over
+	p.s.LetGo(serial)
+	return leaves
+}
+
 // drain runs until nothing is under way.
 func (p *proxy) drain() {
-	for i := 0; p.tell() || p.pump() || p.hear(); i++ {
+	for i := 0; p.tell() || p.pump() || p.hear() || p.letGo(); i++ {
 		if i > 20_000 {
 			p.t.Fatal("the stream never comes to rest")
 		}
@@ -425,7 +436,7 @@ func run(t *rapid.T, full bool) {
 		"tell": func(*rapid.T) { p.tell() }, "tell more": func(*rapid.T) { p.tell() },
 		"pump": func(*rapid.T) { p.pump() }, "pump more": func(*rapid.T) { p.pump() },
 		"hear": func(*rapid.T) { p.hear() }, "hear more": func(*rapid.T) { p.hear() },
-		"drain": func(*rapid.T) { p.drain() },
+		"drain": func(*rapid.T) { p.drain() }, "let go": func(*rapid.T) { p.letGo() },
 	}
 	if !full {
 		actions["call"] = func(*rapid.T) { p.call(rapid.SampledFrom(domains).Draw(t, "to")) }
@@ -450,7 +461,7 @@ func run(t *rapid.T, full bool) {
 	p.connect()
 	for p.tell() {
 	}
-	for p.pump() || p.tell() || p.hear() {
+	for p.pump() || p.tell() || p.hear() || p.letGo() {
 		for _, r := range p.down {
 			// State of the world can only tell of whole responses, and of the last one if it was accepted.
 			untold := full && (!traits[r.Type].full || p.last[r.Type].Refused)

@@ -33,6 +33,7 @@ type stream struct {
 	synced  bool   // it was in step once
 	blames  uint32 // of the session, that the proxy's row says
 	asked   uint64 // serial of the newest name that others look for
+	leaving uint64 // serial of the clusters whose removal is owed
 
 	queued, urgent  bool        // of the queue
 	seat            seat        // of the admission
@@ -174,6 +175,7 @@ func (st *stream) step() {
 	if added, dropped, serial := st.session.Asked(); len(added)+len(dropped) > 0 || serial > st.asked {
 		st.seek(added, dropped, serial)
 	}
+	st.linger()
 	if st.session.insync() {
 		st.server.lag.saw(st, st.session.synced)
 		if !st.synced {
@@ -200,6 +202,23 @@ func (st *stream) seek(added, dropped []string, serial uint64) {
 		defer st.mu.Unlock()
 		if !st.left {
 			st.session.GiveUp(serial)
+			st.step()
+		}
+	})
+}
+
+// linger has clusters removed after a while.
+func (st *stream) linger() {
+	serial := st.session.Leaving()
+	if serial == st.leaving {
+		return
+	}
+	st.leaving = serial
+	time.AfterFunc(st.server.opts.Limits.Linger, func() {
+		st.mu.Lock()
+		defer st.mu.Unlock()
+		if !st.left {
+			st.session.LetGo(serial)
 			st.step()
 		}
 	})

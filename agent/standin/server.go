@@ -35,7 +35,7 @@ type Server struct {
 // New starts a server. Close ends it.
 func New() (*Server, error) {
 	s := &Server{viewed: make(chan struct{})}
-	s.sessions = xds.NewServer(xds.Options{Views: s})
+	s.sessions = xds.NewServer(xds.Options{Views: s, Limits: xds.Limits{Linger: xds.Linger}})
 	s.grpc = grpc.NewServer(xds.ServerOptions()...)
 	s.sessions.Register(s.grpc)
 	listener := bufconn.Listen(pipe)

@@ -66,7 +66,6 @@ type mesh struct {
 	spans     *trace.Intake
 
 	previewKeys *flow.Source[model.PreviewKey]
-	keySets     *flow.Source[model.KeySet] // of those who issue tokens
 	record      func(serve.Mutation) error // of what is no object's change; nil: there is no audit
 	// applications are those of a namespace. The function is nil where there are files: who asks there is an administrator.
 	applications func(ctx context.Context, namespace string) ([]*v1alpha1.Application, error)
@@ -88,9 +87,9 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 		more = flow.NewSource[model.Workload](graph, "workloads without agent")
 	}
 	m.previewKeys = flow.NewSource[model.PreviewKey](graph, "keys of previews")
-	m.keySets = flow.NewSource[model.KeySet](graph, "keys of issuers")
+	named := newFetched(graph)
 	m.street = newStreet(graph, from.objects, streetOptions{
-		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection, keySets: m.keySets.Collection,
+		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection, fetched: named,
 		tracing: model.Tracing{Percent: flags.traces.sample, B3: flags.traces.b3},
 	}, more)
 	if more != nil {
@@ -118,7 +117,8 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.hosts = m.newHosts()
 	m.taps = tap.NewHub(m.askToTell)
 	m.full = newFullStats(m.hosts.Full)
-	m.served = append(m.served, m.renewKeys, m.remember, m.askAgain, m.newKeySource(flags).Run)
+	m.served = append(m.served, m.renewKeys, m.remember, m.askAgain)
+	m.wireFetched(named, flags)
 	return m
 }
 
@@ -130,6 +130,7 @@ func (m *mesh) newSessions() *xds.Server {
 		Proxies:      m.proxies,
 		Asks:         m.asks,
 		CrowdServed:  collect,
+		Limits:       xds.Limits{Linger: xds.Linger},
 	})
 }
 

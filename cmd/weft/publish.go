@@ -18,7 +18,7 @@ import (
 // publishFlags are what to publish, and where.
 type publishFlags struct {
 	target, endpoint, key, trust, trustDomain, envoy string
-	jwks                                             jwksFlags
+	fetch                                            fetchFlags
 	allowRemovals, allowDirty, force, prune          bool
 }
 
@@ -52,7 +52,7 @@ It ends with code 2 on problems of the folder and removals, and with 3 when some
 	f.BoolVar(&flags.prune, "prune", false, "then remove the views that no index of the last seven days names")
 	f.StringVar(&flags.trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities")
 	f.StringVar(&flags.envoy, "envoy", "", "path of the Envoy that checks (default: the pinned one)")
-	flags.jwks.add(c)
+	flags.fetch.add(c)
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		flags.target = args[1]
@@ -92,7 +92,7 @@ func (f publishFlags) publish(c *cobra.Command, dir string) (none publish.Result
 		return none, err
 	}
 	request.Follows = func(ctx context.Context, before string) error { return follows(ctx, dir, request.Revision, before) }
-	rendering, err := render(c, dir, f.trustDomain, f.jwks.allow)
+	rendering, err := render(c, dir, f.trustDomain, f.fetch)
 	if err != nil {
 		return none, err
 	}

@@ -17,7 +17,7 @@ type rehearsal struct {
 	street
 	written  []api.Object // with the place of each
 	problems []model.Problem
-	keySets  *flow.Source[model.KeySet]
+	fetched  *fetched
 }
 
 // rehearse makes it; an empty dir is an empty folder.
@@ -29,9 +29,9 @@ func rehearse(ctx context.Context, dir string, options streetOptions, log *slog.
 	graph := flow.New(flow.Options{})
 	source := flow.NewSource[api.Object](graph, "objects")
 	played := flow.NewSource[model.Workload](graph, "played workloads")
-	keySets := flow.NewSource[model.KeySet](graph, "keys of issuers")
+	named := newFetched(graph)
 	if options.alone {
-		options.keySets = keySets.Collection
+		options.fetched = named
 	}
 	s := newStreet(graph, source.Collection, options, played)
 	graph.Commit(func(tx *flow.Tx) {
@@ -46,7 +46,7 @@ func rehearse(ctx context.Context, dir string, options streetOptions, log *slog.
 		}
 	})
 	problems = append(problems, s.rows.Problems.All()...)
-	return &rehearsal{s, objects, append(problems, s.compiled.Problems.All()...), keySets}, nil
+	return &rehearsal{s, objects, append(problems, s.compiled.Problems.All()...), named}, nil
 }
 
 // readFolder reads a folder once, as `weft serve --config` does.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -42,7 +41,7 @@ type renderedView struct {
 
 func newRender() *cobra.Command {
 	var trustDomain, envoy string
-	var keys jwksFlags
+	var from fetchFlags
 	c := &cobra.Command{
 		Use:   "render DIR OUT",
 		Short: "Compile a folder of configuration to what each proxy gets without a server",
@@ -51,16 +50,16 @@ views/DIGEST for each, and ` + listingFile + `, which says whose it is. A proxy 
 its Application, a Scope, a Sidecar), and all services of the folder where nothing is declared: there is nobody that it could ask.
 
 Problems of the folder end it with code 2, and nothing is written. What needs identities is a problem here: proxies speak
-plain text to each other. Keys of issuers are asked for now, and stay as they are until the folder is rendered again. ` + "`weft publish`" + ` does the same, and puts it where agents look.`,
+plain text to each other. Keys of issuers and modules of plugins are asked for now, and stay as they are until the folder is rendered again. ` + "`weft publish`" + ` does the same, and puts it where agents look.`,
 		Example: "  weft render ./mesh ./out",
 		Args:    cobra.ExactArgs(2),
 	}
 	c.Flags().StringVar(&trustDomain, "trust-domain", "cluster.local", "trust domain of the mesh's identities")
 	c.Flags().StringVar(&envoy, "envoy", "", "path of the Envoy that checks (default: the pinned one)")
-	keys.add(c)
+	from.add(c)
 	output := outputFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		r, err := render(c, args[0], trustDomain, keys.allow)
+		r, err := render(c, args[0], trustDomain, from)
 		if err != nil {
 			return err
 		}
@@ -76,13 +75,13 @@ plain text to each other. Keys of issuers are asked for now, and stay as they ar
 }
 
 // render compiles a folder in which nothing is wrong.
-func render(c *cobra.Command, dir, trustDomain string, allow []net.IPNet) (*rendering, error) {
+func render(c *cobra.Command, dir, trustDomain string, from fetchFlags) (*rendering, error) {
 	log := slog.New(slog.NewTextHandler(c.ErrOrStderr(), nil))
 	mesh, err := rehearse(c.Context(), dir, streetOptions{Options: translate.Options{TrustDomain: trustDomain}, alone: true}, log)
 	if err != nil {
 		return nil, err
 	}
-	mesh.fetchKeys(c.Context(), allow, log)
+	mesh.fetch(c.Context(), from, log)
 	problems := planned(append(mesh.problems, mesh.aloneProblems()...))
 	sayProblems(c, problems)
 	if err := found(problems); err != nil {

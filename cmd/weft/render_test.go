@@ -254,13 +254,13 @@ spec: {jwtRules: [{issuer: i, jwksUri: %q}]}
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.fetchKeys(t.Context(), nil, slog.New(slog.DiscardHandler))
+	r.fetch(t.Context(), fetchFlags{}, slog.New(slog.DiscardHandler))
 	if n := len(r.problems); n == 0 || r.problems[n-1].Code != model.ProblemMissingKeys || !strings.Contains(r.problems[n-1].Message, "--jwks-allow") {
 		t.Errorf("at an address that is not allowed: %v", r.problems)
 	}
 	_, loopback, _ := net.ParseCIDR("127.0.0.0/8")
-	r.fetchKeys(t.Context(), []net.IPNet{*loopback}, slog.New(slog.DiscardHandler))
-	if all := r.keySets.All(); len(all) != 1 || !strings.Contains(all[0].Keys, "one") {
+	r.fetch(t.Context(), fetchFlags{keysAt: []net.IPNet{*loopback}}, slog.New(slog.DiscardHandler))
+	if all := r.fetched.keySets.All(); len(all) != 1 || !strings.Contains(all[0].Keys, "one") {
 		t.Errorf("key sets: %v", all)
 	}
 }

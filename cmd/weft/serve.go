@@ -34,7 +34,7 @@ type serveFlags struct {
 	kubeconfig   string      // of that cluster; empty: the one that this is a pod of
 	injection    string      // with kube: file of inject.Options; empty: no pod gets a proxy
 	webhook      string      // where the API server asks for injection
-	jwks         jwksFlags
+	fetch        fetchFlags
 	webhookAllow []net.IPNet // addresses that pipelines and their triggers may reach beside public ones
 	hooks        hookFlags
 	ui           uiFlags
@@ -100,8 +100,8 @@ stays in effect, also over a restart, while the repository does not answer or it
 	c.Flags().StringVar(&flags.hooks.certificate, "hooks-certificate", "", "with --hooks: file with the certificate for TLS; none: something before it ends TLS")
 	c.Flags().StringVar(&flags.hooks.key, "hooks-key", "", "with --hooks: file with the certificate's key")
 	c.Flags().StringVar(&flags.hooks.slack, "hooks-slack", "", "with --hooks: NAMESPACE/NAME of the Secret by which buttons in Slack judge, at /slack: signingSecret of the app, and people, a YAML map of Slack's user ids to {name, groups}")
-	flags.jwks.add(c)
-	flags.jwks.addPace(c)
+	flags.fetch.add(c)
+	flags.fetch.addPace(c)
 	flags.ui.add(c)
 	c.Flags().StringVar(&flags.listen, "listen", "127.0.0.1:7443", "host:port of the API, for kubectl and weft")
 	c.Flags().StringVar(&flags.mesh, "mesh", "127.0.0.1:7444", "host:port that agents connect to")
@@ -128,7 +128,7 @@ func serveMesh(ctx context.Context, flags serveFlags) error {
 	if err := flags.ui.check(flags); err != nil {
 		return exitCode{exitUsage, err}
 	}
-	if err := errors.Join(flags.metrics.check(), flags.traces.check(), flags.limits.check(), flags.jwks.check()); err != nil {
+	if err := errors.Join(flags.metrics.check(), flags.traces.check(), flags.limits.check(), flags.fetch.check()); err != nil {
 		return err
 	}
 	var err error

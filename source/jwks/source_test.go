@@ -20,6 +20,7 @@ import (
 	"weft.dev/dial"
 	"weft.dev/flow"
 	"weft.dev/model"
+	"weft.dev/source/fetch"
 )
 
 func keysOf(t testing.TB, ids ...string) string {
@@ -77,7 +78,7 @@ func TestAnswers(t *testing.T) {
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, server.URL, server.URL+"/good")
 	})
-	ask := newAsker(loopback)
+	ask := asker{loopback.Client()}
 	for path, want := range map[string]string{
 		"/good": "", "/hop": "",
 		"/html": "no JWKS", "/nothing": "no JWKS", "/error": "no JWKS", "/empty": "no key", "/oct": "symmetric", "/short": "bits",
@@ -109,51 +110,17 @@ const discovery = "/.well-known/openid-configuration"
 func TestAddresses(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, keysOf(t, "a")) }))
 	defer server.Close()
-	_, err := newAsker(dial.Guard{Flag: "--jwks-allow"}).keys(t.Context(), model.KeySource{URI: server.URL})
+	_, err := (asker{dial.Guard{Flag: "--jwks-allow"}.Client()}).keys(t.Context(), model.KeySource{URI: server.URL})
 	if !errors.As(err, new(dial.Refused)) || !strings.Contains(err.Error(), "--jwks-allow") {
 		t.Errorf("loopback: %v", err)
 	}
 	if !loopback.Named(server.Listener.Addr()) || (dial.Guard{}).Named(server.Listener.Addr()) {
 		t.Error("an address that is named, and one that is not")
 	}
-	if err := mayFollow(httptest.NewRequest("GET", "http://a/", nil), []*http.Request{httptest.NewRequest("GET", "https://a/", nil)}); err == nil {
-		t.Error("a redirect from https:// to http:// is followed")
-	}
 	encrypted := httptest.NewTLSServer(server.Config.Handler)
 	defer encrypted.Close()
-	if _, err := newAsker(loopback).keys(t.Context(), model.KeySource{URI: encrypted.URL}); err == nil || !strings.Contains(err.Error(), "certificate") {
+	if _, err := (asker{loopback.Client()}).keys(t.Context(), model.KeySource{URI: encrypted.URL}); err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("a certificate of nobody: %v", err)
-	}
-}
-
-// Keys that cannot be had anew stay until they are too old; then there are none.
-func TestLastGood(t *testing.T) {
-	o := Options{Refresh: time.Minute, MaxAge: time.Hour}
-	start := time.Unix(1_000_000, 0)
-	one := &state{source: model.KeySource{URI: "u"}}
-	down := errors.New("down")
-	for _, step := range []struct {
-		after time.Duration
-		keys  string
-		err   error
-		want  string
-		next  time.Duration
-	}{
-		{0, "", down, "", time.Second},
-		{time.Second, "a", nil, "a", time.Minute},
-		{time.Minute, "", down, "a", time.Second},
-		{2 * time.Minute, "b", nil, "b", time.Minute},
-		{3 * time.Minute, "", down, "b", time.Second},
-		{4 * time.Minute, "", down, "b", 2 * time.Second},
-		{61 * time.Minute, "", down, "b", 4 * time.Second},
-		{62 * time.Minute, "", down, "", 8 * time.Second},
-		{63 * time.Minute, "c", nil, "c", time.Minute},
-	} {
-		now := start.Add(step.after)
-		row := one.after(step.keys, step.err, now, o)
-		if row.Keys != step.want || (row.Trouble != "") != (step.err != nil) || one.due.Sub(now) != step.next {
-			t.Errorf("after %s: %+v, next in %s; want %q in %s", step.after, row, one.due.Sub(now), step.want, step.next)
-		}
 	}
 }
 
@@ -177,7 +144,7 @@ func TestRows(t *testing.T) {
 		}
 	}))
 	defer server.Close()
-	memory := filepath.Join(t.TempDir(), "issuers.json")
+	memory := filepath.Join(t.TempDir(), "fetched")
 	want := model.KeySource{URI: server.URL}
 	begin := func() (wanted *flow.Source[model.KeySource], rows *flow.Source[model.KeySet], g *flow.Graph, until func(string, func(model.KeySet, bool) bool)) {
 		g = flow.New(flow.Options{})
@@ -189,7 +156,7 @@ func TestRows(t *testing.T) {
 			default:
 			}
 		})
-		s := New(g, wanted.Collection, rows, Options{Refresh: 10 * time.Millisecond, Guard: loopback, Memory: File(memory, slog.Default()), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		s := New(g, wanted.Collection, rows, Options{Refresh: 10 * time.Millisecond, Guard: loopback, Memory: fetch.Folder(memory, slog.Default()), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		g.Commit(func(tx *flow.Tx) { wanted.Set(tx, want) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

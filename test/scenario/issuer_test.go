@@ -35,7 +35,7 @@ func (s *script) issuer(args []string) {
 		i = &issuer{keys: map[string]*ecdsa.PrivateKey{}}
 		i.server = httptest.NewServer(i)
 		s.issuers[args[0]] = i
-		s.ts.Setenv("ISSUER_"+args[0], i.server.URL)
+		s.serves("ISSUER_"+args[0], i.server.URL)
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -125,14 +125,20 @@ func signed(key *ecdsa.PrivateKey, text string) string {
 	return text + "." + b64(raw)
 }
 
-// filledIn is a file with the addresses of the script's issuers in it.
+// serves says where a server of the script is.
+func (s *script) serves(variable, url string) {
+	s.urls[variable] = url
+	s.ts.Setenv(variable, url)
+}
+
+// filledIn is a file with the addresses of the script's servers in it.
 func (s *script) filledIn(path string) string {
 	text, err := os.ReadFile(path)
-	if err != nil || !strings.Contains(string(text), "$ISSUER_") {
+	if err != nil || !strings.Contains(string(text), "$") {
 		return path // a folder, or one that names none
 	}
-	for name, i := range s.issuers {
-		text = []byte(strings.ReplaceAll(string(text), "$ISSUER_"+name, i.server.URL))
+	for name, url := range s.urls {
+		text = []byte(strings.ReplaceAll(string(text), "$"+name, url))
 	}
 	path += ".made.yaml"
 	s.ts.Check(os.WriteFile(path, text, 0o600))

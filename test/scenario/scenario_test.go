@@ -17,6 +17,7 @@
 //	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself
 //	preview VAR APP VERSION [host=HOST] [for=1h]  weft preview; $VAR is the token, $VAR_FORGED and $VAR_UNSIGNED look like it
 //	issuer NAME keys=ID,ID... | down | html | empty | huge   a server of keys, or what becomes of it; $ISSUER_NAME is its URL
+//	file VAR plugin.wasm | FILE | down   a server of the example's plugin, or of a file of the script; $VAR is its URL
 //	token VAR NAME ID [sub=S] [aud=A] [groups=A,B] [expired] [iss=URL]   $VAR is a token of the issuer, signed by the key; $VAR_FORGED by no key, $VAR_UNSIGNED is not
 //	steady FROM URL [header:value...]   requests from now on, each of which is to be answered with 200
 //	steadied                    and none was answered otherwise
@@ -72,8 +73,11 @@ func TestMain(m *testing.M) {
 		}); err != nil {
 			return 1, err
 		}
-		var err error
-		if shared.server, err = process.Serve(weft, dir, "--jwks-allow", "127.0.0.0/8", "--jwks-refresh", "1s"); err != nil {
+		err := buildPlugin(filepath.Join(dir, "plugin.wasm"))
+		if err != nil {
+			return 1, err
+		}
+		if shared.server, err = process.Serve(weft, dir, "--jwks-allow", "127.0.0.0/8", "--jwks-refresh", "1s", "--modules-allow", "127.0.0.0/8"); err != nil {
 			return 1, err
 		}
 		defer shared.server.Stop()
@@ -123,6 +127,7 @@ func runScripts(t *testing.T, dir string) {
 			"loaded":      with((*script).loaded),
 			"issuer":      with((*script).issuer),
 			"token":       with((*script).token),
+			"file":        with((*script).file),
 			"plain":       with((*script).plain),
 			"mtls":        with((*script).mtls),
 		},

@@ -33,6 +33,8 @@ type script struct {
 	shown     map[string]tls.Certificate // by name of its Secret
 	kept      *held
 	issuers   map[string]*issuer
+	files     map[string]*fileServer
+	urls      map[string]string // of both, by the variable that has it
 	loading   []*load
 }
 
@@ -51,7 +53,7 @@ type scriptKey struct{}
 func setup(env *testscript.Env) error {
 	name := filepath.Base(env.WorkDir)
 	name = strings.ReplaceAll(strings.TrimPrefix(name, "script-"), "_", "-")
-	s := &script{namespace: name, workloads: map[string]*workload{}, shown: map[string]tls.Certificate{}, issuers: map[string]*issuer{}}
+	s := &script{namespace: name, workloads: map[string]*workload{}, shown: map[string]tls.Certificate{}, issuers: map[string]*issuer{}, files: map[string]*fileServer{}, urls: map[string]string{}}
 	env.Values[scriptKey{}] = s
 	env.Setenv("NAMESPACE", name)
 	env.Setenv("WEFT", shared.server.Weft)

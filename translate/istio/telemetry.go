@@ -47,7 +47,9 @@ func sides(mode telemetry.WorkloadMode) model.Tells {
 
 func spans(o *object.Object, at object.Path, in *telemetry.Tracing) model.Tells {
 	said := sides(in.GetMatch().GetMode())
-	said.Silent = in.GetDisableSpanReporting().GetValue()
+	if d := in.GetDisableSpanReporting(); d != nil {
+		said.Silent = &d.Value
+	}
 	if p := in.GetRandomSamplingPercentage(); p != nil {
 		if percent := o.Percent(at.Dot("randomSamplingPercentage"), p.Value); percent == p.Value {
 			said.Percent = &percent

@@ -26,7 +26,9 @@ type Mesh struct {
 	Authorizations *flow.Collection[model.Authorization]
 	RequestAuths   *flow.Collection[model.RequestAuth]
 	Telemetries    *flow.Collection[model.Telemetry]
-	KeySources     *flow.Collection[model.KeySource] // that request authentications name
+	Plugins        *flow.Collection[model.Plugin]
+	ModuleSources  *flow.Collection[model.ModuleSource] // that plugins name
+	KeySources     *flow.Collection[model.KeySource]    // that request authentications name
 	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
 	Declared       *flow.Collection[model.Declared]
@@ -60,6 +62,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.wireServices(written)
 	m.wireApplications()
 	m.wireAccess()
+	m.wirePlugins()
 	m.wireResilience()
 	m.wirePolicies()
 	m.wirePeers()
