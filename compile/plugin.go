@@ -111,14 +111,14 @@ func pluginName(p model.Plugin) string {
 	return pluginPrefix + strings.ToLower(p.Object.Kind) + "." + p.Object.Namespace + "." + p.Object.Name
 }
 
-// pluginFilter is told by a resource of its own what it does, so that new code ends no connection. As long as it was told
-// nothing, no request passes, or each does.
+// pluginFilter is told by a resource of its own what it does, so that new code ends no connection. Envoy waits for that before
+// it takes requests there, for 15 s; where it was told nothing by then, no request passes, or each does.
 func pluginFilter(p model.Plugin) *hcmv3.HttpFilter {
 	f := discovered(pluginName(p), pluginType(p))
 	if p.Open() {
 		source := f.GetConfigDiscovery()
 		pass := pack(passing)
-		source.DefaultConfig, source.ApplyDefaultConfigWithoutWarming = pass, true
+		source.DefaultConfig = pass
 		source.TypeUrls = append(source.TypeUrls, pass.TypeUrl)
 	}
 	return f

@@ -18,7 +18,9 @@ type Plugin struct {
 func (p Plugin) Key() string          { return p.Object.String() }
 func (p Plugin) Equal(o Plugin) bool  { return reflect.DeepEqual(p, o) }
 func (p Plugin) Source() ModuleSource { return p.module().Source }
-func (p Plugin) Open() bool           { return p.module().Fail == PluginOpen }
+
+// Open says whether requests pass where there is nothing to run. Of scripts that is so, as it is when one fails.
+func (p Plugin) Open() bool { return p.Wasm == nil || p.Wasm.Fail == PluginOpen }
 
 func (p Plugin) module() Wasm {
 	if p.Wasm == nil {

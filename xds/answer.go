@@ -60,6 +60,9 @@ func (s *Session) refuse(t model.Type, reason string) {
 		if len(fresh) == 1 || traits[t].whole {
 			it.mayNot(r)
 		}
+		if traits[t].spoils {
+			it.set(force)
+		}
 		if !isNamed || mentions(reason, r.Name) {
 			suspects = append(suspects, it)
 		} else {

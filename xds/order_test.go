@@ -556,3 +556,33 @@ func TestEndpointsThatNobodyAskedForAreNotSent(t *testing.T) {
 	s.view("ClusterLoadAssignment/a=2 ClusterLoadAssignment/b=2 ClusterLoadAssignment/c=2")
 	s.says("ClusterLoadAssignment +a +b")
 }
+
+// What an Envoy refused of a filter, it gives to the next listener that asks for it, and so refuses that, too: it gets the
+// last good one again at once.
+func TestARefusedFilterIsFollowedByTheGoodOne(t *testing.T) {
+	s := newScript(t)
+	extension := model.TypeExtension
+	s.view("Listener/l=1 TypedExtensionConfig/e=1")
+	s.ask(Request{Type: listener})
+	s.ask(Request{Type: extension, Subscribe: []string{"e"}})
+	s.says("Listener +l", "TypedExtensionConfig +e")
+	s.ack(listener)
+	s.ack(extension)
+	s.view("Listener/l=1 TypedExtensionConfig/e=2")
+	s.says("TypedExtensionConfig +e")
+	s.nack(extension, "e: cannot be read")
+	s.says("TypedExtensionConfig +e")
+	if got := string(s.last[extension].Resources[0].Body); got != "1" {
+		t.Errorf("sent %q behind a refusal, want the last good one", got)
+	}
+	s.ack(extension)
+	s.says()
+	if st := s.s.Status(); len(st.Refusals) != 1 {
+		t.Errorf("refusals %v", st.Refusals)
+	}
+	s.view("Listener/l=1 TypedExtensionConfig/e=1")
+	s.says()
+	if st := s.s.Status(); len(st.Refusals) != 0 || !st.Synced {
+		t.Errorf("status %+v", st)
+	}
+}

@@ -332,9 +332,12 @@ func (s *Session) judge(t model.Type, it *item) (verdict, *model.Resource) {
 	return s.ready(t, it, want)
 }
 
-// fallback of a refused item that the client has nothing of is what another
+// fallback of a refused item is what the client has, where that is spoilt; of one that it has nothing of, what another
 // client of the scope has.
 func (s *Session) fallback(t model.Type, it *item) (verdict, *model.Resource) {
+	if traits[t].spoils && it.is(force) && it.held != nil {
+		return s.ready(t, it, it.held)
+	}
 	if it.holds() {
 		return skip, nil
 	}

@@ -52,6 +52,7 @@ type trait struct {
 	full      bool // in state of the world a response is everything; what it lacks is removed
 	needy     bool // its resources may need clusters
 	whole     bool // a response is applied as a whole, or refused as a whole
+	spoils    bool // a client gives what it refused to what asks for it next, until it gets another
 	onDemand  bool // a client asks by name, or alias, for what a request waits for
 }
 
@@ -65,7 +66,7 @@ var traits = [model.NumTypes]trait{
 	model.TypeScopedRoute: {wildcard: true, removable: true, needy: true, whole: true},
 	model.TypeRoute:       {needy: true},
 	model.TypeVirtualHost: {wildcard: true, removable: true, needy: true, whole: true, onDemand: true},
-	model.TypeExtension:   {needy: true},
+	model.TypeExtension:   {needy: true, spoils: true},
 }
 
 // Session is what one stream of one client knows and is owed. It is a state
