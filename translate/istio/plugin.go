@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"google.golang.org/protobuf/types/known/structpb"
 	extensions "istio.io/api/extensions/v1alpha1"
 	typev1beta1 "istio.io/api/type/v1beta1"
 
@@ -49,7 +48,7 @@ func TrafficExtension(o *object.Object, spec *extensions.TrafficExtension) []mod
 	}
 	switch in := spec.FilterConfig.(type) {
 	case *extensions.TrafficExtension_Wasm:
-		if p.Wasm, meant = module(o, object.Spec.Dot("wasm"), in.Wasm); !meant {
+		if p.Wasm, meant = module(o, object.Spec.Dot("wasm"), configured(in.Wasm)); !meant {
 			return nil
 		}
 	case *extensions.TrafficExtension_Lua:
@@ -106,16 +105,12 @@ func pluginOn[S selector](o *object.Object, selectors []S) (on []model.PluginOn,
 	return on, true
 }
 
-// wasm is what both kinds say of a module.
-type wasm interface {
-	GetUrl() string
-	GetSha256() string
-	GetImagePullPolicy() extensions.PullPolicy
-	GetPluginConfig() *structpb.Struct
-	GetPluginName() string
-	GetFailStrategy() extensions.FailStrategy
-	GetVmConfig() *extensions.VmConfig
-	GetType() extensions.PluginType
+// configured is the older kind with what the newer one says of a module.
+func configured(in *extensions.WasmConfig) *extensions.WasmPlugin {
+	return &extensions.WasmPlugin{
+		Url: in.GetUrl(), Sha256: in.GetSha256(), ImagePullPolicy: in.GetImagePullPolicy(), Type: in.GetType(),
+		PluginConfig: in.GetPluginConfig(), PluginName: in.GetPluginName(), FailStrategy: in.GetFailStrategy(), VmConfig: in.GetVmConfig(),
+	}
 }
 
 var failures = map[extensions.FailStrategy]model.PluginFail{
@@ -123,7 +118,7 @@ var failures = map[extensions.FailStrategy]model.PluginFail{
 }
 
 // module reads one; false where nothing of it may run, which is said.
-func module(o *object.Object, at object.Path, in wasm) (*model.Wasm, bool) {
+func module(o *object.Object, at object.Path, in *extensions.WasmPlugin) (*model.Wasm, bool) {
 	if in.GetType() == extensions.PluginType_NETWORK {
 		o.NotHonoured(at.Dot("type"), "weft runs plugins on requests, not on the bytes of a connection, so nothing is run; use HTTP")
 		return nil, false
@@ -145,7 +140,7 @@ func module(o *object.Object, at object.Path, in wasm) (*model.Wasm, bool) {
 
 var digestForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-func moduleSource(o *object.Object, at object.Path, in wasm, out *model.Wasm) bool {
+func moduleSource(o *object.Object, at object.Path, in *extensions.WasmPlugin, out *model.Wasm) bool {
 	text := in.GetUrl()
 	if !strings.Contains(text, "://") {
 		text = "oci://" + text // the rule of both kinds
