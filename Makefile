@@ -57,7 +57,7 @@ test: build
 	bin/weft envoy
 	go vet ./...
 	go test -vet=off $$(go list ./... | grep -v /test/)
-	go test -vet=off -count=1 -p 1 -timeout 20m $$(go list ./... | grep /test/ | grep -v /test/kube)
+	go test -vet=off -count=1 -p 2 -timeout 20m $$(go list ./... | grep /test/ | grep -v /test/kube)
 
 quick:
 	go test -short $$(go list ./... | grep -v /test/)

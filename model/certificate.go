@@ -35,7 +35,7 @@ func (c Certificate) Missing(name string) string {
 	return fmt.Sprintf("there is no Secret %s; create one of type kubernetes.io/tls", name)
 }
 
-// PrivateKey is a key as PEM. However it is printed, it does not show.
+// PrivateKey is a key as PEM, or something else that nobody is to read. However it is printed, it does not show.
 type PrivateKey []byte
 
 func (PrivateKey) String() string                 { return "(private key)" }

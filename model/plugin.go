@@ -1,6 +1,9 @@
 package model
 
-import "reflect"
+import (
+	"bytes"
+	"reflect"
+)
 
 // Plugin is somebody's code that proxies run on requests. Key: object.
 type Plugin struct {
@@ -70,16 +73,28 @@ type ModuleSource struct {
 	URL    string // https://, http:// or oci://
 	Digest string // SHA-256 of the module as hex; "": whatever comes
 	Again  bool   // it is asked for again and again: what is there may change
+	Pull   string // name of the PullSecret by which a registry is asked; "": as anybody may
 }
 
 func (m ModuleSource) Key() string {
-	key := m.URL + "#" + m.Digest
+	key := m.URL + "#" + m.Digest + "#" + m.Pull
 	if m.Again {
 		key += "#again"
 	}
 	return key
 }
 func (m ModuleSource) Equal(o ModuleSource) bool { return m == o }
+
+// PullSecret says who asks registries of images. Key: Name.
+type PullSecret struct {
+	Name   string     // "namespace/name"
+	Config PrivateKey // as Docker's configuration says it: JSON with auths
+}
+
+func (p PullSecret) Key() string { return p.Name }
+func (p PullSecret) Equal(o PullSecret) bool {
+	return p.Name == o.Name && bytes.Equal(p.Config, o.Config)
+}
 
 // MaxModule is how many bytes a module may have: each proxy that runs it gets all of them.
 const MaxModule = 16 << 20

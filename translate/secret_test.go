@@ -113,3 +113,24 @@ func secret(t *testing.T, name string, kind corev1.SecretType, data map[string][
 	must(t, err)
 	return o
 }
+
+// A Secret for registries is one, or says why not; and no print of it shows what is in it.
+func TestPullSecrets(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"auths":{"images.example":{"auth":"dTpzZXNhbWU="}}}`: "",
+		`{"auths":{}}`: "no JSON with auths",
+		`dTpzZXNhbWU=`: "no JSON with auths",
+		"":             "has 0 bytes",
+	} {
+		m := newMesh()
+		m.set(secret(t, "mine", corev1.SecretTypeDockerConfigJson, map[string][]byte{corev1.DockerConfigJsonKey: []byte(text)}))
+		got, ok := m.PullSecrets.Get("shop/mine")
+		said := strings.Join(problemLines(m), "")
+		if ok != (want == "") || !strings.Contains(said, want) || want == "" && said != "" {
+			t.Errorf("%s: %v, problems %q, want %q", text, ok, said, want)
+		}
+		if strings.Contains(fmt.Sprintf("%v %+v %s", got, got, got.Config)+said, "dTpzZXNhbWU") {
+			t.Errorf("%s is shown", text)
+		}
+	}
+}

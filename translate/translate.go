@@ -130,6 +130,7 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, join.Labels(maps.Clone(o.Labels)))
 	case *corev1.Secret:
 		join.Say(p, kube.Secret(o, spec)...)
+		join.Say(p, kube.PullSecret(o, spec)...)
 	default:
 		return readOwn(o, spec, p)
 	}

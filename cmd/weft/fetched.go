@@ -65,7 +65,7 @@ func (m *mesh) wireFetched(from *fetched, flags serveFlags) {
 		Refresh: flags.fetch.refresh, MaxAge: flags.fetch.maxAge, Now: time.Now, Log: m.log, Guard: guard(flags.fetch.keysAt), Memory: memory,
 	})
 	modules := module.New(m.graph, m.rows.ModuleSources, from.modules, module.Options{
-		Now: time.Now, Log: m.log, Guard: guard(flags.fetch.modulesAt), Memory: memory,
+		Now: time.Now, Log: m.log, Guard: guard(flags.fetch.modulesAt), Pulls: m.rows.PullSecrets, Memory: memory,
 	})
 	m.served = append(m.served, keys.Run, modules.Run)
 }
@@ -76,7 +76,7 @@ func (r *rehearsal) fetch(ctx context.Context, flags fetchFlags, log *slog.Logge
 		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.keysAt)},
 	}).Once(ctx)
 	module.New(r.graph, r.rows.ModuleSources, r.fetched.modules, module.Options{
-		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.modulesAt)},
+		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.modulesAt)}, Pulls: r.rows.PullSecrets,
 	}).Once(ctx)
 	for _, p := range r.compiled.Problems.All() {
 		if p.Code == model.ProblemMissingKeys || p.Code == model.ProblemMissingModule {

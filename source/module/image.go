@@ -16,6 +16,7 @@ import (
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
+	"oras.land/oras-go/v2/registry/remote/credentials"
 
 	"weft.dev/dial"
 	"weft.dev/model"
@@ -38,7 +39,11 @@ func (a asker) image(ctx context.Context, m model.ModuleSource) ([]byte, error) 
 	if err != nil {
 		return nil, errors.New("it names no image; write oci://REGISTRY/NAME:TAG")
 	}
-	from.Client = &auth.Client{Client: a.client, Cache: auth.NewCache()}
+	as, err := a.credential(m)
+	if err != nil {
+		return nil, err
+	}
+	from.Client = &auth.Client{Client: a.client, Cache: auth.NewCache(), Credential: as}
 	from.PlainHTTP = ofThisMachine(from.Reference.Host())
 	from.MaxMetadataBytes = maxManifest
 	manifest, digest, err := manifestOf(ctx, from)
@@ -61,6 +66,22 @@ func (a asker) image(ctx context.Context, m model.ModuleSource) ([]byte, error) 
 		return nil, err
 	}
 	return unpacked(packed)
+}
+
+// credential is who asks; nil: anybody.
+func (a asker) credential(m model.ModuleSource) (auth.CredentialFunc, error) {
+	if m.Pull == "" {
+		return nil, nil
+	}
+	secret, ok := a.pull(m.Pull)
+	if !ok {
+		return nil, fmt.Errorf("there is no Secret %s of type kubernetes.io/dockerconfigjson; make it with kubectl create secret docker-registry", m.Pull)
+	}
+	store, err := credentials.NewMemoryStoreFromDockerConfig(secret.Config)
+	if err != nil {
+		return nil, fmt.Errorf("the Secret %s cannot be read; make it with kubectl create secret docker-registry", m.Pull)
+	}
+	return credentials.Credential(store), nil
 }
 
 // ofThisMachine says whether a registry is asked in plain text, as tools for images do.

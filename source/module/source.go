@@ -27,8 +27,9 @@ const (
 
 // Options of a Source.
 type Options struct {
-	Guard  dial.Guard   // which addresses are asked
-	Memory fetch.Memory // keeps code for the next start; nil: nobody does
+	Guard  dial.Guard                         // which addresses are asked
+	Pulls  *flow.Collection[model.PullSecret] // by which registries are asked
+	Memory fetch.Memory                       // keeps code for the next start; nil: nobody does
 	Now    func() time.Time
 	Log    *slog.Logger
 }
@@ -47,7 +48,7 @@ func New(g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.
 			}
 			return never
 		},
-		Ask: asker{o.Guard.Client()}.code,
+		Ask: asker{o.Guard.Client(), o.Pulls.Get}.code,
 		Row: func(m model.ModuleSource, code, trouble string) model.Module {
 			return model.Module{Source: m, Code: code, Trouble: trouble}
 		},
@@ -56,7 +57,10 @@ func New(g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.
 }
 
 // asker asks for code, at the addresses that its client may reach.
-type asker struct{ client *http.Client }
+type asker struct {
+	client *http.Client
+	pull   func(name string) (model.PullSecret, bool)
+}
 
 // magic begins every module.
 const magic = "\x00asm"

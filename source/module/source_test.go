@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -19,6 +20,8 @@ import (
 )
 
 var loopback = dial.Guard{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Flag: "--modules-allow"}
+
+func nobody(string) (model.PullSecret, bool) { return model.PullSecret{}, false }
 
 const good = magic + "\x01\x00\x00\x00"
 
@@ -41,7 +44,7 @@ func TestFiles(t *testing.T) {
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	ask := asker{loopback.Client()}
+	ask := asker{loopback.Client(), nobody}
 	for _, c := range []struct{ path, digest, want string }{
 		{"/good", "", ""}, {"/good", digestOf(good), ""},
 		{"/good", digestOf("else"), "its SHA-256 is " + digestOf(good)},
@@ -53,7 +56,7 @@ func TestFiles(t *testing.T) {
 			t.Errorf("%s %s: %q, %v; want %q", c.path, c.digest, code, err, c.want)
 		}
 	}
-	if _, err := (asker{dial.Guard{Flag: "--modules-allow"}.Client()}).code(t.Context(), model.ModuleSource{URL: server.URL + "/good"}); err == nil || !strings.Contains(err.Error(), "--modules-allow") {
+	if _, err := (asker{dial.Guard{Flag: "--modules-allow"}.Client(), nobody}).code(t.Context(), model.ModuleSource{URL: server.URL + "/good"}); err == nil || !strings.Contains(err.Error(), "--modules-allow") {
 		t.Errorf("an address that nobody named: %v", err)
 	}
 }
@@ -64,6 +67,7 @@ type registry struct {
 	manifests map[string]string // by tag and digest
 	types     map[string]string // of manifests
 	url       string
+	password  string // "": anybody gets a token
 }
 
 func (r *registry) put(text string) map[string]any {
@@ -96,6 +100,10 @@ func (r *registry) manifest(name, mediaType string, what map[string]any) string 
 
 func (r *registry) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if q.URL.Path == "/token" {
+		if _, password, _ := q.BasicAuth(); r.password != password {
+			http.Error(w, `{"errors":[{"code":"UNAUTHORIZED"}]}`, http.StatusUnauthorized)
+			return
+		}
 		fmt.Fprint(w, `{"token":"anybody"}`)
 		return
 	}
@@ -158,7 +166,7 @@ func TestImages(t *testing.T) {
 		map[string]any{"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:" + bareDigest, "size": len(r.manifests["bare"])},
 	}})
 	at := "oci://" + strings.TrimPrefix(server.URL, "http://") + "/team/plugin"
-	ask := asker{loopback.Client()}
+	ask := asker{loopback.Client(), nobody}
 	for _, c := range []struct{ ref, digest, want string }{
 		{":bare", "", ""}, {":file", "", ""}, {":index", "", ""}, {"@sha256:" + bareDigest, bareDigest, ""},
 		{":bare", digestOf("else"), "its SHA-256 is " + bareDigest},
@@ -168,6 +176,33 @@ func TestImages(t *testing.T) {
 		code, err := ask.code(t.Context(), model.ModuleSource{URL: at + c.ref, Digest: c.digest})
 		if c.want == "" && (err != nil || code != good) || c.want != "" && (code != "" || err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s %s: %q, %v; want %q", c.ref, c.digest, code, err, c.want)
+		}
+	}
+}
+
+// A registry that wants to know who asks is asked by the plugin's own Secret.
+func TestPullSecrets(t *testing.T) {
+	r := &registry{blobs: map[string]string{}, manifests: map[string]string{}, types: map[string]string{}, password: "sesame"}
+	server := httptest.NewServer(r)
+	defer server.Close()
+	r.url = server.URL
+	r.tag("v1", r.layer("application/wasm", good))
+	host := strings.TrimPrefix(server.URL, "http://")
+	config := func(password string) string {
+		return fmt.Sprintf(`{"auths":{%q:{"username":"u","password":%q,"auth":%q}}}`, host, password, base64.StdEncoding.EncodeToString([]byte("u:"+password)))
+	}
+	secrets := map[string]string{"shop/right": config("sesame"), "shop/wrong": config("else"), "shop/broken": "{"}
+	ask := asker{loopback.Client(), func(name string) (model.PullSecret, bool) {
+		text, ok := secrets[name]
+		return model.PullSecret{Name: name, Config: []byte(text)}, ok
+	}}
+	for secret, want := range map[string]string{"shop/right": "", "": "401", "shop/wrong": "401", "shop/gone": "there is no Secret shop/gone", "shop/broken": "cannot be read"} {
+		code, err := ask.code(t.Context(), model.ModuleSource{URL: "oci://" + host + "/team/plugin:v1", Pull: secret})
+		if want == "" && (err != nil || code != good) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %q, %v; want %q", secret, code, err, want)
+		}
+		if err != nil && strings.Contains(err.Error(), "sesame") {
+			t.Errorf("%q: the error tells: %v", secret, err)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func pluginOn[S selector](o *object.Object, selectors []S) (on []model.PluginOn,
 func configured(in *extensions.WasmConfig) *extensions.WasmPlugin {
 	return &extensions.WasmPlugin{
 		Url: in.GetUrl(), Sha256: in.GetSha256(), ImagePullPolicy: in.GetImagePullPolicy(), Type: in.GetType(),
-		PluginConfig: in.GetPluginConfig(), PluginName: in.GetPluginName(), FailStrategy: in.GetFailStrategy(), VmConfig: in.GetVmConfig(),
+		PluginConfig: in.GetPluginConfig(), PluginName: in.GetPluginName(), FailStrategy: in.GetFailStrategy(), VmConfig: in.GetVmConfig(), ImagePullSecret: in.GetImagePullSecret(),
 	}
 }
 
@@ -161,6 +161,9 @@ func moduleSource(o *object.Object, at object.Path, in *extensions.WasmPlugin, o
 		o.Invalid(at.Dot("url"), "weft asks for modules by oci://, https:// and http:// without a user, so nothing is run; use one of these, or file:// for what is beside the proxy")
 	default:
 		out.Source = model.ModuleSource{URL: text, Digest: digest, Again: digest == "" && again(in.GetImagePullPolicy(), to)}
+		if name := in.GetImagePullSecret(); name != "" && to.Scheme == "oci" {
+			out.Source.Pull = o.Namespace + "/" + name // never another namespace's
+		}
 		return true
 	}
 	return false

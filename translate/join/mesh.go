@@ -28,7 +28,8 @@ type Mesh struct {
 	Telemetries    *flow.Collection[model.Telemetry]
 	Plugins        *flow.Collection[model.Plugin]
 	ModuleSources  *flow.Collection[model.ModuleSource] // that plugins name
-	KeySources     *flow.Collection[model.KeySource]    // that request authentications name
+	PullSecrets    *flow.Collection[model.PullSecret]
+	KeySources     *flow.Collection[model.KeySource] // that request authentications name
 	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
 	Declared       *flow.Collection[model.Declared]

@@ -8,6 +8,7 @@ import (
 // wirePlugins is whose code proxies run, and where it is to be had.
 func (m *Mesh) wirePlugins() {
 	m.Plugins = rows(m.parts, "plugins", Of[model.Plugin])
+	m.PullSecrets = rows(m.parts, "pull secrets", Of[model.PullSecret])
 	from := flow.NewIndex(m.Plugins, func(p model.Plugin) []string {
 		if p.Source() == (model.ModuleSource{}) {
 			return nil
