@@ -68,6 +68,7 @@ type gateways struct {
 	hostsOf    *flow.Index[gateHost] // by gate
 	secrets    *flow.Index[piece]    // by name
 	routeLayer *flow.Collection[*model.Layer]
+	datagrams  *flow.Collection[*model.Layer]
 	problems   [2]*flow.Collection[report]
 }
 
@@ -84,6 +85,7 @@ func (c *compiler) gateways() *gateways {
 	g.hostsOf = flow.NewIndex(g.hosts, func(h gateHost) []string { return []string{h.gate} })
 	g.secrets = flow.NewIndex(flow.Derive(c.Certificates, "compile/certificates", c.certificateSecrets), func(p piece) []string { return []string{p.Name} })
 	g.routeLayer = flow.Derive(g.gates, "compile/layers/gateway", g.layer)
+	g.datagrams = flow.Derive(g.gates, "compile/layers/datagrams", g.datagramLayer)
 	g.problems = [2]*flow.Collection[report]{
 		flow.Derive(g.hosts, "compile/reports/gate hosts", func(_ *flow.Ctx, h gateHost) []report { return reportOf("gate host "+h.key, h.problems) }),
 		flow.Derive(c.scopes, "compile/reports/gateways", g.unserved),
@@ -203,7 +205,7 @@ func (g *gateways) origins(x *flow.Ctx, a attachment) []model.Key {
 	at, _ := flow.Get(x, g.gates, a.Gate)
 	ports, _ := g.gatewayPorts(x, at)
 	for _, p := range ports {
-		if p.number == a.At.port {
+		if p.number == a.At.port && !p.udp {
 			return gatewayKeys(p)
 		}
 	}
@@ -305,6 +307,14 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 	g := c.guards(x, s)
 	all := c.extensions(x, g)
 	for _, p := range ports {
+		bound, problem := boundPort(p, s)
+		if p.udp {
+			if problem == nil {
+				l := datagramListener(s.Address, p.number, bound, identity)
+				all = append(all, c.intern.resource(model.TypeListener, l.Name, l, []string{l.Name}, gatewayKeys(p)...))
+			}
+			continue
+		}
 		for _, chain := range p.chains {
 			table, limits := c.limitedTable(x, chain, p.number, g)
 			if chain.http3() {
@@ -312,7 +322,6 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 			}
 			all = append(all, c.intern.resource(model.TypeRoute, chain.name, table, nil, distinct(slices.Concat(gatewayKeys(p), guardKeys(g.rules), limits))...))
 		}
-		bound, problem := boundPort(p, s)
 		if l := gatewayListenerConfig(s.Address, p, bound, identity, c.previewKeys(x), g, s.Calls); problem == nil && len(l.FilterChains) > 0 {
 			needs, from := p.leadsTo(), gatewayKeys(p)
 			if len(p.connectionRoutes) > 0 {

@@ -22,8 +22,10 @@ type connectionRoute struct {
 	ca     string          // secret that says which callers to trust
 	hosts  []string
 	shares []share
-	names  *model.Service // of which they are one: the wildcard to which they go
-	from   model.Origin
+	// backends are those of datagrams, which have no cluster each.
+	backends []model.Backend
+	names    *model.Service // of which they are one: the wildcard to which they go
+	from     model.Origin
 }
 
 // share is what a cluster gets of the connections. Weight is relative.
@@ -92,8 +94,11 @@ func (c *compiler) routeConnections(x *flow.Ctx, p *gatewayPort) (problems []mod
 
 // lost says what another route has.
 func (t connectionRoute) lost(port uint32, hosts []string) string {
-	if t.of == model.GatewayTCP {
+	switch t.of {
+	case model.GatewayTCP:
 		return fmt.Sprintf("port %d: its connections are those of an older route already; choose another port", port)
+	case model.GatewayUDP:
+		return fmt.Sprintf("port %d: its datagrams are those of an older route already; choose another port", port)
 	}
 	return fmt.Sprintf("port %d: connections that ask for %s are another's already; choose other hosts", port, strings.Join(hosts, " "))
 }
@@ -114,7 +119,8 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 			name := connectionsName(p.number, t, l.listener.TLS)
 			w := found[name]
 			if w == nil {
-				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, shares: sharesOf(t.Rules[0].Backends), from: t.Rules[0].Origin}}
+				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, from: t.Rules[0].Origin}}
+				w.route.leads(t.Rules[0].Backends)
 				found[name] = w
 			}
 			for _, host := range l.connectionHosts(t) {
@@ -135,9 +141,18 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 	return all
 }
 
+// leads says where to.
+func (t *connectionRoute) leads(backends []model.Backend) {
+	if t.of == model.GatewayUDP {
+		t.backends = backends
+	} else {
+		t.shares = sharesOf(backends)
+	}
+}
+
 // connectionHosts are those that a table's connections ask for at the listener; any, where they ask for none.
 func (l gatewayListener) connectionHosts(t model.RouteTable) []string {
-	if t.Connections == model.GatewayTCP {
+	if t.Connections != model.GatewayTLS {
 		return []string{"*"}
 	}
 	return hostsInCommon(l.listener.Hosts, t.Hosts)

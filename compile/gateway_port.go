@@ -14,6 +14,7 @@ import (
 // gatewayPort is a port that some gateways share on one proxy.
 type gatewayPort struct {
 	number           uint32
+	udp              bool // it takes datagrams; one of TCP may have its number
 	chains           []chain
 	leading          []gatewayListener // which lead whole connections on
 	connectionRoutes []connectionRoute // where those go
@@ -50,16 +51,21 @@ type gatewayListener struct {
 // namespace. The others are problems: nothing listens there, and that must not
 // be silent.
 func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, problems []model.Problem) {
-	by := map[uint32]*gatewayPort{}
+	type port struct {
+		number uint32
+		udp    bool
+	}
+	by := map[port]*gatewayPort{}
 	all = slices.Clone(all)
 	slices.SortStableFunc(all, func(a, b model.Gateway) int { // who runs the proxies comes first
 		return -model.CompareBool(a.Object.Namespace == namespace, b.Object.Namespace == namespace)
 	})
 	for _, g := range all {
 		for _, l := range g.Listeners {
-			p := by[l.Port]
+			key := port{l.Port, l.Protocol == model.GatewayUDP}
+			p := by[key]
 			if p == nil {
-				p = &gatewayPort{number: l.Port}
+				p = &gatewayPort{number: key.number, udp: key.udp}
 			}
 			if l.TLS.Secret != "" && !l.TLS.OfMesh() && !strings.Contains(l.TLS.Secret, "/") {
 				l.TLS.Secret = namespace + "/" + l.TLS.Secret
@@ -68,15 +74,20 @@ func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, proble
 				problems = append(problems, *problem)
 			}
 			if len(p.chains)+len(p.leading) > 0 {
-				by[l.Port] = p
+				by[key] = p
 			}
 		}
 	}
-	for _, p := range by {
+	for key, p := range by {
 		p.part()
+		if datagrams := by[port{key.number, true}]; datagrams != nil {
+			problems = append(problems, p.withoutHTTP3(datagrams.first())...)
+		}
 		ports = append(ports, *p)
 	}
-	slices.SortFunc(ports, func(a, b gatewayPort) int { return cmp.Compare(a.number, b.number) })
+	slices.SortFunc(ports, func(a, b gatewayPort) int {
+		return cmp.Or(cmp.Compare(a.number, b.number), model.CompareBool(a.udp, b.udp))
+	})
 	return ports, problems
 }
 

@@ -24,6 +24,24 @@ func (c chain) http3() bool {
 	return slices.ContainsFunc(c.listeners, func(l gatewayListener) bool { return l.listener.HTTP3 })
 }
 
+// withoutHTTP3 leaves datagrams to the listener that is there for them alone: one socket cannot be both.
+func (p *gatewayPort) withoutHTTP3(datagrams gatewayListener) (problems []model.Problem) {
+	for _, c := range p.chains {
+		for i := range c.listeners {
+			l := &c.listeners[i]
+			if !l.listener.HTTP3 {
+				continue
+			}
+			l.listener.HTTP3 = false
+			problems = append(problems, model.Problem{
+				Object: l.gateway.Object, Code: model.ProblemConflict, Path: l.listener.Origin.Path,
+				Message: fmt.Sprintf("port %d of UDP is that of the listener %s of %s, so this one speaks HTTP/1.1 and HTTP/2 alone; choose another port for one of them", p.number, datagrams.listener.Name, datagrams.gateway.Object),
+			})
+		}
+	}
+	return problems
+}
+
 // announced tells callers of a table by TCP that there is HTTP/3 at the same port number.
 func announced(port uint32) []*corev3.HeaderValueOption {
 	return []*corev3.HeaderValueOption{{

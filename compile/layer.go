@@ -39,6 +39,7 @@ func (c *compiler) layers() *layers {
 		byScope("tunnels", func(s scope) string { return s.tunnels }, c.tunnelsLayer),
 		byScope("table", func(s scope) string { return s.table }, c.tableLayer),
 		l.gateways.routeLayer,
+		l.gateways.datagrams,
 		flow.Derive(c.spaces, "compile/layers/credentials", c.credentialLayers),
 		piecesLayer("service", flow.Union("compile/service pieces",
 			flow.Derive(c.destinations, "compile/clusters", c.clusterOf),

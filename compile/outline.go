@@ -14,7 +14,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 	o := &model.Outline{Scope: s.Key(), Layers: []string{s.own}}
 	var needed []string // hosts
 	if s.Gateway != "" {
-		o.Layers = append(o.Layers, gatewayLayer(s.gate))
+		o.Layers = append(o.Layers, gatewayLayer(s.gate), datagramsLayer(s.gate))
 		needed = l.gateways.needs(x, s.gate)
 	} else {
 		o.Layers = append(o.Layers, s.inbound)

@@ -30,7 +30,7 @@ func (w Workload) Cohort() string {
 // Alike is the workload without what does not matter to its proxy. Where all
 // traffic is led into the proxy, its address is of no matter either.
 func (w Workload) Alike() Workload {
-	w.Name, w.Health = "", ""
+	w.Name, w.Health, w.Datagrams = "", "", nil
 	if w.Interception == Redirected && w.Gateway == "" {
 		w.Address = AnyAddress(w.Address)
 	}

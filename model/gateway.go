@@ -64,11 +64,12 @@ const (
 	GatewayHTTPS GatewayProtocol = "HTTPS"
 	GatewayTLS   GatewayProtocol = "TLS" // whose connections are led on, unopened without a certificate
 	GatewayTCP   GatewayProtocol = "TCP"
+	GatewayUDP   GatewayProtocol = "UDP" // whose datagrams are led on
 )
 
-// Connections is the protocol if whole connections are led on by it, "" if it has requests.
+// Connections is the protocol if whole connections, or the datagrams of a client, are led on by it, "" if it has requests.
 func (p GatewayProtocol) Connections() GatewayProtocol {
-	if p == GatewayTLS || p == GatewayTCP {
+	if p == GatewayTLS || p == GatewayTCP || p == GatewayUDP {
 		return p
 	}
 	return ""
@@ -83,10 +84,13 @@ func (p GatewayProtocol) Shares(o GatewayProtocol) bool {
 func (g Gateway) Key() string          { return g.Object.String() }
 func (g Gateway) Equal(o Gateway) bool { return reflect.DeepEqual(g, o) }
 
-// UDP are the ports at which it serves HTTP/3, each once.
+// Apart says whether listeners of both may have one port number, as ports of TCP are others than those of UDP.
+func (p GatewayProtocol) Apart(o GatewayProtocol) bool { return (p == GatewayUDP) != (o == GatewayUDP) }
+
+// UDP are the ports at which it takes datagrams, those of HTTP/3 among them, each once.
 func (g Gateway) UDP() (ports []uint32) {
 	for _, l := range g.Listeners {
-		if l.HTTP3 && !slices.Contains(ports, l.Port) {
+		if (l.HTTP3 || l.Protocol == GatewayUDP) && !slices.Contains(ports, l.Port) {
 			ports = append(ports, l.Port)
 		}
 	}
@@ -108,8 +112,8 @@ type GatewayPods struct {
 	Namespace   string
 	Name        string // by which the proxies know which gateway they are
 	Owners      []Owner
-	Ports       []uint32
-	UDP         []uint32 // of them those that serve HTTP/3, too
+	Ports       []uint32 // of TCP
+	UDP         []uint32 // those of UDP: of listeners that take datagrams, and of HTTP/3
 	Min, Max    uint32   // how many; as many as are needed between them
 	ServiceType string   // of Kubernetes; "": a load balancer
 	Labels      map[string]string

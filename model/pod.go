@@ -17,8 +17,9 @@ type PodTemplate struct {
 	ServiceAccount string
 	DualStack      bool // it has an address of the other version of IP, too
 	Ports          []PodPort
-	MetricsPort    uint32 // where a Prometheus can read what its proxy counted; 0: nowhere
-	Proxy          bool   // it has a proxy, which all of its TCP is led into
+	Datagrams      []PodPort // those of UDP
+	MetricsPort    uint32    // where a Prometheus can read what its proxy counted; 0: nowhere
+	Proxy          bool      // it has a proxy, which all of its TCP is led into
 }
 
 // PodPort is a port that a container declares. Undeclared ones may be served too.

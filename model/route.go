@@ -24,7 +24,7 @@ type RouteTable struct {
 	Rank     int64    // creation time of the object, seconds: the older wins
 	Order    Order    // how rules of one table are ordered
 	// Connections is of which listeners its one rule's backends get whole connections, by the hosts that these ask for
-	// where it is TLS; "": its rules are about requests.
+	// where it is TLS, or the datagrams of clients; "": its rules are about requests.
 	Connections GatewayProtocol
 	// Visiting says that its rules are for callers of the object's own namespace alone, who ask for a service of another
 	// one: they come before those of the service's own tables, which have what they do not take.

@@ -35,6 +35,7 @@ const (
 	HTTP2 Protocol = "http2" // HTTP/2 without TLS to the application; gRPC too
 	TCP   Protocol = "tcp"
 	TLS   Protocol = "tls" // opaque TLS, routed by server name
+	UDP   Protocol = "udp" // of datagrams alone, which go past the mesh
 )
 
 // IsHTTP says whether requests of the protocol can be routed one by one.
@@ -64,9 +65,11 @@ type Service struct {
 	External   bool   // outside of the mesh: no sidecar, no mesh identity
 	Resolution Resolution
 	Selector   map[string]string // of workload labels in Namespace, for ByWorkload
-	Ports      []Port            // by number, ascending
-	Addresses  []Address         // for Static and ByDNS; for ByWorkload: instances without a proxy, beside the workloads
-	VIPs       []string          // IPs of the service itself, or ranges of them, to which callers without a proxy connect
+	Ports      []Port            // of TCP, by number, ascending
+	// Datagrams are its ports of UDP, which may have the numbers of those of TCP. Only routes of gateways lead there.
+	Datagrams []Port
+	Addresses []Address // for Static and ByDNS; for ByWorkload: instances without a proxy, beside the workloads
+	VIPs      []string  // IPs of the service itself, or ranges of them, to which callers without a proxy connect
 	// Private says that names of a Dynamic one may lead to addresses that are not the world's: of this machine, of
 	// a private network. Else whoever answers for a name could have a caller reach what is not theirs.
 	Private bool
@@ -114,17 +117,22 @@ func (s Service) Key() string { return s.Host }
 func (s Service) Equal(o Service) bool {
 	return s.Host == o.Host && s.Namespace == o.Namespace && s.Name == o.Name &&
 		s.External == o.External && s.Resolution == o.Resolution &&
-		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) &&
+		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) && slices.Equal(s.Datagrams, o.Datagrams) &&
 		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.SANs, o.SANs) && s.Private == o.Private && slices.Equal(s.From, o.From)
 }
 
 // Port finds a port by number.
-func (s Service) Port(number uint32) (Port, bool) {
-	i := slices.IndexFunc(s.Ports, func(p Port) bool { return p.Number == number })
+func (s Service) Port(number uint32) (Port, bool) { return portOf(s.Ports, number) }
+
+// Datagram finds a port of UDP by number.
+func (s Service) Datagram(number uint32) (Port, bool) { return portOf(s.Datagrams, number) }
+
+func portOf(all []Port, number uint32) (Port, bool) {
+	i := slices.IndexFunc(all, func(p Port) bool { return p.Number == number })
 	if i < 0 {
 		return Port{}, false
 	}
-	return s.Ports[i], true
+	return all[i], true
 }
 
 // Opaque are the ports that are found by the service's own addresses alone: what is
@@ -250,7 +258,8 @@ type Workload struct {
 	Gateway         string            // the gateway that this proxy is; "" for a sidecar
 	Labels          map[string]string // app and version included
 	Address         string            // IP at which its proxy is reached
-	Ports           []WorkloadPort    // by number, ascending
+	Ports           []WorkloadPort    // of TCP, by number, ascending
+	Datagrams       []WorkloadPort    `json:",omitempty"` // of UDP: the application takes them itself, its proxy knows nothing of them
 	InlineRoutes    bool              // its proxy speaks state of the world, which has no virtual hosts apart
 	Outbound        uint32            // where its Envoy takes the application's own calls, on loopback; 0: nowhere
 	DualStack       bool              // what is led into its proxy comes by IPv4 and by IPv6
@@ -263,7 +272,7 @@ type WorkloadPort struct {
 	Number    uint32   `json:"number"` // the service's port, the one that callers name
 	Name      string   `json:"name,omitempty"`
 	Protocol  Protocol `json:"protocol"`
-	ProxyPort uint32   `json:"proxyPort"`         // where its Envoy accepts calls for this port
+	ProxyPort uint32   `json:"proxyPort"`         // where its Envoy accepts calls for this port; of UDP: where the application does
 	AppPort   uint32   `json:"appPort,omitempty"` // where the application listens, on loopback
 }
 
@@ -273,7 +282,7 @@ func (w Workload) Key() string { return w.Namespace + "/" + w.Name }
 func (w Workload) Equal(o Workload) bool {
 	return w.Namespace == o.Namespace && w.Name == o.Name && w.App == o.App && w.Version == o.Version &&
 		w.Gateway == o.Gateway && w.ServiceAccount == o.ServiceAccount && w.Interception == o.Interception && w.Address == o.Address && w.Outbound == o.Outbound && w.Health == o.Health && w.InlineRoutes == o.InlineRoutes && w.DualStack == o.DualStack && w.MetricsPort == o.MetricsPort &&
-		slices.Equal(w.Ports, o.Ports) && maps.Equal(w.Labels, o.Labels)
+		slices.Equal(w.Ports, o.Ports) && slices.Equal(w.Datagrams, o.Datagrams) && maps.Equal(w.Labels, o.Labels)
 }
 
 // Account is the name in the workload's identity.
@@ -285,25 +294,30 @@ func GatewayApp(gateway string) string { return "gateway-" + gateway }
 
 // Port finds a port by the service's number.
 func (w Workload) Port(number uint32) (WorkloadPort, bool) {
-	i := slices.IndexFunc(w.Ports, func(p WorkloadPort) bool { return p.Number == number })
-	if i < 0 {
-		return WorkloadPort{}, false
-	}
-	return w.Ports[i], true
+	return workloadPort(w.Ports, func(p WorkloadPort) bool { return p.Number == number })
 }
 
 // Serving finds the port to which a port of a service leads: by name, where the
 // workload's ports have names.
-func (w Workload) Serving(p Port) (WorkloadPort, bool) {
-	named := slices.ContainsFunc(w.Ports, func(q WorkloadPort) bool { return q.Name != "" })
+func (w Workload) Serving(p Port) (WorkloadPort, bool) { return serving(w.Ports, p) }
+
+// ServingDatagrams is Serving for a port of UDP.
+func (w Workload) ServingDatagrams(p Port) (WorkloadPort, bool) { return serving(w.Datagrams, p) }
+
+func serving(all []WorkloadPort, p Port) (WorkloadPort, bool) {
+	named := slices.ContainsFunc(all, func(q WorkloadPort) bool { return q.Name != "" })
 	if p.TargetName != "" && named {
-		i := slices.IndexFunc(w.Ports, func(q WorkloadPort) bool { return q.Name == p.TargetName })
-		if i < 0 {
-			return WorkloadPort{}, false
-		}
-		return w.Ports[i], true
+		return workloadPort(all, func(q WorkloadPort) bool { return q.Name == p.TargetName })
 	}
-	return w.Port(cmp.Or(p.Target, p.Number))
+	return workloadPort(all, func(q WorkloadPort) bool { return q.Number == cmp.Or(p.Target, p.Number) })
+}
+
+func workloadPort(all []WorkloadPort, is func(WorkloadPort) bool) (WorkloadPort, bool) {
+	i := slices.IndexFunc(all, is)
+	if i < 0 {
+		return WorkloadPort{}, false
+	}
+	return all[i], true
 }
 
 // Matches says whether the labels hold all that the selector asks. An empty

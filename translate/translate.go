@@ -120,6 +120,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.TLSRoute(o, spec)...)
 	case *gatewayv1.TCPRouteSpec:
 		join.Say(p, gateway.TCPRoute(o, spec)...)
+	case *gatewayv1.UDPRouteSpec:
+		join.Say(p, gateway.UDPRoute(o, spec)...)
 	case *gatewayv1.ReferenceGrantSpec:
 		join.Say(p, gateway.ReferenceGrant(o, spec)...)
 	case *corev1.ServiceSpec:
@@ -166,6 +168,5 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 var notHonoured = map[api.Kind]string{
 	api.WorkloadGroup:    "hosts join by `weft run`, which registers their workloads",
 	api.ProxyConfig:      "set options of a proxy where it is started",
-	api.UDPRoute:         "UDP goes past the mesh",
 	api.BackendTLSPolicy: "use a DestinationRule with tls.mode SIMPLE for the service",
 }

@@ -105,8 +105,12 @@ func templateOf(p *corev1.Pod) *model.PodTemplate {
 			if port.Name == model.MetricsPortName {
 				continue // nobody calls a service there
 			}
-			if port.Protocol == corev1.ProtocolTCP || port.Protocol == "" {
-				t.Ports = append(t.Ports, model.PodPort{Name: port.Name, Number: uint32(port.ContainerPort)})
+			one := model.PodPort{Name: port.Name, Number: uint32(port.ContainerPort)}
+			switch port.Protocol {
+			case corev1.ProtocolTCP, "":
+				t.Ports = append(t.Ports, one)
+			case corev1.ProtocolUDP:
+				t.Datagrams = append(t.Datagrams, one)
 			}
 		}
 	}

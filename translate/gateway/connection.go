@@ -35,6 +35,18 @@ func TCPRoute(o *object.Object, spec *gatewayv1.TCPRouteSpec) []model.RouteTable
 	return connectionTables(o, model.GatewayTCP, spec.ParentRefs, nil, rules)
 }
 
+// UDPRoute gives a table for each gateway at which all datagrams that come to a port are led on.
+func UDPRoute(o *object.Object, spec *gatewayv1.UDPRouteSpec) []model.RouteTable {
+	if !o.Audit(spec, honoured) {
+		return nil
+	}
+	var rules []model.Rule
+	for i, in := range spec.Rules {
+		rules = append(rules, connectionRule(o, i, in.Name, in.BackendRefs))
+	}
+	return connectionTables(o, model.GatewayUDP, spec.ParentRefs, nil, rules)
+}
+
 func connectionRule(o *object.Object, i int, name *gatewayv1.SectionName, to []gatewayv1.BackendRef) model.Rule {
 	at := object.Spec.Dot("rules").At(i)
 	refs := make([]gatewayv1.HTTPBackendRef, len(to))
@@ -52,11 +64,19 @@ func connectionTables(o *object.Object, of model.GatewayProtocol, parents []gate
 	}
 	for _, t := range tables(o, parents, names, rules) {
 		if t.Gateways[0] == model.Mesh {
-			o.NotHonoured(object.Path(t.From[0].Path), "between services connections go to the host that was called; name a Gateway")
+			o.NotHonoured(object.Path(t.From[0].Path), "between services %s go to the host that was called; name a Gateway", carried(of))
 			continue
 		}
 		t.Order, t.Connections = model.AsWritten, of
 		all = append(all, t)
 	}
 	return all
+}
+
+// carried is what a protocol leads on, for people.
+func carried(of model.GatewayProtocol) string {
+	if of == model.GatewayUDP {
+		return "datagrams"
+	}
+	return "connections"
 }

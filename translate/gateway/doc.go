@@ -63,6 +63,8 @@ var honoured = object.Honoured{
 	"TLSRouteRule": "name backendRefs",
 	"TCPRouteSpec": "rules parentRefs",
 	"TCPRouteRule": "name backendRefs",
+	"UDPRouteSpec": "rules parentRefs",
+	"UDPRouteRule": "name backendRefs",
 
 	"ReferenceGrantSpec": "from to",
 	"ReferenceGrantFrom": "group kind namespace",

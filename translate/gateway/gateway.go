@@ -118,9 +118,11 @@ func (r *reader) protocol(at object.Path, l *gatewayv1.Listener, out *model.Gate
 		out.Protocol = model.GatewayTLS
 	case gatewayv1.TCPProtocolType:
 		out.Protocol = model.GatewayTCP
+	case gatewayv1.UDPProtocolType:
+		out.Protocol = model.GatewayUDP
 	default:
 		r.is.Accepted = string(gatewayv1.ListenerReasonUnsupportedProtocol)
-		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP, HTTPS, TLS or TCP", l.Protocol)
+		r.NotHonoured(at.Dot("protocol"), "weft's gateways do not do %s, so this listener stays closed; use HTTP, HTTPS, TLS, TCP or UDP", l.Protocol)
 		return false
 	}
 	return true
@@ -137,6 +139,7 @@ var routeKinds = map[model.GatewayProtocol][]string{
 	model.GatewayHTTPS: {"HTTPRoute", "GRPCRoute"},
 	model.GatewayTLS:   {"TLSRoute"},
 	model.GatewayTCP:   {"TCPRoute"},
+	model.GatewayUDP:   {"UDPRoute"},
 }
 
 // kinds finds the kinds of routes that may attach. Where others are named, too,
@@ -175,7 +178,7 @@ func (r *reader) contested(l model.GatewayListener) bool {
 func Contest(before []model.GatewayListener, l model.GatewayListener) (reason string, first model.GatewayListener) {
 	for _, o := range before {
 		switch {
-		case o.Port != l.Port:
+		case o.Port != l.Port || o.Protocol.Apart(l.Protocol):
 		case !o.Protocol.Shares(l.Protocol):
 			return string(gatewayv1.ListenerReasonProtocolConflict), o
 		case o.Hosts[0] == l.Hosts[0]:

@@ -17,7 +17,7 @@ func Pods(o *object.Object, spec *gatewayv1.GatewaySpec, gateways []model.Gatewa
 	p := o.GatewayPods(gatewayv1.GroupVersion.String())
 	p.UDP = gateways[0].UDP()
 	for _, l := range spec.Listeners { // also those that are not open yet: a certificate may come
-		if port := uint32(l.Port); !slices.Contains(p.Ports, port) {
+		if port := uint32(l.Port); l.Protocol != gatewayv1.UDPProtocolType && !slices.Contains(p.Ports, port) {
 			p.Ports = append(p.Ports, port)
 		}
 	}

@@ -20,9 +20,10 @@ func ServiceEntry(o *object.Object, spec *networking.ServiceEntry) []model.Servi
 	exportTo(o, object.Spec.Dot("exportTo"), spec.ExportTo)
 	s := model.Service{
 		Namespace: o.Namespace, External: spec.Location == networking.ServiceEntry_MESH_EXTERNAL, From: o.Whole(),
-		Ports: servicePorts(o, spec.Ports), VIPs: serviceAddresses(o, spec.Addresses), SANs: spec.SubjectAltNames,
+		VIPs: serviceAddresses(o, spec.Addresses), SANs: spec.SubjectAltNames,
 	}
-	if len(s.Ports) == 0 {
+	s.Ports, s.Datagrams = servicePorts(o, spec.Ports)
+	if len(s.Ports)+len(s.Datagrams) == 0 {
 		o.Invalid(object.Spec.Dot("ports"), "has no usable port; name at least one")
 		return nil
 	}
@@ -166,23 +167,36 @@ func address(o *object.Object, at object.Path, e *networking.WorkloadEntry, ip b
 	return a, true
 }
 
-func servicePorts(o *object.Object, ports []*networking.ServicePort) []model.Port {
-	var all []model.Port
+// servicePorts are those of TCP, and those of UDP.
+func servicePorts(o *object.Object, ports []*networking.ServicePort) (all, datagrams []model.Port) {
 	for i, p := range ports {
 		at := object.Spec.Dot("ports").At(i)
 		if !o.CheckPort(at.Dot("number"), p.GetNumber()) {
 			continue
 		}
-		if slices.ContainsFunc(all, func(have model.Port) bool { return have.Number == p.Number }) {
+		protocol, ok := servicePort(p)
+		if !ok {
+			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats it as TCP; write HTTP, HTTP2, GRPC, TCP, TLS or UDP", p.GetProtocol())
+		}
+		into := &all
+		if protocol == model.UDP {
+			into = &datagrams
+		}
+		if slices.ContainsFunc(*into, func(have model.Port) bool { return have.Number == p.Number }) {
 			o.Invalid(at.Dot("number"), "port %d is listed above; the first one is used", p.Number)
 			continue
 		}
-		protocol, ok := object.Protocol(p.GetProtocol(), p.GetName())
-		if !ok {
-			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats it as TCP; write HTTP, HTTP2, GRPC, TCP or TLS", p.GetProtocol())
-		}
-		all = append(all, model.Port{Number: p.Number, Target: p.TargetPort, Name: p.Name, Protocol: protocol})
+		*into = append(*into, model.Port{Number: p.Number, Target: p.TargetPort, Name: p.Name, Protocol: protocol})
 	}
-	slices.SortFunc(all, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
-	return all
+	for _, some := range [][]model.Port{all, datagrams} {
+		slices.SortFunc(some, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
+	}
+	return all, datagrams
+}
+
+func servicePort(p *networking.ServicePort) (model.Protocol, bool) {
+	if strings.EqualFold(p.GetProtocol(), string(model.UDP)) {
+		return model.UDP, true
+	}
+	return object.Protocol(p.GetProtocol(), p.GetName())
 }

@@ -102,7 +102,7 @@ func checkPorts(p *problems, app weft.App, s model.Service) {
 	}
 	for _, port := range app.Service.Ports {
 		if _, has := s.Port(port.Number); !has {
-			p.add(model.ProblemMissingPort, app.Service.From[0].Path, fmt.Sprintf("%s decides the ports of the service, and has no %d (has %s); add it there, or remove it here", s.From[0].Key, port.Number, ports(s)))
+			p.add(model.ProblemMissingPort, app.Service.From[0].Path, fmt.Sprintf("%s decides the ports of the service, and has no %d (has %s); add it there, or remove it here", s.From[0].Key, port.Number, numbers(s.Ports)))
 		}
 	}
 }

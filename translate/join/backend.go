@@ -59,6 +59,10 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		refuse(model.ProblemMissingService, field, missing(b.Host))
 		return
 	}
+	if t.Connections == model.GatewayUDP {
+		ofDatagrams(b, s, refuse)
+		return
+	}
 	if b.Port == 0 && len(s.Ports) == 1 {
 		b.Port = s.Ports[0].Number
 	}
@@ -66,9 +70,9 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 	case b.Port == 0 && slices.Contains(t.Hosts, b.Host) && t.Connections == "":
 		// It is the port that the caller named: the service has it, or the call is no call to it.
 	case b.Port == 0:
-		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, ports(s)))
+		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("the service %s has several ports (%s); name one", s.Name, numbers(s.Ports)))
 	case !has:
-		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, ports(s)))
+		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d (has %s)", s.Name, b.Port, numbers(s.Ports)))
 	case t.Connections != "" && port.Protocol.IsHTTP(): // its proxies take requests, and agree on HTTP/2
 		refuse(model.ProblemInvalid, ".port", fmt.Sprintf("port %d of the service %s says that it speaks HTTP, and connections are led on as they are; name the port tcp-%s or tls-%s, or set its appProtocol", b.Port, s.Name, s.Name, s.Name))
 	case t.Connections != "":
@@ -77,6 +81,17 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 	}
 	if b.Invalid == "" && b.Subset != "" {
 		r.subset(b, s, refuse)
+	}
+}
+
+// ofDatagrams finds the port of a backend that gets datagrams. Its endpoints have a share of their own each, so they are known here.
+func ofDatagrams(b *model.Backend, s model.Service, refuse func(code, field, message string)) {
+	if _, ok := s.Datagram(b.Port); !ok {
+		refuse(model.ProblemMissingPort, ".port", fmt.Sprintf("service %s has no port %d of UDP (has %s); add it with protocol: UDP, or correct the number", s.Name, b.Port, numbers(s.Datagrams)))
+		return
+	}
+	if s.Resolution == model.ByDNS || s.Resolution == model.Dynamic {
+		refuse(model.ProblemInvalid, ".name", fmt.Sprintf("the instances of service %s are found by DNS, and weft sends datagrams to known addresses; list their IPs, with resolution STATIC", s.Name))
 	}
 }
 
@@ -102,9 +117,9 @@ func (r *resolver) subset(b *model.Backend, s model.Service, refuse func(code, f
 // maxNamed bounds how many names a message lists.
 const maxNamed = 10
 
-func ports(s model.Service) string {
+func numbers(ports []model.Port) string {
 	var words []string
-	for _, p := range s.Ports[:min(len(s.Ports), maxNamed)] {
+	for _, p := range ports[:min(len(ports), maxNamed)] {
 		words = append(words, strconv.Itoa(int(p.Number)))
 	}
 	if len(words) == 0 {

@@ -108,7 +108,9 @@ func setPods(gates *flow.Collection[outcome]) *flow.Collection[item[model.Gatewa
 		pods := model.GatewayPods{Namespace: o.Set.Parent.Namespace, Name: o.Set.Parent.Name}
 		for _, g := range o.Gateways {
 			for _, l := range g.Listeners {
-				pods.Ports = append(pods.Ports, l.Port)
+				if l.Protocol != model.GatewayUDP {
+					pods.Ports = append(pods.Ports, l.Port)
+				}
 			}
 			pods.UDP = append(pods.UDP, g.UDP()...)
 		}

@@ -41,7 +41,8 @@ func replicasOf(pods *flow.Collection[model.Pod], written *flow.Collection[item[
 		for _, label := range model.SortedKeys(p.Labels) {
 			for _, i := range flow.Lookup(x, selecting, labelKey(p.Namespace, label, p.Labels[label])) {
 				if model.Matches(i.Value.Selector, p.Labels) {
-					r.Ports = servedFor(i.Value.Service, p, r.Ports)
+					r.Ports = servedFor(i.Value.Service.Ports, p.Ports, r.Ports)
+					r.Datagrams = servedFor(i.Value.Service.Datagrams, p.Datagrams, r.Datagrams)
 				}
 			}
 		}
@@ -81,15 +82,15 @@ func workloadOf(p *model.PodTemplate) model.Workload {
 // servedFor adds the ports of a pod to which those of a service lead. Of services
 // that say different things of a port, one that says HTTP is right: a name without
 // a protocol says nothing. Else it is the first.
-func servedFor(s model.Service, p *model.PodTemplate, ports []model.WorkloadPort) []model.WorkloadPort {
-	for _, port := range s.Ports {
+func servedFor(service []model.Port, pod []model.PodPort, ports []model.WorkloadPort) []model.WorkloadPort {
+	for _, port := range service {
 		number := cmp.Or(port.Target, port.Number)
 		if port.TargetName != "" {
-			i := slices.IndexFunc(p.Ports, func(q model.PodPort) bool { return q.Name == port.TargetName })
+			i := slices.IndexFunc(pod, func(q model.PodPort) bool { return q.Name == port.TargetName })
 			if i < 0 {
 				continue // no container has it, and Kubernetes sends nothing there either
 			}
-			number = p.Ports[i].Number
+			number = pod[i].Number
 		}
 		ports = served(ports, model.WorkloadPort{Number: number, Name: port.TargetName, Protocol: port.Protocol})
 	}

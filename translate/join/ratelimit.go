@@ -65,7 +65,7 @@ func (m *Mesh) limitedService(x *flow.Ctx, p *problems, r *model.RateLimit) bool
 	}
 	switch {
 	case !named:
-		p.add(model.ProblemMissingPort, at, fmt.Sprintf("the service has no port named %q (has %s)", r.Target.Section, ports(s)))
+		p.add(model.ProblemMissingPort, at, fmt.Sprintf("the service has no port named %q (has %s)", r.Target.Section, numbers(s.Ports)))
 	case len(r.Target.Ports) == 0:
 		p.add(model.ProblemNotHonoured, at, "no port of it speaks HTTP, and only requests can be counted")
 	}

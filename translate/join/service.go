@@ -171,19 +171,25 @@ func implied(_ *flow.Ctx, host string, all []model.Replicas) *item[claim] {
 		Resolution: model.ByWorkload, Selector: map[string]string{appLabel: all[0].App},
 	}
 	for _, w := range all {
-		for _, p := range w.Ports {
-			if _, have := s.Port(p.Number); !have {
-				s.Ports = append(s.Ports, model.Port{Number: p.Number, Name: string(p.Protocol), Protocol: p.Protocol})
-			}
-		}
+		s.Ports, s.Datagrams = impliedPorts(s.Ports, w.Ports), impliedPorts(s.Datagrams, w.Datagrams)
 	}
-	if len(s.Ports) == 0 || !object.IsHost(host) {
+	if len(s.Ports)+len(s.Datagrams) == 0 || !object.IsHost(host) {
 		return nil
 	}
-	slices.SortFunc(s.Ports, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
 	by := model.Key{Kind: string(api.Workload), Namespace: s.Namespace, Name: s.Name}
 	s.From = []model.Origin{{Key: by, Path: "spec.app"}}
 	return &item[claim]{ID: host + "|", Object: by, Value: claim{Service: s, Implied: true}}
+}
+
+// impliedPorts adds those of a workload that are new, in the order of their numbers.
+func impliedPorts(all []model.Port, of []model.WorkloadPort) []model.Port {
+	for _, p := range of {
+		i, have := slices.BinarySearchFunc(all, p.Number, func(a model.Port, number uint32) int { return cmp.Compare(a.Number, number) })
+		if !have {
+			all = slices.Insert(all, i, model.Port{Number: p.Number, Name: string(p.Protocol), Protocol: p.Protocol})
+		}
+	}
+	return all
 }
 
 // host is the canonical form of a host: "reviews.shop" is the service's, if

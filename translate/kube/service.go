@@ -26,15 +26,16 @@ func Service(o *object.Object, spec *corev1.ServiceSpec) []model.Service {
 		o.NotHonoured(object.Spec.Dot("sessionAffinity"), "weft does not keep callers at one instance by their address; use a DestinationRule with consistentHash")
 	}
 	for i := range spec.Ports {
-		if spec.Ports[i].Protocol == corev1.ProtocolUDP && spec.Selector[model.GatewayNameLabel] != "" {
-			continue // HTTP/3 of a gateway, which has it beside TCP
-		}
-		if p, ok := port(o, object.Spec.Dot("ports").At(i), &spec.Ports[i]); ok {
+		p, ok := port(o, object.Spec.Dot("ports").At(i), &spec.Ports[i])
+		switch {
+		case !ok:
+		case p.Protocol == model.UDP:
+			s.Datagrams = append(s.Datagrams, p)
+		default:
 			s.Ports = append(s.Ports, p)
 		}
 	}
-	slices.SortFunc(s.Ports, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
-	s.Ports = slices.CompactFunc(s.Ports, func(a, b model.Port) bool { return a.Number == b.Number })
+	s.Ports, s.Datagrams = byNumber(s.Ports), byNumber(s.Datagrams)
 	switch {
 	case spec.Type == corev1.ServiceTypeExternalName:
 		name := strings.ToLower(spec.ExternalName)
@@ -50,6 +51,12 @@ func Service(o *object.Object, spec *corev1.ServiceSpec) []model.Service {
 	return []model.Service{s}
 }
 
+// byNumber are the ports in order, each once.
+func byNumber(ports []model.Port) []model.Port {
+	slices.SortFunc(ports, func(a, b model.Port) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(ports, func(a, b model.Port) bool { return a.Number == b.Number })
+}
+
 // virtualIPs are those that Kubernetes gave the service.
 func virtualIPs(spec *corev1.ServiceSpec) []string {
 	var all []string
@@ -63,7 +70,7 @@ func virtualIPs(spec *corev1.ServiceSpec) []string {
 
 func port(o *object.Object, at object.Path, in *corev1.ServicePort) (model.Port, bool) {
 	p := model.Port{Number: uint32(in.Port), Name: in.Name}
-	if in.Protocol != "" && in.Protocol != corev1.ProtocolTCP {
+	if in.Protocol != "" && in.Protocol != corev1.ProtocolTCP && in.Protocol != corev1.ProtocolUDP {
 		o.NotHonoured(at.Dot("protocol"), "weft does not carry %s, so the port is left out", in.Protocol)
 		return p, false
 	}
@@ -77,6 +84,10 @@ func port(o *object.Object, at object.Path, in *corev1.ServicePort) (model.Port,
 		if target := uint32(in.TargetPort.IntVal); target != p.Number {
 			p.Target = target
 		}
+	}
+	if in.Protocol == corev1.ProtocolUDP {
+		p.Protocol = model.UDP
+		return p, true
 	}
 	word := ""
 	if in.AppProtocol != nil {

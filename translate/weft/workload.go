@@ -45,23 +45,40 @@ func Workload(o *object.Object, spec *v1alpha1.WorkloadSpec) []model.Workload {
 		}
 	}
 	for i, p := range spec.Ports {
-		at := object.Spec.Dot("ports").At(i)
-		protocol, ok := object.Protocol(p.Protocol, "")
-		if !ok {
-			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats the port as tcp; write http, http2, grpc or tcp", p.Protocol)
-		}
-		port := model.WorkloadPort{Number: uint32(p.Number), Protocol: protocol, ProxyPort: uint32(p.ProxyPort), AppPort: uint32(p.AppPort)}
-		behind := w.Gateway != "" || o.CheckPort(at.Dot("appPort"), port.AppPort) // a gateway has no application behind it
-		if behind && o.CheckPort(at.Dot("number"), port.Number) && o.CheckPort(at.Dot("proxyPort"), port.ProxyPort) {
+		port, ok := workloadPort(o, object.Spec.Dot("ports").At(i), p, w.Gateway != "")
+		switch {
+		case !ok:
+		case port.Protocol == model.UDP:
+			w.Datagrams = append(w.Datagrams, port)
+		default:
 			w.Ports = append(w.Ports, port)
 		}
 	}
-	slices.SortFunc(w.Ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
-	w.Ports = slices.CompactFunc(w.Ports, func(a, b model.WorkloadPort) bool { return a.Number == b.Number })
-	if w.App != "" && len(w.Ports) > 0 {
+	w.Ports, w.Datagrams = byNumber(w.Ports), byNumber(w.Datagrams)
+	if w.App != "" && len(w.Ports)+len(w.Datagrams) > 0 {
 		o.CheckHost(object.Spec.Dot("app"), model.HostOf(w.Namespace, w.App)) // others would call it by this name
 	}
 	return []model.Workload{w}
+}
+
+// workloadPort is false where it is not usable. A gateway has no application behind it, and a port of UDP no proxy before it.
+func workloadPort(o *object.Object, at object.Path, p v1alpha1.WorkloadPort, gateway bool) (model.WorkloadPort, bool) {
+	port := model.WorkloadPort{Number: uint32(p.Number), Protocol: model.UDP, ProxyPort: uint32(p.ProxyPort), AppPort: uint32(p.AppPort)}
+	usable := true
+	if p.Protocol != string(model.UDP) {
+		var known bool
+		if port.Protocol, known = object.Protocol(p.Protocol, ""); !known {
+			o.NotHonoured(at.Dot("protocol"), "weft does not know %q and treats the port as tcp; write http, http2, grpc, tcp or udp", p.Protocol)
+		}
+		usable = gateway || o.CheckPort(at.Dot("appPort"), port.AppPort)
+	}
+	return port, usable && o.CheckPort(at.Dot("number"), port.Number) && o.CheckPort(at.Dot("proxyPort"), port.ProxyPort)
+}
+
+// byNumber are the ports in order, each once.
+func byNumber(ports []model.WorkloadPort) []model.WorkloadPort {
+	slices.SortFunc(ports, func(a, b model.WorkloadPort) int { return cmp.Compare(a.Number, b.Number) })
+	return slices.CompactFunc(ports, func(a, b model.WorkloadPort) bool { return a.Number == b.Number })
 }
 
 func health(o *object.Object) model.Health {
