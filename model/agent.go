@@ -85,6 +85,7 @@ type Registration struct {
 	Address   string            `json:"address"`
 	Host      string            `json:"host"`
 	Ports     []WorkloadPort    `json:"ports,omitempty"`
+	Datagrams []WorkloadPort    `json:"datagrams,omitempty"` // as in Workload
 	// OutboundPort is where its Envoy takes the application's own calls, on loopback.
 	OutboundPort uint32 `json:"outboundPort,omitempty"`
 	// Redirected: what its application calls is led there, wherever it goes.

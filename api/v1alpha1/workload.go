@@ -54,11 +54,11 @@ type WorkloadSpec struct {
 type WorkloadPort struct {
 	// Number of the service's port, the one callers name.
 	Number int32 `json:"number"`
-	// Protocol is http, http2, grpc or tcp.
+	// Protocol is http, http2, grpc, tcp or udp.
 	Protocol string `json:"protocol"`
-	// ProxyPort is where the workload's Envoy accepts calls for this port.
+	// ProxyPort is where the workload's Envoy accepts calls for this port; of udp: where the application does.
 	ProxyPort int32 `json:"proxyPort"`
-	// AppPort is where the application listens, on loopback.
+	// AppPort is where the application listens, on loopback; of udp: the same as ProxyPort.
 	AppPort int32 `json:"appPort"`
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type runFlags struct {
 	options  agent.Options
 	name     string
 	ports    []string
+	udp      []string
 	protocol string
 	labels   map[string]string
 	health   healthFlags
@@ -92,6 +94,7 @@ is what weft publish put there, and ports are what the repository says.`,
 	f.StringVar(&r.name, "name", "", "name of this instance, unique in the namespace; default: APP-VERSION-HOST")
 	f.StringVar(&o.Registration.Address, "address", "", "IP at which others reach this machine; default: the one that it reaches the server from")
 	f.StringArrayVar(&r.ports, "port", nil, "`PORT` of the service; PORT:NUMBER where the application listens on a fixed one, or the gateway has to; may be repeated")
+	f.StringArrayVar(&r.udp, "udp", nil, "`PORT` of UDP of the service, which gateways lead to; PORT:NUMBER where the application has another one; may be repeated")
 	f.StringVar(&r.protocol, "protocol", "", "of the ports: http, http2, grpc or tcp; default: http, but where a server is known to speak first, as at 25 or 3306, it must be said")
 	f.StringToStringVar(&r.labels, "label", nil, "`KEY=VALUE` on the workload; may be repeated")
 	r.health.set(f)
@@ -126,6 +129,9 @@ func (r *runFlags) understand() error {
 	}
 	var err error
 	if what.Ports, err = parsePorts(r.ports, r.protocol, what.Gateway != ""); err != nil {
+		return err
+	}
+	if what.Datagrams, err = parseDatagrams(r.udp, what.Gateway != ""); err != nil {
 		return err
 	}
 	if err := r.attaches(); err != nil {
@@ -210,25 +216,49 @@ func parsePorts(texts []string, protocol string, gateway bool) ([]model.Workload
 	}
 	var ports []model.WorkloadPort
 	for _, text := range texts {
-		outer, inner, fixed := strings.Cut(text, ":")
-		number, err := strconv.ParseUint(outer, 10, 16)
-		var other uint64
-		if err == nil && fixed {
-			other, err = strconv.ParseUint(inner, 10, 16)
+		number, other, err := parsePort("port", text)
+		if err != nil {
+			return nil, err
 		}
-		if err != nil || number == 0 || fixed && other == 0 {
-			return nil, fmt.Errorf("--port %q: use PORT or PORT:NUMBER, each from 1 to 65535", text)
-		}
-		port := model.WorkloadPort{Number: uint32(number), Protocol: known}
+		port := model.WorkloadPort{Number: number, Protocol: known}
 		if protocol == "" && !gateway && model.ServerFirst(port.Number) {
 			return nil, fmt.Errorf("--port %d: servers there are known to speak first, and a proxy that takes it for HTTP waits for the client: say --protocol tcp, or --protocol http", number)
 		}
 		if gateway {
-			port.ProxyPort = uint32(other)
+			port.ProxyPort = other
 		} else {
-			port.AppPort = uint32(other)
+			port.AppPort = other
 		}
 		ports = append(ports, port)
+	}
+	return ports, nil
+}
+
+// parsePort reads PORT, whose other one is 0, or PORT:NUMBER.
+func parsePort(flag, text string) (number, other uint32, err error) {
+	outer, inner, fixed := strings.Cut(text, ":")
+	one, err := strconv.ParseUint(outer, 10, 16)
+	var two uint64
+	if err == nil && fixed {
+		two, err = strconv.ParseUint(inner, 10, 16)
+	}
+	if err != nil || one == 0 || fixed && two == 0 {
+		return 0, 0, fmt.Errorf("--%s %q: use PORT or PORT:NUMBER, each from 1 to 65535", flag, text)
+	}
+	return uint32(one), uint32(two), nil
+}
+
+// parseDatagrams reads ports of UDP. No proxy is before them, so the application has them where others reach the machine.
+func parseDatagrams(texts []string, gateway bool) (ports []model.WorkloadPort, err error) {
+	if gateway && len(texts) > 0 {
+		return nil, fmt.Errorf("--udp %s: a gateway takes datagrams where its listeners of UDP say; for another port of this machine say --port PORT:NUMBER", texts[0])
+	}
+	for _, text := range texts {
+		number, other, err := parsePort("udp", text)
+		if err != nil {
+			return nil, err
+		}
+		ports = append(ports, model.WorkloadPort{Number: number, Protocol: model.UDP, ProxyPort: cmp.Or(other, number)})
 	}
 	return ports, nil
 }

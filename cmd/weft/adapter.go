@@ -87,13 +87,19 @@ func serviceOf(workload v1alpha1.Workload) *corev1.Service {
 func addPorts(service *corev1.Service, workload v1alpha1.Workload) bool {
 	added := false
 	for _, port := range workload.Spec.Ports {
-		has := func(p corev1.ServicePort) bool { return p.Port == port.Number }
+		protocol := corev1.ProtocolTCP
+		if port.Protocol == string(model.UDP) {
+			protocol = corev1.ProtocolUDP
+		}
+		has := func(p corev1.ServicePort) bool {
+			return p.Port == port.Number && (p.Protocol == corev1.ProtocolUDP) == (protocol == corev1.ProtocolUDP)
+		}
 		if slices.ContainsFunc(service.Spec.Ports, has) {
 			continue
 		}
 		added = true
 		service.Spec.Ports = append(service.Spec.Ports, corev1.ServicePort{
-			Name: fmt.Sprintf("%s-%d", port.Protocol, port.Number), Port: port.Number, Protocol: corev1.ProtocolTCP,
+			Name: fmt.Sprintf("%s-%d", port.Protocol, port.Number), Port: port.Number, Protocol: protocol,
 		})
 	}
 	return added

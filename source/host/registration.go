@@ -50,7 +50,7 @@ func check(r model.Registration, health model.Health) error {
 		return fmt.Errorf("%sversion %.100q: use letters, digits, '-', '_' and '.', at most 63", at, r.Version)
 	case r.Host != "" && !isName(r.Host):
 		return fmt.Errorf("%shost %.100q: use lower case letters, digits, '-' and '.'", at, r.Host)
-	case len(r.Ports) > maxPorts || len(r.Labels) > maxLabels:
+	case len(r.Ports)+len(r.Datagrams) > maxPorts || len(r.Labels) > maxLabels:
 		return fmt.Errorf("%smore than %d ports or %d labels", at, maxPorts, maxLabels)
 	case !known(health):
 		return fmt.Errorf("%shealth %.100q: use Healthy, Unhealthy or Draining", at, health)
@@ -75,6 +75,11 @@ func check(r model.Registration, health model.Health) error {
 		}
 		if !isValue(string(p.Protocol)) {
 			return fmt.Errorf("%sports[%d]: protocol %.100q: use http, http2 or tcp", at, i, p.Protocol)
+		}
+	}
+	for i, p := range r.Datagrams {
+		if badPort(p.Number) || badPort(p.ProxyPort) {
+			return fmt.Errorf("%sdatagrams[%d]: a port is between 1 and 65535", at, i)
 		}
 	}
 	return nil
@@ -116,6 +121,11 @@ func workload(r model.Registration, health model.Health, now metav1.Time) v1alph
 	for _, p := range r.Ports {
 		w.Spec.Ports = append(w.Spec.Ports, v1alpha1.WorkloadPort{
 			Number: int32(p.Number), Protocol: string(p.Protocol), ProxyPort: int32(p.ProxyPort), AppPort: int32(p.AppPort),
+		})
+	}
+	for _, p := range r.Datagrams {
+		w.Spec.Ports = append(w.Spec.Ports, v1alpha1.WorkloadPort{
+			Number: int32(p.Number), Protocol: string(model.UDP), ProxyPort: int32(p.ProxyPort), AppPort: int32(p.ProxyPort),
 		})
 	}
 	return w
