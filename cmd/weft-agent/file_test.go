@@ -92,6 +92,17 @@ func trusted(t *testing.T) string {
 	return path
 }
 
+func TestFileOfDatagrams(t *testing.T) {
+	flags, err := read(t, "app: names\nserver: mesh:7444\naddress: 192.0.2.1\nudp: [53, \"54:5354\"]\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []model.WorkloadPort{{Number: 53, Protocol: model.UDP, ProxyPort: 53}, {Number: 54, Protocol: model.UDP, ProxyPort: 5354}}
+	if got := flags.options.Registration.Datagrams; !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 func TestFileWithoutServer(t *testing.T) {
 	key := trusted(t)
 	file := fmt.Sprintf("app: reviews\nsnapshots: s3://mesh/live\nsnapshot-key: [%s, %s]\nsnapshot-interval: 7s\n", key, key)
@@ -122,6 +133,8 @@ func TestFileMistakes(t *testing.T) {
 		"app: a\ncommand: sh":             "command",
 		"app: a\nport: {a: [b]}":          "port: ",
 		"app: a\nport: 80":                "say where it listens, as --port 80:NUMBER",
+		"app: a\nudp: 0":                  "--udp",
+		"gateway: a\nudp: 53":             "--port PORT:NUMBER",
 		"app: a\nhealth-interval: soon":   "health-interval",
 		"app: a\nhealth: /x\ncommand: []": "no port to ask",
 		"":                                "name either the application",

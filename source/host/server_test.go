@@ -198,7 +198,8 @@ func registration(app, name string) *model.Registration {
 	return &model.Registration{
 		Namespace: "shop", Name: name, App: app, Version: "v1", Address: "127.0.0.1", Host: "web-1",
 		Labels: map[string]string{"app": "another", "team": "one"}, OutboundPort: 15001,
-		Ports: []model.WorkloadPort{{Number: 9080, Protocol: model.HTTP, ProxyPort: 20001, AppPort: 20002}},
+		Ports:     []model.WorkloadPort{{Number: 9080, Protocol: model.HTTP, ProxyPort: 20001, AppPort: 20002}},
+		Datagrams: []model.WorkloadPort{{Number: 53, Protocol: model.UDP, ProxyPort: 5353}},
 	}
 }
 
@@ -231,7 +232,8 @@ func TestSession(t *testing.T) {
 	p.workloads.mu.Lock()
 	object := p.workloads.objects["shop/reviews-1"]
 	p.workloads.mu.Unlock()
-	if object.Labels["app"] != "reviews" || object.Labels["team"] != "one" || object.Spec.OutboundPort != 15001 || object.Spec.Ports[0].ProxyPort != 20001 {
+	if object.Labels["app"] != "reviews" || object.Labels["team"] != "one" || object.Spec.OutboundPort != 15001 || object.Spec.Ports[0].ProxyPort != 20001 ||
+		object.Spec.Ports[1] != (v1alpha1.WorkloadPort{Number: 53, Protocol: "udp", ProxyPort: 5353, AppPort: 5353}) {
 		t.Errorf("object %+v", object)
 	}
 	for _, m := range []model.AgentMessage{
@@ -282,6 +284,7 @@ func TestRefusedSessions(t *testing.T) {
 		"a name with a slash": {model.AgentMessage{Register: registration("reviews", "../x")}, codes.InvalidArgument},
 		"no address":          {model.AgentMessage{Register: change(func(r *model.Registration) { r.Address = "web" })}, codes.InvalidArgument},
 		"redirected nowhere":  {model.AgentMessage{Register: change(func(r *model.Registration) { r.Redirected, r.OutboundPort = true, 0 })}, codes.InvalidArgument},
+		"port 0 of UDP":       {model.AgentMessage{Register: change(func(r *model.Registration) { r.Datagrams[0].ProxyPort = 0 })}, codes.InvalidArgument},
 		"port 0":              {model.AgentMessage{Register: change(func(r *model.Registration) { r.Ports[0].ProxyPort = 0 })}, codes.InvalidArgument},
 		"Lost is not its own": {model.AgentMessage{Register: registration("reviews", "x"), Health: model.Lost}, codes.InvalidArgument},
 		"too many labels": {model.AgentMessage{Register: change(func(r *model.Registration) {

@@ -28,7 +28,7 @@ func TestRowOfPod(t *testing.T) {
 	want := model.Pod{
 		Instance: &model.Instance{Workload: "shop/web-1", Address: "10.244.0.5", Health: model.Healthy},
 		PodTemplate: &model.PodTemplate{
-			Namespace: "shop", Labels: pod.Labels, ServiceAccount: "web", Proxy: true, Ports: []model.PodPort{{Name: "http", Number: 8080}},
+			Namespace: "shop", Labels: pod.Labels, ServiceAccount: "web", Proxy: true, Ports: []model.PodPort{{Name: "http", Number: 8080}}, Datagrams: []model.PodPort{{Name: "dns", Number: 53}},
 		},
 	}
 	all := templates{}
