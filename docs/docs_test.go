@@ -125,7 +125,6 @@ func gatewayAPI(t *testing.T, all []report) (page, table string) {
 		}
 		fmt.Fprintf(&b, "| %s | %s |\n", f, instead[f])
 	}
-	b.WriteString("| UDPRoute | UDP goes past the mesh |\n")
 	return b.String(), table
 }
 

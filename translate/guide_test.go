@@ -21,7 +21,7 @@ kind: Service
 metadata: {name: top-cache, namespace: shop}
 spec: {selector: {app: top-cache}, ports: [{port: 9080, name: http}]}
 `
-	for _, name := range []string{"resilience", "plugins"} {
+	for _, name := range []string{"resilience", "plugins", "protocols"} {
 		page, err := os.ReadFile("../docs/guides/" + name + ".md")
 		if err != nil {
 			t.Fatal(err)

@@ -22,7 +22,7 @@ var (
 // TestGateway are the profiles of gateways, and what weft claims of them beyond the core. The suite's own flags narrow it.
 func TestGateway(t *testing.T) {
 	o := options(t, "gateway.yaml", suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName,
-		suite.GatewayTLSConformanceProfileName, suite.GatewayTCPConformanceProfileName)
+		suite.GatewayTLSConformanceProfileName, suite.GatewayTCPConformanceProfileName, suite.GatewayUDPConformanceProfileName)
 	o.SupportedFeatures = []features.FeatureName{
 		features.SupportGateway,
 		features.SupportReferenceGrant,
@@ -30,6 +30,7 @@ func TestGateway(t *testing.T) {
 		features.SupportGRPCRoute,
 		features.SupportTLSRoute,
 		features.SupportTCPRoute,
+		features.SupportUDPRoute,
 
 		features.SupportGatewayHTTPListenerIsolation,
 		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
