@@ -150,8 +150,8 @@ func (r resolver) shares(t *testing.T, clients int, within time.Duration) map[st
 	return told
 }
 
-// client is one that stays: all its datagrams are of one port.
-type client struct {
+// asker is a client that stays: all its datagrams are of one port.
+type asker struct {
 	net.Conn
 	last  string // who answered
 	lost  int
@@ -162,7 +162,7 @@ type client struct {
 var aQuestion = []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03who\x07example\x00\x00\x01\x00\x01")
 
 // asks sends a question with so many bytes more, and waits for the answer.
-func (c *client) asks(more int) {
+func (c *asker) asks(more int) {
 	answer := make([]byte, 64<<10)
 	_ = c.SetDeadline(time.Now().Add(soon)) // it is open
 	_, err := c.Write(append(bytes.Clone(aQuestion), make([]byte, more)...))
@@ -181,12 +181,12 @@ func (c *client) asks(more int) {
 	c.last = is
 }
 
-func newClient(t *testing.T, port int) *client {
+func newAsker(t *testing.T, port int) *asker {
 	t.Helper()
 	conn, err := net.Dial("udp", process.Loopback(port))
 	check(t, err)
 	t.Cleanup(func() { conn.Close() })
-	return &client{Conn: conn}
+	return &asker{Conn: conn}
 }
 
 const namesGateway = `apiVersion: gateway.networking.k8s.io/v1
@@ -282,7 +282,7 @@ func wantShares(t *testing.T, got, want map[string]int) {
 // stays: of one client all datagrams go to one server, and long ones go, too.
 func stays(t *testing.T, port int) {
 	for range 10 {
-		c := newClient(t, port)
+		c := newAsker(t, port)
 		for _, more := range []int{0, 1, 1400, 4096, 8192} {
 			c.asks(more)
 		}
@@ -294,9 +294,9 @@ func stays(t *testing.T, port int) {
 
 // changes: while clients ask, servers get other shares, and one of them none.
 func changes(t *testing.T, port int) {
-	clients, done, asked := make([]*client, 8), make(chan struct{}), make(chan struct{})
+	clients, done, asked := make([]*asker, 8), make(chan struct{}), make(chan struct{})
 	for i := range clients {
-		clients[i] = newClient(t, port)
+		clients[i] = newAsker(t, port)
 		clients[i].asks(0)
 	}
 	ask := func(until chan struct{}) {
