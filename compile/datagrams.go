@@ -19,14 +19,14 @@ import (
 const (
 	datagramSuffix  = ".udp"  // ends the name of a listener of datagrams and of its cluster, before it is that of its port's
 	largestDatagram = 9000    // bytes; a longer one is dropped. Envoy holds room for several of each socket that it reads
-	maxSessions     = 1 << 16 // clients of one port at a time: each has a socket of its own towards an endpoint
+	maxSessions     = 1 << 14 // clients of one port at a time: each has a socket of its own towards an endpoint, and an Envoy without sockets aborts
 	dnsPort         = 53
 )
 
 // How long an endpoint stays that of a client that is silent. One of DNS asks from a new port each time.
 const (
 	sessionIdle    = time.Minute
-	dnsSessionIdle = 10 * time.Second
+	dnsSessionIdle = 5 * time.Second
 )
 
 // DatagramsName names listener and cluster of a gateway's port of UDP.

@@ -161,8 +161,8 @@ type asker struct {
 // aQuestion for the address of who.example., and more of what is sent with it, which the server does not read.
 var aQuestion = []byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03who\x07example\x00\x00\x01\x00\x01")
 
-// asks sends a question with so many bytes more, and waits for the answer.
-func (c *asker) asks(more int) {
+// asks sends a question with so many bytes more, and says whether it got an answer.
+func (c *asker) asks(more int) bool {
 	answer := make([]byte, 64<<10)
 	_ = c.SetDeadline(time.Now().Add(soon)) // it is open
 	_, err := c.Write(append(bytes.Clone(aQuestion), make([]byte, more)...))
@@ -172,13 +172,14 @@ func (c *asker) asks(more int) {
 	}
 	if err != nil || size < 4 {
 		c.lost++
-		return
+		return false
 	}
 	is := netip.AddrFrom4([4]byte(answer[size-4 : size])).String()
 	if c.last != "" && is != c.last {
 		c.moved++
 	}
 	c.last = is
+	return true
 }
 
 func newAsker(t *testing.T, port int) *asker {
@@ -228,6 +229,7 @@ func TestDatagrams(t *testing.T) {
 	wantShares(t, at.shares(t, 200, soon), map[string]int{a.is.String(): 150, b.is.String(): 50})
 	t.Run("stay", func(t *testing.T) { stays(t, at.port) })
 	t.Run("change", func(t *testing.T) { changes(t, at.port) })
+	t.Run("flood", func(t *testing.T) { floods(t, at) })
 
 	apply(t, namesRoute(1, 1))
 	end([]*workload{second}) // nobody else is dns-b: its share gets nothing, as the Gateway API asks
@@ -290,6 +292,37 @@ func stays(t *testing.T, port int) {
 			t.Errorf("of 5 datagrams of a client %d got no answer, and %d one of another server", c.lost, c.moved)
 		}
 	}
+}
+
+// floods: more clients than a port has at a time leave what is there as it is, and get answers when some are silent.
+func floods(t *testing.T, at resolver) {
+	stays := newAsker(t, at.port)
+	stays.asks(0)
+	for range 20_000 {
+		c, err := net.Dial("udp", process.Loopback(at.port))
+		check(t, err)
+		_, err = c.Write(aQuestion)
+		c.Close()
+		check(t, err)
+	}
+	until(t, func() error {
+		if stays.asks(0) {
+			return nil
+		}
+		return errors.New("a client that was there gets no answer")
+	})
+	if stays.moved > 0 {
+		t.Error("a client that was there has another server")
+	}
+	if is := at.asks(t, "long.example.", soon); is != "192.0.2.2" {
+		t.Errorf("by TCP the answer is %q", is)
+	}
+	until(t, func() error {
+		if at.asks(t, "who.example.", soon) == "" {
+			return errors.New("no new client gets an answer")
+		}
+		return nil
+	})
 }
 
 // changes: while clients ask, servers get other shares, and one of them none.
