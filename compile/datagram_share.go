@@ -29,8 +29,9 @@ type pool struct {
 func (c *compiler) datagramEndpoints(x *flow.Ctx, backends []model.Backend) []*endpointv3.LbEndpoint {
 	var pools []pool
 	var lost, total uint64
-	for _, b := range backends {
-		p := pool{weight: uint64(b.Weight), endpoints: c.takersOf(x, b)}
+	weights := fit(backends)
+	for i, b := range backends {
+		p := pool{weight: weights[i], endpoints: c.takersOf(x, b)}
 		for _, ep := range p.endpoints {
 			p.units += unitsOf(ep)
 		}

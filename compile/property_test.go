@@ -26,6 +26,9 @@ func randomRows(t *rapid.T) rows {
 				continue
 			}
 			s := model.Service{Namespace: namespace, Name: name, Ports: randomPorts(t)}
+			if rapid.Bool().Draw(t, "datagrams") {
+				s.Datagrams = []model.Port{{Number: 82, Protocol: model.UDP}}
+			}
 			if rapid.IntRange(0, 4).Draw(t, "outside") == 0 {
 				s.Host, s.External, s.Resolution = name+"."+namespace, true, rapid.SampledFrom([]model.Resolution{model.Static, model.ByDNS}).Draw(t, "resolution")
 				s.Addresses = []model.Address{{Host: "127.0.0.1"}}
@@ -66,7 +69,7 @@ func randomRows(t *rapid.T) rows {
 	randomAccess(t, &r)
 	if rapid.Bool().Draw(t, "gateway") {
 		r.Gateways = []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Proxy: rapid.SampledFrom([]string{"", "gw"}).Draw(t, "proxy"), Selector: map[string]string{"gw": "1"},
-			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}}}}
+			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}, {Name: "udp", Port: 8080, Protocol: model.GatewayUDP, Hosts: []string{"*"}}}}}
 	}
 	r.fill()
 	known := map[string]bool{}
@@ -165,6 +168,9 @@ func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
 		for _, number := range []uint32{80, 81, 82} {
 			w.Ports = append(w.Ports, model.WorkloadPort{Number: number, Protocol: []model.Protocol{model.HTTP, model.HTTP2, model.TCP}[number-80], ProxyPort: 20000 + number, AppPort: 30000 + number})
 		}
+		if rapid.Bool().Draw(t, "takes datagrams") {
+			w.Datagrams = []model.WorkloadPort{{Number: 82, Protocol: model.UDP, ProxyPort: 20000 + uint32(i)}}
+		}
 		if rapid.IntRange(0, 5).Draw(t, "is gateway") == 0 {
 			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1", "app": w.App}, 0
 		}
@@ -186,6 +192,9 @@ func randomTables(t *rapid.T, hosts []string) []model.RouteTable {
 		}
 		for range rapid.IntRange(0, 2).Draw(t, "rules") {
 			table.Rules = append(table.Rules, randomRule(t, hosts))
+		}
+		if len(table.Rules) == 1 && rapid.Bool().Draw(t, "of datagrams") {
+			table.Gateways, table.Connections = []string{"a/gw"}, model.GatewayUDP
 		}
 		all = append(all, table)
 	}
