@@ -298,12 +298,14 @@ func stays(t *testing.T, port int) {
 func floods(t *testing.T, at resolver) {
 	stays := newAsker(t, at.port)
 	stays.asks(0)
-	for range 20_000 {
+	for i := range 25_000 {
 		c, err := net.Dial("udp", process.Loopback(at.port))
 		check(t, err)
 		_, err = c.Write(aQuestion)
 		c.Close()
-		check(t, err)
+		if check(t, err); i%50 == 0 { // by then what is before it has been read: the queue of a socket is short
+			stays.asks(0)
+		}
 	}
 	until(t, func() error {
 		if stays.asks(0) {
