@@ -19,7 +19,7 @@ import (
 const (
 	datagramSuffix  = ".udp"  // ends the name of a listener of datagrams and of its cluster, before it is that of its port's
 	largestDatagram = 9000    // bytes; a longer one is dropped. Envoy holds room for several of each socket that it reads
-	maxSessions     = 1 << 14 // clients of one port at a time: each has a socket of its own towards an endpoint, and an Envoy without sockets aborts
+	maxSessions     = 1 << 14 // clients of one port at a time: each has a socket of its own towards an endpoint, and an Envoy that runs out of them crashes
 	dnsPort         = 53
 )
 

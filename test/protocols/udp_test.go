@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -229,7 +231,7 @@ func TestDatagrams(t *testing.T) {
 	wantShares(t, at.shares(t, 200, soon), map[string]int{a.is.String(): 150, b.is.String(): 50})
 	t.Run("stay", func(t *testing.T) { stays(t, at.port) })
 	t.Run("change", func(t *testing.T) { changes(t, at.port) })
-	t.Run("flood", func(t *testing.T) { floods(t, at) })
+	t.Run("flood", func(t *testing.T) { floods(t, at, gateway.log) })
 
 	apply(t, namesRoute(1, 1))
 	end([]*workload{second}) // nobody else is dns-b: its share gets nothing, as the Gateway API asks
@@ -295,11 +297,12 @@ func stays(t *testing.T, port int) {
 }
 
 // floods: more clients than a port has at a time leave what is there as it is, and get answers when some are silent.
-func floods(t *testing.T, at resolver) {
+func floods(t *testing.T, at resolver, log string) {
 	stays := newAsker(t, at.port)
 	stays.asks(0)
-	for i := range 25_000 {
-		c, err := net.Dial("udp", process.Loopback(at.port))
+	to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(process.Loopback(at.port)))
+	for i := range 40_000 { // of several addresses: one has not so many ports
+		c, err := net.DialUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, byte(2+i%8))}, to)
 		check(t, err)
 		_, err = c.Write(aQuestion)
 		c.Close()
@@ -315,6 +318,9 @@ func floods(t *testing.T, at resolver) {
 	})
 	if stays.moved > 0 {
 		t.Error("a client that was there has another server")
+	}
+	if said, err := os.ReadFile(log); err != nil || strings.Contains(string(said), "Envoy ended") {
+		t.Errorf("what the gateway said, %v:\n%s", err, said)
 	}
 	if is := at.asks(t, "long.example.", soon); is != "192.0.2.2" {
 		t.Errorf("by TCP the answer is %q", is)
