@@ -72,12 +72,12 @@ func (m *mesh) wireFetched(from *fetched, flags serveFlags) {
 
 // fetch asks once for all of it. What cannot be had is a problem.
 func (r *rehearsal) fetch(ctx context.Context, flags fetchFlags, log *slog.Logger) {
-	jwks.New(r.graph, r.rows.KeySources, r.fetched.keySets, jwks.Options{
+	jwks.Once(ctx, r.graph, r.rows.KeySources, r.fetched.keySets, jwks.Options{
 		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.keysAt)},
-	}).Once(ctx)
-	module.New(r.graph, r.rows.ModuleSources, r.fetched.modules, module.Options{
+	})
+	module.Once(ctx, r.graph, r.rows.ModuleSources, r.fetched.modules, module.Options{
 		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.modulesAt)}, Pulls: r.rows.PullSecrets,
-	}).Once(ctx)
+	})
 	for _, p := range r.compiled.Problems.All() {
 		if p.Code == model.ProblemMissingKeys || p.Code == model.ProblemMissingModule {
 			r.problems = append(r.problems, p)

@@ -60,9 +60,13 @@ type state[W any] struct {
 
 // New fills rows with what there is of what is wanted, once Run runs. It is part of the wiring of the graph.
 func New[W flow.Row[W], R flow.Row[R]](g *flow.Graph, wanted *flow.Collection[W], rows *flow.Source[R], o Options[W, R]) *Source[W, R] {
-	s := &Source[W, R]{Options: o, wanted: wanted, rows: rows, graph: g, wake: make(chan struct{}, 1), states: map[string]*state[W]{}}
+	s := newSource(g, wanted, rows, o)
 	wanted.Observe(func(flow.Revision, []flow.Change[W]) { s.poke() })
 	return s
+}
+
+func newSource[W flow.Row[W], R flow.Row[R]](g *flow.Graph, wanted *flow.Collection[W], rows *flow.Source[R], o Options[W, R]) *Source[W, R] {
+	return &Source[W, R]{Options: o, wanted: wanted, rows: rows, graph: g, wake: make(chan struct{}, 1), states: map[string]*state[W]{}}
 }
 
 func (s *Source[W, R]) poke() {
@@ -97,7 +101,8 @@ func (s *Source[W, R]) Run(ctx context.Context) error {
 }
 
 // Once asks for everything that is wanted now, one time.
-func (s *Source[W, R]) Once(ctx context.Context) {
+func Once[W flow.Row[W], R flow.Row[R]](ctx context.Context, g *flow.Graph, wanted *flow.Collection[W], rows *flow.Source[R], o Options[W, R]) {
+	s := newSource(g, wanted, rows, o)
 	due, _ := s.adopt()
 	var all sync.WaitGroup
 	slots := make(chan struct{}, atOnce)

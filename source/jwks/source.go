@@ -1,6 +1,7 @@
 package jwks
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -33,6 +34,15 @@ type Source = fetch.Source[model.KeySource, model.KeySet]
 
 // New fills rows with the keys of what is wanted, once Run runs. It is part of the wiring of the graph.
 func New(g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) *Source {
+	return fetch.New(g, wanted, rows, o.fetch())
+}
+
+// Once asks every source that is wanted now, one time.
+func Once(ctx context.Context, g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) {
+	fetch.Once(ctx, g, wanted, rows, o.fetch())
+}
+
+func (o Options) fetch() fetch.Options[model.KeySource, model.KeySet] {
 	if o.Refresh == 0 {
 		o.Refresh = DefaultRefresh
 	}
@@ -40,12 +50,12 @@ func New(g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Sou
 		o.MaxAge = DefaultMaxAge
 	}
 	o.Guard.Flag = "--jwks-allow"
-	return fetch.New(g, wanted, rows, fetch.Options[model.KeySource, model.KeySet]{
+	return fetch.Options[model.KeySource, model.KeySet]{
 		What: "the keys", Most: maxSources, Refresh: func(model.KeySource) time.Duration { return o.Refresh }, MaxAge: o.MaxAge, Memory: o.Memory,
 		Ask: asker{o.Guard.Client()}.keys,
 		Row: func(w model.KeySource, keys, trouble string) model.KeySet {
 			return model.KeySet{Source: w, Keys: keys, Trouble: trouble}
 		},
 		Now: o.Now, Log: o.Log,
-	})
+	}
 }

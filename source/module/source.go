@@ -39,8 +39,17 @@ type Source = fetch.Source[model.ModuleSource, model.Module]
 
 // New fills rows with the code of what is wanted, once Run runs. It is part of the wiring of the graph.
 func New(g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.Source[model.Module], o Options) *Source {
+	return fetch.New(g, wanted, rows, o.fetch())
+}
+
+// Once asks every source that is wanted now, one time.
+func Once(ctx context.Context, g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.Source[model.Module], o Options) {
+	fetch.Once(ctx, g, wanted, rows, o.fetch())
+}
+
+func (o Options) fetch() fetch.Options[model.ModuleSource, model.Module] {
 	o.Guard.Flag = "--modules-allow"
-	return fetch.New(g, wanted, rows, fetch.Options[model.ModuleSource, model.Module]{
+	return fetch.Options[model.ModuleSource, model.Module]{
 		What: "the code", Most: maxSources, Memory: o.Memory,
 		Refresh: func(m model.ModuleSource) time.Duration {
 			if m.Again {
@@ -53,7 +62,7 @@ func New(g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.
 			return model.Module{Source: m, Code: code, Trouble: trouble}
 		},
 		Now: o.Now, Log: o.Log,
-	})
+	}
 }
 
 // asker asks for code, at the addresses that its client may reach.

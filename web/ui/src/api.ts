@@ -834,4 +834,5 @@ export const meanings: Record<string, string> = {
   Stale: "The newest cannot be had: what was read before is in effect",
   MissingKeys: "The keys of its tokens cannot be had, so they are refused",
   Evadable: "It denies by path, which may be written in other ways",
+  MissingModule: "The code that it names cannot be had",
 };
