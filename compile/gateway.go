@@ -61,6 +61,7 @@ func (h gateHost) Equal(o gateHost) bool {
 type gateways struct {
 	*compiler
 	gates      *flow.Collection[gate]
+	showings   *flow.Collection[showing]
 	byName     *flow.Index[model.Gateway]
 	gatesOf    *flow.Index[gate] // by gateway
 	attached   *flow.Collection[attachment]
@@ -77,6 +78,7 @@ func (c *compiler) gateways() *gateways {
 		func(_ *flow.Ctx, key string, sharing []scope) *gate {
 			return &gate{key: key, Namespace: sharing[0].Namespace, Gateways: sharing[0].Gateways}
 		})
+	g.showings = c.showings()
 	g.byName = flow.NewIndex(c.Gateways, func(w model.Gateway) []string { return []string{w.Name} })
 	g.gatesOf = flow.NewIndex(g.gates, func(w gate) []string { return w.Gateways })
 	g.attached = flow.Derive(c.RouteTables, "compile/attachments", g.attach)
@@ -146,7 +148,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 	}
 	at, _ := flow.Get(x, g.gates, first.Gate)
 	tables, refused := rightful(tables, entrances, at.Namespace, first.Domain)
-	r := newRouter(g.world(x), first.Domain, first.At.port)
+	r := newRouter(g.world(x).atGate(), first.Domain, first.At.port)
 	r.from, r.problems = g.origins(x, first), refused
 	r.private = g.previewedAt(x, first.Domain)
 	limits := g.hostLimits(x, attached)
@@ -231,6 +233,9 @@ func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
 				add(s.Resource)
 			}
 		}
+	}
+	for _, s := range flow.Lookup(x, g.secrets, g.shown(x, at.Gateways)) {
+		add(s.Resource)
 	}
 	for _, h := range flow.Lookup(x, g.hostsOf, at.key) {
 		if h.resource != nil {
@@ -347,6 +352,9 @@ func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Pr
 func (c *compiler) trusted(x *flow.Ctx, tls model.ServerTLS) string {
 	if tls.Callers == model.CallerUnasked || tls.OfMesh() {
 		return ""
+	}
+	if tls.Trust != "" {
+		return caName(tls.Trust)
 	}
 	if _, ok := flow.Get(x, c.Certificates, tls.Secret+caSuffix); ok {
 		return caName(tls.Secret + caSuffix)

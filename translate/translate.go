@@ -99,6 +99,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.Reasons(spec)...)
 		join.Say(p, gateway.Whose(o, spec, gateways)...)
 		join.Say(p, gateway.Pods(o, spec, gateways)...)
+		join.Say(p, gateway.FrontendOf(o, spec)...)
+		join.Say(p, gateway.ShownBy(o, spec)...)
 	case *gatewayv1.ListenerSetSpec:
 		sets, gateways, spaces, listeners := gateway.ListenerSet(o, spec)
 		join.Say(p, sets...)
@@ -115,6 +117,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.TLSRoute(o, spec)...)
 	case *gatewayv1.TCPRouteSpec:
 		join.Say(p, gateway.TCPRoute(o, spec)...)
+	case *gatewayv1.BackendTLSPolicySpec:
+		join.Say(p, gateway.BackendTLSPolicy(o, spec)...)
 	case *gatewayv1.ReferenceGrantSpec:
 		join.Say(p, gateway.ReferenceGrant(o, spec)...)
 	case *corev1.ServiceSpec:
@@ -125,6 +129,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, join.Labels(maps.Clone(o.Labels)))
 	case *corev1.Secret:
 		join.Say(p, kube.Secret(o, spec)...)
+	case *corev1.ConfigMap:
+		join.Say(p, kube.ConfigMap(o, spec)...)
 	default:
 		return readOwn(o, spec, p)
 	}
@@ -163,5 +169,4 @@ var notHonoured = map[api.Kind]string{
 	api.WasmPlugin:       "do its work in the application",
 	api.TrafficExtension: "do its work in the application",
 	api.UDPRoute:         "UDP goes past the mesh",
-	api.BackendTLSPolicy: "use a DestinationRule with tls.mode SIMPLE for the service",
 }
