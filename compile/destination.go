@@ -48,9 +48,12 @@ func destinations(sh shape, p model.Policy, split *model.Split) []destination {
 	var all []destination
 	for _, port := range s.Ports {
 		d := destination{Service: s, Port: port, Traffic: sh.trafficTo(port, p), Mixed: sh.Mixed, From: from}
+		if d.byPort() {
+			d.From = distinct(slices.Concat(from, keysOf(port.TLS.From)))
+		}
 		all = append(all, d)
 		for _, subset := range subsets(p, split) {
-			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, bySplit
+			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, distinct(append(slices.Clone(d.From), bySplit...))
 			d.Traffic = overlay(sh.trafficTo(port, p), subset.Traffic)
 			all = append(all, d)
 		}

@@ -159,6 +159,7 @@ type ClientTLS struct {
 	CA []byte
 	// Distrusts: whom it was to trust cannot be known, so that it trusts nobody, and calls fail.
 	Distrusts bool
+	From      []Origin // of what a port says by itself; a policy says where it is from
 }
 
 // ClientFiles are paths on the machine of the caller; "": none.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/api"
 	"weft.dev/flow"
@@ -30,8 +31,12 @@ func statement(s join.Status) store.Statement {
 	for _, p := range s.Parents {
 		out.Parents = append(out.Parents, store.ParentStatement{Index: p.Index, Conditions: p.Conditions})
 	}
+	for _, a := range s.Ancestors {
+		out.Ancestors = append(out.Ancestors, store.AncestorStatement{Namespace: a.Gateway.Namespace, Name: a.Gateway.Name, Conditions: a.Conditions})
+	}
 	switch out.Kind {
 	case api.Gateway:
+		out.Passing = []string{string(gatewayv1.GatewayConditionResolvedRefs), string(gatewayv1.GatewayConditionInsecureFrontendValidationMode)}
 		out.Lists, out.Fields = map[string][]store.Element{"addresses": nil, "listeners": nil}, map[string]any{"attachedListenerSets": int64(s.Sets)}
 	case api.ListenerSet:
 		out.Lists = map[string][]store.Element{"listeners": nil}

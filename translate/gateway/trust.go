@@ -31,6 +31,7 @@ type BackendTLS struct {
 	TLS           model.ClientTLS
 	Authorities   []Authority // none: those of the system
 	Index         int         // of the target
+	Origin        model.Origin
 }
 
 // ID is what it is about.
@@ -47,6 +48,7 @@ func BackendTLSPolicy(o *object.Object, spec *gatewayv1.BackendTLSPolicySpec) (a
 			continue
 		}
 		one.Host, one.Section, one.Index = model.HostOf(o.Namespace, string(ref.Name)), string(value(ref.SectionName, "")), i
+		one.Origin = o.Origin(object.Spec.Dot("targetRefs").At(i))
 		all = append(all, one)
 	}
 	return all

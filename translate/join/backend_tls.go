@@ -32,7 +32,7 @@ func (m *Mesh) portsWithTLS(x *flow.Ctx, s model.Service) []model.Port {
 		if by, ok := deciding(all, ports[i]); ok {
 			tls := by.Value.TLS
 			ca, _ := m.trusted(x, by.Object, by.Value.Authorities)
-			tls.CA = ca
+			tls.CA, tls.From = ca, []model.Origin{by.Value.Origin}
 			tls.Distrusts = tls.Distrusts || len(by.Value.Authorities) > 0 && len(ca) == 0
 			ports[i].TLS = &tls
 		}

@@ -59,23 +59,30 @@ func unresolvedAuthority(code string) gatewayv1.ListenerConditionReason {
 
 // showing is the Certificate by which a gateway's proxies prove themselves to services. One that must not be used is
 // replaced by one that never is there: calls fail, and are not made as if nothing had been asked.
-func (m *Mesh) showing(x *flow.Ctx, p *problems) (name string, reason gatewayv1.GatewayConditionReason) {
+func (m *Mesh) showing(x *flow.Ctx, p *problems) (name string, state shown) {
 	for _, s := range Of[gateway.Shown](p.part) {
 		name := s.Namespace + "/" + s.Name
+		not := func(code string, reason gatewayv1.GatewayConditionReason, message string) shown {
+			p.add(code, s.Path, message)
+			return shown{reason, message}
+		}
 		switch c, _ := flow.Get(x, m.secrets, name); {
 		case s.Unread:
-			p.add(model.ProblemNotHonoured, s.Path, "weft reads certificates from Secrets only, so calls to services by TLS fail")
-			return p.part.Object.String(), gatewayv1.GatewayReasonInvalidClientCertificateRef
+			return p.part.Object.String(), not(model.ProblemNotHonoured, gatewayv1.GatewayReasonInvalidClientCertificateRef, "weft reads certificates from Secrets only, so calls to services by TLS fail")
 		case s.Namespace != p.part.Object.Namespace && !m.granted(x, p.part.Object, "Secret", s.Namespace, s.Name):
-			p.add(model.ProblemNotPermitted, s.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a Gateway of %s use the Secret %s, so calls to services by TLS fail", s.Namespace, p.part.Object.Namespace, name))
-			return p.part.Object.String(), gatewayv1.GatewayReasonRefNotPermitted
+			return p.part.Object.String(), not(model.ProblemNotPermitted, gatewayv1.GatewayReasonRefNotPermitted, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a Gateway of %s use the Secret %s, so calls to services by TLS fail", s.Namespace, p.part.Object.Namespace, name))
 		case len(c.Chain) == 0:
-			p.add(model.ProblemMissingSecret, s.Path, c.Missing(name))
-			return name, gatewayv1.GatewayReasonInvalidClientCertificateRef
+			return name, not(model.ProblemMissingSecret, gatewayv1.GatewayReasonInvalidClientCertificateRef, c.Missing(name))
 		}
-		return name, gatewayv1.GatewayReasonResolvedRefs
+		return name, shown{Reason: gatewayv1.GatewayReasonResolvedRefs}
 	}
-	return "", ""
+	return "", shown{}
+}
+
+// shown is whether what a gateway's proxies show to services is to be had, and why not; no reason: they show nothing.
+type shown struct {
+	Reason  gatewayv1.GatewayConditionReason
+	Message string
 }
 
 // frontendOf is the object that says what the listeners of a part ask of callers: the Gateway.

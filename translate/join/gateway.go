@@ -23,11 +23,11 @@ type outcome struct {
 	Gateways []model.Gateway
 	Tables   []model.RouteTable
 	Problems []model.Problem
-	Parents  []attachment                     // of a route of the Gateway API
-	Faults   map[string]fault                 // of listeners, by name
-	Trusts   []model.Certificate              // whom its listeners trust
-	Shown    gatewayv1.GatewayConditionReason // whether what its proxies show to services is to be had; "": nothing is
-	Set      *admission                       // of a ListenerSet
+	Parents  []attachment        // of a route of the Gateway API
+	Faults   map[string]fault    // of listeners, by name
+	Trusts   []model.Certificate // whom its listeners trust
+	Shown    shown               // what its proxies show to services
+	Set      *admission          // of a ListenerSet
 }
 
 func (o outcome) Key() string          { return o.Object.String() }

@@ -132,12 +132,12 @@ func ofGatewayTLS(p Part, o outcome, listeners []gatewayv1.ListenerStatus) (all 
 			return c.Type == string(gatewayv1.ListenerConditionResolvedRefs) && c.Status == metav1.ConditionFalse
 		})
 	})
-	switch reason := o.Shown; {
+	switch reason := o.Shown.Reason; {
 	case reason == "":
 	case reason == gatewayv1.GatewayReasonResolvedRefs && unresolved:
 		all = append(all, is(gatewayv1.GatewayConditionResolvedRefs, false, gatewayv1.GatewayReasonListenersNotResolved, "what some listeners name is not to be had: see their conditions"))
 	default:
-		all = append(all, is(gatewayv1.GatewayConditionResolvedRefs, reason == gatewayv1.GatewayReasonResolvedRefs, reason, ""))
+		all = append(all, is(gatewayv1.GatewayConditionResolvedRefs, reason == gatewayv1.GatewayReasonResolvedRefs, reason, o.Shown.Message))
 	}
 	for _, f := range Of[gateway.Frontend](p) {
 		if f.Insecure() {
