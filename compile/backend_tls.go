@@ -34,6 +34,33 @@ func (d destination) trustName() string {
 	return caName(model.ClusterName(d.Service.Host, d.Port.Number, ""))
 }
 
+// asIs ends the subset of a cluster whose port says how TLS is spoken to it, for connections that a gateway leads on
+// unopened: their callers speak it.
+const asIs = "~as-is"
+
+// asTheyAre are those clusters of gateways.
+func (s shape) asTheyAre(all []destination, p model.Policy) (more []destination) {
+	for _, d := range all {
+		if s.AtGate && d.byPort() && !d.Port.Protocol.IsHTTP() {
+			d.Subset, d.Traffic.TLS = d.Subset+asIs, p.TrafficAt(d.Port.Number).TLS
+			more = append(more, d)
+		}
+	}
+	return more
+}
+
+// led is the cluster to which a gateway leads connections.
+func (c *compiler) led(x *flow.Ctx, b model.Backend, opened bool) string {
+	name := model.ClusterName(b.Host, b.Port, b.Subset)
+	s, _ := flow.Get(x, c.shapes, b.Host)
+	s.AtGate = true
+	all := c.serviceDestinations(x, s)
+	if !opened && slices.ContainsFunc(all, func(d destination) bool { return d.Key() == model.ClusterName(b.Host, b.Port, b.Subset+asIs) }) {
+		return model.ClusterName(b.Host, b.Port, b.Subset+asIs)
+	}
+	return name
+}
+
 // atGate is what routes of gateways may ask.
 func (w world) atGate() world {
 	service := w.service

@@ -58,7 +58,7 @@ func destinations(sh shape, p model.Policy, split *model.Split) []destination {
 			all = append(all, d)
 		}
 	}
-	return all
+	return append(all, sh.asTheyAre(all, p)...)
 }
 
 // mergePolicies makes one policy of all those of a host: the first one that

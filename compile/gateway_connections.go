@@ -45,9 +45,9 @@ func nowhere(name string) *clusterv3.Cluster {
 }
 
 // sharesOf are those of backends; what none of them can take is refused.
-func sharesOf(backends []model.Backend) (all []share) {
+func (c *compiler) sharesOf(x *flow.Ctx, backends []model.Backend, opened bool) (all []share) {
 	for _, b := range backends {
-		s := share{model.ClusterName(b.Host, b.Port, b.Subset), b.Weight}
+		s := share{c.led(x, b, opened), b.Weight}
 		if b.Invalid != "" {
 			s.cluster = refusedName
 		}
@@ -114,7 +114,7 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 			name := connectionsName(p.number, t, l.listener.TLS)
 			w := found[name]
 			if w == nil {
-				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, shares: sharesOf(t.Rules[0].Backends), from: t.Rules[0].Origin}}
+				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, shares: c.sharesOf(x, t.Rules[0].Backends, l.listener.TLS.Secret != ""), from: t.Rules[0].Origin}}
 				found[name] = w
 			}
 			for _, host := range l.connectionHosts(t) {
