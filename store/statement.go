@@ -8,7 +8,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/api"
 )
@@ -145,6 +144,7 @@ func (s Statement) ancestors(status map[string]any, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	gateways, _ := api.Gateway.Info()
 	after := []any{}
 	for _, e := range before {
 		entry, _ := e.(map[string]any)
@@ -153,7 +153,7 @@ func (s Statement) ancestors(status map[string]any, now time.Time) error {
 		}
 	}
 	for _, a := range s.Ancestors[:min(len(s.Ancestors), max(0, maxAncestors-len(after)))] {
-		ref := map[string]any{"group": gatewayv1.GroupName, "kind": string(api.Gateway), "namespace": a.Namespace, "name": a.Name}
+		ref := map[string]any{"group": gateways.Version.Group, "kind": string(api.Gateway), "namespace": a.Namespace, "name": a.Name}
 		entry := map[string]any{"ancestorRef": ref, "controllerName": Controller}
 		for _, e := range before {
 			if isEntry(e, "ancestorRef", ref) {

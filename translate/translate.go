@@ -91,6 +91,25 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, istio.AuthorizationPolicy(o, spec, options.TrustDomain)...)
 	case *telemetry.Telemetry:
 		join.Say(p, istio.Telemetry(o, spec)...)
+	case *corev1.ServiceSpec:
+		join.Say(p, kube.Service(o, spec)...)
+	case *discoveryv1.EndpointSlice:
+		join.Say(p, kube.EndpointSlice(o, spec)...)
+	case *corev1.Namespace:
+		join.Say(p, join.Labels(maps.Clone(o.Labels)))
+	case *corev1.Secret:
+		join.Say(p, kube.Secret(o, spec)...)
+	case *corev1.ConfigMap:
+		join.Say(p, kube.ConfigMap(o, spec)...)
+	default:
+		return readGateways(o, spec, p) || readOwn(o, spec, p)
+	}
+	return true
+}
+
+// readGateways is the part of the list with the kinds of the Gateway API.
+func readGateways(o *object.Object, spec any, p *join.Part) bool {
+	switch spec := spec.(type) {
 	case *gatewayv1.GatewaySpec:
 		gateways, spaces, listeners := gateway.Gateway(o, spec)
 		join.Say(p, gateways...)
@@ -121,18 +140,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.BackendTLSPolicy(o, spec)...)
 	case *gatewayv1.ReferenceGrantSpec:
 		join.Say(p, gateway.ReferenceGrant(o, spec)...)
-	case *corev1.ServiceSpec:
-		join.Say(p, kube.Service(o, spec)...)
-	case *discoveryv1.EndpointSlice:
-		join.Say(p, kube.EndpointSlice(o, spec)...)
-	case *corev1.Namespace:
-		join.Say(p, join.Labels(maps.Clone(o.Labels)))
-	case *corev1.Secret:
-		join.Say(p, kube.Secret(o, spec)...)
-	case *corev1.ConfigMap:
-		join.Say(p, kube.ConfigMap(o, spec)...)
 	default:
-		return readOwn(o, spec, p)
+		return false
 	}
 	return true
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"k8s.io/apimachinery/pkg/runtime"
-	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/api"
 	"weft.dev/flow"
@@ -26,7 +25,7 @@ func writeStatuses(all *flow.Collection[join.Status], to *store.StatusWriter) {
 func statement(s join.Status) store.Statement {
 	out := store.Statement{
 		Kind: api.Kind(s.Object.Kind), Namespace: s.Object.Namespace, Name: s.Object.Name,
-		Generation: s.Generation, Conditions: s.Conditions,
+		Generation: s.Generation, Conditions: s.Conditions, Passing: s.Passing,
 	}
 	for _, p := range s.Parents {
 		out.Parents = append(out.Parents, store.ParentStatement{Index: p.Index, Conditions: p.Conditions})
@@ -36,7 +35,6 @@ func statement(s join.Status) store.Statement {
 	}
 	switch out.Kind {
 	case api.Gateway:
-		out.Passing = []string{string(gatewayv1.GatewayConditionResolvedRefs), string(gatewayv1.GatewayConditionInsecureFrontendValidationMode)}
 		out.Lists, out.Fields = map[string][]store.Element{"addresses": nil, "listeners": nil}, map[string]any{"attachedListenerSets": int64(s.Sets)}
 	case api.ListenerSet:
 		out.Lists = map[string][]store.Element{"listeners": nil}

@@ -21,6 +21,7 @@ type Status struct {
 	Object     model.Key
 	Generation int64
 	Conditions []metav1.Condition
+	Passing    []string                         // types of conditions that are no more where Conditions does not have them
 	Listeners  []gatewayv1.ListenerStatus       // of a Gateway
 	Addresses  []gatewayv1.GatewayStatusAddress // of a Gateway
 	Sets       int32                            // ListenerSets at a Gateway
@@ -122,6 +123,7 @@ func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
 		whole = is(gatewayv1.GatewayConditionAccepted, false, why, "weft reads no parameters, and runs the gateway without: remove spec.infrastructure.parametersRef")
 	}
 	status.Conditions = append(status.Conditions, whole, programmed(len(places) > 0, ready, accepted > 0))
+	status.Passing = []string{string(gatewayv1.GatewayConditionResolvedRefs), string(gatewayv1.GatewayConditionInsecureFrontendValidationMode)}
 	status.Conditions = append(status.Conditions, ofGatewayTLS(p, opened, status.Listeners)...)
 }
 
