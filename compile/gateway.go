@@ -28,15 +28,16 @@ func (g gate) Equal(o gate) bool {
 // attachment is a route table at one domain and chain of a gate. Key: all of it
 // but where requests come in.
 type attachment struct {
-	Gate    string
-	Chain   string
-	Domain  string
-	Table   string // key
-	At      entrance
-	Limits  string // where those of its gateway are, see placeOfGateway
-	Section string // its listener, where limits can name it
-	ToHTTPS bool
-	TLS     bool // what comes there is encrypted until it is there
+	Gate     string
+	Chain    string
+	Domain   string
+	Table    string // key
+	At       entrance
+	Limits   string // where those of its gateway are, see placeOfGateway
+	Section  string // its listener, where limits can name it
+	ToHTTPS  bool
+	TLS      bool // what comes there is encrypted until it is there
+	Nameless bool // and callers prove no name by their certificates
 }
 
 func (a attachment) place() string           { return a.Gate + "|" + a.Chain + "|" + a.Domain }
@@ -123,7 +124,7 @@ func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[
 					continue
 				}
 				for _, domain := range c.domains(l, t) {
-					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, Limits: placeOfGateway(l.gateway), ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != ""}
+					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, Limits: placeOfGateway(l.gateway), ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != "", Nameless: c.tls.Callers == model.CallerUnproven}
 					if l.gateway.Home == "" {
 						a.Section = l.listener.Name
 					}
@@ -162,6 +163,9 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 		limits.put(config)
 		if r.private != nil {
 			previewing(config, first.Domain, first.TLS)
+		}
+		if first.Nameless {
+			config = withoutCaller(config)
 		}
 		h.resource = g.gateHostResource(config, clustersOf(config.Routes...), r.from)
 	}
@@ -311,7 +315,10 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 	all := c.extensions(x, g)
 	for _, p := range ports {
 		for _, chain := range p.chains {
-			table, limits := c.limitedTable(x, chain, p.number, g)
+			table, limits := c.limitedTable(x, chain, p.number, g.at(chain.tls))
+			if g.at(chain.tls).nameless {
+				table = withoutCaller(table)
+			}
 			if chain.http3() {
 				table.ResponseHeadersToAdd = announced(p.number)
 			}

@@ -60,6 +60,7 @@ const (
 	CallerUnasked  CallerCertificate = ""
 	CallerOptional CallerCertificate = "optional" // a wrong one is refused
 	CallerRequired CallerCertificate = "required"
+	CallerUnproven CallerCertificate = "unproven" // asked, and let in with a wrong one or none: it proves nothing
 )
 
 type GatewayProtocol string

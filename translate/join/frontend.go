@@ -40,10 +40,11 @@ func (m *Mesh) asking(x *flow.Ctx, p *problems, by Part, l *model.GatewayListene
 		f.Accepted, f.Closed = string(gatewayv1.ListenerReasonNoValidCACertificate), true
 		return nil, f
 	}
+	l.TLS.Callers = model.CallerRequired
 	if asked.Fallback {
-		return nil, f // whatever a caller shows is as good as nothing, so nothing is asked for: no rule, and no server behind, can take it for a proof
+		l.TLS.Callers = model.CallerUnproven
 	}
-	l.TLS.Callers, l.TLS.Trust = model.CallerRequired, fmt.Sprintf("%s/%s/%s/%s", by.Object.Kind, by.Object.Namespace, by.Object.Name, asked.Name)
+	l.TLS.Trust = fmt.Sprintf("%s/%s/%s/%s", by.Object.Kind, by.Object.Namespace, by.Object.Name, asked.Name)
 	return &model.Certificate{Name: l.TLS.Trust, CA: ca, From: []model.Origin{{Key: by.Object, Path: asked.Path}}}, f
 }
 

@@ -144,7 +144,7 @@ func ofGatewayTLS(p Part, o outcome, listeners []gatewayv1.ListenerStatus) (all 
 	for _, f := range Of[gateway.Frontend](p) {
 		if f.Insecure() {
 			all = append(all, is(gatewayv1.GatewayConditionInsecureFrontendValidationMode, true, gatewayv1.GatewayReasonConfigurationChanged,
-				"callers are let in whatever certificate they have, so none is asked for and rules know nobody by one"))
+				"callers are let in whatever certificate they show, so rules know nobody by one"))
 		}
 	}
 	return all
