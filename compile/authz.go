@@ -29,7 +29,7 @@ const (
 // onRequests are the guards' configurations for one port, by filter.
 func (g guards) onRequests(port uint32) map[string]*anypb.Any {
 	filters := map[string]*anypb.Any{}
-	at := attributes{port: port, http: true}
+	at := attributes{port: port, http: true, nameless: g.nameless}
 	put := func(name, prefix string, rules, shadow *rbaccfgv3.RBAC) {
 		if rules != nil || shadow != nil {
 			filters[name] = pack(&rbachttpv3.RBACPerRoute{Rbac: &rbachttpv3.RBAC{Rules: rules, ShadowRules: shadow, ShadowRulesStatPrefix: prefix, TrackPerRuleStats: prefix == dryRunPrefix && shadow != nil || prefix == auditPrefix}})
@@ -71,7 +71,7 @@ func ruleOrigins(guards []model.Authorization) *corev3.Metadata {
 // onConnections are the guards' filters of a port whose bytes nobody reads, and the clusters that
 // they need. An authorizer that speaks HTTP cannot be asked there: what it would be asked is denied.
 func (g guards) onConnections(port uint32, stat string) (filters []*listenerv3.Filter, needs []string) {
-	at := attributes{port: port}
+	at := attributes{port: port, nameless: g.nameless}
 	rules := slices.Clone(g.rules)
 	for _, a := range g.asked {
 		if a.HTTP == nil {
@@ -139,8 +139,9 @@ func unlessEmpty(table *rbaccfgv3.RBAC) *rbaccfgv3.RBAC {
 
 // attributes is what is known of the calls that a guard sees.
 type attributes struct {
-	port uint32 // of the service, that the listener serves
-	http bool
+	port     uint32 // of the service, that the listener serves
+	http     bool
+	nameless bool // callers prove no name by their certificates
 }
 
 // policy is one rule; nil if it cannot hold here.

@@ -49,11 +49,11 @@ func anyOf(values []string, holds func(string) expression) (out expression, ok b
 
 func (at attributes) source(s model.AuthzSource, u unknownHolds) expression {
 	return and(
-		u.listed(s.Principals, s.NotPrincipals, principal),
-		u.listed(s.Namespaces, s.NotNamespaces, callerNamespace),
+		u.listed(s.Principals, s.NotPrincipals, at.named(principal)),
+		u.listed(s.Namespaces, s.NotNamespaces, at.named(callerNamespace)),
 		u.listed(s.IPBlocks, s.NotIPBlocks, directIP),
 		u.listed(s.RemoteBlocks, s.NotRemote, remoteIP),
-		u.listed(s.TrustDomains, s.NotTrust, callerTrust),
+		u.listed(s.TrustDomains, s.NotTrust, at.named(callerTrust)),
 		u.listed(s.RequestPrincipals, s.NotReqPr, at.seen(tokenPrincipal)),
 	)
 }
@@ -98,9 +98,9 @@ func (at attributes) condition(c model.AuthzCondition, u unknownHolds) expressio
 	var holds func(string) expression
 	switch name {
 	case "source.principal":
-		holds = principal
+		holds = at.named(principal)
 	case "source.namespace":
-		holds = callerNamespace
+		holds = at.named(callerNamespace)
 	case "source.ip":
 		holds = directIP
 	case "remote.ip":

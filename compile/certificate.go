@@ -71,6 +71,12 @@ func edgeTLS(s model.ServerTLS, ca string, alpn ...string) *tlsv3.DownstreamTlsC
 	if s.Callers != model.CallerUnasked {
 		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: certificateConfig(ca)}
 	}
+	if s.Callers == model.CallerUnproven {
+		v := validation("", nil)
+		v.CombinedValidationContext.DefaultValidationContext.TrustChainVerification = tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED
+		v.CombinedValidationContext.ValidationContextSdsSecretConfig = certificateConfig(ca)
+		common.ValidationContextType = v
+	}
 	if s.Callers == model.CallerRequired {
 		context.RequireClientCertificate = yes()
 	}

@@ -293,9 +293,9 @@ func (d destination) hasProxy() bool {
 }
 
 // http2 says how the destination is spoken to. Where instances without a proxy
-// stand beside those with one, it is what the application speaks.
+// stand beside those with one, or TLS is not that of the mesh, it is what the application speaks.
 func (d destination) http2() bool {
-	return d.Port.Protocol == model.HTTP2 || d.hasProxy() && !d.Mixed
+	return d.Port.Protocol == model.HTTP2 || d.hasProxy() && !d.Mixed && !d.Traffic.TLS.Originates()
 }
 
 // localCluster leads from a proxy to the application beside it.

@@ -292,7 +292,12 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 
 func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
 	d, a := c.behind(x, d)
-	return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
+	all := []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
+	if d.Subset == "" && d.byPort() && len(d.Port.TLS.CA) > 0 {
+		secret := trustSecret(d.trustName(), d.Port.TLS.CA)
+		all = append(all, piece{c.intern.resource(model.TypeSecret, secret.Name, secret, nil, d.From...)})
+	}
+	return all
 }
 
 func (c *compiler) endpointsOf(x *flow.Ctx, d destination) []piece {
@@ -309,7 +314,7 @@ func (c *compiler) serviceHosts(x *flow.Ctx, s shape) []virtualHost {
 }
 
 func (c *compiler) factsOf(x *flow.Ctx, s shape) []facts {
-	f := facts{Host: s.Host, Namespace: s.Namespace, Short: s.hasShortName()}
+	f := facts{Host: s.Host, Namespace: s.Namespace, Short: s.hasShortName(), TLS: s.saysTLS()}
 	clusters := map[condition][]string{}
 	for _, v := range flow.Lookup(x, c.hostsOf, s.Host) {
 		for _, r := range v.Routes {

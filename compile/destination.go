@@ -21,9 +21,10 @@ type destination struct {
 	Subset  string            // "": all endpoints
 	Labels  map[string]string // that endpoints of the subset have
 	Traffic model.TrafficPolicy
-	Mixed   bool // some instances have no proxy
-	Edge    bool // all instances are gateways: callers speak what these listen for, which no service says
-	Alone   bool // proxies have no identity
+	Mixed   bool   // some instances have no proxy
+	Edge    bool   // all instances are gateways: callers speak what these listen for, which no service says
+	Shown   string // Certificate that a gateway shows where the port says how TLS is spoken to it; "": none
+	Alone   bool   // proxies have no identity
 	From    []model.Key
 }
 
@@ -46,15 +47,18 @@ func destinations(sh shape, p model.Policy, split *model.Split) []destination {
 	}
 	var all []destination
 	for _, port := range s.Ports {
-		d := destination{Service: s, Port: port, Traffic: trafficOf(p, port.Number), Mixed: sh.Mixed, From: from}
+		d := destination{Service: s, Port: port, Traffic: sh.trafficTo(port, p), Mixed: sh.Mixed, From: from}
+		if d.byPort() {
+			d.From = distinct(slices.Concat(from, keysOf(port.TLS.From)))
+		}
 		all = append(all, d)
 		for _, subset := range subsets(p, split) {
-			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, bySplit
-			d.Traffic = overlay(trafficOf(p, port.Number), subset.Traffic)
+			d.Subset, d.Labels, d.From = subset.Name, subset.Labels, distinct(append(slices.Clone(d.From), bySplit...))
+			d.Traffic = overlay(sh.trafficTo(port, p), subset.Traffic)
 			all = append(all, d)
 		}
 	}
-	return all
+	return append(all, sh.asTheyAre(all, p)...)
 }
 
 // mergePolicies makes one policy of all those of a host: the first one that
@@ -81,13 +85,6 @@ func mergePolicies(all []model.Policy) model.Policy {
 		merged.From = slices.Concat(merged.From, p.From)
 	}
 	return merged
-}
-
-func trafficOf(p model.Policy, port uint32) model.TrafficPolicy {
-	if t, ok := p.PortLevel[port]; ok {
-		return t
-	}
-	return p.Traffic
 }
 
 // overlay is base with each part replaced that over says something about.

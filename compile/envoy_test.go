@@ -88,7 +88,7 @@ func standIns(t testing.TB, v *model.View, given []any) []any {
 	return all
 }
 
-var certificateNames = regexp.MustCompile(`"name":"([a-z]+/[a-z/-]+)","sdsConfig"`)
+var certificateNames = regexp.MustCompile(`"name":"([^"]+/[^"]+)","sdsConfig"`)
 
 func staticBootstrapOf(t testing.TB, v *model.View, secrets []any) map[string]any {
 	t.Helper()

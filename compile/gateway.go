@@ -28,15 +28,16 @@ func (g gate) Equal(o gate) bool {
 // attachment is a route table at one domain and chain of a gate. Key: all of it
 // but where requests come in.
 type attachment struct {
-	Gate    string
-	Chain   string
-	Domain  string
-	Table   string // key
-	At      entrance
-	Limits  string // where those of its gateway are, see placeOfGateway
-	Section string // its listener, where limits can name it
-	ToHTTPS bool
-	TLS     bool // what comes there is encrypted until it is there
+	Gate     string
+	Chain    string
+	Domain   string
+	Table    string // key
+	At       entrance
+	Limits   string // where those of its gateway are, see placeOfGateway
+	Section  string // its listener, where limits can name it
+	ToHTTPS  bool
+	TLS      bool // what comes there is encrypted until it is there
+	Nameless bool // and callers prove no name by their certificates
 }
 
 func (a attachment) place() string           { return a.Gate + "|" + a.Chain + "|" + a.Domain }
@@ -61,6 +62,7 @@ func (h gateHost) Equal(o gateHost) bool {
 type gateways struct {
 	*compiler
 	gates      *flow.Collection[gate]
+	showings   *flow.Collection[showing]
 	byName     *flow.Index[model.Gateway]
 	gatesOf    *flow.Index[gate] // by gateway
 	attached   *flow.Collection[attachment]
@@ -78,6 +80,7 @@ func (c *compiler) gateways() *gateways {
 		func(_ *flow.Ctx, key string, sharing []scope) *gate {
 			return &gate{key: key, Namespace: sharing[0].Namespace, Gateways: sharing[0].Gateways}
 		})
+	g.showings = c.showings()
 	g.byName = flow.NewIndex(c.Gateways, func(w model.Gateway) []string { return []string{w.Name} })
 	g.gatesOf = flow.NewIndex(g.gates, func(w gate) []string { return w.Gateways })
 	g.attached = flow.Derive(c.RouteTables, "compile/attachments", g.attach)
@@ -123,7 +126,7 @@ func (g *gateways) attachAt(x *flow.Ctx, at gate, t model.RouteTable, found map[
 					continue
 				}
 				for _, domain := range c.domains(l, t) {
-					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, Limits: placeOfGateway(l.gateway), ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != ""}
+					a := attachment{Gate: at.key, Chain: c.name, Domain: domain, Table: t.Key(), At: in, Limits: placeOfGateway(l.gateway), ToHTTPS: l.listener.ToHTTPS, TLS: c.tls.Secret != "", Nameless: c.tls.Callers == model.CallerUnproven}
 					if l.gateway.Home == "" {
 						a.Section = l.listener.Name
 					}
@@ -148,7 +151,7 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 	}
 	at, _ := flow.Get(x, g.gates, first.Gate)
 	tables, refused := rightful(tables, entrances, at.Namespace, first.Domain)
-	r := newRouter(g.world(x), first.Domain, first.At.port)
+	r := newRouter(g.world(x).atGate(), first.Domain, first.At.port)
 	r.from, r.problems = g.origins(x, first), refused
 	r.private = g.previewedAt(x, first.Domain)
 	limits := g.hostLimits(x, attached)
@@ -162,6 +165,9 @@ func (g *gateways) host(x *flow.Ctx, place string, attached []attachment) *gateH
 		limits.put(config)
 		if r.private != nil {
 			previewing(config, first.Domain, first.TLS)
+		}
+		if first.Nameless {
+			config = withoutCaller(config)
 		}
 		h.resource = g.gateHostResource(config, clustersOf(config.Routes...), r.from)
 	}
@@ -233,6 +239,9 @@ func (g *gateways) layer(x *flow.Ctx, at gate) []*model.Layer {
 				add(s.Resource)
 			}
 		}
+	}
+	for _, s := range flow.Lookup(x, g.secrets, g.shown(x, at.Gateways)) {
+		add(s.Resource)
 	}
 	for _, h := range flow.Lookup(x, g.hostsOf, at.key) {
 		if h.resource != nil {
@@ -316,7 +325,10 @@ func (c *compiler) gatewayListeners(x *flow.Ctx, s scope, identity string) []*mo
 			continue
 		}
 		for _, chain := range p.chains {
-			table, limits := c.limitedTable(x, chain, p.number, g)
+			table, limits := c.limitedTable(x, chain, p.number, g.at(chain.tls))
+			if g.at(chain.tls).nameless {
+				table = withoutCaller(table)
+			}
 			if chain.http3() {
 				table.ResponseHeadersToAdd = announced(p.number)
 			}
@@ -356,6 +368,9 @@ func (c *compiler) gatewayPorts(x *flow.Ctx, at gate) ([]gatewayPort, []model.Pr
 func (c *compiler) trusted(x *flow.Ctx, tls model.ServerTLS) string {
 	if tls.Callers == model.CallerUnasked || tls.OfMesh() {
 		return ""
+	}
+	if tls.Trust != "" {
+		return caName(tls.Trust)
 	}
 	if _, ok := flow.Get(x, c.Certificates, tls.Secret+caSuffix); ok {
 		return caName(tls.Secret + caSuffix)

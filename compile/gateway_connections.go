@@ -47,9 +47,9 @@ func nowhere(name string) *clusterv3.Cluster {
 }
 
 // sharesOf are those of backends; what none of them can take is refused.
-func sharesOf(backends []model.Backend) (all []share) {
+func (c *compiler) sharesOf(x *flow.Ctx, backends []model.Backend, opened bool) (all []share) {
 	for _, b := range backends {
-		s := share{model.ClusterName(b.Host, b.Port, b.Subset), b.Weight}
+		s := share{c.led(x, b, opened), b.Weight}
 		if b.Invalid != "" {
 			s.cluster = refusedName
 		}
@@ -120,7 +120,7 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 			w := found[name]
 			if w == nil {
 				w = &wanted{t, connectionRoute{name: name, of: t.Connections, tls: l.listener.TLS, ca: l.ca, from: t.Rules[0].Origin}}
-				w.route.leads(t.Rules[0].Backends)
+				c.lead(x, &w.route, t.Rules[0].Backends)
 				found[name] = w
 			}
 			for _, host := range l.connectionHosts(t) {
@@ -141,12 +141,12 @@ func (c *compiler) connectionsWanted(x *flow.Ctx, p *gatewayPort) (all []connect
 	return all
 }
 
-// leads says where to.
-func (t *connectionRoute) leads(backends []model.Backend) {
+// lead says where to.
+func (c *compiler) lead(x *flow.Ctx, t *connectionRoute, backends []model.Backend) {
 	if t.of == model.GatewayUDP {
 		t.backends = backends
 	} else {
-		t.shares = sharesOf(backends)
+		t.shares = c.sharesOf(x, backends, t.tls.Secret != "")
 	}
 }
 

@@ -165,7 +165,11 @@ func (p *gatewayPort) put(l gatewayListener) {
 
 // tlsName tells apart what is shown by TLS and asked of callers, to be put behind a name.
 func tlsName(tls model.ServerTLS) string {
-	name := "." + strings.ReplaceAll(tls.Secret, "/", ".") + string(tls.Callers)
+	name := "." + strings.ReplaceAll(tls.Secret, "/", ".")
+	if tls.Trust != "" {
+		name += "." + strings.ReplaceAll(tls.Trust, "/", ".")
+	}
+	name += string(tls.Callers)
 	if tls.Oldest+tls.Newest != "" {
 		name += "." + tls.Oldest + "-" + tls.Newest
 	}

@@ -67,7 +67,7 @@ func http3Listener(tcp *listenerv3.Listener, p gatewayPort, keys []model.Preview
 	}
 	for _, c := range p.chains {
 		if c.http3() {
-			l.FilterChains = append(l.FilterChains, http3Chain(c, keys, g, tracing))
+			l.FilterChains = append(l.FilterChains, http3Chain(c, keys, g.at(c.tls), tracing))
 		}
 	}
 	if len(l.FilterChains) == 0 {
@@ -84,6 +84,9 @@ func http3Chain(c chain, keys []model.PreviewKey, g guards, tracing model.Tracin
 	}}
 	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(tracedAtEdge(m, tracing)), FilterChainMatch: asksFor(c.hosts)}
 	f.FilterChainMatch.TransportProtocol = "quic"
+	if g.nameless {
+		f = withoutCaller(f)
+	}
 	f.TransportSocket = &corev3.TransportSocket{Name: quicSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
 		TypedConfig: pack(&quicv3.QuicDownstreamTransport{
 			DownstreamTlsContext: edgeTLS(c.tls, c.ca, "h3"),

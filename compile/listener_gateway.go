@@ -61,10 +61,10 @@ func gatewayListenerConfig(ip string, p gatewayPort, bound uint32, identity stri
 		TrafficDirection:              corev3.TrafficDirection_INBOUND,
 	}
 	for _, c := range p.chains {
-		l.FilterChains = append(l.FilterChains, filterChain(c, keys, g, tracing))
+		l.FilterChains = append(l.FilterChains, filterChain(c, keys, g.at(c.tls), tracing))
 	}
 	for _, t := range p.connectionRoutes {
-		l.FilterChains = append(l.FilterChains, t.filterChain(p.number, g))
+		l.FilterChains = append(l.FilterChains, t.filterChain(p.number, g.at(t.tls)))
 	}
 	if p.first().listener.Protocol.Shares(model.GatewayTLS) {
 		l.ListenerFilters = []*listenerv3.ListenerFilter{tlsInspector()}
@@ -78,6 +78,9 @@ func filterChain(c chain, keys []model.PreviewKey, g guards, tracing model.Traci
 	f := &listenerv3.FilterChain{Name: c.name, Filters: managed(tracedAtEdge(edgeManager(c.name, c.name, keys, g), tracing))}
 	if c.tls.Secret == "" {
 		return f
+	}
+	if g.nameless {
+		f = withoutCaller(f)
 	}
 	f.TransportSocket, f.FilterChainMatch = edgeSocket(c.tls, c.ca, "h2", "http/1.1"), asksFor(c.hosts)
 	return f

@@ -28,9 +28,9 @@ func originSocket(d destination, policy model.ClientTLS) *corev3.TransportSocket
 		if len(sans) == 0 && name != "" {
 			sans = []string{name}
 		}
-		common.ValidationContextType = trust(policy, sanMatchers(sans))
+		common.ValidationContextType = d.trust(policy, sanMatchers(sans))
 	}
-	if shown := shownBy(policy); shown != "" {
+	if shown := d.shown(policy); shown != "" {
 		common.TlsCertificateSdsSecretConfigs = []*tlsv3.SdsSecretConfig{certificateConfig(shown)}
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
@@ -46,9 +46,11 @@ func (d destination) names(policy model.ClientTLS) []string {
 	return d.Service.SANs
 }
 
-// shownBy is the secret that a caller shows, "" for none.
-func shownBy(policy model.ClientTLS) string {
+// shown is the secret that a caller shows, "" for none.
+func (d destination) shown(policy model.ClientTLS) string {
 	switch {
+	case d.byPort():
+		return d.Shown
 	case policy.Mode != model.TLSOwn:
 		return ""
 	case policy.Secret != "":
@@ -58,9 +60,13 @@ func shownBy(policy model.ClientTLS) string {
 }
 
 // trust is whom a caller trusts. A secret that does not exist must not hold other clusters back.
-func trust(policy model.ClientTLS, sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext_CombinedValidationContext {
+func (d destination) trust(policy model.ClientTLS, sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext_CombinedValidationContext {
 	v := validation(model.SecretSystemRoots, sans)
 	switch {
+	case policy.Distrusts:
+		v.CombinedValidationContext.ValidationContextSdsSecretConfig = certificateConfig(caName(untrusting))
+	case len(policy.CA) > 0:
+		v.CombinedValidationContext.ValidationContextSdsSecretConfig = certificateConfig(d.trustName())
 	case policy.Secret != "":
 		v.CombinedValidationContext.ValidationContextSdsSecretConfig = certificateConfig(caName(credentialName(policy.Secret)))
 	case policy.Files.CA != "":

@@ -43,7 +43,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 		needed = append(needed, l.authorizersOf(x, s)...)
 		slices.Sort(needed)
 		for _, host := range slices.Compact(needed) {
-			o.Layers = append(o.Layers, serviceLayer(host))
+			o.Layers = append(o.Layers, l.serviceLayerFor(x, s, host))
 		}
 	}
 	return []*model.Outline{o}

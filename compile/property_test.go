@@ -68,8 +68,7 @@ func randomRows(t *rapid.T) rows {
 	r.RateLimits = randomLimits(t)
 	randomAccess(t, &r)
 	if rapid.Bool().Draw(t, "gateway") {
-		r.Gateways = []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Proxy: rapid.SampledFrom([]string{"", "gw"}).Draw(t, "proxy"), Selector: map[string]string{"gw": "1"},
-			Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}, {Name: "udp", Port: 8080, Protocol: model.GatewayUDP, Hosts: []string{"*"}}}}}
+		r.Gateways = randomGateways(t)
 	}
 	r.fill()
 	known := map[string]bool{}
@@ -104,6 +103,11 @@ func randomLimits(t *rapid.T) []model.RateLimit {
 		limits = append(limits, model.RateLimit{Object: model.Key{Kind: "RateLimit", Namespace: "a", Name: "limits"}, Target: target, Limits: []model.Limit{l}})
 	}
 	return limits
+}
+
+func randomGateways(t *rapid.T) []model.Gateway {
+	return []model.Gateway{{Object: model.Key{Kind: "Gateway", Namespace: "a", Name: "gw"}, Name: "a/gw", Proxy: rapid.SampledFrom([]string{"", "gw"}).Draw(t, "proxy"), Shows: rapid.SampledFrom([]string{"", "a/p", "a/none"}).Draw(t, "shows"), Selector: map[string]string{"gw": "1"},
+		Listeners: []model.GatewayListener{{Name: "http", Port: 8080, Protocol: model.GatewayHTTP, Hosts: []string{"*"}}, {Name: "udp", Port: 8080, Protocol: model.GatewayUDP, Hosts: []string{"*"}}}}}
 }
 
 func randomCertificates(t *rapid.T) []model.Certificate {
@@ -154,6 +158,9 @@ func randomAccess(t *rapid.T, r *rows) {
 
 func randomPorts(t *rapid.T) []model.Port {
 	all := []model.Port{{Number: 80, Protocol: model.HTTP}, {Number: 81, Protocol: model.HTTP2}, {Number: 82, Protocol: model.TCP}}
+	for i := range all {
+		all[i].TLS = rapid.SampledFrom([]*model.ClientTLS{nil, nil, nil, {Mode: model.TLSSimple, SNI: "a.example", SANs: []string{"a.example"}, CA: []byte("ca")}, {Mode: model.TLSSimple, Distrusts: true}}).Draw(t, "port's tls")
+	}
 	return slices.DeleteFunc(all, func(p model.Port) bool { return !rapid.Bool().Draw(t, "port") })
 }
 

@@ -44,9 +44,10 @@ func labelsOf(w model.Workload) map[string]string {
 
 // guards are what stands between a workload, or a gateway, and its callers.
 type guards struct {
-	rules  []model.Authorization
-	tokens []model.RequestAuth
-	asked  []asked
+	rules    []model.Authorization
+	tokens   []model.RequestAuth
+	asked    []asked
+	nameless bool // callers prove no name by their certificates
 }
 
 // guards are those of a scope. What an authorizer would be asked who is not there is denied.

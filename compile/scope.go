@@ -176,8 +176,11 @@ type selectors struct {
 // place finds the scope of a cohort.
 func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out := scope{
-		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address, Outbound: w.Outbound,
+		Namespace: w.Namespace, Account: w.Account(), Gateway: w.Gateway, Address: w.Address,
 		Inline: w.InlineRoutes, All: known.All, Closed: known.Closed, Hosts: known.Hosts, Interception: w.Interception, DualStack: w.DualStack,
+	}
+	if w.Gateway == "" { // beside a gateway is no application that calls
+		out.Outbound = w.Outbound
 	}
 	out.Calls, out.Served = s.tells(w.Workload)
 	if out.redirected() {

@@ -12,7 +12,8 @@ import (
 // endpoints: all that is compiled but endpoints follows from it. Key: host.
 type shape struct {
 	model.Service
-	Mixed bool // some instances have no proxy
+	Mixed  bool // some instances have no proxy
+	AtGate bool // it is a gateway that calls
 }
 
 func (s shape) Equal(o shape) bool { return s.Mixed == o.Mixed && s.Service.Equal(o.Service) }
@@ -37,6 +38,7 @@ func (s shape) hasNames() bool { return len(s.Names("")) > 1 }
 type facts struct {
 	Host, Namespace string
 	Short           bool        // its virtual hosts differ for callers of its namespace
+	TLS             bool        // gateways have a layer of their own for it
 	When            []condition // of its routes, each once: its virtual hosts differ for whom they hold
 	Needs           []leading   // the services to which its routes lead: those for all callers, then those for whom When holds
 }
@@ -61,7 +63,7 @@ func (f facts) needs(holding []condition) (all []string) {
 
 func (f facts) Key() string { return f.Host }
 func (f facts) Equal(o facts) bool {
-	return f.Host == o.Host && f.Namespace == o.Namespace && f.Short == o.Short &&
+	return f.Host == o.Host && f.Namespace == o.Namespace && f.Short == o.Short && f.TLS == o.TLS &&
 		slices.Equal(f.When, o.When) && slices.EqualFunc(f.Needs, o.Needs, leading.equal)
 }
 

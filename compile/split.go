@@ -101,7 +101,7 @@ func (r *router) target(b model.Backend) (target, bool) {
 		return target{}, false
 	}
 	policy := r.policy(b.Host)
-	port, why := backendPort(s.Service, policy, b.Port, r.port)
+	port, why := backendPort(s, policy, b.Port, r.port)
 	if why != "" {
 		r.problem(b.Origin, model.ProblemMissingPort, why+"; its share is answered with 500")
 		return target{}, false
@@ -130,8 +130,8 @@ func subsetNames(p model.Policy) string {
 
 // backendPort is the port that a backend means: what it names, else the
 // service's only one, else the one that the caller named.
-func backendPort(s model.Service, policy model.Policy, named, called uint32) (port model.Port, why string) {
-	http := slices.DeleteFunc(slices.Clone(s.Ports), func(p model.Port) bool { return !takesRequests(p, policy) })
+func backendPort(s shape, policy model.Policy, named, called uint32) (port model.Port, why string) {
+	http := slices.DeleteFunc(slices.Clone(s.Ports), func(p model.Port) bool { return !s.takesRequests(p, policy) })
 	switch {
 	case named != 0:
 		p, ok := s.Port(named)
@@ -149,7 +149,7 @@ func backendPort(s model.Service, policy model.Policy, named, called uint32) (po
 	switch {
 	case !ok:
 		return p, fmt.Sprintf("service %s has several ports (%s); name one", s.Host, portNames(s.Ports))
-	case !takesRequests(p, policy):
+	case !s.takesRequests(p, policy):
 		return p, fmt.Sprintf("port %d of service %s is %s, not HTTP", p.Number, s.Host, p.Protocol)
 	}
 	return p, ""
@@ -157,9 +157,8 @@ func backendPort(s model.Service, policy model.Policy, named, called uint32) (po
 
 // takesRequests says whether a proxy can send single requests to the port: it is
 // HTTP, or HTTPS and the proxy originates the TLS.
-func takesRequests(p model.Port, policy model.Policy) bool {
-	tls := trafficOf(policy, p.Number).TLS
-	return p.Protocol.IsHTTP() || p.Protocol == model.TLS && tls.Originates()
+func (s shape) takesRequests(p model.Port, policy model.Policy) bool {
+	return p.Protocol.IsHTTP() || p.Protocol == model.TLS && s.trafficTo(p, policy).TLS.Originates()
 }
 
 func portNames(ports []model.Port) string {

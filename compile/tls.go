@@ -76,7 +76,7 @@ func (c *Compiled) Mode(w model.Workload, port uint32) (mode model.MTLSMode, fro
 // encrypts itself is none.
 func (d destination) plain() bool {
 	switch policy := d.Traffic.TLS; {
-	case d.hasProxy() && d.Mixed:
+	case d.hasProxy() && d.Mixed && !policy.Originates():
 		return true
 	case d.Port.Protocol == model.TLS:
 		return false
@@ -94,9 +94,9 @@ func alpnHTTP(http2 bool) string {
 	return "http/1.1"
 }
 
-// plainEndpoints speaks plain text to instances that have no proxy.
+// plainEndpoints speaks plain text to instances that have no proxy, unless a policy has TLS spoken to all.
 func plainEndpoints(d destination) []*clusterv3.Cluster_TransportSocketMatch {
-	if !d.hasProxy() || !d.Mixed {
+	if !d.hasProxy() || !d.Mixed || d.Traffic.TLS.Originates() {
 		return nil
 	}
 	return []*clusterv3.Cluster_TransportSocketMatch{{

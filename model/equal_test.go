@@ -13,6 +13,7 @@ func TestEqualSeesEveryField(t *testing.T) {
 	seesEveryField(t, Replicas{})
 	seesEveryField(t, Assignment{})
 	seesEveryField(t, Address{})
+	seesEveryField(t, Port{})
 	seesEveryField(t, Certificate{})
 }
 
@@ -44,9 +45,12 @@ func seesEveryField[T interface{ Equal(T) bool }](t *testing.T, zero T) {
 			field.Set(reflect.MakeMap(field.Type()))
 			field.SetMapIndex(reflect.Zero(field.Type().Key()), reflect.Zero(field.Type().Elem()))
 		case reflect.Pointer:
-			if field.Type() == reflect.TypeFor[*Instance]() {
+			switch field.Type() {
+			case reflect.TypeFor[*Instance]():
 				field.Set(reflect.ValueOf(&Instance{Workload: "other"}))
-			} else {
+			case reflect.TypeFor[*ClientTLS]():
+				field.Set(reflect.ValueOf(&ClientTLS{SNI: "other"}))
+			default:
 				field.Set(reflect.ValueOf(NewPodTemplate(PodTemplate{Proxy: true})))
 			}
 		case reflect.Struct: // of a type that sees its own

@@ -7,12 +7,15 @@ import (
 
 // Gateway is a set of listeners of the proxies that are the gateway. Key: object.
 type Gateway struct {
-	Object    Key
-	Name      string            // unique, by which routes name it: "namespace/name", with "istio:" before it for Istio's
-	Selector  map[string]string // Istio: labels of the proxies; matched in every namespace
-	Class     string            // Gateway API: whose it is to run
-	Proxy     string            // Gateway API: name of the proxies' gateway; "" with Selector
-	Home      string            // and their namespace; "": that of the object
+	Object   Key
+	Name     string            // unique, by which routes name it: "namespace/name", with "istio:" before it for Istio's
+	Selector map[string]string // Istio: labels of the proxies; matched in every namespace
+	Class    string            // Gateway API: whose it is to run
+	Proxy    string            // Gateway API: name of the proxies' gateway; "" with Selector
+	Home     string            // and their namespace; "": that of the object
+	// Shows is the Certificate, "namespace/name", by which its proxies prove themselves to ports that
+	// say how TLS is spoken to them (Port.TLS); "": they show none.
+	Shows     string
 	Listeners []GatewayListener
 	From      []Origin
 }
@@ -37,6 +40,8 @@ type ServerTLS struct {
 	// names a gateway by labels does not say whose proxies may read a key.
 	Secret  string
 	Callers CallerCertificate
+	// Trust is the Certificate that says whom it trusts; "": Secret does.
+	Trust string
 	// Versions that callers may speak, "1.2"; "": 1.2 is the oldest, 1.3 the newest.
 	Oldest, Newest string
 }
@@ -55,6 +60,7 @@ const (
 	CallerUnasked  CallerCertificate = ""
 	CallerOptional CallerCertificate = "optional" // a wrong one is refused
 	CallerRequired CallerCertificate = "required"
+	CallerUnproven CallerCertificate = "unproven" // asked, and let in with a wrong one or none: it proves nothing
 )
 
 type GatewayProtocol string

@@ -44,6 +44,14 @@ func Speaking[V any](all []V, namespace string, object func(V) Key) []V {
 	return nil
 }
 
+// TrafficAt is what it says of one port.
+func (p Policy) TrafficAt(port uint32) TrafficPolicy {
+	if t, ok := p.PortLevel[port]; ok {
+		return t
+	}
+	return p.Traffic
+}
+
 // AllTraffic is everything that it says of traffic.
 func (p Policy) AllTraffic() []TrafficPolicy {
 	all := []TrafficPolicy{p.Traffic}
@@ -147,6 +155,11 @@ type ClientTLS struct {
 	// whom it trusts: who writes a policy for callers elsewhere does not say which of their keys they show.
 	Secret string
 	Files  ClientFiles // in place of Secret
+	// CA is, as PEM, whom it trusts, in place of what Secret and Files say.
+	CA []byte
+	// Distrusts: whom it was to trust cannot be known, so that it trusts nobody, and calls fail.
+	Distrusts bool
+	From      []Origin // of what a port says by itself; a policy says where it is from
 }
 
 // ClientFiles are paths on the machine of the caller; "": none.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,16 @@ type Port struct {
 	TargetName string
 	Name       string
 	Protocol   Protocol
+	// TLS is how gateways call it, and callers of the mesh if the port speaks HTTP, unless a policy for the
+	// service's host says it. Bytes of other ports are of applications, which open TLS themselves. Nil: as ever.
+	TLS *ClientTLS
+}
+
+// Equal says whether both are the same port, called alike.
+func (p Port) Equal(o Port) bool {
+	alike := p.TLS == o.TLS || reflect.DeepEqual(p.TLS, o.TLS)
+	p.TLS, o.TLS = nil, nil
+	return alike && p == o
 }
 
 // Address is one given endpoint of an external service.
@@ -117,7 +128,7 @@ func (s Service) Key() string { return s.Host }
 func (s Service) Equal(o Service) bool {
 	return s.Host == o.Host && s.Namespace == o.Namespace && s.Name == o.Name &&
 		s.External == o.External && s.Resolution == o.Resolution &&
-		maps.Equal(s.Selector, o.Selector) && slices.Equal(s.Ports, o.Ports) && slices.Equal(s.Datagrams, o.Datagrams) &&
+		maps.Equal(s.Selector, o.Selector) && slices.EqualFunc(s.Ports, o.Ports, Port.Equal) && slices.EqualFunc(s.Datagrams, o.Datagrams, Port.Equal) &&
 		slices.EqualFunc(s.Addresses, o.Addresses, Address.Equal) && slices.Equal(s.VIPs, o.VIPs) && slices.Equal(s.SANs, o.SANs) && s.Private == o.Private && slices.Equal(s.From, o.From)
 }
 

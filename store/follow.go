@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	discoveryv1 "k8s.io/api/discovery/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -40,6 +41,8 @@ func (c *Client) Follow(ctx context.Context, kind api.Kind, f Follower) error {
 
 // follower is a Follower of objects in the form in which they arrive.
 type follower interface {
+	// keeps says whether an object is to be told of, and may leave of it what it reads.
+	keeps(u *unstructured.Unstructured) bool
 	replace(all []*unstructured.Unstructured)
 	set(u *unstructured.Unstructured)
 	delete(u *unstructured.Unstructured)
@@ -61,13 +64,19 @@ func follow(ctx context.Context, r dynamic.ResourceInterface, info api.Info, f f
 				return &unstructured.UnstructuredList{Object: map[string]any{"metadata": map[string]any{"resourceVersion": "0"}}}, nil
 			}
 			had = had || err == nil
+			if err == nil { // page by page, so that no more than one is in memory as a whole
+				list.Items = slices.DeleteFunc(list.Items, func(u unstructured.Unstructured) bool { return !f.keeps(&u) })
+			}
 			return list, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 			o.LabelSelector = labelsOf[info.Kind]
 			w, err := r.Watch(ctx, o)
 			had = had || err == nil
-			return w, err
+			if err != nil {
+				return nil, err
+			}
+			return watch.Filter(w, func(e watch.Event) (watch.Event, bool) { return kept(f, e), true }), nil
 		},
 	}
 	reflector := cache.NewReflectorWithOptions(source, &unstructured.Unstructured{}, reflectorStore{f}, cache.ReflectorOptions{
@@ -76,6 +85,15 @@ func follow(ctx context.Context, r dynamic.ResourceInterface, info api.Info, f f
 	reflector.WatchListPageSize = pageSize
 	reflector.RunWithContext(ctx)
 	return ctx.Err()
+}
+
+// kept is an event about what is left of its object. One that is not to be told of is gone.
+func kept(f follower, e watch.Event) watch.Event {
+	u, ok := e.Object.(*unstructured.Unstructured)
+	if ok && (e.Type == watch.Added || e.Type == watch.Modified) && !f.keeps(u) {
+		e.Type = watch.Deleted
+	}
+	return e
 }
 
 // reflectorStore lets a reflector tell a follower instead of keeping a copy.
@@ -100,6 +118,24 @@ func (s reflectorStore) Replace(list []any, _ string) error {
 type rowFollower struct {
 	info api.Info
 	f    Follower
+}
+
+// authority is the field of a ConfigMap that says whom to trust.
+const authority = "ca.crt"
+
+// keeps passes over ConfigMaps that do not say whom to trust, and over what else those say that do: there are more than
+// of most kinds, and they are large.
+func (r rowFollower) keeps(u *unstructured.Unstructured) bool {
+	if r.info.Kind != api.ConfigMap {
+		return true
+	}
+	ca, found, err := unstructured.NestedString(u.Object, "data", authority)
+	if !found || err != nil {
+		return false
+	}
+	delete(u.Object, "binaryData")
+	u.Object["data"] = map[string]any{authority: ca}
+	return true
 }
 
 func (r rowFollower) set(u *unstructured.Unstructured)    { r.f.Set(r.row(u)) }
@@ -136,6 +172,8 @@ type typedFollower[T any] struct {
 	changed  func(o *T, deleted bool)
 	last     map[string]*T // without their statuses, which are most of a record
 }
+
+func (t *typedFollower[T]) keeps(*unstructured.Unstructured) bool { return true }
 
 func (t *typedFollower[T]) set(u *unstructured.Unstructured) {
 	o, err := t.resource.typed(u, nil)

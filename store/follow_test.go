@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -54,6 +56,7 @@ func (v *vanishing) Watch(_ context.Context, o metav1.ListOptions) (watch.Interf
 type counts struct{ replaced chan int }
 
 func (c counts) replace(all []*unstructured.Unstructured) { c.replaced <- len(all) }
+func (c counts) keeps(*unstructured.Unstructured) bool    { return true }
 func (c counts) set(*unstructured.Unstructured)           {}
 func (c counts) delete(*unstructured.Unstructured)        {}
 
@@ -95,4 +98,69 @@ func TestFollowOfAMissingKind(t *testing.T) {
 			}
 		})
 	}
+}
+
+// configs is a server with ConfigMaps.
+type configs struct {
+	dynamic.ResourceInterface
+	all    []unstructured.Unstructured
+	stream *watch.FakeWatcher
+}
+
+func (c configs) List(context.Context, metav1.ListOptions) (*unstructured.UnstructuredList, error) {
+	list := &unstructured.UnstructuredList{Items: c.all}
+	list.SetResourceVersion("7")
+	return list, nil
+}
+
+func (c configs) Watch(_ context.Context, o metav1.ListOptions) (watch.Interface, error) {
+	if o.SendInitialEvents != nil && *o.SendInitialEvents {
+		return nil, apierrors.NewInvalid(schema.GroupKind{}, "", nil)
+	}
+	return c.stream, nil
+}
+
+// told writes down what a Follower is told.
+type told chan string
+
+func (t told) Replace(all []api.Object) {
+	for _, o := range all {
+		t.Set(o)
+	}
+}
+func (t told) Set(o api.Object) {
+	config := o.Spec.(*corev1.ConfigMap)
+	t <- fmt.Sprintf("%s %v %d", o.Name, config.Data, len(config.BinaryData))
+}
+func (t told) Delete(_, name string) { t <- "no " + name }
+
+// Of ConfigMaps those are kept that say whom to trust, and of them that alone.
+func TestFollowOfConfigMaps(t *testing.T) {
+	config := func(name string, data map[string]any) unstructured.Unstructured {
+		return unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name, "namespace": "shop"},
+			"data": data, "binaryData": map[string]any{"large": "AAAA"},
+		}}
+	}
+	info, _ := api.ConfigMap.Info()
+	stream, heard := watch.NewFake(), make(told, 100)
+	server := configs{all: []unstructured.Unstructured{config("settings", map[string]any{"a": "b"}), config("ca", map[string]any{"ca.crt": "x", "a": "b"})}, stream: stream}
+	go follow(t.Context(), server, info, rowFollower{info, heard}) //nolint:errcheck // it ends with the test
+	expect := func(want string) {
+		t.Helper()
+		select {
+		case got := <-heard:
+			if got != want {
+				t.Fatalf("told %q, want %q", got, want)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("not told %q", want)
+		}
+	}
+	expect("ca map[ca.crt:x] 0")
+	more, now := config("more", map[string]any{"ca.crt": "y", "a": "b"}), config("ca", map[string]any{"a": "b"})
+	stream.Add(&more)
+	expect("more map[ca.crt:y] 0")
+	stream.Modify(&now)
+	expect("no ca")
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,9 +19,17 @@ type Statement struct {
 	Namespace, Name string
 	Generation      int64 // of the object that was looked at; 0: any
 	Conditions      []metav1.Condition
+	Passing         []string             // types of conditions that go where Conditions does not have them
 	Fields          map[string]any       // of the status, as JSON has them
 	Lists           map[string][]Element // fields of the status that are lists; an empty one is left out
 	Parents         []ParentStatement
+	Ancestors       []AncestorStatement
+}
+
+// AncestorStatement is about a policy at one gateway of weft's.
+type AncestorStatement struct {
+	Namespace, Name string
+	Conditions      []metav1.Condition
 }
 
 // Element of a list. With conditions it has a name, too.
@@ -46,6 +55,9 @@ func (s Statement) into(object, status map[string]any, now time.Time) error {
 	if generation, _, _ := unstructured.NestedInt64(object, "metadata", "generation"); s.Generation != 0 && generation != s.Generation {
 		return nil
 	}
+	if err := s.pass(status); err != nil {
+		return err
+	}
 	if err := s.conditions(status, s.Conditions, now); err != nil {
 		return err
 	}
@@ -55,7 +67,24 @@ func (s Statement) into(object, status map[string]any, now time.Time) error {
 			return err
 		}
 	}
+	if err := s.ancestors(status, now); err != nil {
+		return err
+	}
 	return s.parents(object, status, now)
+}
+
+// pass takes away the conditions that hold no more.
+func (s Statement) pass(status map[string]any) error {
+	list, _, err := unstructured.NestedSlice(status, "conditions")
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	status["conditions"] = slices.DeleteFunc(list, func(c any) bool {
+		fields, _ := c.(map[string]any)
+		name, _ := fields["type"].(string)
+		return slices.Contains(s.Passing, name) && !slices.ContainsFunc(s.Conditions, func(c metav1.Condition) bool { return c.Type == name })
+	})
+	return nil
 }
 
 func (s Statement) conditions(holder map[string]any, all []metav1.Condition, now time.Time) error {
@@ -98,6 +127,46 @@ func named(all []any, name any) map[string]any {
 		if element, ok := e.(map[string]any); ok && element["name"] == name {
 			return element
 		}
+	}
+	return nil
+}
+
+// maxAncestors is how many entries such a status may have, those of others among them.
+const maxAncestors = 16
+
+// ancestors makes the entries of weft's gateways, and of no others. What is wrong with a policy may be in an entry for
+// its target, which stays.
+func (s Statement) ancestors(status map[string]any, now time.Time) error {
+	if info, _ := s.Kind.Info(); info.Status != api.AncestorStatus {
+		return nil
+	}
+	before, _, err := unstructured.NestedSlice(status, "ancestors")
+	if err != nil {
+		return err
+	}
+	gateways, _ := api.Gateway.Info()
+	after := []any{}
+	for _, e := range before {
+		entry, _ := e.(map[string]any)
+		if ref, _ := entry["ancestorRef"].(map[string]any); entry["controllerName"] != Controller || ref["kind"] != string(api.Gateway) {
+			after = append(after, e)
+		}
+	}
+	for _, a := range s.Ancestors[:min(len(s.Ancestors), max(0, maxAncestors-len(after)))] {
+		ref := map[string]any{"group": gateways.Version.Group, "kind": string(api.Gateway), "namespace": a.Namespace, "name": a.Name}
+		entry := map[string]any{"ancestorRef": ref, "controllerName": Controller}
+		for _, e := range before {
+			if isEntry(e, "ancestorRef", ref) {
+				entry = e.(map[string]any)
+			}
+		}
+		if err := s.conditions(entry, a.Conditions, now); err != nil {
+			return err
+		}
+		after = append(after, entry)
+	}
+	if len(before)+len(after) > 0 {
+		status["ancestors"] = after
 	}
 	return nil
 }

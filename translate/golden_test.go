@@ -175,6 +175,12 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.Gateways.All())
 	case "gateway-pods":
 		return rowsText(t, m.GatewayPods.All())
+	case "certificates": // who trusts whom; what Secrets hold is in TestSecrets
+		var out strings.Builder
+		for _, c := range m.Certificates.All() {
+			fmt.Fprintf(&out, "%s: %d certificates, %d authorities\n", c.Name, strings.Count(string(c.Chain), "BEGIN"), strings.Count(string(c.CA), "BEGIN"))
+		}
+		return out.String()
 	case "routes":
 		return rowsText(t, m.Routes.All())
 	case "ratelimits":
@@ -226,6 +232,10 @@ func (m mesh) statusText() string {
 		for _, l := range s.Listeners {
 			fmt.Fprintf(&out, "  listener %s: %d routes, %d kinds\n", l.Name, l.AttachedRoutes, len(l.SupportedKinds))
 			said("    ", l.Conditions)
+		}
+		for _, a := range s.Ancestors {
+			fmt.Fprintf(&out, "  at %s\n", a.Gateway)
+			said("    ", a.Conditions)
 		}
 		for _, p := range s.Parents {
 			fmt.Fprintf(&out, "  parent %d\n", p.Index)
@@ -280,6 +290,9 @@ func compact(v reflect.Value) any {
 		}
 		return fields
 	case reflect.Slice:
+		if text, ok := v.Interface().([]byte); ok {
+			return fmt.Sprintf("%d certificates", strings.Count(string(text), "BEGIN CERTIFICATE"))
+		}
 		list := []any{}
 		for i := range v.Len() {
 			list = append(list, compact(v.Index(i)))

@@ -134,3 +134,14 @@ func TestPullSecrets(t *testing.T) {
 		}
 	}
 }
+
+func configMap(t *testing.T, name string, data map[string]string) api.Object {
+	t.Helper()
+	body, err := json.Marshal(corev1.ConfigMap{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}, ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name}, Data: data,
+	})
+	must(t, err)
+	o, err := api.Decode(body)
+	must(t, err)
+	return o
+}

@@ -96,6 +96,26 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, istio.WasmPlugin(o, spec)...)
 	case *extensions.TrafficExtension:
 		join.Say(p, istio.TrafficExtension(o, spec)...)
+	case *corev1.ServiceSpec:
+		join.Say(p, kube.Service(o, spec)...)
+	case *discoveryv1.EndpointSlice:
+		join.Say(p, kube.EndpointSlice(o, spec)...)
+	case *corev1.Namespace:
+		join.Say(p, join.Labels(maps.Clone(o.Labels)))
+	case *corev1.Secret:
+		join.Say(p, kube.Secret(o, spec)...)
+		join.Say(p, kube.PullSecret(o, spec)...)
+	case *corev1.ConfigMap:
+		join.Say(p, kube.ConfigMap(o, spec)...)
+	default:
+		return readGateways(o, spec, p) || readOwn(o, spec, p)
+	}
+	return true
+}
+
+// readGateways is the part of the list with the kinds of the Gateway API.
+func readGateways(o *object.Object, spec any, p *join.Part) bool {
+	switch spec := spec.(type) {
 	case *gatewayv1.GatewaySpec:
 		gateways, spaces, listeners := gateway.Gateway(o, spec)
 		join.Say(p, gateways...)
@@ -104,6 +124,8 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.Reasons(spec)...)
 		join.Say(p, gateway.Whose(o, spec, gateways)...)
 		join.Say(p, gateway.Pods(o, spec, gateways)...)
+		join.Say(p, gateway.FrontendOf(o, spec)...)
+		join.Say(p, gateway.ShownBy(o, spec)...)
 	case *gatewayv1.ListenerSetSpec:
 		sets, gateways, spaces, listeners := gateway.ListenerSet(o, spec)
 		join.Say(p, sets...)
@@ -122,19 +144,12 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		join.Say(p, gateway.TCPRoute(o, spec)...)
 	case *gatewayv1.UDPRouteSpec:
 		join.Say(p, gateway.UDPRoute(o, spec)...)
+	case *gatewayv1.BackendTLSPolicySpec:
+		join.Say(p, gateway.BackendTLSPolicy(o, spec)...)
 	case *gatewayv1.ReferenceGrantSpec:
 		join.Say(p, gateway.ReferenceGrant(o, spec)...)
-	case *corev1.ServiceSpec:
-		join.Say(p, kube.Service(o, spec)...)
-	case *discoveryv1.EndpointSlice:
-		join.Say(p, kube.EndpointSlice(o, spec)...)
-	case *corev1.Namespace:
-		join.Say(p, join.Labels(maps.Clone(o.Labels)))
-	case *corev1.Secret:
-		join.Say(p, kube.Secret(o, spec)...)
-		join.Say(p, kube.PullSecret(o, spec)...)
 	default:
-		return readOwn(o, spec, p)
+		return false
 	}
 	return true
 }
@@ -166,7 +181,6 @@ func readOwn(o *object.Object, spec any, p *join.Part) bool {
 // notHonoured says, for each accepted kind that has no effect on the mesh yet,
 // what to do instead.
 var notHonoured = map[api.Kind]string{
-	api.WorkloadGroup:    "hosts join by `weft run`, which registers their workloads",
-	api.ProxyConfig:      "set options of a proxy where it is started",
-	api.BackendTLSPolicy: "use a DestinationRule with tls.mode SIMPLE for the service",
+	api.WorkloadGroup: "hosts join by `weft run`, which registers their workloads",
+	api.ProxyConfig:   "set options of a proxy where it is started",
 }

@@ -83,7 +83,7 @@ func kinds() []api.Kind {
 	var all []api.Kind
 	for _, info := range api.Kinds() {
 		switch info.Kind {
-		case api.Release, api.ConfigMap, api.Pipeline, api.PipelineRun, api.Decision, api.Blob, api.Version, api.HostVersion, api.Freeze:
+		case api.Release, api.Pipeline, api.PipelineRun, api.Decision, api.Blob, api.Version, api.HostVersion, api.Freeze:
 		default:
 			all = append(all, info.Kind)
 		}

@@ -25,10 +25,13 @@ func writeStatuses(all *flow.Collection[join.Status], to *store.StatusWriter) {
 func statement(s join.Status) store.Statement {
 	out := store.Statement{
 		Kind: api.Kind(s.Object.Kind), Namespace: s.Object.Namespace, Name: s.Object.Name,
-		Generation: s.Generation, Conditions: s.Conditions,
+		Generation: s.Generation, Conditions: s.Conditions, Passing: s.Passing,
 	}
 	for _, p := range s.Parents {
 		out.Parents = append(out.Parents, store.ParentStatement{Index: p.Index, Conditions: p.Conditions})
+	}
+	for _, a := range s.Ancestors {
+		out.Ancestors = append(out.Ancestors, store.AncestorStatement{Namespace: a.Gateway.Namespace, Name: a.Gateway.Name, Conditions: a.Conditions})
 	}
 	switch out.Kind {
 	case api.Gateway:

@@ -14,7 +14,7 @@ import "weft.dev/translate/object"
 // honoured names the fields that the translations of this package read.
 var honoured = object.Honoured{
 	"GatewayClassSpec":      "controllerName description",
-	"GatewaySpec":           "gatewayClassName listeners infrastructure allowedListeners",
+	"GatewaySpec":           "gatewayClassName listeners infrastructure allowedListeners tls",
 	"GatewayInfrastructure": "labels annotations",
 	"AllowedListeners":      "namespaces",
 	"ListenerNamespaces":    "from selector",
@@ -23,6 +23,13 @@ var honoured = object.Honoured{
 	"Listener":              "name hostname port protocol tls allowedRoutes",
 	"ListenerTLSConfig":     "mode certificateRefs",
 	"SecretObjectReference": "group kind name namespace",
+	"GatewayTLSConfig":      "backend frontend",
+	"GatewayBackendTLS":     "clientCertificateRef",
+	"FrontendTLSConfig":     "default perPort",
+	"TLSConfig":             "validation",
+	"TLSPortConfig":         "port tls",
+	"FrontendTLSValidation": "caCertificateRefs mode",
+	"ObjectReference":       "group kind name namespace",
 	"AllowedRoutes":         "namespaces kinds",
 	"RouteGroupKind":        "group kind",
 	"RouteNamespaces":       "from selector",
@@ -66,6 +73,13 @@ var honoured = object.Honoured{
 	"UDPRouteSpec": "rules parentRefs",
 	"UDPRouteRule": "name backendRefs",
 
+	"BackendTLSPolicySpec":                      "targetRefs validation",
+	"LocalPolicyTargetReferenceWithSectionName": "sectionName",
+	"LocalPolicyTargetReference":                "group kind name",
+	"BackendTLSPolicyValidation":                "caCertificateRefs wellKnownCACertificates hostname subjectAltNames",
+	"LocalObjectReference":                      "group kind name",
+	"SubjectAltName":                            "type hostname uri",
+
 	"ReferenceGrantSpec": "from to",
 	"ReferenceGrantFrom": "group kind namespace",
 	"ReferenceGrantTo":   "group kind name",
@@ -73,5 +87,4 @@ var honoured = object.Honoured{
 	"HTTPRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
 	"HTTPRouteFilter.externalAuth": "so the rule answers 500; remove the filter",
 	"GRPCRouteFilter.extensionRef": "so the rule answers 500; remove the filter",
-	"GatewaySpec.tls":              "so HTTPS listeners stay closed; remove it",
 }

@@ -55,7 +55,7 @@ func Gateway(o *object.Object, spec *gatewayv1.GatewaySpec) ([]model.Gateway, Sp
 		return nil, nil, nil
 	}
 	g := model.Gateway{Object: o.Key, Name: o.Namespace + "/" + o.Key.Name, Class: class, Proxy: o.Key.Name, From: o.Whole()}
-	r := reader{Object: o, spaces: Spaces{}, strict: spec.TLS != nil}
+	r := reader{Object: o, spaces: Spaces{}}
 	for i := range spec.Listeners {
 		r.read(i, &spec.Listeners[i], &g)
 	}
@@ -76,7 +76,6 @@ func (r *reader) read(i int, in *gatewayv1.Listener, into *model.Gateway) {
 type reader struct {
 	*object.Object
 	spaces Spaces
-	strict bool // more is asked of callers by TLS than is done
 	is     Listener
 	open   []model.GatewayListener
 	all    []Listener
@@ -100,7 +99,7 @@ func (r *reader) listener(at object.Path, l *gatewayv1.Listener) (model.GatewayL
 	}
 	if out.Protocol == model.GatewayHTTPS || out.Protocol == model.GatewayTLS && !passes(l.TLS) {
 		var ok bool
-		if out.TLS.Secret, ok = certificate(r.Object, at.Dot("tls"), l.TLS); !ok || r.strict { // what is asked is reported by the audit
+		if out.TLS.Secret, ok = certificate(r.Object, at.Dot("tls"), l.TLS); !ok {
 			r.is.Resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
 			return out, false
 		}

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"strings"
 
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
@@ -16,6 +17,9 @@ type Grant struct {
 	Name                string // of what is named; "": all
 }
 
+// named are the kinds that objects of other namespaces name.
+var named = []string{"Service", "Secret", "ConfigMap"}
+
 // ReferenceGrant gives every pair of its lists.
 func ReferenceGrant(o *object.Object, spec *gatewayv1.ReferenceGrantSpec) []Grant {
 	if !o.Audit(spec, honoured) {
@@ -24,8 +28,8 @@ func ReferenceGrant(o *object.Object, spec *gatewayv1.ReferenceGrantSpec) []Gran
 	var all []Grant
 	for _, from := range spec.From {
 		for i, to := range spec.To {
-			if to.Group != "" || to.Kind != "Service" && to.Kind != "Secret" {
-				o.NotHonoured(object.Spec.Dot("to").At(i), "weft follows references to Services and Secrets only")
+			if to.Group != "" || !slices.Contains(named, string(to.Kind)) {
+				o.NotHonoured(object.Spec.Dot("to").At(i), "weft follows references to %s only", strings.Join(named, ", "))
 				continue
 			}
 			g := Grant{

@@ -15,7 +15,6 @@ import (
 type Admits struct {
 	From     gatewayv1.FromNamespaces
 	Selector *metav1.LabelSelector // for From Selector
-	Strict   bool                  // it asks of callers by TLS more than is done: no HTTPS opens there
 }
 
 // Set names the Gateway at whose proxies a ListenerSet's listeners are.
@@ -44,7 +43,7 @@ func Whose(o *object.Object, spec *gatewayv1.GatewaySpec, gateways []model.Gatew
 }
 
 func whose(o *object.Object, spec *gatewayv1.GatewaySpec) Admits {
-	a := Admits{From: gatewayv1.NamespacesFromNone, Strict: spec.TLS != nil}
+	a := Admits{From: gatewayv1.NamespacesFromNone}
 	if spec.AllowedListeners == nil || spec.AllowedListeners.Namespaces == nil {
 		return a
 	}

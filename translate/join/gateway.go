@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"weft.dev/api"
 	"weft.dev/flow"
@@ -22,17 +23,22 @@ type outcome struct {
 	Gateways []model.Gateway
 	Tables   []model.RouteTable
 	Problems []model.Problem
-	Parents  []attachment // of a route of the Gateway API
-	Closed   []string     // listeners whose certificate must not be used
-	Set      *admission   // of a ListenerSet
+	Parents  []attachment        // of a route of the Gateway API
+	Faults   map[string]fault    // of listeners, by name
+	Trusts   []model.Certificate // whom its listeners trust
+	Shown    shown               // what its proxies show to services
+	Set      *admission          // of a ListenerSet
 }
 
 func (o outcome) Key() string          { return o.Object.String() }
 func (o outcome) Equal(p outcome) bool { return reflect.DeepEqual(o, p) }
 
-func (m *Mesh) wireGateways() *flow.Collection[outcome] {
+func (m *Mesh) wireGrants() {
 	grants := said(m.parts, "grants", func(g gateway.Grant) string { return fmt.Sprintf("%+v", g) })
 	m.grantsTo = flow.NewIndex(grants, func(i item[gateway.Grant]) []string { return []string{i.Value.ToNamespace} })
+}
+
+func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 	m.namespaces = flow.Derive(m.parts, "namespaces", func(_ *flow.Ctx, p Part) []item[map[string]string] {
 		if p.Object.Kind != string(api.Namespace) {
 			return nil
@@ -56,8 +62,8 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 			for _, set := range Of[gateway.Set](p) {
 				g, out.Set = m.admit(x, found, set, g)
 			}
-			g, closed := m.gateway(x, found, g)
-			out.Gateways, out.Closed = append(out.Gateways, g), closed
+			g.Shows, out.Shown = m.showing(x, found)
+			m.gateway(x, found, g, &out)
 		}
 		out.Problems = found.all
 		return []outcome{out}
@@ -68,13 +74,21 @@ func (m *Mesh) wireGateways() *flow.Collection[outcome] {
 }
 
 // gateway resolves what the listeners name. One whose certificate must not be
-// used does not open.
-func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) (open model.Gateway, closed []string) {
-	listeners := g.Listeners
-	g.Listeners = nil
+// used does not open, nor does one that can tell of no caller who it is.
+func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway, out *outcome) {
+	listeners, asks := g.Listeners, m.frontendOf(x, p.part)
+	g.Listeners, out.Faults = nil, map[string]fault{}
 	for _, l := range listeners {
-		if !m.certified(x, p, g, l) {
-			closed = append(closed, l.Name)
+		f := fault{Resolved: string(gatewayv1.ListenerReasonRefNotPermitted), Closed: true}
+		if m.certified(x, p, g, l) {
+			var trusts *model.Certificate
+			trusts, f = m.asking(x, p, asks, &l)
+			out.Trusts = withTrust(out.Trusts, trusts)
+		}
+		if f != (fault{}) {
+			out.Faults[l.Name] = f
+		}
+		if f.Closed {
 			continue
 		}
 		for _, spaces := range Of[gateway.Spaces](p.part) {
@@ -84,7 +98,7 @@ func (m *Mesh) gateway(x *flow.Ctx, p *problems, g model.Gateway) (open model.Ga
 		}
 		g.Listeners = append(g.Listeners, l)
 	}
-	return g, closed
+	out.Gateways = append(out.Gateways, g)
 }
 
 // certified says whether a listener may open. With a certificate that is not
@@ -99,7 +113,7 @@ func (m *Mesh) certified(x *flow.Ctx, p *problems, g model.Gateway, l model.Gate
 		p.add(model.ProblemNotPermitted, l.Origin.Path, fmt.Sprintf("no ReferenceGrant of the namespace %s lets a %s of %s use the Secret %s, so this listener stays closed", namespace, g.Object.Kind, g.Object.Namespace, l.TLS.Secret))
 		return false
 	}
-	if c, ok := flow.Get(x, m.Certificates, l.TLS.Secret); !ok || len(c.Chain) == 0 {
+	if c, ok := flow.Get(x, m.secrets, l.TLS.Secret); !ok || len(c.Chain) == 0 {
 		p.add(model.ProblemMissingSecret, l.Origin.Path, c.Missing(l.TLS.Secret))
 	}
 	return true

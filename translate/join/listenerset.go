@@ -41,28 +41,24 @@ func (m *Mesh) admit(x *flow.Ctx, p *problems, set gateway.Set, g model.Gateway)
 	before := slices.Clone(at[0].Listeners)
 	for _, elder := range m.elders(x, set, p.part) {
 		if m.takesSet(x, takes[0], parent.Object.Namespace, elder.Object.Namespace) {
-			kept, _ := beside(before, Of[model.Gateway](elder)[0].Listeners, takes[0].Strict)
+			kept, _ := beside(before, Of[model.Gateway](elder)[0].Listeners)
 			before = append(before, kept...)
 		}
 	}
 	var lost []model.GatewayListener
-	g.Listeners, lost = beside(before, g.Listeners, takes[0].Strict)
+	g.Listeners, lost = beside(before, g.Listeners)
 	for _, l := range lost {
 		reason, first := gateway.Contest(before, l)
-		why := fmt.Sprintf("the listener %s of %s has the same port and host, or another protocol there", first.Name, first.Origin.Key)
-		if reason == "" {
-			reason, why = string(gatewayv1.ListenerReasonUnsupportedValue), "its gateway asks more of callers by TLS than weft does"
-		}
 		a.Lost[l.Name] = reason
-		p.add(model.ProblemConflict, l.Origin.Path, why+"; this listener stays closed")
+		p.add(model.ProblemConflict, l.Origin.Path, fmt.Sprintf("the listener %s of %s has the same port and host, or another protocol there; this listener stays closed", first.Name, first.Origin.Key))
 	}
 	return g, a
 }
 
 // beside are the listeners that can be where others are already, and those that cannot.
-func beside(before, all []model.GatewayListener, strict bool) (kept, lost []model.GatewayListener) {
+func beside(before, all []model.GatewayListener) (kept, lost []model.GatewayListener) {
 	for _, l := range all {
-		if reason, _ := gateway.Contest(before, l); reason != "" || strict && l.TLS.Secret != "" {
+		if reason, _ := gateway.Contest(before, l); reason != "" {
 			lost = append(lost, l)
 		} else {
 			kept = append(kept, l)
@@ -134,11 +130,10 @@ func (s *statuses) ofSet(x *flow.Ctx, p Part) []Status {
 		if o.Set.Refused != "" {
 			continue
 		}
-		closed := slices.Contains(o.Closed, l.Name)
-		if opens(l) && !closed {
+		if f := o.Faults[l.Name]; opens(l) && !f.Closed {
 			valid++
 		}
-		status.Listeners = append(status.Listeners, s.ofListener(x, p, o.Gateways[0].Name, l, closed, ready))
+		status.Listeners = append(status.Listeners, s.ofListener(x, p, o.Gateways[0].Name, l, o.Faults[l.Name], ready))
 	}
 	reason := gatewayv1.ListenerSetConditionReason(o.Set.Refused)
 	switch {
@@ -180,7 +175,7 @@ func (s *statuses) attachedSets(x *flow.Ctx, of model.Key) (n int32) {
 		if o.Set == nil || o.Set.Refused != "" {
 			continue
 		}
-		if slices.ContainsFunc(listenersOf(part, o), func(l gateway.Listener) bool { return opens(l) && !slices.Contains(o.Closed, l.Name) }) {
+		if slices.ContainsFunc(listenersOf(part, o), func(l gateway.Listener) bool { return opens(l) && !o.Faults[l.Name].Closed }) {
 			n++
 		}
 	}

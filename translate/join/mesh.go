@@ -18,7 +18,7 @@ type Mesh struct {
 	Concurrencies  *flow.Collection[model.Concurrency]
 	Gateways       *flow.Collection[model.Gateway]
 	GatewayPods    *flow.Collection[model.GatewayPods]
-	Certificates   *flow.Collection[model.Certificate]
+	Certificates   *flow.Collection[model.Certificate] // of Secrets, and whom gateways trust
 	Routes         *flow.Collection[model.RouteTable]
 	RateLimits     *flow.Collection[model.RateLimit]
 	PeerAuths      *flow.Collection[model.PeerAuth]
@@ -47,6 +47,9 @@ type Mesh struct {
 	gatewaysOf *flow.Index[model.Gateway]        // by name
 	grantsTo   *flow.Index[item[gateway.Grant]]  // by namespace of what is named
 	namespaces *flow.Collection[item[map[string]string]]
+	secrets    *flow.Collection[model.Certificate]   // of Secrets
+	holders    *flow.Collection[item[holder]]        // of certificates
+	backendTLS *flow.Index[item[gateway.BackendTLS]] // by host
 	owners     *flow.Collection[owner]
 	setsOf     *flow.Index[item[gateway.Set]] // by their Gateway
 	contests   *flow.Index[contest]           // of listeners
@@ -58,7 +61,9 @@ type Mesh struct {
 func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m := &Mesh{parts: parts}
 	written := m.wireWorkloads(pods)
-	m.Certificates = rows(parts, "certificates", Of[model.Certificate])
+	m.wireGrants()
+	m.wireTrust()
+	m.wireBackendTLS()
 	m.EnvoyFilters = rows(parts, "envoy filters", Of[model.EnvoyFilter])
 	m.wireServices(written)
 	m.wireApplications()
@@ -69,6 +74,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.wirePeers()
 	m.wireScopes()
 	m.gates = m.wireGateways()
+	m.Certificates = flow.Union("certificates", m.secrets, rows(m.gates, "certificates of callers", func(o outcome) []model.Certificate { return o.Trusts }))
 	m.GatewayPods = gatewayPods(parts, m.gates)
 	m.routed = m.wireRoutes()
 	m.wireLimits()
@@ -88,6 +94,7 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkApplications(x, p)
 	m.checkPolicies(x, p)
 	m.checkSplits(x, p)
+	m.checkBackendTLS(x, p)
 	m.checkResilience(x, p)
 	m.checkPeers(x, p)
 	m.checkAccess(x, p)

@@ -78,7 +78,7 @@ func (m *Mesh) wireServices(written *flow.Collection[item[claim]]) {
 		if !ok {
 			return nil
 		}
-		s.Addresses = slices.Concat(s.Addresses, given.to(x, s))
+		s.Addresses, s.Ports = slices.Concat(s.Addresses, given.to(x, s)), m.portsWithTLS(x, s)
 		return &s
 	})
 }

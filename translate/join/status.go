@@ -1,6 +1,7 @@
 package join
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,15 +21,23 @@ type Status struct {
 	Object     model.Key
 	Generation int64
 	Conditions []metav1.Condition
+	Passing    []string                         // types of conditions that are no more where Conditions does not have them
 	Listeners  []gatewayv1.ListenerStatus       // of a Gateway
 	Addresses  []gatewayv1.GatewayStatusAddress // of a Gateway
 	Sets       int32                            // ListenerSets at a Gateway
 	Parents    []Parent                         // of a route
+	Ancestors  []Ancestor                       // of a policy
 }
 
 // Parent is what is said of a route at one of its parents.
 type Parent struct {
 	Index      int // in spec.parentRefs
+	Conditions []metav1.Condition
+}
+
+// Ancestor is what is said of a policy at a gateway.
+type Ancestor struct {
+	Gateway    model.Key
 	Conditions []metav1.Condition
 }
 
@@ -40,6 +49,7 @@ type statuses struct {
 	*Mesh
 	addresses *flow.Collection[model.GatewayAddress]
 	attached  *flow.Index[outcome] // routes, by gateway
+	leading   *flow.Index[outcome] // routes, by host to which they lead
 	opened    *flow.Collection[outcome]
 }
 
@@ -55,6 +65,7 @@ func (m *Mesh) Statuses(addresses *flow.Collection[model.GatewayAddress]) *flow.
 		}
 		return all
 	})
+	s.leading = flow.NewIndex(m.routed, leadsTo)
 	return flow.Union("statuses",
 		flow.Derive(m.parts, "statuses of gateways", s.ofPart),
 		flow.Derive(m.routed, "statuses of routes", s.ofRoute),
@@ -72,6 +83,9 @@ func (s *statuses) ofPart(x *flow.Ctx, p Part) []Status {
 	}
 	if len(Of[gateway.Set](p)) > 0 {
 		return s.ofSet(x, p)
+	}
+	if p.Object.Kind == string(api.BackendTLSPolicy) {
+		return s.ofBackendTLS(x, p)
 	}
 	gateways := Of[model.Gateway](p)
 	if p.Object.Kind != string(api.Gateway) || len(gateways) == 0 || gateways[0].Class != gateway.ClassWeft {
@@ -92,13 +106,13 @@ func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
 	}
 	status.Sets = s.attachedSets(x, p.Object)
 	listeners := Of[gateway.Listener](p)
-	closed, _ := flow.Get(x, s.opened, p.Object.String())
+	opened, _ := flow.Get(x, s.opened, p.Object.String())
 	accepted := 0
 	for _, l := range listeners {
-		if l.Accepted == "" {
+		if l.Accepted == "" && opened.Faults[l.Name].Accepted == "" {
 			accepted++
 		}
-		status.Listeners = append(status.Listeners, s.ofListener(x, p, name, l, slices.Contains(closed.Closed, l.Name), ready))
+		status.Listeners = append(status.Listeners, s.ofListener(x, p, name, l, opened.Faults[l.Name], ready))
 	}
 	reason, message := gatewayv1.GatewayReasonAccepted, "weft runs the gateway"
 	if accepted < len(listeners) {
@@ -109,6 +123,31 @@ func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
 		whole = is(gatewayv1.GatewayConditionAccepted, false, why, "weft reads no parameters, and runs the gateway without: remove spec.infrastructure.parametersRef")
 	}
 	status.Conditions = append(status.Conditions, whole, programmed(len(places) > 0, ready, accepted > 0))
+	status.Passing = []string{string(gatewayv1.GatewayConditionResolvedRefs), string(gatewayv1.GatewayConditionInsecureFrontendValidationMode)}
+	status.Conditions = append(status.Conditions, ofGatewayTLS(p, opened, status.Listeners)...)
+}
+
+// ofGatewayTLS is what is said of a Gateway that speaks of TLS.
+func ofGatewayTLS(p Part, o outcome, listeners []gatewayv1.ListenerStatus) (all []metav1.Condition) {
+	unresolved := slices.ContainsFunc(listeners, func(l gatewayv1.ListenerStatus) bool {
+		return slices.ContainsFunc(l.Conditions, func(c metav1.Condition) bool {
+			return c.Type == string(gatewayv1.ListenerConditionResolvedRefs) && c.Status == metav1.ConditionFalse
+		})
+	})
+	switch reason := o.Shown.Reason; {
+	case reason == "":
+	case reason == gatewayv1.GatewayReasonResolvedRefs && unresolved:
+		all = append(all, is(gatewayv1.GatewayConditionResolvedRefs, false, gatewayv1.GatewayReasonListenersNotResolved, "what some listeners name is not to be had: see their conditions"))
+	default:
+		all = append(all, is(gatewayv1.GatewayConditionResolvedRefs, reason == gatewayv1.GatewayReasonResolvedRefs, reason, o.Shown.Message))
+	}
+	for _, f := range Of[gateway.Frontend](p) {
+		if f.Insecure() {
+			all = append(all, is(gatewayv1.GatewayConditionInsecureFrontendValidationMode, true, gatewayv1.GatewayReasonConfigurationChanged,
+				"callers are let in whatever certificate they show, so rules know nobody by one"))
+		}
+	}
+	return all
 }
 
 func programmed(addressed, ready, accepted bool) metav1.Condition {
@@ -141,29 +180,28 @@ func (s *statuses) reached(x *flow.Ctx, name string) (places []string, ready boo
 	return slices.Compact(places), ready
 }
 
-func (s *statuses) ofListener(x *flow.Ctx, p Part, name string, l gateway.Listener, closed, ready bool) gatewayv1.ListenerStatus {
+func (s *statuses) ofListener(x *flow.Ctx, p Part, name string, l gateway.Listener, f fault, ready bool) gatewayv1.ListenerStatus {
 	out := gatewayv1.ListenerStatus{Name: gatewayv1.SectionName(l.Name), SupportedKinds: []gatewayv1.RouteGroupKind{}, AttachedRoutes: s.attachedTo(x, name, l.Name)}
 	for _, kind := range l.Kinds {
 		group := gatewayv1.Group(gateway.Group)
 		out.SupportedKinds = append(out.SupportedKinds, gatewayv1.RouteGroupKind{Group: &group, Kind: gatewayv1.Kind(kind)})
 	}
-	resolved := l.Resolved
 	switch {
-	case closed:
-		resolved = string(gatewayv1.ListenerReasonRefNotPermitted)
-	case resolved == "" && s.uncertified(x, p, l.Name):
-		resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
+	case f.Closed:
+		l.Accepted, l.Resolved = cmp.Or(l.Accepted, f.Accepted), f.Resolved
+	case l.Resolved == "" && s.uncertified(x, p, l.Name):
+		l.Resolved = string(gatewayv1.ListenerReasonInvalidCertificateRef)
 	}
 	conflicted := l.Accepted == string(gatewayv1.ListenerReasonHostnameConflict) || l.Accepted == string(gatewayv1.ListenerReasonProtocolConflict)
 	refused := pendingOr
 	if len(Of[gateway.Set](p)) > 0 && l.Accepted != "" {
 		refused = func(bool) gatewayv1.ListenerConditionReason { return gatewayv1.ListenerConditionReason(l.Accepted) }
 	}
-	l.Resolved = resolved
 	open := opens(l)
+	resolved := cmp.Or(l.Resolved, f.Resolved) // with a part of whom it is to trust, it is open
 	out.Conditions = []metav1.Condition{
 		is(gatewayv1.ListenerConditionAccepted, l.Accepted == "", orElse(l.Accepted, gatewayv1.ListenerReasonAccepted), ""),
-		is(gatewayv1.ListenerConditionResolvedRefs, resolved == "", orElse(resolved, gatewayv1.ListenerReasonResolvedRefs), ""),
+		is(gatewayv1.ListenerConditionResolvedRefs, resolved == "", orElse(resolved, gatewayv1.ListenerReasonResolvedRefs), f.Message),
 		is(gatewayv1.ListenerConditionConflicted, conflicted, orElse(map[bool]string{true: l.Accepted}[conflicted], gatewayv1.ListenerReasonNoConflicts), ""),
 		is(gatewayv1.ListenerConditionProgrammed, open && ready, map[bool]gatewayv1.ListenerConditionReason{true: gatewayv1.ListenerReasonProgrammed, false: refused(open)}[open && ready], ""),
 	}
