@@ -61,10 +61,6 @@ func randomRows(t *rapid.T) rows {
 			r.Concurrencies = append(r.Concurrencies, model.Concurrency{Host: host, Namespace: "a", Selector: map[string]string{"app": "x"}, AtMost: 10, AtLeast: 1, Every: time.Second, MeasureEvery: time.Minute})
 		}
 	}
-	if rapid.Bool().Draw(t, "guard") {
-		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Reach: model.Reach{Namespace: "a"}, Action: model.Allow,
-			Rules: []model.AuthzRule{{From: []model.AuthzSource{{Namespaces: []string{"b"}}}}}}}
-	}
 	r.RateLimits = randomLimits(t)
 	randomAccess(t, &r)
 	if rapid.Bool().Draw(t, "gateway") {
@@ -120,8 +116,12 @@ func randomCertificates(t *rapid.T) []model.Certificate {
 	return all
 }
 
-// randomAccess are tokens whose keys may be there or not, and authorizers that may be.
+// randomAccess are rules, tokens whose keys may be there or not, and authorizers that may be.
 func randomAccess(t *rapid.T, r *rows) {
+	if rapid.Bool().Draw(t, "guard") {
+		r.Authorizations = []model.Authorization{{Object: model.Key{Kind: "AuthorizationPolicy", Namespace: "a", Name: "g"}, Reach: model.Reach{Namespace: "a"}, Action: model.Allow,
+			Rules: []model.AuthzRule{{From: []model.AuthzSource{{Namespaces: []string{"b"}}}}}}}
+	}
 	reach := func() model.Reach {
 		targets := [][]model.Target{nil, {{Service: model.HostOf("a", "x")}}, {{Gateway: "a/gw"}}}
 		return model.Reach{Namespace: rapid.SampledFrom([]string{"", "a"}).Draw(t, "reach"), Targets: rapid.SampledFrom(targets).Draw(t, "targets")}
