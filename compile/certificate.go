@@ -7,6 +7,7 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"weft.dev/flow"
 	"weft.dev/model"
@@ -69,6 +70,7 @@ func edgeTLS(s model.ServerTLS, ca string, alpn ...string) *tlsv3.DownstreamTlsC
 	}
 	context := &tlsv3.DownstreamTlsContext{CommonTlsContext: common}
 	if s.Callers != model.CallerUnasked {
+		context.RequireClientCertificate = wrapperspb.Bool(s.Callers == model.CallerRequired) // Envoy is to change what nothing means
 		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: certificateConfig(ca)}
 	}
 	if s.Callers == model.CallerUnproven {
@@ -76,9 +78,6 @@ func edgeTLS(s model.ServerTLS, ca string, alpn ...string) *tlsv3.DownstreamTlsC
 		v.CombinedValidationContext.DefaultValidationContext.TrustChainVerification = tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED
 		v.CombinedValidationContext.ValidationContextSdsSecretConfig = certificateConfig(ca)
 		common.ValidationContextType = v
-	}
-	if s.Callers == model.CallerRequired {
-		context.RequireClientCertificate = yes()
 	}
 	return context
 }
