@@ -123,8 +123,10 @@ test-opa:
 	go -C test/opa build -ldflags '-s -w' -o $(CURDIR)/bin/test/opa .
 	go test -count=1 -v ./test/folder -run OpenPolicyAgent -opa $(CURDIR)/bin/test/opa
 
+# A weft that runs there already has the image of an earlier checkout by the same name.
 test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
+	test/kube/node/run.sh sh -c 'kubectl -n weft-system rollout restart deploy/weft && kubectl -n weft-system rollout status deploy/weft'
 	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/run.sh
 
 generate:
