@@ -48,17 +48,12 @@ var peers = []struct {
 
 // instead is what to do where weft does not have a feature.
 var instead = map[string]string{
-	"BackendTLSPolicy":                                           "a DestinationRule with `tls.mode: SIMPLE` for the service",
-	"BackendTLSPolicySANValidation":                              "a DestinationRule with `tls.subjectAltNames`",
-	"GatewayAddressEmpty":                                        "leave `spec.addresses` out: the Service of the gateway gets its address from the cluster",
-	"GatewayBackendClientCertificate":                            "between services of the mesh callers prove themselves by mTLS already",
-	"GatewayFrontendClientCertificateValidation":                 "Istio's Gateway with `tls.mode: MUTUAL`",
-	"GatewayFrontendClientCertificateValidationInsecureFallback": "Istio's Gateway with `tls.mode: OPTIONAL_MUTUAL`, where a wrong certificate is refused",
-	"GatewayStaticAddresses":                                     "annotations of `spec.infrastructure` that the cluster's load balancer knows",
-	"HTTPRouteRetry":                                             "`retries` of a VirtualService, or of an Application: the standard channel's HTTPRoute has no such field",
-	"HTTPRouteRetryBackendTimeout":                               "the same, with `perTryTimeout`",
-	"HTTPRouteRetryConnectionError":                              "the same, with `retryOn`",
-	"MeshClusterIPMatching":                                      "name the service that is meant in the URL: calls go by name",
+	"GatewayAddressEmpty":           "leave `spec.addresses` out: the Service of the gateway gets its address from the cluster",
+	"GatewayStaticAddresses":        "annotations of `spec.infrastructure` that the cluster's load balancer knows",
+	"HTTPRouteRetry":                "`retries` of a VirtualService, or of an Application: the standard channel's HTTPRoute has no such field",
+	"HTTPRouteRetryBackendTimeout":  "the same, with `perTryTimeout`",
+	"HTTPRouteRetryConnectionError": "the same, with `retryOn`",
+	"MeshClusterIPMatching":         "name the service that is meant in the URL: calls go by name",
 }
 
 // TestGatewayAPI: the page says what the reports do, and of each feature that weft has not what to do instead.
