@@ -197,14 +197,7 @@ func (st *stream) seek(added, dropped []string, serial uint64) {
 		return
 	}
 	st.asked = serial
-	time.AfterFunc(st.server.opts.Limits.AskAnswer, func() {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		if !st.left {
-			st.session.GiveUp(serial)
-			st.step()
-		}
-	})
+	st.later(st.server.opts.Limits.AskAnswer, func() { st.session.GiveUp(serial) })
 }
 
 // linger has clusters removed after a while.
@@ -214,11 +207,16 @@ func (st *stream) linger() {
 		return
 	}
 	st.leaving = serial
-	time.AfterFunc(st.server.opts.Limits.Linger, func() {
+	st.later(st.server.opts.Limits.Linger, func() { st.session.LetGo(serial) })
+}
+
+// later tells the session something after a while, unless the stream has ended by then.
+func (st *stream) later(after time.Duration, tell func()) {
+	time.AfterFunc(after, func() {
 		st.mu.Lock()
 		defer st.mu.Unlock()
 		if !st.left {
-			st.session.LetGo(serial)
+			tell()
 			st.step()
 		}
 	})

@@ -61,23 +61,23 @@ func (m *mesh) wireFetched(from *fetched, flags serveFlags) {
 	if m.front.pods == nil { // in a cluster there is no disk
 		memory = fetch.Folder(filepath.Join(flags.data, "fetched"), m.log)
 	}
-	keys := jwks.New(m.graph, m.rows.KeySources, from.keySets, jwks.Options{
+	keys := fetch.New(m.graph, m.rows.KeySources, from.keySets, jwks.Options{
 		Refresh: flags.fetch.refresh, MaxAge: flags.fetch.maxAge, Now: time.Now, Log: m.log, Guard: guard(flags.fetch.keysAt), Memory: memory,
-	})
-	modules := module.New(m.graph, m.rows.ModuleSources, from.modules, module.Options{
+	}.Fetch())
+	modules := fetch.New(m.graph, m.rows.ModuleSources, from.modules, module.Options{
 		Now: time.Now, Log: m.log, Guard: guard(flags.fetch.modulesAt), Pulls: m.rows.PullSecrets, Memory: memory,
-	})
+	}.Fetch())
 	m.served = append(m.served, keys.Run, modules.Run)
 }
 
 // fetch asks once for all of it. What cannot be had is a problem.
 func (r *rehearsal) fetch(ctx context.Context, flags fetchFlags, log *slog.Logger) {
-	jwks.Once(ctx, r.graph, r.rows.KeySources, r.fetched.keySets, jwks.Options{
+	fetch.Once(ctx, r.graph, r.rows.KeySources, r.fetched.keySets, jwks.Options{
 		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.keysAt)},
-	})
-	module.Once(ctx, r.graph, r.rows.ModuleSources, r.fetched.modules, module.Options{
+	}.Fetch())
+	fetch.Once(ctx, r.graph, r.rows.ModuleSources, r.fetched.modules, module.Options{
 		Now: time.Now, Log: log, Guard: dial.Guard{Allow: prefixesOf(flags.modulesAt)}, Pulls: r.rows.PullSecrets,
-	})
+	}.Fetch())
 	for _, p := range r.compiled.Problems.All() {
 		if p.Code == model.ProblemMissingKeys || p.Code == model.ProblemMissingModule {
 			r.problems = append(r.problems, p)

@@ -1,12 +1,10 @@
 package jwks
 
 import (
-	"context"
 	"log/slog"
 	"time"
 
 	"weft.dev/dial"
-	"weft.dev/flow"
 	"weft.dev/model"
 	"weft.dev/source/fetch"
 )
@@ -19,7 +17,7 @@ const (
 	maxSources = 500
 )
 
-// Options of a Source.
+// Options of fetching.
 type Options struct {
 	Refresh time.Duration // how often a source is asked that answers; 0: DefaultRefresh
 	MaxAge  time.Duration // how long keys stay in effect that cannot be had anew; 0: DefaultMaxAge
@@ -29,20 +27,8 @@ type Options struct {
 	Log     *slog.Logger
 }
 
-// Source has the keys of all sources that some row names.
-type Source = fetch.Source[model.KeySource, model.KeySet]
-
-// New fills rows with the keys of what is wanted, once Run runs. It is part of the wiring of the graph.
-func New(g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) *Source {
-	return fetch.New(g, wanted, rows, o.fetch())
-}
-
-// Once asks every source that is wanted now, one time.
-func Once(ctx context.Context, g *flow.Graph, wanted *flow.Collection[model.KeySource], rows *flow.Source[model.KeySet], o Options) {
-	fetch.Once(ctx, g, wanted, rows, o.fetch())
-}
-
-func (o Options) fetch() fetch.Options[model.KeySource, model.KeySet] {
+// Fetch is how the keys of all sources are had that some row names.
+func (o Options) Fetch() fetch.Options[model.KeySource, model.KeySet] {
 	if o.Refresh == 0 {
 		o.Refresh = DefaultRefresh
 	}

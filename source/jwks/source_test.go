@@ -156,7 +156,7 @@ func TestRows(t *testing.T) {
 			default:
 			}
 		})
-		s := New(g, wanted.Collection, rows, Options{Refresh: 10 * time.Millisecond, Guard: loopback, Memory: fetch.Folder(memory, slog.Default()), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		s := fetch.New(g, wanted.Collection, rows, Options{Refresh: 10 * time.Millisecond, Guard: loopback, Memory: fetch.Folder(memory, slog.Default()), Now: time.Now, Log: slog.New(slog.DiscardHandler)}.Fetch())
 		g.Commit(func(tx *flow.Tx) { wanted.Set(tx, want) })
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)

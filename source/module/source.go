@@ -25,7 +25,7 @@ const (
 	attemptTime = time.Minute // with all that leads there
 )
 
-// Options of a Source.
+// Options of fetching.
 type Options struct {
 	Guard  dial.Guard                         // which addresses are asked
 	Pulls  *flow.Collection[model.PullSecret] // by which registries are asked
@@ -34,20 +34,8 @@ type Options struct {
 	Log    *slog.Logger
 }
 
-// Source has the code of all sources that some row names.
-type Source = fetch.Source[model.ModuleSource, model.Module]
-
-// New fills rows with the code of what is wanted, once Run runs. It is part of the wiring of the graph.
-func New(g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.Source[model.Module], o Options) *Source {
-	return fetch.New(g, wanted, rows, o.fetch())
-}
-
-// Once asks every source that is wanted now, one time.
-func Once(ctx context.Context, g *flow.Graph, wanted *flow.Collection[model.ModuleSource], rows *flow.Source[model.Module], o Options) {
-	fetch.Once(ctx, g, wanted, rows, o.fetch())
-}
-
-func (o Options) fetch() fetch.Options[model.ModuleSource, model.Module] {
+// Fetch is how the code of all sources is had that some row names.
+func (o Options) Fetch() fetch.Options[model.ModuleSource, model.Module] {
 	o.Guard.Flag = "--modules-allow"
 	return fetch.Options[model.ModuleSource, model.Module]{
 		What: "the code", Most: maxSources, Memory: o.Memory,
