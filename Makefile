@@ -51,7 +51,7 @@ shop: build
 	@go build -o bin/ ./examples/shop ./examples/shop/load ./examples/shop/demo
 	bin/demo --shop
 
-# The parts side by side, then the whole: what runs servers and Envoys gets the machine to itself,
+# The parts side by side, then the whole: what runs servers and Envoys gets the machine, two at a time as they wait for most of theirs,
 # and is never taken from the cache, which does not see the binaries.
 test: build
 	bin/weft envoy
