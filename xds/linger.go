@@ -34,8 +34,12 @@ func (s *Session) lingers(t model.Type, it *item) bool {
 	return since > l.over
 }
 
-// stays is the news that a cluster is removed, or is not to be.
-func (l *lingering) stays(name string) {
+// lingersNoMore is the news that something is removed, or is not to be. A listener may have the name of a cluster.
+func (s *Session) lingersNoMore(t model.Type, name string) {
+	if t != model.TypeCluster {
+		return
+	}
+	l := &s.lingering
 	if delete(l.since, name); len(l.since) == 0 {
 		l.since = nil
 	}

@@ -54,3 +54,20 @@ func TestAClusterLingers(t *testing.T) {
 		t.Errorf("remembered: %v", s.s.lingering.since)
 	}
 }
+
+// The listener before an application has the name of the cluster behind it: that it goes is no news of the cluster.
+func TestAClusterLingersBesideAListenerOfItsName(t *testing.T) {
+	s := newScript(t)
+	s.s = NewSession(Limits{Linger: time.Second})
+	s.view("Cluster/in=1 Listener/in=1")
+	s.ask(Request{Type: cluster})
+	s.ask(Request{Type: listener})
+	s.says("Cluster +in", "Listener +in")
+	s.ack(cluster)
+	s.ack(listener)
+	s.view("")
+	s.says("Listener -in")
+	s.s.LetGo(s.s.Leaving())
+	s.ack(listener)
+	s.says("Cluster -in")
+}

@@ -116,7 +116,7 @@ func (s *Session) launch(t model.Type, b batch) *Response {
 		sub.flight.removed = append(sub.flight.removed, removal{it.name, it.held, it.version})
 		removed = append(removed, it.name)
 		s.unblame(sub, it)
-		s.lingering.stays(it.name)
+		s.lingersNoMore(t, it.name)
 		it.lacks()
 	}
 	s.underway += b.bytes
@@ -311,9 +311,7 @@ func (s *Session) judge(t model.Type, it *item) (verdict, *model.Resource) {
 	if want == nil {
 		return s.judgeAbsent(t, it), nil
 	}
-	if t == model.TypeCluster {
-		s.lingering.stays(it.name)
-	}
+	s.lingersNoMore(t, it.name)
 	if it.version == want.Version {
 		it.held = want // also if it is from an earlier stream
 		if !it.is(force) && !it.mayHoldOther(want.Version) {
@@ -402,7 +400,7 @@ func (s *Session) judgeAbsent(t model.Type, it *item) verdict {
 		}
 		return skip
 	case it.holds() && t == model.TypeCluster && s.needed(it.name):
-		s.lingering.stays(it.name)
+		s.lingersNoMore(t, it.name)
 		return block
 	case s.lingers(t, it):
 		return block
