@@ -1,8 +1,6 @@
 package compile
 
 import (
-	"slices"
-
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbaccfgv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
@@ -72,22 +70,14 @@ func ruleOrigins(guards []model.Authorization) *corev3.Metadata {
 // they need. An authorizer that speaks HTTP cannot be asked there: what it would be asked is denied.
 func (g guards) onConnections(port uint32, stat string) (filters []*listenerv3.Filter, needs []string) {
 	at := attributes{port: port, nameless: g.nameless}
-	rules := slices.Clone(g.rules)
+	g = g.without(func(a asked) bool { return a.HTTP != nil })
 	for _, a := range g.asked {
-		if a.HTTP == nil {
-			if about := a.askedAbout(rules, at); about != nil {
-				filters, needs = append(filters, a.connectionFilters(about, stat)...), append(needs, a.cluster)
-			}
-			continue
-		}
-		for i := range rules {
-			if rules[i].Action == model.Custom && rules[i].Provider == a.Key() {
-				rules[i].Action = model.Deny
-			}
+		if about := a.askedAbout(g.rules, at); about != nil {
+			filters, needs = append(filters, a.connectionFilters(about, stat)...), append(needs, a.cluster)
 		}
 	}
 	for _, action := range []model.AuthzAction{model.Deny, model.Allow} {
-		inForce, shadow := rbac(rules, action, at)
+		inForce, shadow := rbac(g.rules, action, at)
 		if inForce != nil || shadow != nil {
 			filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{
 				Rules: inForce, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix, StatPrefix: stat + ".",

@@ -155,7 +155,7 @@ func (p patching) listener(l *listenerv3.Listener) error {
 		if l.UdpListenerConfig != nil {
 			return nil // what is said of a listener is said of TCP
 		}
-		if p.Port != 0 && !p.portOf(l.Name, nil) {
+		if p.Port != 0 && !isOfPort(l.Name, nil, p.Port) {
 			return nil
 		}
 		return p.merge(l)
@@ -186,14 +186,14 @@ func (p patching) listener(l *listenerv3.Listener) error {
 
 func (p patching) selects(listener string, chain *listenerv3.FilterChain) bool {
 	m := chain.GetFilterChainMatch()
-	return (p.Port == 0 || p.portOf(listener, m)) && (p.Chain == "" || p.Chain == chain.Name) &&
+	return (p.Port == 0 || isOfPort(listener, m, p.Port)) && (p.Chain == "" || p.Chain == chain.Name) &&
 		(p.SNI == "" || slices.Contains(m.GetServerNames(), p.SNI)) && (p.Speaks == "" || p.Speaks == m.GetTransportProtocol() || p.Speaks == "tls" && m.GetTransportProtocol() == "quic")
 }
 
-// portOf says whether a listener, or a chain of the one for all ports, is of the patch's port.
-func (p patching) portOf(listener string, m *listenerv3.FilterChainMatch) bool {
+// isOfPort says whether a listener, or a chain of the one for all ports, is of a port.
+func isOfPort(listener string, m *listenerv3.FilterChainMatch, number uint32) bool {
 	_, port, _ := strings.Cut(withoutTwin(listener), ".")
-	return port == strconv.Itoa(int(p.Port)) || m.GetDestinationPort().GetValue() == p.Port
+	return port == strconv.Itoa(int(number)) || m.GetDestinationPort().GetValue() == number
 }
 
 // merge lays the value over a message.

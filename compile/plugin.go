@@ -64,7 +64,7 @@ func plugged(l *listenerv3.Listener, chain *listenerv3.FilterChain, at model.Pat
 	return len(p.On) == 0 || slices.ContainsFunc(p.On, func(on model.PluginOn) bool {
 		side := on.Calls && at == model.PatchOutbound || on.Served && at == model.PatchInbound || at == model.PatchGateway
 		return side && (len(on.Ports) == 0 || slices.ContainsFunc(on.Ports, func(port uint32) bool {
-			return at != model.PatchOutbound && (patching{Patch: model.Patch{Port: port}}).portOf(l.Name, chain.GetFilterChainMatch())
+			return at != model.PatchOutbound && isOfPort(l.Name, chain.GetFilterChainMatch(), port)
 		}))
 	})
 }

@@ -50,6 +50,19 @@ type guards struct {
 	nameless bool // callers prove no name by their certificates
 }
 
+// without some authorizers: what they would be asked is denied.
+func (g guards) without(who func(asked) bool) guards {
+	g.asked = slices.DeleteFunc(slices.Clone(g.asked), who)
+	g.rules = slices.Clone(g.rules)
+	for i := range g.rules {
+		rule := &g.rules[i]
+		if rule.Action == model.Custom && !slices.ContainsFunc(g.asked, func(a asked) bool { return a.Key() == rule.Provider }) {
+			rule.Action = model.Deny
+		}
+	}
+	return g
+}
+
 // guards are those of a scope. What an authorizer would be asked who is not there is denied.
 func (c *compiler) guards(x *flow.Ctx, s scope) guards {
 	g := guards{rules: allFound(x, c.Authorizations, s.Guards), tokens: allFound(x, c.RequestAuths, s.Tokens)}

@@ -2,7 +2,6 @@ package compile
 
 import (
 	"regexp"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -20,16 +19,7 @@ func (g guards) at(tls model.ServerTLS) guards {
 		return g
 	}
 	g.nameless = true
-	// By gRPC an authorizer is told the name in a certificate: what it would be asked is denied.
-	g.asked = slices.DeleteFunc(slices.Clone(g.asked), func(a asked) bool { return a.HTTP == nil })
-	g.rules = slices.Clone(g.rules)
-	for i := range g.rules {
-		rule := &g.rules[i]
-		if rule.Action == model.Custom && !slices.ContainsFunc(g.asked, func(a asked) bool { return a.Key() == rule.Provider }) {
-			rule.Action = model.Deny
-		}
-	}
-	return g
+	return g.without(func(a asked) bool { return a.HTTP == nil }) // by gRPC it is told the name in a certificate
 }
 
 // named says what a caller's certificate is asked; where that proves nothing, nobody has any name.

@@ -18,19 +18,19 @@ type Plugin struct {
 	From     []Origin
 }
 
-func (p Plugin) Key() string          { return p.Object.String() }
-func (p Plugin) Equal(o Plugin) bool  { return reflect.DeepEqual(p, o) }
-func (p Plugin) Source() ModuleSource { return p.module().Source }
+func (p Plugin) Key() string         { return p.Object.String() }
+func (p Plugin) Equal(o Plugin) bool { return reflect.DeepEqual(p, o) }
+
+// Source is where its module is to be had; the zero one: nowhere else.
+func (p Plugin) Source() ModuleSource {
+	if p.Wasm == nil {
+		return ModuleSource{}
+	}
+	return p.Wasm.Source
+}
 
 // Open says whether requests pass where there is nothing to run. Of scripts that is so, as it is when one fails.
 func (p Plugin) Open() bool { return p.Wasm == nil || p.Wasm.Fail == PluginOpen }
-
-func (p Plugin) module() Wasm {
-	if p.Wasm == nil {
-		return Wasm{}
-	}
-	return *p.Wasm
-}
 
 // PluginPhase is when a plugin gets a request: in this order.
 type PluginPhase int

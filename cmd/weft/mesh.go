@@ -89,7 +89,7 @@ func newMesh(graph *flow.Graph, from front, authority identity.Authority, flags 
 	m.previewKeys = flow.NewSource[model.PreviewKey](graph, "keys of previews")
 	named := newFetched(graph)
 	m.street = newStreet(graph, from.objects, streetOptions{
-		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection, fetched: named,
+		Options: translate.Options{TrustDomain: flags.trustDomain, Pods: from.pods}, previews: m.previewKeys.Collection, keySets: named.keySets.Collection, modules: named.modules.Collection,
 		tracing: model.Tracing{Percent: flags.traces.sample, B3: flags.traces.b3},
 	}, more)
 	if more != nil {

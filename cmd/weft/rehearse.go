@@ -31,7 +31,7 @@ func rehearse(ctx context.Context, dir string, options streetOptions, log *slog.
 	played := flow.NewSource[model.Workload](graph, "played workloads")
 	named := newFetched(graph)
 	if options.alone {
-		options.fetched = named
+		options.keySets, options.modules = named.keySets.Collection, named.modules.Collection
 	}
 	s := newStreet(graph, source.Collection, options, played)
 	graph.Commit(func(tx *flow.Tx) {

@@ -29,22 +29,9 @@ type streetOptions struct {
 	translate.Options
 	previews *flow.Collection[model.PreviewKey] // nil: no gateway verifies any
 	tracing  model.Tracing                      // of proxies of which nobody says more
-	fetched  *fetched                           // nil: nobody asks for any
+	keySets  *flow.Collection[model.KeySet]     // of those who issue tokens; nil: nobody asks for any
+	modules  *flow.Collection[model.Module]     // code of plugins; nil: nobody asks for any
 	alone    bool                               // no server will serve it: see compile.Options and scope.Inputs
-}
-
-func (o streetOptions) keySets() *flow.Collection[model.KeySet] {
-	if o.fetched == nil {
-		return nil
-	}
-	return o.fetched.keySets.Collection
-}
-
-func (o streetOptions) modules() *flow.Collection[model.Module] {
-	if o.fetched == nil {
-		return nil
-	}
-	return o.fetched.modules.Collection
 }
 
 // newStreet wires it; more, if not nil, are workloads that did not register.
@@ -67,7 +54,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 		Policies: s.rows.Policies, Splits: s.rows.Splits, Concurrencies: s.rows.Concurrencies,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, RateLimits: s.rows.RateLimits, EnvoyFilters: s.rows.EnvoyFilters, Authorizations: s.rows.Authorizations,
 		RequestAuths: s.rows.RequestAuths, Telemetries: s.rows.Telemetries, Authorizers: s.rows.Authorizers, Plugins: s.rows.Plugins,
-		KeySets: options.keySets(), Modules: options.modules(), Known: s.scopes.Known, Previews: options.previews, Spoiled: s.spoiled.Collection,
+		KeySets: options.keySets, Modules: options.modules, Known: s.scopes.Known, Previews: options.previews, Spoiled: s.spoiled.Collection,
 	}, compile.Options{TrustDomain: options.TrustDomain, Alone: options.alone, Tracing: options.tracing})
 	return s
 }
