@@ -92,16 +92,19 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c.wireCredentials()
 	layers := c.layers()
 	outlines := flow.Derive(c.scopes, "compile/outlines", layers.outline)
+	variants := layers.variants(outlines)
 	scopeOf := flow.Derive(c.Replicas, "compile/scopeof", c.assign)
 	return &Compiled{
 		Outlines: outlines,
-		Layers:   layers.all,
+		Layers: flow.Union("compile/layers of all", layers.all,
+			flow.Derive(variants, "compile/layers/patched", func(_ *flow.Ctx, v variant) []*model.Layer { return []*model.Layer{v.Layer} })),
 		ScopeOf:  scopeOf,
 		Families: flow.NewIndex(scopeOf, model.Assignment.Families),
 		Problems: problems(
 			flow.Derive(c.hosts, "compile/reports/hosts", func(_ *flow.Ctx, v virtualHost) []report { return reportOf(v.Key(), v.Problems) }),
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			flow.Derive(c.scopes, "compile/reports/patches", c.lostPatches),
+			flow.Derive(variants, "compile/reports/variants", func(_ *flow.Ctx, v variant) []report { return reportOf(v.Key(), v.problems) }),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
 			flow.Derive(c.RequestAuths, "compile/reports/tokens", c.tokenReports),

@@ -46,7 +46,7 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 			o.Layers = append(o.Layers, l.serviceLayerFor(x, s, host))
 		}
 	}
-	return []*model.Outline{o}
+	return []*model.Outline{s.varied(o)}
 }
 
 // known are the layers of virtual hosts for a scope that knows some services,
@@ -82,7 +82,12 @@ func (c *Compiled) View(workload, authority string) (v *model.View) {
 			if name == strayLayer {
 				return model.NewLayer(name, c.layers.strays(strings.ToLower(authority)))
 			}
-			layer, _ := flow.Get(x, c.Layers, name)
+			layer, found := flow.Get(x, c.Layers, name)
+			if !found && s.variant != "" && strings.HasPrefix(name, s.variant) { // what it does not know, nobody has a variant of
+				for _, v := range c.layers.variant(x, wanted{name: name, AtGate: s.Gateway != "", Shared: s.Shared}) {
+					layer = v.Layer
+				}
+			}
 			return layer
 		})
 	})

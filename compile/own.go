@@ -20,6 +20,8 @@ func (c *compiler) inboundLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 // clusters of the application beside the proxy.
 func (c *compiler) ownLayer(x *flow.Ctx, key string, s scope) *model.Layer {
 	resources, _ := c.patched(x, s, c.ownResources(x, s))
+	added, _ := c.addedClusters(x, s)
+	resources = append(resources, added...)
 	return model.NewLayer(key, append(resources, c.pluginConfigs(x, s)...)...)
 }
 

@@ -6,39 +6,31 @@ import (
 	"slices"
 	"strings"
 
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/proto"
 
 	"weft.dev/model"
 )
 
-// managers patches the filters of HTTP of a chain.
-func (p patching) managers(chain *listenerv3.FilterChain) error {
-	for _, f := range chain.Filters {
-		if f.Name != hcmFilter || p.Filter != "" && p.Filter != f.Name {
-			continue
-		}
-		m, err := managerOf(f)
-		if err != nil {
-			return err
-		}
-		if m.HttpFilters, err = patchList(p.Do, p.Sub, p.Value, m.HttpFilters, func() *hcmv3.HttpFilter { return &hcmv3.HttpFilter{} }); err != nil {
-			return err
-		}
-		f.ConfigType = &listenerv3.Filter_TypedConfig{TypedConfig: pack(m)}
+// keeps says what of a resource is no patch's to change. A namespace's patch must not lift what the mesh asks of everybody.
+func keeps(before, after proto.Message) error {
+	switch after := after.(type) {
+	case *listenerv3.Listener:
+		return keepsListener(before.(*listenerv3.Listener), after)
+	case *clusterv3.Cluster:
+		return keepsCluster(before.(*clusterv3.Cluster), after)
+	case *routev3.RouteConfiguration:
+		return keepsTable(before.(*routev3.RouteConfiguration), after)
+	case *routev3.VirtualHost:
+		return keepsHost(before.(*routev3.VirtualHost), after)
 	}
 	return nil
 }
 
-func managerOf(f *listenerv3.Filter) (*hcmv3.HttpConnectionManager, error) {
-	m := &hcmv3.HttpConnectionManager{}
-	return m, f.GetTypedConfig().UnmarshalTo(m)
-}
-
-// keeps says what of a listener is no patch's to change: where it listens, whom it trusts, what guards the workload, and
-// where its requests go. A namespace's patch must not lift what the mesh asks of everybody.
-func keeps(before, after *listenerv3.Listener) error {
+// keepsListener is about where it listens, whom it trusts, what guards the workload, and where its requests go.
+func keepsListener(before, after *listenerv3.Listener) error {
 	switch {
 	case before.Name != after.Name || !proto.Equal(before.Address, after.Address) || before.TrafficDirection != after.TrafficDirection:
 		return errors.New("name, address and direction of a listener are weft's")
@@ -98,8 +90,12 @@ var guardFilterNames = []string{"envoy.filters.network.rbac", "envoy.filters.htt
 
 func guardsAmong[F named](list []F) []F {
 	return slices.DeleteFunc(slices.Clone(list), func(f F) bool {
-		return !strings.HasPrefix(f.GetName(), ownFilters) && !slices.Contains(guardFilterNames, f.GetName())
+		return !isGuard(f.GetName())
 	})
+}
+
+func isGuard(filter string) bool {
+	return strings.HasPrefix(filter, ownFilters) || slices.Contains(guardFilterNames, filter)
 }
 
 // keepsAll says that guards are all there, as they were and in their order.

@@ -45,12 +45,26 @@ func (s selectors) pluginsOf(w model.Workload) (keys []string) {
 	return keys
 }
 
+// plugged is a resource with what plugins put into it.
+func (c *compiler) plugged(r *model.Resource, all []model.Plugin) *model.Resource {
+	at := sideOf(r, false)
+	if r.Type != model.TypeListener || at == model.PatchAnywhere || len(all) == 0 {
+		return r
+	}
+	l := &listenerv3.Listener{}
+	if err := proto.Unmarshal(r.Body, l); err != nil {
+		panic("compile: listener " + r.Name + ": " + err.Error())
+	}
+	from := plugin(l, at, all)
+	return c.intern.resource(model.TypeListener, r.Name, l, r.Needs, slices.Concat(r.From, from)...)
+}
+
 // plugin puts into a listener the filters of those plugins that are about its requests, and says which these are.
 func plugin(l *listenerv3.Listener, at model.PatchAt, all []model.Plugin) (from []model.Key) {
 	for _, p := range all {
 		put := false
 		for _, chain := range append(slices.Clone(l.FilterChains), l.DefaultFilterChain) {
-			put = chain != nil && plugged(l, chain, at, p) && pluginInto(chain, p) || put
+			put = chain != nil && isAbout(l, chain, at, p) && pluginInto(chain, p) || put
 		}
 		if put {
 			from = append(from, p.Object)
@@ -59,8 +73,8 @@ func plugin(l *listenerv3.Listener, at model.PatchAt, all []model.Plugin) (from 
 	return from
 }
 
-// plugged says whether a plugin is about the requests of a chain. Calls of a workload to all ports leave by one listener.
-func plugged(l *listenerv3.Listener, chain *listenerv3.FilterChain, at model.PatchAt, p model.Plugin) bool {
+// isAbout says whether a plugin is about the requests of a chain. Calls of a workload to all ports leave by one listener.
+func isAbout(l *listenerv3.Listener, chain *listenerv3.FilterChain, at model.PatchAt, p model.Plugin) bool {
 	return len(p.On) == 0 || slices.ContainsFunc(p.On, func(on model.PluginOn) bool {
 		side := on.Calls && at == model.PatchOutbound || on.Served && at == model.PatchInbound || at == model.PatchGateway
 		return side && (len(on.Ports) == 0 || slices.ContainsFunc(on.Ports, func(port uint32) bool {

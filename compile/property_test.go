@@ -418,10 +418,21 @@ func largeMesh(services int) rows {
 }
 
 func BenchmarkEndpointChange(b *testing.B) {
+	b.Run("plain", func(b *testing.B) { endpointChanges(b, largeMesh(1000)) })
+	b.Run("every cluster patched", func(b *testing.B) {
+		r := largeMesh(1000)
+		r.EnvoyFilters = []model.EnvoyFilter{{Object: model.Key{Kind: "EnvoyFilter", Namespace: "istio-system", Name: "all"}, Patches: []model.Patch{
+			{Of: model.PatchCluster, Do: model.PatchMerge, Value: `{"connect_timeout": "3s"}`},
+		}}}
+		endpointChanges(b, r)
+	})
+}
+
+func endpointChanges(b *testing.B, r rows) {
 	m := newMesh()
-	r := largeMesh(1000)
 	m.set(r)
 	w := r.Workloads[7]
+	b.ResetTimer()
 	for i := range b.N {
 		w.Health = []model.Health{model.Draining, model.Healthy}[i%2]
 		m.g.Commit(func(tx *flow.Tx) { m.workloads.Set(tx, w) })

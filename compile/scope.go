@@ -34,6 +34,7 @@ type scope struct {
 	Asked              []string       // authorities that go where they were going, unless a service has them
 	Plugins            []string       `json:",omitempty"` // keys of those that are about it, in their order
 	Patches            []string       `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
+	Shared             []string       `json:",omitempty"` // of them, those about what it has in common with others
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -42,6 +43,7 @@ type scope struct {
 	gate    string // that all share who are the same gateways
 	shelf   string // of everything that is called, shared by all who call alike
 	table   string // the same in one piece
+	variant string // before the names of layers that others have, too; "": it has those as they are
 
 	key string // tells people whose scope it is, and scopes of one account apart
 }
@@ -108,6 +110,7 @@ func (s scope) named() scope {
 	if s.transparent() {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.Interception, s.DualStack, s.All, s.Hosts, s.Calls, s.Closed}) + patches
 	}
+	s.variant = variantOf(s)
 	if s.Gateway != "" {
 		s.gate = digest([]any{s.Namespace, s.Gateways})
 	} else {
@@ -211,7 +214,9 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 		}
 	}
 	out.Plugins = s.pluginsOf(w.Workload)
-	out.Patches = patchKeys(filtersOf(s.filters, w.Workload))
+	filters := s.filtersOf(w.Workload)
+	out.Patches = patchKeys(filters)
+	out.Shared = patchKeys(slices.DeleteFunc(filters, func(f model.EnvoyFilter) bool { return !f.Shared() }))
 	return placement{Cohort: w.ID, Scope: out.named()}
 }
 

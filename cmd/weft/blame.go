@@ -8,10 +8,10 @@ import (
 	"weft.dev/model"
 )
 
-// maxBlamed bounds what is remembered of refused listeners.
+// maxBlamed bounds what is remembered of refused resources.
 const maxBlamed = 1000
 
-// blame finds which EnvoyFilter to leave out where an Envoy refuses a listener that some have changed: the one that
+// blame finds which EnvoyFilter to leave out where an Envoy refuses a resource that some have changed: the one that
 // came last, then the one before. So a patch that only Envoy can judge keeps nothing else from its proxies.
 type blame struct {
 	street
@@ -66,7 +66,7 @@ func (b *blame) changed(c flow.Change[model.EnvoyFilter]) {
 	}
 }
 
-// refused leaves a filter out, once for each version of a listener.
+// refused leaves a filter out, once for each version of a resource.
 func (b *blame) refused(r model.Refusal) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

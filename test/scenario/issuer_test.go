@@ -36,6 +36,7 @@ func (s *script) issuer(args []string) {
 		i.server = httptest.NewServer(i)
 		s.issuers[args[0]] = i
 		s.serves("ISSUER_"+args[0], i.server.URL)
+		s.serves("PORT_"+args[0], i.server.URL[strings.LastIndexByte(i.server.URL, ':')+1:])
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -16,7 +16,7 @@
 //	     a word show:NAME is no header: the caller shows the certificate of that name
 //	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself
 //	preview VAR APP VERSION [host=HOST] [for=1h]  weft preview; $VAR is the token, $VAR_FORGED and $VAR_UNSIGNED look like it
-//	issuer NAME keys=ID,ID... | down | html | empty | huge   a server of keys, or what becomes of it; $ISSUER_NAME is its URL
+//	issuer NAME keys=ID,ID... | down | html | empty | huge   a server of keys, or what becomes of it; $ISSUER_NAME is its URL, $PORT_NAME its port
 //	file VAR plugin.wasm | FILE | down   a server of the example's plugin, or of a file of the script; $VAR is its URL
 //	token VAR NAME ID [sub=S] [aud=A] [groups=A,B] [expired] [iss=URL]   $VAR is a token of the issuer, signed by the key; $VAR_FORGED by no key, $VAR_UNSIGNED is not
 //	steady FROM URL [header:value...]   requests from now on, each of which is to be answered with 200

@@ -2,6 +2,7 @@ package istio
 
 import (
 	"encoding/json"
+	"slices"
 
 	networking "istio.io/api/networking/v1alpha3"
 
@@ -11,12 +12,16 @@ import (
 
 // EnvoyFilter gives one row, or none where nobody can say which proxies it means.
 func EnvoyFilter(o *object.Object, spec *networking.EnvoyFilter) []model.EnvoyFilter {
-	if !o.Audit(spec, honoured) || len(spec.TargetRefs) > 0 {
+	labels := spec.GetWorkloadSelector().GetLabels()
+	if len(labels) > 0 && len(spec.TargetRefs) > 0 {
+		o.Invalid(object.Spec.Dot("workloadSelector"), "cannot be set together with targetRefs, so no patch has an effect; keep one of them")
 		return nil
 	}
-	f := model.EnvoyFilter{
-		Object: o.Key, Namespace: reach(o), Selector: spec.GetWorkloadSelector().GetLabels(), Priority: spec.Priority, Rank: o.Rank, From: o.Whole(),
+	meant, ok := policyReach(o, labels, nil, spec.TargetRefs)
+	if !ok || !o.Audit(spec, honoured) {
+		return nil
 	}
+	f := model.EnvoyFilter{Object: o.Key, Reach: meant, Priority: spec.Priority, Rank: o.Rank, From: o.Whole()}
 	for i, p := range spec.ConfigPatches {
 		at := object.Spec.Dot("configPatches").At(i)
 		if one, ok := patch(o, at, p); ok {
@@ -32,17 +37,15 @@ func EnvoyFilter(o *object.Object, spec *networking.EnvoyFilter) []model.EnvoyFi
 var patched = map[networking.EnvoyFilter_ApplyTo]model.PatchOf{
 	networking.EnvoyFilter_LISTENER: model.PatchListener, networking.EnvoyFilter_FILTER_CHAIN: model.PatchChain,
 	networking.EnvoyFilter_NETWORK_FILTER: model.PatchNetwork, networking.EnvoyFilter_HTTP_FILTER: model.PatchHTTP,
+	networking.EnvoyFilter_CLUSTER: model.PatchCluster, networking.EnvoyFilter_ROUTE_CONFIGURATION: model.PatchTable,
+	networking.EnvoyFilter_VIRTUAL_HOST: model.PatchHost, networking.EnvoyFilter_HTTP_ROUTE: model.PatchRoute,
 }
 
 // notPatched says what else does the same.
 var notPatched = map[networking.EnvoyFilter_ApplyTo]string{
-	networking.EnvoyFilter_CLUSTER:             "clusters are shared by proxies of all namespaces; use a DestinationRule",
-	networking.EnvoyFilter_ROUTE_CONFIGURATION: "routes are shared by proxies of all namespaces; use a VirtualService or an HTTPRoute",
-	networking.EnvoyFilter_VIRTUAL_HOST:        "routes are shared by proxies of all namespaces; use a VirtualService or an HTTPRoute",
-	networking.EnvoyFilter_HTTP_ROUTE:          "routes are shared by proxies of all namespaces; use a VirtualService or an HTTPRoute",
-	networking.EnvoyFilter_EXTENSION_CONFIG:    "write the configuration into an HTTP_FILTER",
-	networking.EnvoyFilter_BOOTSTRAP:           "a proxy's bootstrap is its agent's; set options where it is started",
-	networking.EnvoyFilter_LISTENER_FILTER:     "what a listener looks at first is weft's; remove it",
+	networking.EnvoyFilter_EXTENSION_CONFIG: "write the configuration into an HTTP_FILTER",
+	networking.EnvoyFilter_BOOTSTRAP:        "a proxy's bootstrap is its agent's; set options where it is started",
+	networking.EnvoyFilter_LISTENER_FILTER:  "what a listener looks at first is weft's; remove it",
 }
 
 var patchSides = map[networking.EnvoyFilter_PatchContext]model.PatchAt{
@@ -57,6 +60,23 @@ var patchWays = map[networking.EnvoyFilter_Patch_Operation]model.PatchDo{
 	networking.EnvoyFilter_Patch_REPLACE: model.PatchReplace,
 }
 
+// patchable is what weft does to each.
+var patchable = map[model.PatchOf][]networking.EnvoyFilter_Patch_Operation{
+	model.PatchListener: {networking.EnvoyFilter_Patch_MERGE},
+	model.PatchChain:    {networking.EnvoyFilter_Patch_MERGE},
+	model.PatchNetwork:  onFilters,
+	model.PatchHTTP:     onFilters,
+	model.PatchCluster:  {networking.EnvoyFilter_Patch_MERGE, networking.EnvoyFilter_Patch_ADD},
+	model.PatchTable:    {networking.EnvoyFilter_Patch_MERGE},
+	model.PatchHost:     {networking.EnvoyFilter_Patch_MERGE},
+	model.PatchRoute: {networking.EnvoyFilter_Patch_MERGE, networking.EnvoyFilter_Patch_INSERT_BEFORE,
+		networking.EnvoyFilter_Patch_INSERT_AFTER, networking.EnvoyFilter_Patch_INSERT_FIRST},
+}
+
+var onFilters = []networking.EnvoyFilter_Patch_Operation{networking.EnvoyFilter_Patch_MERGE, networking.EnvoyFilter_Patch_ADD,
+	networking.EnvoyFilter_Patch_INSERT_BEFORE, networking.EnvoyFilter_Patch_INSERT_AFTER, networking.EnvoyFilter_Patch_INSERT_FIRST,
+	networking.EnvoyFilter_Patch_REPLACE, networking.EnvoyFilter_Patch_REMOVE}
+
 // patch reads one; false where it has no effect, which is said.
 func patch(o *object.Object, at object.Path, p *networking.EnvoyFilter_EnvoyConfigObjectPatch) (model.Patch, bool) {
 	of, known := patched[p.ApplyTo]
@@ -69,35 +89,37 @@ func patch(o *object.Object, at object.Path, p *networking.EnvoyFilter_EnvoyConf
 		o.NotHonoured(at.Dot("match").Dot("context"), "weft has no %s, so the patch has no effect; use SIDECAR_INBOUND, SIDECAR_OUTBOUND or GATEWAY", p.Match.Context)
 		return model.Patch{}, false
 	}
-	do, known := patchWays[p.GetPatch().GetOperation()]
-	if whole := of == model.PatchListener || of == model.PatchChain; !known || whole && do != model.PatchMerge {
-		o.NotHonoured(at.Dot("patch").Dot("operation"), "weft does not %s a %s, so the patch has no effect; use MERGE, and for filters INSERT_BEFORE, INSERT_AFTER, INSERT_FIRST, ADD, REPLACE or REMOVE", p.GetPatch().GetOperation(), p.ApplyTo)
+	if how := p.GetPatch().GetOperation(); !slices.Contains(patchable[of], how) {
+		o.NotHonoured(at.Dot("patch").Dot("operation"), "weft does not %s a %s, so the patch has no effect; use one of %v", how, p.ApplyTo, patchable[of])
 		return model.Patch{}, false
 	}
 	if !readable(p.Match) {
 		return model.Patch{}, false // audited: the problem says which field of the match is not honoured
 	}
-	one := model.Patch{Of: of, At: side, Do: do, Origin: o.Origin(at)}
-	if l := p.GetMatch().GetListener(); l != nil {
-		one.Port, one.Listener = l.PortNumber, l.Name
-		chain := l.GetFilterChain()
-		one.Chain, one.SNI, one.Speaks = chain.GetName(), chain.GetSni(), chain.GetTransportProtocol()
-		one.Filter, one.Sub = chain.GetFilter().GetName(), chain.GetFilter().GetSubFilter().GetName()
+	one := model.Patch{Of: of, At: side, Do: patchWays[p.Patch.Operation], Origin: o.Origin(at)}
+	if !patchMatch(&one, p.GetMatch()) {
+		o.Invalid(at.Dot("match"), "is no match of a %s, so the patch has no effect; write match.%s", p.ApplyTo, patchMatches(of))
+		return model.Patch{}, false
 	}
-	if do == model.PatchRemove {
+	if one.Do == model.PatchRemove {
 		return one, true
 	}
+	return one, patchValue(o, at.Dot("patch").Dot("value"), p, &one)
+}
+
+// patchValue puts what is to be there into a patch.
+func patchValue(o *object.Object, at object.Path, p *networking.EnvoyFilter_EnvoyConfigObjectPatch, one *model.Patch) bool {
 	value, err := json.Marshal(p.Patch.GetValue().AsMap()) // that of protobuf has other spaces in each build of the program
 	switch {
 	case err != nil || p.Patch.Value == nil:
-		o.Invalid(at.Dot("patch").Dot("value"), "is missing; write what is to be there")
-		return one, false
+		o.Invalid(at, "is missing; write what is to be there")
+		return false
 	case len(value) > object.MaxBody:
-		o.Invalid(at.Dot("patch").Dot("value"), "has %d bytes, more than %d", len(value), object.MaxBody)
-		return one, false
+		o.Invalid(at, "has %d bytes, more than %d", len(value), object.MaxBody)
+		return false
 	}
 	one.Value = string(value)
-	return one, true
+	return true
 }
 
 func orRemove(text string) string {
@@ -113,6 +135,7 @@ func readable(m *networking.EnvoyFilter_EnvoyConfigObjectMatch) bool {
 		return true
 	}
 	l, chain := m.GetListener(), m.GetListener().GetFilterChain()
-	return m.Proxy == nil && m.GetCluster() == nil && m.GetRouteConfiguration() == nil && m.GetWaypoint() == nil &&
+	r := m.GetRouteConfiguration()
+	return m.Proxy == nil && m.GetWaypoint() == nil && r.GetPortName() == "" && r.GetGateway() == "" &&
 		l.GetPortName() == "" && l.GetListenerFilter() == "" && chain.GetApplicationProtocols() == "" && chain.GetDestinationPort() == 0
 }
