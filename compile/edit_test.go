@@ -77,6 +77,7 @@ func edit(random *rand.Rand, now *rows, from rows) {
 		now.Authorizations = edited(random, now.Authorizations, from.Authorizations)
 		now.RequestAuths = edited(random, now.RequestAuths, from.RequestAuths)
 		now.Plugins = edited(random, now.Plugins, from.Plugins)
+		now.EnvoyFilters = edited(random, now.EnvoyFilters, from.EnvoyFilters)
 		now.Modules = edited(random, now.Modules, from.Modules)
 		now.Telemetries = edited(random, now.Telemetries, from.Telemetries)
 		now.Authorizers = edited(random, now.Authorizers, from.Authorizers)

@@ -63,6 +63,7 @@ func randomRows(t *rapid.T) rows {
 	}
 	r.RateLimits = randomLimits(t)
 	randomAccess(t, &r)
+	r.EnvoyFilters = randomFilters(t)
 	if rapid.Bool().Draw(t, "gateway") {
 		r.Gateways = randomGateways(t)
 	}
@@ -111,6 +112,30 @@ func randomCertificates(t *rapid.T) []model.Certificate {
 	for _, secret := range []string{"a/p", "b/p", "a/q-cacert"} {
 		if rapid.Bool().Draw(t, "secret") {
 			all = append(all, model.Certificate{Name: secret, Chain: []byte("c"), PrivateKey: []byte("k"), CA: []byte("ca"), From: []model.Origin{{Key: model.Key{Kind: "Secret", Name: secret}}}})
+		}
+	}
+	return all
+}
+
+// randomFilters patch what a proxy has alone, and what it shares.
+func randomFilters(t *rapid.T) (all []model.EnvoyFilter) {
+	patches := []model.Patch{
+		{Of: model.PatchListener, Do: model.PatchMerge, Value: `{"per_connection_buffer_limit_bytes": 4096}`},
+		{Of: model.PatchCluster, Do: model.PatchMerge, Value: `{"connect_timeout": "3s"}`},
+		{Of: model.PatchCluster, Do: model.PatchAdd, Value: `{"name": "aside", "type": "STATIC", "load_assignment": {"cluster_name": "aside"}}`},
+		{Of: model.PatchRoute, Do: model.PatchFirst, Value: `{"name": "tea", "match": {"path": "/tea"}, "direct_response": {"status": 418}}`},
+		{Of: model.PatchHost, At: model.PatchOutbound, Do: model.PatchMerge, Value: `{"domains": ["no"]}`},
+	}
+	for _, name := range []string{"e", "f"} {
+		if rapid.Bool().Draw(t, "filter") {
+			all = append(all, model.EnvoyFilter{
+				Object: model.Key{Kind: "EnvoyFilter", Namespace: "a", Name: name},
+				Reach: model.Reach{
+					Namespace: rapid.SampledFrom([]string{"", "a"}).Draw(t, "reach"),
+					Targets:   rapid.SampledFrom([][]model.Target{nil, {{Gateway: "a/gw"}}}).Draw(t, "targets"),
+				},
+				Patches: []model.Patch{rapid.SampledFrom(patches).Draw(t, "patch"), rapid.SampledFrom(patches).Draw(t, "patch")},
+			})
 		}
 	}
 	return all
