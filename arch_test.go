@@ -32,7 +32,7 @@ var rules = map[string]rule{
 	"store":              {[]string{"api/*"}, "where resources live, not what they mean"},
 	"store/*":            {[]string{"api/*", "store/*"}, "where resources live, not what they mean"},
 	"source/*":           {[]string{"flow", "model", "api/*", "store", "identity", "source/mass"}, "the outside world to rows, no decisions"},
-	"source/fetch":       {[]string{"flow"}, "what others have, asked for again and again"},
+	"source/fetch":       {[]string{"flow", "model"}, "what others have, asked for again and again"},
 	"source/module":      {[]string{"dial", "flow", "model", "source/fetch"}, "code of plugins, which is asked of strangers"},
 	"source/jwks":        {[]string{"dial", "flow", "model", "source/fetch"}, "keys of issuers, which are asked of strangers"},
 	"source/git":         {[]string{"flow", "model", "identity", "source/folder"}, "commits of a repository, each read as a folder is"},

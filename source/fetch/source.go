@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"weft.dev/flow"
+	"weft.dev/model"
 )
 
 const (
@@ -20,9 +19,9 @@ const (
 )
 
 // Options of a Source of things W, of which rows R tell.
-type Options[W flow.Row[W], R flow.Row[R]] struct {
+type Options[W model.Thing, R flow.Row[R]] struct {
 	What    string                // the things, for people: "the keys"
-	Most    int                   // things that are asked for; of more there is nothing but the row that says so
+	Most    int                   // things that are asked for, shared by those who name some; of more there is nothing but the row that says so
 	Refresh func(W) time.Duration // after which time one is asked for again that could be had
 	MaxAge  time.Duration         // how long one stays that cannot be had anew; 0: for good
 	Memory  Memory                // keeps the good ones for the next start; nil: nobody does
@@ -37,9 +36,9 @@ type Options[W flow.Row[W], R flow.Row[R]] struct {
 }
 
 // Source has everything of a kind that some row names.
-type Source[W flow.Row[W], R flow.Row[R]] struct {
+type Source[W model.Thing, R flow.Row[R]] struct {
 	Options[W, R]
-	wanted *flow.Collection[W]
+	wanted *flow.Collection[model.Named[W]]
 	rows   *flow.Source[R]
 	graph  *flow.Graph
 	wake   chan struct{}
@@ -59,13 +58,13 @@ type state[W any] struct {
 }
 
 // New fills rows with what there is of what is wanted, once Run runs. It is part of the wiring of the graph.
-func New[W flow.Row[W], R flow.Row[R]](g *flow.Graph, wanted *flow.Collection[W], rows *flow.Source[R], o Options[W, R]) *Source[W, R] {
+func New[W model.Thing, R flow.Row[R]](g *flow.Graph, wanted *flow.Collection[model.Named[W]], rows *flow.Source[R], o Options[W, R]) *Source[W, R] {
 	s := newSource(g, wanted, rows, o)
-	wanted.Observe(func(flow.Revision, []flow.Change[W]) { s.poke() })
+	wanted.Observe(func(flow.Revision, []flow.Change[model.Named[W]]) { s.poke() })
 	return s
 }
 
-func newSource[W flow.Row[W], R flow.Row[R]](g *flow.Graph, wanted *flow.Collection[W], rows *flow.Source[R], o Options[W, R]) *Source[W, R] {
+func newSource[W model.Thing, R flow.Row[R]](g *flow.Graph, wanted *flow.Collection[model.Named[W]], rows *flow.Source[R], o Options[W, R]) *Source[W, R] {
 	return &Source[W, R]{Options: o, wanted: wanted, rows: rows, graph: g, wake: make(chan struct{}, 1), states: map[string]*state[W]{}}
 }
 
@@ -101,7 +100,7 @@ func (s *Source[W, R]) Run(ctx context.Context) error {
 }
 
 // Once asks for everything that is wanted now, one time.
-func Once[W flow.Row[W], R flow.Row[R]](ctx context.Context, g *flow.Graph, wanted *flow.Collection[W], rows *flow.Source[R], o Options[W, R]) {
+func Once[W model.Thing, R flow.Row[R]](ctx context.Context, g *flow.Graph, wanted *flow.Collection[model.Named[W]], rows *flow.Source[R], o Options[W, R]) {
 	s := newSource(g, wanted, rows, o)
 	due, _ := s.adopt()
 	var all sync.WaitGroup
@@ -116,27 +115,29 @@ func Once[W flow.Row[W], R flow.Row[R]](ctx context.Context, g *flow.Graph, want
 // adopt takes over what is wanted now. It returns what is to be asked for, and when the next one will be.
 func (s *Source[W, R]) adopt() (due []W, next time.Duration) {
 	wanted := s.wanted.All()
-	slices.SortFunc(wanted, func(a, b W) int { return strings.Compare(a.Key(), b.Key()) })
+	asked := fairly(wanted, s.Most)
 	now := s.Now()
 	s.mu.Lock()
 	var set []R
 	var gone []string
 	keep := map[string]bool{}
-	for i, w := range wanted {
-		keep[w.Key()] = true
-		if s.states[w.Key()] != nil {
+	for _, named := range wanted {
+		w, key := named.Thing, named.Key()
+		keep[key] = true
+		if !asked[key] {
+			delete(s.states, key)
+			set = append(set, s.Row(w, "", fmt.Sprintf("weft asks at %d places for %s at most, shared by the namespaces that name some, and more are named; name fewer", s.Most, s.What)))
 			continue
 		}
-		if i >= s.Most {
-			set = append(set, s.Row(w, "", fmt.Sprintf("weft asks at %d places for %s at most, and more are named", s.Most, s.What)))
+		if s.states[key] != nil {
 			continue
 		}
 		one := &state[W]{want: w, due: now}
-		if value, fetched := s.remembered(w.Key()); value != "" && !s.tooOld(now.Sub(fetched)) {
+		if value, fetched := s.remembered(key); value != "" && !s.tooOld(now.Sub(fetched)) {
 			one.value, one.fetched, one.due = value, fetched, fetched.Add(s.Refresh(w))
 			set = append(set, s.Row(w, value, ""))
 		}
-		s.states[w.Key()] = one
+		s.states[key] = one
 	}
 	next = idle
 	for key, one := range s.states {

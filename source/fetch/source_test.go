@@ -1,11 +1,18 @@
 package fetch
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"weft.dev/flow"
+	"weft.dev/model"
 )
 
 type row struct{ name, value, trouble string }
@@ -77,5 +84,58 @@ func TestMemory(t *testing.T) {
 	}
 	if v, _ := m.Recall("b"); v != "" {
 		t.Errorf("spoilt: %q", v)
+	}
+}
+
+// Who names many leaves the others theirs, and the mesh's own come first.
+func TestFairly(t *testing.T) {
+	var wanted []model.Named[row]
+	name := func(thing string, by ...string) {
+		wanted = append(wanted, model.Named[row]{Thing: row{name: thing}, By: by})
+	}
+	for i := range 50 {
+		name(fmt.Sprintf("a%02d", i), "greedy")
+	}
+	name("shared", "greedy", "shop")
+	name("y", "shop")
+	name("z", "shop")
+	name("zz", "istio-system")
+	asked := fairly(wanted, 6)
+	if got := model.SortedKeys(asked); !slices.Equal(got, []string{"a00", "a01", "a02", "shared", "y", "zz"}) {
+		t.Errorf("asked: %v", got)
+	}
+	if got := len(fairly(wanted, 100)); got != len(wanted) {
+		t.Errorf("%d of %d are asked though there is room", got, len(wanted))
+	}
+}
+
+// What has no place any more is gone, and it is said why.
+func TestPlacesAreTaken(t *testing.T) {
+	g := flow.New(flow.Options{})
+	wanted, rows := flow.NewSource[model.Named[row]](g, "wanted"), flow.NewSource[row](g, "rows")
+	asked := func(_ context.Context, w row) (string, error) { return "value of " + w.name, nil }
+	s := newSource(g, wanted.Collection, rows, Options[row, row]{
+		Most: 2, What: "it", Ask: asked, Now: time.Now, Refresh: func(row) time.Duration { return time.Hour },
+		Row: func(w row, value, trouble string) row { return row{w.name, value, trouble} },
+	})
+	look := func() {
+		due, _ := s.adopt()
+		for _, one := range due {
+			s.attempt(t.Context(), one)
+		}
+	}
+	want := func(thing, by string) {
+		g.Commit(func(tx *flow.Tx) { wanted.Set(tx, model.Named[row]{Thing: row{name: thing}, By: []string{by}}) })
+		look()
+	}
+	want("a", "greedy")
+	want("b", "greedy")
+	if b, _ := rows.Get("b"); b.value != "value of b" {
+		t.Errorf("with room: %+v", b)
+	}
+	want("c", "shop")
+	b, _ := rows.Get("b")
+	if c, _ := rows.Get("c"); c.value != "value of c" || b.value != "" || !strings.Contains(b.trouble, "weft asks at 2 places for it at most") {
+		t.Errorf("after another came: %+v, and the greedy one has %+v", c, b)
 	}
 }

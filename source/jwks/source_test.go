@@ -145,10 +145,10 @@ func TestRows(t *testing.T) {
 	}))
 	defer server.Close()
 	memory := filepath.Join(t.TempDir(), "fetched")
-	want := model.KeySource{URI: server.URL}
-	begin := func() (wanted *flow.Source[model.KeySource], rows *flow.Source[model.KeySet], g *flow.Graph, until func(string, func(model.KeySet, bool) bool)) {
+	want := model.Named[model.KeySource]{Thing: model.KeySource{URI: server.URL}, By: []string{"shop"}}
+	begin := func() (wanted *flow.Source[model.Named[model.KeySource]], rows *flow.Source[model.KeySet], g *flow.Graph, until func(string, func(model.KeySet, bool) bool)) {
 		g = flow.New(flow.Options{})
-		wanted, rows = flow.NewSource[model.KeySource](g, "wanted"), flow.NewSource[model.KeySet](g, "rows")
+		wanted, rows = flow.NewSource[model.Named[model.KeySource]](g, "wanted"), flow.NewSource[model.KeySet](g, "rows")
 		changed := make(chan struct{}, 1)
 		rows.Observe(func(flow.Revision, []flow.Change[model.KeySet]) {
 			select {

@@ -25,10 +25,10 @@ func (m *Mesh) wireAccess() {
 			keys = append(keys, s.Key())
 		}
 		return keys
-	}), "key sources", func(_ *flow.Ctx, key string, all []model.RequestAuth) *model.KeySource {
+	}), "key sources", func(_ *flow.Ctx, key string, all []model.RequestAuth) *model.Named[model.KeySource] {
 		for _, s := range keySources(all[0]) {
 			if s.Key() == key {
-				return &s
+				return &model.Named[model.KeySource]{Thing: s, By: namespacesOf(all, func(a model.RequestAuth) model.Key { return a.Object })}
 			}
 		}
 		return nil

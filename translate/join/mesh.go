@@ -27,9 +27,9 @@ type Mesh struct {
 	RequestAuths   *flow.Collection[model.RequestAuth]
 	Telemetries    *flow.Collection[model.Telemetry]
 	Plugins        *flow.Collection[model.Plugin]
-	ModuleSources  *flow.Collection[model.ModuleSource] // that plugins name
+	ModuleSources  *flow.Collection[model.Named[model.ModuleSource]] // that plugins name
 	PullSecrets    *flow.Collection[model.PullSecret]
-	KeySources     *flow.Collection[model.KeySource] // that request authentications name
+	KeySources     *flow.Collection[model.Named[model.KeySource]] // that request authentications name
 	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
 	Declared       *flow.Collection[model.Declared]

@@ -1,6 +1,8 @@
 package join
 
 import (
+	"slices"
+
 	"weft.dev/flow"
 	"weft.dev/model"
 )
@@ -15,8 +17,16 @@ func (m *Mesh) wirePlugins() {
 		}
 		return []string{p.Source().Key()}
 	})
-	m.ModuleSources = flow.Group(from, "module sources", func(_ *flow.Ctx, _ string, all []model.Plugin) *model.ModuleSource {
-		source := all[0].Source()
-		return &source
+	m.ModuleSources = flow.Group(from, "module sources", func(_ *flow.Ctx, _ string, all []model.Plugin) *model.Named[model.ModuleSource] {
+		return &model.Named[model.ModuleSource]{Thing: all[0].Source(), By: namespacesOf(all, func(p model.Plugin) model.Key { return p.Object })}
 	})
+}
+
+// namespacesOf are those of some rows' objects, each once.
+func namespacesOf[V any](all []V, object func(V) model.Key) (names []string) {
+	for _, row := range all {
+		names = append(names, object(row).Namespace)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
