@@ -26,7 +26,7 @@ var written []byte
 type policy struct {
 	name   string
 	path   string // of the call that shows it
-	token  string // of that call; "": none
+	asks   string // a header of that call, as NAME: VALUE; "": none
 	status int    // of its answer, the second time
 	header string // that the answer has; "": any
 }
@@ -39,7 +39,7 @@ var policies = []policy{
 	{name: "rate limit, local", path: refused, status: http.StatusTooManyRequests},
 	{name: "rate limit, local, by a header", path: refused, status: http.StatusTooManyRequests},
 	{name: "rate limit, global", path: refused, status: http.StatusTooManyRequests},
-	{name: "tokens (JWT, ES256)", path: "/", token: "forged", status: http.StatusUnauthorized},
+	{name: "tokens (JWT, ES256)", path: "/", asks: "Authorization: Bearer forged", status: http.StatusUnauthorized},
 	{name: "authorization, ALLOW and DENY", path: refused, status: http.StatusForbidden},
 	{name: "authorization, dry run beside it", path: refused, status: http.StatusForbidden},
 	{name: "asked outside, gRPC", path: refused, status: http.StatusForbidden},
@@ -47,6 +47,8 @@ var policies = []policy{
 	{name: "CORS", path: "/", status: http.StatusOK, header: "access-control-allow-origin"},
 	{name: "headers changed", path: "/", status: http.StatusOK, header: "x-by"},
 	{name: "filter of Lua by EnvoyFilter", path: "/", status: http.StatusOK, header: "x-by"},
+	{name: "plugin of Lua", path: "/", status: http.StatusOK, header: "x-by"},
+	{name: "plugin of Wasm, written in Go", path: "/", asks: "X-Refuse-Me: yes", status: http.StatusForbidden},
 }
 
 func meshed() (all []subject) {
@@ -69,10 +71,17 @@ func (p policy) config(at places) (object, error) {
 	g := flow.New(flow.Options{})
 	source := flow.NewSource[api.Object](g, "objects")
 	rows := translate.New(source.Collection, translate.Options{TrustDomain: trustDomain})
-	compiled := compile.New(g, wiring.Inputs(rows), compile.Options{TrustDomain: trustDomain})
+	in, modules := wiring.Inputs(rows), flow.NewSource[model.Module](g, "modules")
+	in.Modules = modules.Collection
+	compiled := compile.New(g, in, compile.Options{TrustDomain: trustDomain})
 	g.Commit(func(tx *flow.Tx) {
 		for _, o := range objects {
 			source.Set(tx, o)
+		}
+	})
+	g.Commit(func(tx *flow.Tx) {
+		for _, named := range rows.ModuleSources.All() {
+			modules.Set(tx, model.Module{Source: named.Thing, Code: at.module})
 		}
 	})
 	for _, problems := range [][]model.Problem{rows.Problems.All(), compiled.Problems.All()} {
@@ -99,8 +108,8 @@ func (p policy) check(at *proxy, _ uint64) error {
 		}
 		r.Host = "a"
 		r.Header.Set("Origin", "https://a.example")
-		if p.token != "" {
-			r.Header.Set("Authorization", "Bearer "+p.token)
+		if name, value, ok := strings.Cut(p.asks, ": "); ok {
+			r.Header.Set(name, value)
 		}
 		answer, err := http.DefaultClient.Do(r)
 		if err != nil {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"time"
 
 	"weft.dev/identity"
@@ -24,6 +27,7 @@ type world struct {
 	plain, backend, guard int // ports
 	secrets               list
 	signer                *signer
+	module                string // code of examples/plugin
 	request               string // of a run
 	listeners             []net.Listener
 }
@@ -35,6 +39,7 @@ type places struct {
 	secrets                      list
 	keys                         string // of tokens: a JWKS
 	limits                       *limits
+	module                       string // code of plugins
 }
 
 func newWorld(dir string) (*world, error) {
@@ -44,6 +49,9 @@ func newWorld(dir string) (*world, error) {
 	}
 	w := &world{}
 	if w.signer, err = newSigner(); err != nil {
+		return nil, err
+	}
+	if w.module, err = builtPlugin(dir); err != nil {
 		return nil, err
 	}
 	token, err := w.signer.token()
@@ -59,6 +67,18 @@ func newWorld(dir string) (*world, error) {
 		return nil, err
 	}
 	return w, w.serveAll(ca)
+}
+
+// builtPlugin is the code of examples/plugin.
+func builtPlugin(dir string) (string, error) {
+	file := filepath.Join(dir, "plugin.wasm")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags", "-s -w", "-o", file, "weft.dev/examples/plugin")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build of the plugin: %w\n%s", err, out)
+	}
+	code, err := os.ReadFile(file)
+	return string(code), err
 }
 
 func (w *world) serveAll(ca *identity.CA) (err error) {
@@ -93,7 +113,7 @@ func (w *world) places() (places, *agent, error) {
 	}
 	return places{
 		listen: listen, plain: w.plain, backend: w.backend, guard: w.guard, agent: agent.port,
-		secrets: w.secrets, keys: w.signer.keys(), limits: &agent.limits,
+		secrets: w.secrets, keys: w.signer.keys(), limits: &agent.limits, module: w.module,
 	}, agent, nil
 }
 
