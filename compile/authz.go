@@ -76,15 +76,37 @@ func (g guards) onConnections(port uint32, stat string) (filters []*listenerv3.F
 			filters, needs = append(filters, a.connectionFilters(about, stat)...), append(needs, a.cluster)
 		}
 	}
-	for _, action := range []model.AuthzAction{model.Deny, model.Allow} {
-		inForce, shadow := rbac(g.rules, action, at)
-		if inForce != nil || shadow != nil {
-			filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{
-				Rules: inForce, ShadowRules: shadow, ShadowRulesStatPrefix: dryRunPrefix, StatPrefix: stat + ".",
-			}))
+	for _, action := range []model.AuthzAction{model.Audit, model.Deny, model.Allow} {
+		filters = append(filters, g.watching(action, at, stat)...)
+		if inForce, _ := rbac(g.rules, action, at); inForce != nil && action != model.Audit {
+			filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{Rules: inForce, StatPrefix: stat + "."}))
 		}
 	}
 	return filters, needs
+}
+
+// watching are the filters of connections that only count: of those Envoy does not count by rule, so each rule has its own.
+func (g guards) watching(action model.AuthzAction, at attributes, stat string) (filters []*listenerv3.Filter) {
+	watch := func(name string, rules *rbaccfgv3.RBAC) {
+		filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{ShadowRules: rules, ShadowRulesStatPrefix: name, StatPrefix: stat + "."}))
+	}
+	name, envoyAction := model.StatLetIn, rbaccfgv3.RBAC_ALLOW
+	if action == model.Deny {
+		name, envoyAction = model.StatKeptOut, rbaccfgv3.RBAC_DENY
+	}
+	for _, a := range g.rules {
+		for i, rule := range a.Rules {
+			p := at.policy(rule, action)
+			if p == nil || a.Action != action || !a.DryRun && action != model.Audit {
+				continue
+			}
+			watch(name+"."+a.PolicyID(i), &rbaccfgv3.RBAC{Action: envoyAction, Policies: map[string]*rbaccfgv3.Policy{a.PolicyID(i): p}})
+		}
+	}
+	if _, together := rbac(g.rules, action, at); action == model.Allow && together != nil {
+		watch(model.StatTrials, together)
+	}
+	return filters
 }
 
 // rbac is the table of all guards of one action: those in force and those on

@@ -94,7 +94,7 @@ func statsConfig() object {
 		object{"exact": "server." + totalConnections}, object{"prefix": model.RouteStatPrefix + "."}, object{"prefix": model.LimitStatPrefix + "."},
 	}
 	for _, end := range []string{shadowAllowed, shadowDenied} {
-		patterns = append(patterns, object{"safe_regex": object{"regex": `http\..*` + rbacStat + `(.*` + ruleStat + `.*|` + model.StatTrials + `)\.` + end}})
+		patterns = append(patterns, object{"safe_regex": object{"regex": `.*` + rbacStat + `(.*` + ruleStat + `.*|` + model.StatTrials + `|` + model.StatLetIn + `\..*|` + model.StatKeptOut + `\..*)\.` + end}})
 	}
 	for _, name := range kept {
 		patterns = append(patterns, object{"suffix": name})

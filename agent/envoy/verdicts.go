@@ -13,16 +13,17 @@ import (
 const (
 	shadowAllowed = "shadow_allowed"
 	shadowDenied  = "shadow_denied"
-	httpStat      = "http."
+	clusterStat   = "cluster."
 	rbacStat      = ".rbac."
 	ruleStat      = "policy."
 )
 
-// parseVerdicts reads "http.LISTENER.rbac.policy.RULE.shadow_denied: 12", over all listeners.
+// parseVerdicts reads "http.LISTENER.rbac.policy.RULE.shadow_denied: 12", and of connections "LISTENER.rbac.weft_kept_out.RULE.shadow_denied: 12",
+// over all listeners.
 func parseVerdicts(body []byte) map[model.Verdict]uint64 {
 	all := map[model.Verdict]uint64{}
 	for line := range strings.Lines(string(body)) {
-		if !strings.HasPrefix(line, httpStat) { // most are of clusters
+		if strings.HasPrefix(line, clusterStat) { // most are
 			continue
 		}
 		name, value, _ := cutLast(strings.TrimSpace(line), ": ")
@@ -39,8 +40,14 @@ func verdictOf(counter string) (v model.Verdict, ok bool) {
 	if counter == model.StatTrials+"."+shadowDenied {
 		return model.Verdict{Refused: true}, true
 	}
-	_, rule, ok := strings.Cut(counter, ruleStat)
-	rule, end, cut := cutLast(rule, ".")
+	rule, end, cut := cutLast(counter, ".")
+	if rule, ok := strings.CutPrefix(rule, model.StatLetIn+"."); ok {
+		return model.Verdict{Rule: rule}, end == shadowAllowed
+	}
+	if rule, ok := strings.CutPrefix(rule, model.StatKeptOut+"."); ok {
+		return model.Verdict{Rule: rule, Refused: true}, end == shadowDenied
+	}
+	_, rule, ok = strings.Cut(rule, ruleStat)
 	return model.Verdict{Rule: rule, Refused: end == shadowDenied}, ok && cut && (end == shadowDenied || end == shadowAllowed)
 }
 

@@ -75,6 +75,47 @@ func TestOpaque(t *testing.T) {
 	}
 }
 
+// What is on trial, and what only looks, counts connections by its rules, and lets all of them pass.
+func TestConnectionsOnTrial(t *testing.T) {
+	t.Parallel()
+	serve(t, "trials", "tcp", mailServer(t), 25)
+	for name, rest := range map[string]string{
+		"denies": "DENY, rules: [{from: [{source: {namespaces: [" + callers + "]}}]}, {from: [{source: {namespaces: [nowhere]}}]}]",
+		"allows": "ALLOW, rules: [{from: [{source: {namespaces: [" + outcasts + "]}}]}]",
+		"looks":  "AUDIT, rules: [{from: [{source: {namespaces: [" + callers + "]}}]}]",
+	} {
+		apply(t, fmt.Sprintf("---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {namespace: %s, name: trials-%s, annotations: {istio.io/dry-run: '%v'}}\nspec: {selector: {matchLabels: {app: trials}}, action: %s}\n",
+			servers, name, name != "looks", rest))
+	}
+	open := func(namespace string) {
+		s, err := openMail(t, namespace, "trials."+servers+":25")
+		if err == nil {
+			err = s.still()
+		}
+		check(t, err)
+	}
+	said := func(labels string) float64 {
+		n, err := total(`sum(weft_policy_verdicts_total{namespace="` + servers + `", app="trials", ` + labels + `}) or vector(0)`)
+		check(t, err)
+		return n
+	}
+	until(t, func() error {
+		open(callers)
+		open(outcasts)
+		for _, labels := range []string{`policy="trials-denies", rule="0", verdict="refused"`, `policy="trials-looks", verdict="allowed"`, `policy="", verdict="refused"`, `policy="trials-allows", verdict="allowed"`} {
+			if said(labels) == 0 {
+				return fmt.Errorf("no connection was counted: %s", labels)
+			}
+		}
+		return nil
+	})
+	for _, labels := range []string{`policy="trials-denies", verdict="allowed"`, `policy="trials-denies", rule="1"`, `policy="trials-allows", verdict="refused"`, `policy="trials-looks", verdict="refused"`} {
+		if n := said(labels); n != 0 {
+			t.Errorf("%v connections were counted that nothing was said of: %s", n, labels)
+		}
+	}
+}
+
 // Of a port that does not say what it speaks nothing is guessed: the server may speak first.
 func TestUndeclared(t *testing.T) {
 	t.Parallel()
@@ -108,16 +149,26 @@ func ends(t *testing.T, s session) {
 // counted says whether there are figures of the sessions of a namespace: bytes both ways, and connections.
 func (p opaque) counted(namespace string) error {
 	for _, family := range []string{"weft_sent_bytes_total", "weft_received_bytes_total", "weft_connection_seconds_total"} {
-		var answer struct{ Data struct{ Result []any } }
-		query := fmt.Sprintf(`%s{source_namespace=%q, destination_service=%q, destination_port="%d"} > 0`, family, namespace, p.name, p.port)
-		if err := shared.get(series.Prefix+"/api/v1/query?query="+url.QueryEscape(query), &answer); err != nil {
-			return err
-		}
-		if len(answer.Data.Result) == 0 {
-			return fmt.Errorf("nothing was counted: %s", query)
+		query := fmt.Sprintf(`sum(%s{source_namespace=%q, destination_service=%q, destination_port="%d"}) or vector(0)`, family, namespace, p.name, p.port)
+		if n, err := total(query); err != nil || n == 0 {
+			return fmt.Errorf("nothing was counted: %s (%v)", query, err)
 		}
 	}
 	return nil
+}
+
+// total is the one number that a query gives.
+func total(query string) (float64, error) {
+	var answer struct {
+		Data struct{ Result []struct{ Value [2]any } }
+	}
+	if err := shared.get(series.Prefix+"/api/v1/query?query="+url.QueryEscape(query), &answer); err != nil {
+		return 0, err
+	}
+	if len(answer.Data.Result) != 1 {
+		return 0, fmt.Errorf("%s has %d results", query, len(answer.Data.Result))
+	}
+	return strconv.ParseFloat(fmt.Sprint(answer.Data.Result[0].Value[1]), 64)
 }
 
 // openPostgres begins a session of psql, which is one as long as the process that serves it is the same.
