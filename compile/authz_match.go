@@ -3,6 +3,7 @@ package compile
 import (
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,27 +62,34 @@ func (at attributes) source(s model.AuthzSource, u unknownHolds) expression {
 func (at attributes) operation(op model.AuthzOperation, u unknownHolds) expression {
 	return and(
 		u.listed(op.Ports, op.NotPorts, at.isPort),
-		u.readable(len(op.Hosts)+len(op.NotHosts) > 0, u.listed(op.Hosts, op.NotHosts, at.seen(host))),
+		u.unless(oddHost, op.Hosts, op.NotHosts, u.listed(op.Hosts, op.NotHosts, at.seen(host))),
 		u.listed(op.Methods, op.NotMethods, at.seen(method)),
-		u.listed(op.Paths, op.NotPaths, at.seen(path)),
+		u.unless(oddPath, op.Paths, op.NotPaths, u.listed(op.Paths, op.NotPaths, at.seen(path))),
 	)
 }
 
-// plainAuthority is one of which every reader reads the same host. Proxies pass on
-// others, such as evil:80.shop, too.
-const plainAuthority = `([^][@:]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?`
+// Two readers of these read different hosts, or paths: the proxy passes them on as they are.
+var (
+	oddHost = not(headerMatches(":authority", regexMatcher(plainAuthority)))
+	oddPath = or(pathMatches(regexMatcher(climbing)), not(pathMatches(regexMatcher(visibleRun))))
+)
 
-// readable makes unknown what asks about the host of a call that says it so that
-// one reads one host and another a different one.
-func (u unknownHolds) readable(asked bool, e expression) expression {
-	switch plain := headerMatches(":authority", regexMatcher(plainAuthority)); {
-	case !asked || e.constant:
+const (
+	// plainAuthority is one of which every reader reads the same host, as none is of evil:80.shop.
+	plainAuthority = `([^][@:]*|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?`
+	// climbing has an element that is .. for who decodes once more, or leaves out what follows a semicolon.
+	climbing = `(?i).*(/|\\|%(25)*(2f|5c))(\.|%(25)*2e){2}((;|/|\\|%(25)*(3b|2f|5c)).*)?`
+)
+
+// unless makes unknown what asks for some values of a call that says them in an odd way.
+func (u unknownHolds) unless(odd expression, values, others []string, e expression) expression {
+	switch {
+	case e.constant || !slices.ContainsFunc(slices.Concat(values, others), func(v string) bool { return v != "*" }):
 		return e
 	case bool(u):
-		return or(e, not(plain))
-	default:
-		return and(e, plain)
+		return or(e, odd)
 	}
+	return and(e, not(odd))
 }
 
 // seen makes unknown what only HTTP shows.
@@ -256,6 +264,10 @@ func path(v string) expression {
 		}
 		m = regexMatcher(pattern)
 	}
+	return pathMatches(m)
+}
+
+func pathMatches(m *matcherv3.StringMatcher) expression {
 	return onRequest(&rbaccfgv3.Permission{Rule: &rbaccfgv3.Permission_UrlPath{UrlPath: &matcherv3.PathMatcher{
 		Rule: &matcherv3.PathMatcher_Path{Path: m},
 	}}})

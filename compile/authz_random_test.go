@@ -17,6 +17,7 @@ var (
 	oddHosts   = []string{"SHOP.test", "Shop.Test:80", "shop.test.evil", "evil.shop:.shop.test:", "shop.test:80.evil", "evil:80a.shop.test:", "shop.test@evil", "shop.test:80@evil", "x[::1]", ":80", "shop.test:", "[::1]x"}
 	methods    = []string{"GET", "PUT", "POST", "PATCH", "PROPFIND"}
 	authzPaths = []string{"/", "/a", "/a/b", "/a/b/c", "/b/b", "/A", "/a.x", "/a/", "/ab", "/%C3%A4", "/a%20b"}
+	oddPaths   = []string{"/a/..%3Bx/b", "/a/%252E%252e", "/a/%25252e.%252f", "/a/..%3b", "/a/...%3b/b", "/a/..b", "/a/%252e/b", "/..%255ca", "/a/b..%3b/c"}
 	headerText = []string{"1", "2", "12", "21", "1,2", "a b", "ä", "\xff", "1\xff", "\xff2"}
 	headerKeys = []string{"x-a", "x-b", "X-C"}
 	authzIPs   = []string{"127.0.0.1", "127.0.0.2", "127.0.1.1", "127.1.0.1"}
@@ -161,6 +162,9 @@ func randomCall(r *rand.Rand) question {
 	}
 	if once(r, 4) {
 		c.authority = oneOf(r, oddHosts)
+	}
+	if once(r, 4) {
+		c.path = oneOf(r, oddPaths)
 	}
 	if once(r, 4) {
 		c.path += oneOf(r, []string{"?", "?q=/a", "?/../a"})

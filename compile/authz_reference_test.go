@@ -73,12 +73,36 @@ func (c question) operationHolds(o model.AuthzOperation, taken bool) bool {
 		return finding{c.is(values, others, holds), unseen}.or(taken)
 	}
 	return seen(true, o.Ports, o.NotPorts, c.isPort) &&
-		seen(c.http && readable, o.Hosts, o.NotHosts, func(v string) bool {
+		seen(c.http && (readable || onlyAny(o.Hosts, o.NotHosts)), o.Hosts, o.NotHosts, func(v string) bool {
 			v = strings.ToLower(v)
 			return matchesForm(v, host) || matchesForm(v, strings.ToLower(c.authority))
 		}) &&
 		seen(c.http, o.Methods, o.NotMethods, func(v string) bool { return matchesForm(v, c.method) }) &&
-		seen(c.http, o.Paths, o.NotPaths, c.hasPath)
+		seen(c.http && (!c.climbs() || onlyAny(o.Paths, o.NotPaths)), o.Paths, o.NotPaths, c.hasPath)
+}
+
+// onlyAny says whether all that is asked for is that there be something.
+func onlyAny(values ...[]string) bool {
+	return !slices.ContainsFunc(slices.Concat(values...), func(v string) bool { return v != "*" })
+}
+
+// climbs says whether the path leads up for who decodes what is left to decode, or leaves out what follows a semicolon. Who
+// knows what bytes are that are no text.
+func (c question) climbs() bool {
+	path, _, _ := strings.Cut(strings.ToLower(c.path), "?")
+	if strings.ContainsFunc(path, func(r rune) bool { return r < '!' || r > '~' }) {
+		return true
+	}
+	for before := ""; before != path; {
+		before, path = path, strings.ReplaceAll(path, "%25", "%")
+	}
+	path = strings.NewReplacer("%2e", ".", "%2f", "/", "%5c", "/", `\`, "/", "%3b", ";").Replace(path)
+	for i, part := range strings.Split(path, "/") {
+		if part, _, _ = strings.Cut(part, ";"); i > 0 && part == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 func (c question) conditionHolds(w model.AuthzCondition) finding {
