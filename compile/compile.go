@@ -105,6 +105,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 			flow.Derive(c.hosts, "compile/reports/domains", c.lostDomains),
 			flow.Derive(c.scopes, "compile/reports/patches", c.lostPatches),
 			flow.Derive(variants, "compile/reports/variants", func(_ *flow.Ctx, v variant) []report { return reportOf(v.Key(), v.problems) }),
+			flow.Derive(c.scopes, "compile/reports/authorizers", c.unasked),
 			layers.gateways.problems[0], layers.gateways.problems[1],
 			flow.Derive(outlines, "compile/reports/credentials", func(x *flow.Ctx, o *model.Outline) []report { return layers.unproven(x, o) }),
 			flow.Derive(c.RequestAuths, "compile/reports/tokens", c.tokenReports),
