@@ -13,16 +13,13 @@ import (
 	"weft.dev/model"
 )
 
-func (p patching) cluster(c *clusterv3.Cluster) error {
-	host, port, subset, called := model.ParseClusterName(c.Name)
+func (p patching) isCluster(name string) bool {
+	host, port, subset, called := model.ParseClusterName(name)
 	m := p.Cluster
-	if m.Name != "" && m.Name != c.Name || m.Host != "" && m.Host != host || m.Subset != "" && m.Subset != subset {
-		return nil
+	if m.Name != "" && m.Name != name || m.Host != "" && m.Host != host || m.Subset != "" && m.Subset != subset {
+		return false
 	}
-	if p.Port != 0 && (called && p.Port != port || !called && InboundName(p.Port) != c.Name) {
-		return nil
-	}
-	return p.merge(c)
+	return p.Port == 0 || called && p.Port == port || !called && InboundName(p.Port) == name
 }
 
 // keepsCluster says what of a cluster is no patch's to change: where it leads, and how that is proved.

@@ -44,7 +44,13 @@ func portOfTable(name string) uint32 {
 	return uint32(port)
 }
 
-func (p patching) host(table string, h *routev3.VirtualHost) error {
+// tableOf is the table of a virtual host, by its name.
+func tableOf(host string) string {
+	table, _, _ := strings.Cut(host, "/")
+	return table
+}
+
+func (p patching) isHost(table string, h *routev3.VirtualHost) bool {
 	name, port := strings.TrimPrefix(h.Name, table+"/"), portOfTable(table)
 	switch p.at {
 	case model.PatchGateway:
@@ -53,10 +59,14 @@ func (p patching) host(table string, h *routev3.VirtualHost) error {
 		_, port, _, _ = model.ParseClusterName(name)
 	}
 	m := p.Route
-	if p.Port != 0 && p.Port != port || m.Table != "" && m.Table != table || m.Host != "" && m.Host != name || m.Domain != "" && !slices.Contains(h.Domains, m.Domain) {
+	return (p.Port == 0 || p.Port == port) && (m.Table == "" || m.Table == table) && (m.Host == "" || m.Host == name) && (m.Domain == "" || slices.Contains(h.Domains, m.Domain))
+}
+
+func (p patching) host(table string, h *routev3.VirtualHost) error {
+	switch {
+	case !p.isHost(table, h):
 		return nil
-	}
-	if p.Of == model.PatchHost {
+	case p.Of == model.PatchHost:
 		return p.merge(h)
 	}
 	return p.routes(h)

@@ -35,7 +35,7 @@ func isOf(p model.Patch, t model.Type) bool {
 
 // resource is a message with the patch, or the same where it does not match.
 func (p patching) resource(m proto.Message) (proto.Message, error) {
-	if p.At != model.PatchAnywhere && p.At != p.at {
+	if p.At != model.PatchAnywhere && p.At != p.at || !p.concerns(m) {
 		return m, nil
 	}
 	next := proto.Clone(m)
@@ -51,17 +51,27 @@ func (p patching) resource(m proto.Message) (proto.Message, error) {
 	return next, sound(next.ProtoReflect())
 }
 
+// concerns is false where a look at the name says that the patch is about something else: most are, and a copy costs more.
+func (p patching) concerns(m proto.Message) bool {
+	switch m := m.(type) {
+	case *clusterv3.Cluster:
+		return p.isCluster(m.Name)
+	case *routev3.VirtualHost:
+		return p.isHost(tableOf(m.Name), m)
+	}
+	return true
+}
+
 func (p patching) put(m proto.Message) error {
 	switch m := m.(type) {
 	case *listenerv3.Listener:
 		return p.listener(m)
 	case *clusterv3.Cluster:
-		return p.cluster(m)
+		return p.merge(m)
 	case *routev3.RouteConfiguration:
 		return p.table(m)
 	case *routev3.VirtualHost:
-		table, _, _ := strings.Cut(m.Name, "/")
-		return p.host(table, m)
+		return p.host(tableOf(m.Name), m)
 	}
 	return nil
 }

@@ -10,6 +10,9 @@ import (
 	"weft.dev/translate/object"
 )
 
+// maxPatches bounds what one object makes of every resource of its proxies.
+const maxPatches = 100
+
 // EnvoyFilter gives one row, or none where nobody can say which proxies it means.
 func EnvoyFilter(o *object.Object, spec *networking.EnvoyFilter) []model.EnvoyFilter {
 	labels := spec.GetWorkloadSelector().GetLabels()
@@ -19,6 +22,10 @@ func EnvoyFilter(o *object.Object, spec *networking.EnvoyFilter) []model.EnvoyFi
 	}
 	meant, ok := policyReach(o, labels, nil, spec.TargetRefs)
 	if !ok || !o.Audit(spec, honoured) {
+		return nil
+	}
+	if n := len(spec.ConfigPatches); n > maxPatches {
+		o.Invalid(object.Spec.Dot("configPatches"), "has %d entries, more than %d, so none has an effect; write several EnvoyFilters", n, maxPatches)
 		return nil
 	}
 	f := model.EnvoyFilter{Object: o.Key, Reach: meant, Priority: spec.Priority, Rank: o.Rank, From: o.Whole()}
