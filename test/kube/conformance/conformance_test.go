@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	suitev1 "sigs.k8s.io/gateway-api/conformance/apis/v1"
 
 	"sigs.k8s.io/gateway-api/conformance"
@@ -34,6 +35,7 @@ func TestGateway(t *testing.T) {
 
 		features.SupportBackendTLSPolicy,
 		features.SupportBackendTLSPolicySANValidation,
+		features.SupportGatewayAddressEmpty,
 		features.SupportGatewayBackendClientCertificate,
 		features.SupportGatewayFrontendClientCertificateValidation,
 		features.SupportGatewayFrontendClientCertificateValidationInsecureFallback,
@@ -41,6 +43,7 @@ func TestGateway(t *testing.T) {
 		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
+		features.SupportGatewayStaticAddresses,
 		features.SupportListenerSet,
 
 		features.SupportHTTPRoute303RedirectStatusCode,
@@ -71,7 +74,16 @@ func TestGateway(t *testing.T) {
 		features.SupportTLSRouteModeMixed,
 		features.SupportTLSRouteModeTerminate,
 	}
+	o.UsableNetworkAddresses, o.UnusableNetworkAddresses = ip(usable), ip(unusable)
 	conformance.RunConformanceWithOptions(t, o)
+}
+
+// Addresses that the cluster's load balancer has, the last of its range, and has not.
+const usable, unusable = "10.97.0.254", "192.0.2.1"
+
+func ip(address string) []gatewayv1.GatewaySpecAddress {
+	kind := gatewayv1.IPAddressType
+	return []gatewayv1.GatewaySpecAddress{{Type: &kind, Value: address}}
 }
 
 // TestMesh are the profiles of calls between services, whose pods get their proxies by the label of their namespace.
