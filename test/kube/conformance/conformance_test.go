@@ -18,11 +18,17 @@ import (
 var (
 	version = flag.String("weft-version", "dev", "what the report says of weft")
 	reports = flag.String("reports", "", "folder for the reports, gateway.yaml and mesh.yaml; none: there are none")
+
+	experimental = flag.Bool("experimental", false, "the cluster has the CRDs of the experimental channel: what weft does of it, too, in experimental.yaml")
 )
 
 // TestGateway are the profiles of gateways, and what weft claims of them beyond the core. The suite's own flags narrow it.
 func TestGateway(t *testing.T) {
-	o := options(t, "gateway.yaml", suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName,
+	report := "gateway.yaml"
+	if *experimental {
+		report = "experimental.yaml"
+	}
+	o := options(t, report, suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName,
 		suite.GatewayTLSConformanceProfileName, suite.GatewayTCPConformanceProfileName, suite.GatewayUDPConformanceProfileName)
 	o.SupportedFeatures = []features.FeatureName{
 		features.SupportGateway,
@@ -73,6 +79,13 @@ func TestGateway(t *testing.T) {
 		features.SupportGRPCRouteNamedRouteRule,
 		features.SupportTLSRouteModeMixed,
 		features.SupportTLSRouteModeTerminate,
+	}
+	if *experimental {
+		o.SupportedFeatures = append(o.SupportedFeatures,
+			features.SupportHTTPRouteRetry,
+			features.SupportHTTPRouteRetryBackendTimeout,
+			features.SupportHTTPRouteRetryConnectionError,
+		)
 	}
 	o.UsableNetworkAddresses, o.UnusableNetworkAddresses = ip(usable), ip(unusable)
 	conformance.RunConformanceWithOptions(t, o)
