@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -109,8 +110,28 @@ func servicesOf(clusters ...string) []string {
 	return model.SortedKeys(hosts)
 }
 
+// literals are the addresses of a service of a namespace as URLs have them: who calls one means the service.
+func (s shape) literals() (all []string) {
+	for _, ip := range s.VIPs {
+		if address, err := netip.ParseAddr(ip); err == nil && !address.IsLoopback() && s.hasNames() {
+			all = append(all, strings.TrimSuffix(netip.AddrPortFrom(address, 0).String(), ":0"))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // isShort says whether a domain is a name within one namespace.
 func isShort(domain string) bool {
 	name, _, _ := strings.Cut(domain, ":")
-	return !strings.Contains(name, ".")
+	return !strings.Contains(name, ".") && !isAddress(domain)
+}
+
+// isAddress says whether a domain is an IP, with or without a port.
+func isAddress(domain string) bool {
+	if _, err := netip.ParseAddrPort(domain); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddr(strings.Trim(domain, "[]"))
+	return err == nil
 }
