@@ -48,7 +48,7 @@ var peers = []struct {
 
 // instead is what to do where weft does not have a feature.
 var instead = map[string]string{
-	"MeshClusterIPMatching": "name the service that is meant in the URL: calls go by name",
+	"MeshClusterIPMatching": "leave `Host` as the URL makes it: by name or by ClusterIP the call goes to the service that was dialled. Where a `Host` names another service, that one is meant",
 }
 
 // TestGatewayAPI: the page says what the reports do, and of each feature that weft has not what to do instead.
@@ -137,7 +137,7 @@ func onlyThere(r report, has, lacks map[string]bool) string {
 		}
 	}
 	return fmt.Sprintf("\n## With the experimental channel\n\n%s.\n\nThe standard channel's HTTPRoute has no field `retry`. Where the cluster has the CRDs of the experimental channel weft honours it, and `make test-conformance` runs the "+
-		"suite for gateways with those, too: %s. Without Kubernetes nothing is to be installed: weft's own server, and a mesh in files, have the field.\n",
+		"suite for gateways with those, too: %s. The suite tries retries of statuses; those after a timeout and a lost connection, of which it has no test, are tried by weft's own (`compile.TestTraffic`, `test/scenario/testdata/resilience.txtar`). Without Kubernetes nothing is to be installed: weft's own server, and a mesh in files, have the field.\n",
 		strings.Join(slices.Sorted(maps.Keys(more)), ", "), strings.Join(totals, ", "))
 }
 
