@@ -27,7 +27,7 @@ func (c contest) Equal(o contest) bool { return c == o }
 
 // everywhere are the domains that all callers use: its names, and the addresses of a service of a namespace.
 func (v virtualHost) everywhere() []string {
-	return v.domains(append(v.Service.Names(""), v.Service.literals()...))
+	return v.domains(append(v.Service.Names(""), v.Service.Literals()...))
 }
 
 // withinNamespace are the domains that only callers of its own namespace use.

@@ -110,17 +110,6 @@ func servicesOf(clusters ...string) []string {
 	return model.SortedKeys(hosts)
 }
 
-// literals are the addresses of a service of a namespace as URLs have them: who calls one means the service.
-func (s shape) literals() (all []string) {
-	for _, ip := range s.VIPs {
-		if address, err := netip.ParseAddr(ip); err == nil && !address.IsLoopback() && s.hasNames() {
-			all = append(all, strings.TrimSuffix(netip.AddrPortFrom(address, 0).String(), ":0"))
-		}
-	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
 // isShort says whether a domain is a name within one namespace.
 func isShort(domain string) bool {
 	name, _, _ := strings.Cut(domain, ":")
