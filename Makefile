@@ -128,6 +128,7 @@ test-conformance:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
 	test/kube/node/run.sh sh -c 'kubectl -n weft-system rollout restart deploy/weft && kubectl -n weft-system rollout status deploy/weft'
 	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/run.sh
+	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/experimental.sh
 
 generate:
 	go generate ./...

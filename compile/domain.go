@@ -18,24 +18,27 @@ import (
 // contest is a domain that several virtual hosts claim. Key: the domain.
 type contest struct {
 	Domain string
-	Owner  string // who has it, for people
+	Owner  string // who has it, for people; "": in each namespace its own service
 	Host   string // key of the virtual host that has it; "": only callers of one namespace do
 }
 
-func (c contest) Key() string              { return c.Domain }
-func (c contest) Equal(o contest) bool     { return c == o }
-func (v virtualHost) everywhere() []string { return v.domains("") }
+func (c contest) Key() string          { return c.Domain }
+func (c contest) Equal(o contest) bool { return c == o }
+
+// everywhere are the domains that all callers use: its names, and the addresses of a service of a namespace.
+func (v virtualHost) everywhere() []string {
+	return v.domains(append(v.Service.Names(""), v.Service.Literals()...))
+}
 
 // withinNamespace are the domains that only callers of its own namespace use.
 func (v virtualHost) withinNamespace() []string {
-	return v.domains(v.Service.Namespace)[len(v.everywhere()):]
+	return v.domains(v.Service.Names(v.Service.Namespace)[len(v.Service.Names("")):])
 }
 
-// domains are all names of a virtual host, with and without port, in lower
-// case. Those of callers in the service's own namespace come last.
-func (v virtualHost) domains(namespace string) []string {
+// domains are names of a virtual host with and without port, in lower case.
+func (v virtualHost) domains(names []string) []string {
 	var all []string
-	for _, name := range v.Service.Names(namespace) {
+	for _, name := range names {
 		name = strings.ToLower(name)
 		all = append(all, name+":"+strconv.Itoa(int(v.Port)))
 		if v.Bare {
@@ -56,17 +59,27 @@ func (c *compiler) decide(x *flow.Ctx, domain string, claimants []virtualHost) *
 	if len(claimants) == 1 {
 		return nil
 	}
+	if isAddress(domain) && several(claimants, func(v virtualHost) bool { return v.Service.hasNames() }) {
+		return &contest{Domain: domain} // Kubernetes gives each its own; who says to have another's must not get its calls
+	}
 	first := slices.MinFunc(claimants, func(a, b virtualHost) int {
 		return cmp.Or(-model.CompareBool(a.Service.hasNames(), b.Service.hasNames()), model.CompareBool(a.Service.External, b.Service.External), cmp.Compare(a.Service.Host, b.Service.Host), cmp.Compare(a.Port, b.Port))
 	})
 	return &contest{Domain: domain, Owner: first.Key(), Host: first.Key()}
 }
 
+// several says whether something holds of more than one.
+func several[T any](all []T, holds func(T) bool) bool {
+	first := slices.IndexFunc(all, holds)
+	return first >= 0 && slices.ContainsFunc(all[first+1:], holds)
+}
+
 // domainsOf are those that the virtual host has, for callers of its own
 // namespace or for all others.
 func (c *compiler) domainsOf(x *flow.Ctx, v virtualHost, local bool) (got []string) {
 	for _, domain := range v.everywhere() {
-		if k, contested := flow.Get(x, c.contests, domain); !contested || k.Host == v.Key() {
+		k, contested := flow.Get(x, c.contests, domain)
+		if !contested || k.Host == v.Key() || local && k.Owner == "" && c.atHome(x, domain, v.Service.Namespace) == v.Key() {
 			got = append(got, domain)
 		}
 	}
@@ -82,6 +95,16 @@ func (c *compiler) domainsOf(x *flow.Ctx, v virtualHost, local bool) (got []stri
 	return got
 }
 
+// atHome is the virtual host that has a contested address for callers of a namespace; "": none.
+func (c *compiler) atHome(x *flow.Ctx, domain, namespace string) (first string) {
+	for _, v := range flow.Lookup(x, c.claims, domain) {
+		if v.Service.Namespace == namespace && v.Service.hasNames() && (first == "" || v.Key() < first) {
+			first = v.Key()
+		}
+	}
+	return first
+}
+
 // hostCalled is the service that an authority names, for callers of a
 // namespace; "": none.
 func (c *compiler) hostCalled(x *flow.Ctx, authority, namespace string) string {
@@ -92,7 +115,9 @@ func (c *compiler) hostCalled(x *flow.Ctx, authority, namespace string) string {
 		}
 	}
 	for _, domain := range patterns(authority) {
-		if k, contested := flow.Get(x, c.contests, domain); contested {
+		if k, contested := flow.Get(x, c.contests, domain); contested && k.Owner == "" {
+			return hostOfKey(c.atHome(x, domain, namespace))
+		} else if contested {
 			return hostOfKey(k.Host)
 		}
 		if all := flow.Lookup(x, c.claims, domain); len(all) > 0 {
@@ -114,12 +139,15 @@ func (c *compiler) lostDomains(x *flow.Ctx, v virtualHost) []report {
 	}
 	var all []model.Problem
 	for _, domain := range v.everywhere() {
-		if k, contested := flow.Get(x, c.contests, domain); contested && k.Host != v.Key() {
-			all = append(all, model.Problem{
-				Object: v.Service.From[0].Key, Code: model.ProblemHostConflict,
-				Message: fmt.Sprintf("calls to %s go to %s, to which the name belongs; choose another host", domain, k.Owner),
-			})
+		k, contested := flow.Get(x, c.contests, domain)
+		if !contested || k.Host == v.Key() {
+			continue
 		}
+		message := fmt.Sprintf("calls to %s go to %s, to which the name belongs; choose another host", domain, k.Owner)
+		if k.Owner == "" {
+			message = fmt.Sprintf("another service says to have the address %s, too, so callers of other namespaces reach neither by it; give each its own", domain)
+		}
+		all = append(all, model.Problem{Object: v.Service.From[0].Key, Code: model.ProblemHostConflict, Message: message})
 	}
 	return reportOf("domains of "+v.Key(), all)
 }

@@ -18,7 +18,7 @@ import (
 // A pod with addresses of both versions of IP, and what it calls, outside.
 const dualRows = `
 services:
-- {namespace: shop, name: reviews, selector: {app: reviews}, ports: [{number: 80, target: 8080, name: http, protocol: http}]}
+- {namespace: shop, name: reviews, selector: {app: reviews}, vips: [10.9.0.9, "fd00:9::9"], ports: [{number: 80, target: 8080, name: http, protocol: http}]}
 workloads:
 - {namespace: shop, name: web-1, app: web, interception: redirected, dualStack: true, address: ` + netns.InnerIP + `, outbound: 15001, ports: [{number: 8080, protocol: http, proxyPort: 8080, appPort: 8080}]}
 - {namespace: shop, name: reviews-1, app: reviews, interception: none, address: ` + netns.OuterIP + `, ports: [{number: 8080, protocol: http, proxyPort: 8080, appPort: 8080}]}
@@ -36,16 +36,19 @@ func TestDualStack(t *testing.T) {
 	runEnvoyBy(t, pod.Command, staticBootstrapOf(t, m.viewOf(t, "shop/web-1"), newTestCA(t).secrets(t, "web")))
 	for _, c := range []struct {
 		from      netns.Namespace
-		url, want string
+		url, host string
+		want      string
 	}{
-		{pod, "http://" + netns.OuterIP + "/", "reviews " + netns.InnerIP},
-		{pod, "http://[" + netns.OuterIP6 + "]/", "reviews " + netns.InnerIP}, // to the instance that is known
-		{pod, "http://" + netns.OuterIP + ":9000/", "stray " + netns.InnerIP},
-		{pod, "http://[" + netns.OuterIP6 + "]:9000/", "stray " + netns.InnerIP6},
-		{world, "http://" + netns.InnerIP + ":8080/", "web 127.0.0.6"},
-		{world, "http://[" + netns.InnerIP6 + "]:8080/", "web ::6"},
+		{pod, "http://" + netns.OuterIP + "/", "reviews.shop", "reviews " + netns.InnerIP},
+		{pod, "http://[" + netns.OuterIP6 + "]/", "reviews.shop", "reviews " + netns.InnerIP}, // to the instance that is known
+		{pod, "http://10.9.0.9/", "10.9.0.9", "reviews " + netns.InnerIP},                     // by the service's own address, at which is nobody
+		{pod, "http://[fd00:9::9]/", "[fd00:9::9]", "reviews " + netns.InnerIP},
+		{pod, "http://" + netns.OuterIP + ":9000/", "reviews.shop", "stray " + netns.InnerIP},
+		{pod, "http://[" + netns.OuterIP6 + "]:9000/", "reviews.shop", "stray " + netns.InnerIP6},
+		{world, "http://" + netns.InnerIP + ":8080/", "reviews.shop", "web 127.0.0.6"},
+		{world, "http://[" + netns.InnerIP6 + "]:8080/", "reviews.shop", "web ::6"},
 	} {
-		curl := c.from.Command(t.Context(), "setpriv", "--reuid=1000", "--clear-groups", "curl", "-sS", "--max-time", "10", "-H", "Host: reviews.shop", c.url)
+		curl := c.from.Command(t.Context(), "setpriv", "--reuid=1000", "--clear-groups", "curl", "-sS", "--max-time", "10", "-H", "Host: "+c.host, c.url)
 		if got, err := curl.Output(); err != nil || string(got) != c.want {
 			t.Errorf("%s: %q, %v; want %q", c.url, got, err, c.want)
 		}

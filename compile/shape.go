@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -112,5 +113,14 @@ func servicesOf(clusters ...string) []string {
 // isShort says whether a domain is a name within one namespace.
 func isShort(domain string) bool {
 	name, _, _ := strings.Cut(domain, ":")
-	return !strings.Contains(name, ".")
+	return !strings.Contains(name, ".") && !isAddress(domain)
+}
+
+// isAddress says whether a domain is an IP, with or without a port.
+func isAddress(domain string) bool {
+	if _, err := netip.ParseAddrPort(domain); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddr(strings.Trim(domain, "[]"))
+	return err == nil
 }

@@ -82,7 +82,7 @@ func (m *tenantMesh) views(namespace string) map[string]string {
 		if w.Namespace != namespace {
 			continue
 		}
-		for _, called := range []string{"", "reviews", "reviews.shop:9080", "ratings.shop.svc", "api.example.com"} {
+		for _, called := range []string{"", "reviews", "reviews.shop:9080", "ratings.shop.svc", "10.96.0.5:9080", "api.example.com"} {
 			all[w.Key()+" "+called] = contentOf(m.View(w.Key(), called))
 		}
 	}

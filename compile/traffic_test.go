@@ -39,6 +39,12 @@ routeTables:
   hosts: [dead.shop.svc.cluster.local]
   rules:
   - {name: default, backends: [{host: dead.shop.svc.cluster.local, weight: 1, fallback: {host: dead.shop.svc.cluster.local, service: dead, "on": [502, 503, 504], status: 200, body: "instead"}}]}
+- object: {kind: HTTPRoute, namespace: shop, name: plain}
+  hosts: [plain.example.com]
+  gateways: [mesh]
+  rules:
+  - {name: resets, matches: [{path: {exact: /resets}}], retry: {attempts: 2, "on": [reset], statuses: [500]}, backends: [{host: plain.example.com, port: 80, weight: 1}]}
+  - {name: rest, backends: [{host: plain.example.com, port: 80, weight: 1}]}
 peerAuths:
 - {object: {kind: PeerAuthentication, namespace: shop, name: default}, namespace: shop, mode: strict}
 authorizations:
@@ -77,8 +83,11 @@ func (x *traffic) reviews(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	if r.URL.Path == "/fails" {
+	switch r.URL.Path {
+	case "/fails":
 		w.WriteHeader(503)
+	case "/resets":
+		panic(http.ErrAbortHandler)
 	}
 	fmt.Fprintf(w, "v1 %s %s", r.URL.Path, r.Header.Get("x-forwarded-client-cert"))
 }
@@ -119,6 +128,10 @@ func (x *traffic) retries(t *testing.T) {
 		x.attempts.Store(0)
 		if status, _ := call(t, x.client, method, "http://reviews:9080/fails", ""); status != 503 || x.attempts.Load() != want {
 			t.Errorf("%s that fails: %d after %d attempts, want 503 after %d", method, status, x.attempts.Load(), want)
+		}
+		x.attempts.Store(0)
+		if status, _ := call(t, x.client, method, "http://plain.example.com/resets", ""); status != 503 || x.attempts.Load() != want {
+			t.Errorf("%s whose connection ends: %d after %d attempts, want 503 after %d", method, status, x.attempts.Load(), want)
 		}
 	}
 }

@@ -122,6 +122,7 @@ type GatewayPods struct {
 	UDP         []uint32 // those of UDP: of listeners that take datagrams, and of HTTP/3
 	Min, Max    uint32   // how many; as many as are needed between them
 	ServiceType string   // of Kubernetes; "": a load balancer
+	Address     string   // that a load balancer is asked for; "": whichever it has
 	Labels      map[string]string
 	Annotations map[string]string
 }

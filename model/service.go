@@ -185,6 +185,21 @@ func (s Service) Names(caller string) []string {
 	return names
 }
 
+// Literals are the addresses of a service of a namespace as URLs have them, "10.0.0.1" and "[fd00::1]": who calls one
+// means the service.
+func (s Service) Literals() (all []string) {
+	if len(s.Names("")) < 2 {
+		return nil
+	}
+	for _, ip := range s.VIPs {
+		if address, err := netip.ParseAddr(ip); err == nil && !address.IsLoopback() {
+			all = append(all, strings.TrimSuffix(netip.AddrPortFrom(address, 0).String(), ":0"))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // ClusterName names the Envoy cluster of a service's port and, if not empty,
 // of one subset of it: "HOST:PORT" or "HOST:PORT/SUBSET".
 func ClusterName(host string, port uint32, subset string) string {

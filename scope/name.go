@@ -2,6 +2,7 @@ package scope
 
 import (
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -16,6 +17,17 @@ type names struct {
 	ofNamespace *flow.Index[model.Service]
 	ofSuffix    *flow.Index[model.Service] // by "*.example.com", and all by "*"
 	wildcards   *flow.Index[tunnel]        // those whose names are asked for, by namespace
+	addressed   *flow.Index[addressed]     // by address
+}
+
+// addressed is a service that is called by its addresses, too. Key: its host.
+type addressed struct {
+	tunnel
+	Literals []string
+}
+
+func (a addressed) Equal(o addressed) bool {
+	return a.tunnel == o.tunnel && slices.Equal(a.Literals, o.Literals)
 }
 
 func newNames(services *flow.Collection[model.Service]) names {
@@ -31,6 +43,12 @@ func newNames(services *flow.Collection[model.Service]) names {
 		return []tunnel{{s.Host, s.Namespace}}
 	})
 	n.wildcards = flow.NewIndex(wild, func(t tunnel) []string { return []string{t.Namespace} })
+	n.addressed = flow.NewIndex(flow.Derive(services, "addresses of services", func(_ *flow.Ctx, s model.Service) []addressed {
+		if all := s.Literals(); len(all) > 0 {
+			return []addressed{{tunnel{s.Host, s.Namespace}, all}}
+		}
+		return nil
+	}), func(a addressed) []string { return a.Literals })
 	return n
 }
 
@@ -55,12 +73,30 @@ func (n names) resolve(x *flow.Ctx, namespace, authority string) (host string, o
 			return s.Host, true
 		}
 	}
+	if host, ok = n.at(x, namespace, authority); ok {
+		return host, true
+	}
 	for _, wildcard := range wildcards(name) {
 		if _, found := flow.Get(x, n.services, wildcard); found {
 			return wildcard, true
 		}
 	}
 	return "", false
+}
+
+// at finds the service that has an address. Of several that say to have one, each is called by it in its own namespace alone.
+func (n names) at(x *flow.Ctx, namespace, authority string) (host string, ok bool) {
+	literal := authority
+	if at, err := netip.ParseAddrPort(authority); err == nil {
+		literal = strings.TrimSuffix(netip.AddrPortFrom(at.Addr(), 0).String(), ":0")
+	}
+	all := flow.Lookup(x, n.addressed, literal)
+	for _, a := range all {
+		if (len(all) == 1 || a.Namespace == namespace) && (!ok || a.Host < host) {
+			host, ok = a.Host, true
+		}
+	}
+	return host, ok
 }
 
 // candidates are the hosts that may have a name among their Names.

@@ -100,6 +100,12 @@ func service(namespace, name string) model.Service {
 	return model.Service{Host: model.HostOf(namespace, name), Namespace: namespace, Name: name}
 }
 
+func numbered(namespace, name string, vips ...string) model.Service {
+	s := service(namespace, name)
+	s.VIPs = vips
+	return s
+}
+
 func outside(host string) model.Service {
 	return model.Service{Host: host, Namespace: "shop", Name: host, External: true}
 }
@@ -183,6 +189,12 @@ func TestResolution(t *testing.T) {
 		"short.shop":                           "",
 		"[::1]:80":                             "",
 		"10.0.0.1":                             "",
+		"10.96.0.7:80":                         "ledger-1.bank",
+		"10.96.0.7":                            "ledger-1.bank",
+		"[fd96::7]:80":                         "ledger-1.bank",
+		"[FD96::7]":                            "ledger-1.bank",
+		"10.96.0.8":                            "ours.shop", // others say so, too
+		"10.96.0.9":                            "",
 		".":                                    "",
 		".shop":                                "",
 		"reviews.":                             "",
@@ -190,7 +202,8 @@ func TestResolution(t *testing.T) {
 		strings.Repeat("a.", 120) + "example.com": "",
 	} {
 		w := newWorld()
-		w.set(append(shop(), ask("shop/web-1", authority))...)
+		w.set(append(shop(), ask("shop/web-1", authority), numbered("bank", "ledger-1", "10.96.0.7", "fd96::7"),
+			numbered("shop", "ours", "10.96.0.8"), numbered("evil", "ours", "10.96.0.8", "10.96.0.9"), numbered("bank", "ours", "10.96.0.9"))...)
 		if got := w.known(t, "shop/web-1"); got != want {
 			t.Errorf("%q leads to %q, want %q", authority, got, want)
 		}

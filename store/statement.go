@@ -94,6 +94,21 @@ func (s Statement) conditions(holder map[string]any, all []metav1.Condition, now
 			return err
 		}
 	}
+	return s.confirm(holder)
+}
+
+// confirm says that what was right of an earlier generation is of this one, too: who has no problem is not reported anew.
+func (s Statement) confirm(holder map[string]any) error {
+	list, _, err := unstructured.NestedSlice(holder, "conditions")
+	if err != nil || s.Generation == 0 {
+		return err
+	}
+	for _, each := range list {
+		if c, ok := each.(map[string]any); ok && c["type"] == Honoured && c["status"] == string(metav1.ConditionTrue) {
+			c["observedGeneration"] = s.Generation
+			holder["conditions"] = list
+		}
+	}
 	return nil
 }
 

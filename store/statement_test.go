@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -45,6 +46,23 @@ func TestStatementLetsConditionsPass(t *testing.T) {
 	}
 	if hasCondition(status, "Insecure") || !hasCondition(status, "Resolved") || !hasCondition(status, "Theirs") {
 		t.Errorf("got %v", status)
+	}
+}
+
+// What was wrong once and is right is said of each generation: nobody waits for ever for the newest.
+func TestStatementConfirmsWhatIsRight(t *testing.T) {
+	for status, want := range map[string]int64{"True": 4, "False": 3} {
+		holder := decoded(t, `{"conditions": [{"type": "weft.dev/Honoured", "observedGeneration": 3}, {"type": "Theirs", "status": "True", "observedGeneration": 3}]}`)
+		conditions := holder["conditions"].([]any)
+		conditions[0].(map[string]any)["status"] = status
+		if err := (Statement{Kind: api.Gateway, Generation: 4}).into(map[string]any{"metadata": map[string]any{"generation": int64(4)}}, holder, time.Unix(0, 0)); err != nil {
+			t.Fatal(err)
+		}
+		got, _ := json.Marshal(holder["conditions"])
+		text := fmt.Sprintf(`[{"observedGeneration":%d,"status":"%s","type":"weft.dev/Honoured"},{"observedGeneration":3,"status":"True","type":"Theirs"}]`, want, status)
+		if string(got) != text {
+			t.Errorf("got\n%s\nwant\n%s", got, text)
+		}
 	}
 }
 

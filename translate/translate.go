@@ -123,7 +123,9 @@ func readGateways(o *object.Object, spec any, p *join.Part) bool {
 		join.Say(p, listeners...)
 		join.Say(p, gateway.Reasons(spec)...)
 		join.Say(p, gateway.Whose(o, spec, gateways)...)
-		join.Say(p, gateway.Pods(o, spec, gateways)...)
+		addresses := gateway.Addresses(o, spec, gateways)
+		join.Say(p, addresses...)
+		join.Say(p, gateway.Pods(o, spec, gateways, addresses)...)
 		join.Say(p, gateway.FrontendOf(o, spec)...)
 		join.Say(p, gateway.ShownBy(o, spec)...)
 	case *gatewayv1.ListenerSetSpec:

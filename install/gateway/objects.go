@@ -90,6 +90,9 @@ func (m maker) service() *corev1.Service {
 		TypeMeta: kind(corev1.SchemeGroupVersion, "Service"), ObjectMeta: m.meta(),
 		Spec: corev1.ServiceSpec{Type: cmp.Or(corev1.ServiceType(m.g.ServiceType), corev1.ServiceTypeLoadBalancer), Selector: m.selector()},
 	}
+	if s.Spec.Type == corev1.ServiceTypeLoadBalancer {
+		s.Spec.LoadBalancerIP = m.g.Address
+	}
 	add := func(name string, protocol corev1.Protocol, ports []uint32) {
 		for _, port := range ports {
 			s.Spec.Ports = append(s.Spec.Ports, corev1.ServicePort{

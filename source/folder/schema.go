@@ -65,7 +65,7 @@ type checker struct {
 }
 
 func newChecker(info api.Info, version string) (*checker, error) {
-	text, err := fs.ReadFile(api.CRDs(), info.Version.Group+"_"+info.Resource+".yaml")
+	text, err := fs.ReadFile(api.Served(), info.Version.Group+"_"+info.Resource+".yaml")
 	if err != nil {
 		if version != info.Version.Version {
 			return nil, fmt.Errorf("version %q: %s has %q", version, info.Version.Kind, info.Version.Version)

@@ -200,7 +200,7 @@ func TestSource(t *testing.T) {
 	w.write("notes.txt", "no YAML: [")
 	w.write("#a.yaml", entry("temporary"))
 	w.write("g.json", `{"apiVersion":"gateway.networking.k8s.io/v1beta1","kind":"HTTPRoute","metadata":{"name":"r","namespace":"shop","uid":"x","generation":7},
-		"spec":{"rules":[{"backendRefs":[{"name":"a","port":80}]}]},"status":{"parents":[]}}`)
+		"spec":{"rules":[{"retry":{"attempts":3},"backendRefs":[{"name":"a","port":80}]}]},"status":{"parents":[]}}`)
 	w.start()
 	if w.graph.Revision() != 1 {
 		t.Errorf("the first reading took %d commits", w.graph.Revision())
@@ -212,6 +212,9 @@ func TestSource(t *testing.T) {
 	rule := route.Spec.(*gatewayv1.HTTPRouteSpec).Rules[0]
 	if ref := rule.BackendRefs[0]; ref.Weight == nil || *ref.Weight != 1 || len(rule.Matches) != 1 || route.UID != "" || route.Generation != 0 {
 		t.Errorf("without an API server's defaults: %+v", route)
+	}
+	if rule.Retry == nil {
+		t.Error("a field of the experimental channel is lost")
 	}
 	b, _ := w.source.Get("ServiceEntry/default/b")
 	if at := b.Annotations[api.SourceAnnotation]; at != w.path("a.yaml")+":12" {

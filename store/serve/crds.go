@@ -34,7 +34,7 @@ func (s *Server) installCRDs(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	wanted, err := readCRDs(api.CRDs())
+	wanted, err := readCRDs(api.Served())
 	if err != nil {
 		return err
 	}

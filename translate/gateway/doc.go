@@ -14,7 +14,8 @@ import "weft.dev/translate/object"
 // honoured names the fields that the translations of this package read.
 var honoured = object.Honoured{
 	"GatewayClassSpec":      "controllerName description",
-	"GatewaySpec":           "gatewayClassName listeners infrastructure allowedListeners tls",
+	"GatewaySpec":           "gatewayClassName listeners infrastructure allowedListeners tls addresses",
+	"GatewaySpecAddress":    "type value",
 	"GatewayInfrastructure": "labels annotations",
 	"AllowedListeners":      "namespaces",
 	"ListenerNamespaces":    "from selector",

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -33,15 +34,23 @@ type Listener struct {
 }
 
 // Unaccepted is why a Gateway as a whole is not as it was asked for, though it is
-// served: a reason of the Gateway API.
-type Unaccepted string
+// served.
+type Unaccepted struct {
+	Reason  gatewayv1.GatewayConditionReason
+	Message string
+}
 
-// Reasons not to accept a Gateway.
-func Reasons(spec *gatewayv1.GatewaySpec) []Unaccepted {
-	if spec.Infrastructure == nil || spec.Infrastructure.ParametersRef == nil {
-		return nil
+// Reasons not to accept a Gateway, of which a problem speaks, too.
+func Reasons(spec *gatewayv1.GatewaySpec) (all []Unaccepted) {
+	if spec.Infrastructure != nil && spec.Infrastructure.ParametersRef != nil {
+		all = append(all, Unaccepted{gatewayv1.GatewayReasonInvalidParameters, "weft reads no parameters, and runs the gateway without: remove spec.infrastructure.parametersRef"})
 	}
-	return []Unaccepted{Unaccepted(gatewayv1.GatewayReasonInvalidParameters)} // the audit says that nothing is read there
+	for _, a := range spec.Addresses {
+		if kind := typeOf(a); kind != gatewayv1.IPAddressType {
+			all = append(all, Unaccepted{gatewayv1.GatewayReasonUnsupportedAddress, fmt.Sprintf("weft asks for no address of the type %s, and runs the gateway without: write an IPAddress", kind)})
+		}
+	}
+	return all
 }
 
 // Gateway gives one gateway with the listeners that are usable, or none.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"cmp"
+	"net/http"
 	"regexp"
 	"strings"
 	"time"
@@ -235,11 +236,12 @@ func timeouts(o *object.Object, at object.Path, in *gatewayv1.HTTPRouteRule, r *
 			attempts = defaultAttempts
 		}
 		r.Retry = &model.Retry{Attempts: uint32(attempts), NotMethods: idempotent, Backoff: duration(o, place.Dot("backoff"), in.Retry.Backoff)}
+		r.Retry.On = []string{"reset"} // no answer at all, in time or ever, is no better than one of the codes
 		for _, code := range in.Retry.Codes {
 			r.Retry.Statuses = append(r.Retry.Statuses, uint32(code))
 		}
-		if len(in.Retry.Codes) > 0 {
-			r.Retry.On = []string{"reset"} // no answer at all, in time or ever, is no better than one of the codes
+		if len(in.Retry.Codes) == 0 {
+			r.Retry.Statuses = []uint32{http.StatusServiceUnavailable} // as where nobody says anything of retries
 		}
 	}
 	if in.Timeouts == nil {

@@ -24,6 +24,7 @@ func gatewayPods(parts *flow.Collection[Part], gates *flow.Collection[outcome]) 
 			all.UDP = append(all.UDP, p.UDP...)
 			all.Min, all.Max = max(all.Min, p.Min), max(all.Max, p.Max)
 			all.ServiceType = cmp.Or(p.ServiceType, all.ServiceType)
+			all.Address = cmp.Or(p.Address, all.Address)
 			maps.Copy(all.Labels, p.Labels)
 			maps.Copy(all.Annotations, p.Annotations)
 		}

@@ -2,6 +2,7 @@ package join
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -120,9 +121,9 @@ func (s *statuses) ofGateway(x *flow.Ctx, p Part, name string, status *Status) {
 	}
 	whole := is(gatewayv1.GatewayConditionAccepted, accepted > 0, reason, message)
 	for _, why := range Of[gateway.Unaccepted](p) {
-		whole = is(gatewayv1.GatewayConditionAccepted, false, why, "weft reads no parameters, and runs the gateway without: remove spec.infrastructure.parametersRef")
+		whole = is(gatewayv1.GatewayConditionAccepted, false, why.Reason, why.Message)
 	}
-	status.Conditions = append(status.Conditions, whole, programmed(len(places) > 0, ready, accepted > 0))
+	status.Conditions = append(status.Conditions, whole, programmed(s.unusable(p, places), len(places) > 0, ready, accepted > 0))
 	status.Passing = []string{string(gatewayv1.GatewayConditionResolvedRefs), string(gatewayv1.GatewayConditionInsecureFrontendValidationMode)}
 	status.Conditions = append(status.Conditions, ofGatewayTLS(p, opened, status.Listeners)...)
 }
@@ -150,17 +151,36 @@ func ofGatewayTLS(p Part, o outcome, listeners []gatewayv1.ListenerStatus) (all 
 	return all
 }
 
-func programmed(addressed, ready, accepted bool) metav1.Condition {
+func programmed(unusable string, addressed, ready, accepted bool) metav1.Condition {
 	const programmed = gatewayv1.GatewayConditionProgrammed
 	switch {
 	case !accepted:
 		return is(programmed, false, gatewayv1.GatewayReasonInvalid, "no listener of the gateway can be served")
+	case unusable != "":
+		return is(programmed, false, gatewayv1.GatewayReasonAddressNotUsable, unusable)
 	case !addressed:
 		return is(programmed, false, gatewayv1.GatewayReasonAddressNotAssigned, "the gateway has no address yet")
 	case !ready:
 		return is(programmed, false, gatewayv1.GatewayReasonPending, "no proxy of the gateway is ready yet")
 	}
 	return is(programmed, true, gatewayv1.GatewayReasonProgrammed, "the gateway's proxies serve it")
+}
+
+// unusable says of an address that the gateway asks for why it is not reached there, and will not be; "": it may be.
+func (s *statuses) unusable(p Part, places []string) string {
+	for i, asked := range Of[gateway.Address](p) {
+		switch {
+		case slices.Contains(places, string(asked)):
+		case i > 0 && s.addresses != nil:
+			return fmt.Sprintf("a load balancer is asked for one address, the first of spec.addresses: remove %s, or write another Gateway for it", asked)
+		case len(places) == 0: // not yet
+		case s.addresses != nil:
+			return fmt.Sprintf("the gateway was given the address %s, not %s: ask for one that the cluster's load balancer has, and nobody else", places[0], asked)
+		default:
+			return fmt.Sprintf("no proxy of the gateway is at %s: start one on the machine that has it, with --address %s", asked, asked)
+		}
+	}
+	return ""
 }
 
 // reached is where a gateway is called, and whether anybody answers there.

@@ -1,5 +1,6 @@
 // Command crdgen writes the CRDs of Istio and of the Gateway API into a folder,
-// from the versions of their modules that weft's go.mod names, one file a CRD.
+// from the versions of their modules that weft's go.mod names, one file a CRD; and
+// into a second one those of the Gateway API's experimental channel that weft serves itself.
 // CRDs of weft's own kinds come from controller-gen, not from here.
 package main
 
@@ -17,20 +18,24 @@ import (
 )
 
 // upstream is a module and where its CRDs are.
-type upstream struct{ module, files, owner string }
+type upstream struct {
+	module, files, owner string
+	folder               int // the argument that names where they go
+}
 
 var upstreams = []upstream{
-	{"istio.io/api", "kubernetes/customresourcedefinitions.gen.yaml", "Istio Authors"},
-	{"sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml", "The Kubernetes Authors"},
+	{"istio.io/api", "kubernetes/customresourcedefinitions.gen.yaml", "Istio Authors", 1},
+	{"sigs.k8s.io/gateway-api", "config/crd/standard/*.yaml", "The Kubernetes Authors", 1},
+	{"sigs.k8s.io/gateway-api", "config/crd/experimental/*_httproutes.yaml", "The Kubernetes Authors", 2},
 }
 
 func main() {
 	log.SetFlags(0)
-	if len(os.Args) != 2 {
-		log.Fatal("usage: crdgen FOLDER")
+	if len(os.Args) != 3 {
+		log.Fatal("usage: crdgen FOLDER EXPERIMENTAL")
 	}
 	for _, u := range upstreams {
-		if err := u.write(os.Args[1]); err != nil {
+		if err := u.write(os.Args[u.folder]); err != nil {
 			log.Fatalf("crdgen: %s: %v", u.module, err)
 		}
 	}

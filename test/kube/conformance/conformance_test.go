@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 	suitev1 "sigs.k8s.io/gateway-api/conformance/apis/v1"
 
 	"sigs.k8s.io/gateway-api/conformance"
@@ -17,11 +18,17 @@ import (
 var (
 	version = flag.String("weft-version", "dev", "what the report says of weft")
 	reports = flag.String("reports", "", "folder for the reports, gateway.yaml and mesh.yaml; none: there are none")
+
+	experimental = flag.Bool("experimental", false, "the cluster has the CRDs of the experimental channel: what weft does of it, too, in experimental.yaml")
 )
 
 // TestGateway are the profiles of gateways, and what weft claims of them beyond the core. The suite's own flags narrow it.
 func TestGateway(t *testing.T) {
-	o := options(t, "gateway.yaml", suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName,
+	report := "gateway.yaml"
+	if *experimental {
+		report = "experimental.yaml"
+	}
+	o := options(t, report, suite.GatewayHTTPConformanceProfileName, suite.GatewayGRPCConformanceProfileName,
 		suite.GatewayTLSConformanceProfileName, suite.GatewayTCPConformanceProfileName, suite.GatewayUDPConformanceProfileName)
 	o.SupportedFeatures = []features.FeatureName{
 		features.SupportGateway,
@@ -34,6 +41,7 @@ func TestGateway(t *testing.T) {
 
 		features.SupportBackendTLSPolicy,
 		features.SupportBackendTLSPolicySANValidation,
+		features.SupportGatewayAddressEmpty,
 		features.SupportGatewayBackendClientCertificate,
 		features.SupportGatewayFrontendClientCertificateValidation,
 		features.SupportGatewayFrontendClientCertificateValidationInsecureFallback,
@@ -41,6 +49,7 @@ func TestGateway(t *testing.T) {
 		features.SupportGatewayHTTPSListenerDetectMisdirectedRequests,
 		features.SupportGatewayInfrastructure,
 		features.SupportGatewayPort8080,
+		features.SupportGatewayStaticAddresses,
 		features.SupportListenerSet,
 
 		features.SupportHTTPRoute303RedirectStatusCode,
@@ -71,7 +80,23 @@ func TestGateway(t *testing.T) {
 		features.SupportTLSRouteModeMixed,
 		features.SupportTLSRouteModeTerminate,
 	}
+	if *experimental {
+		o.SupportedFeatures = append(o.SupportedFeatures,
+			features.SupportHTTPRouteRetry,
+			features.SupportHTTPRouteRetryBackendTimeout,
+			features.SupportHTTPRouteRetryConnectionError,
+		)
+	}
+	o.UsableNetworkAddresses, o.UnusableNetworkAddresses = ip(usable), ip(unusable)
 	conformance.RunConformanceWithOptions(t, o)
+}
+
+// Addresses that the cluster's load balancer has, the last of its range, and has not.
+const usable, unusable = "10.97.0.254", "192.0.2.1"
+
+func ip(address string) []gatewayv1.GatewaySpecAddress {
+	kind := gatewayv1.IPAddressType
+	return []gatewayv1.GatewaySpecAddress{{Type: &kind, Value: address}}
 }
 
 // TestMesh are the profiles of calls between services, whose pods get their proxies by the label of their namespace.

@@ -29,6 +29,8 @@ restarts() { # of weft's containers, a line for each pod
   "$MODULE/../node/run.sh" kubectl get pods -n weft-system \
     -o 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\n"}{end}'
 }
+over() { [ -z "$(kubectl get namespaces -l gateway-conformance -o name)" ]; } # the run before, of which the last is still being deleted
+until_ok 180 "the namespaces of an earlier run go" over
 before=$(restarts)
 "$MODULE/../node/run.sh" "$OUT/conformance.test" -test.timeout 40m -test.v -weft-version "$(git -C "$MODULE" describe --always)" ${REPORTS:+-reports "$REPORTS"} "$@"
 after=$(restarts)

@@ -12,6 +12,8 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -86,7 +88,7 @@ type balancer struct {
 	addresses netip.Prefix
 }
 
-// assign gives an address to each Service that lacks one.
+// assign gives an address to each Service that lacks one, or has another than it asks for. Those that ask come first.
 func (b balancer) assign(ctx context.Context) error {
 	services, err := b.services.List(labels.Everything())
 	if err != nil {
@@ -98,25 +100,49 @@ func (b balancer) assign(ctx context.Context) error {
 			taken[in.IP] = true
 		}
 	}
+	slices.SortStableFunc(services, func(x, y *core.Service) int { return strings.Compare(y.Spec.LoadBalancerIP, x.Spec.LoadBalancerIP) })
 	var errs []error
 	for _, s := range services {
-		if s.Spec.Type == core.ServiceTypeLoadBalancer && len(s.Status.LoadBalancer.Ingress) == 0 {
+		if s.Spec.Type == core.ServiceTypeLoadBalancer && !served(s) {
 			errs = append(errs, b.give(ctx, s.DeepCopy(), taken))
 		}
 	}
 	return errors.Join(errs...)
 }
 
+// served says whether a Service has an address, and that for which it asks.
+func served(s *core.Service) bool {
+	in := s.Status.LoadBalancer.Ingress
+	return len(in) > 0 && (s.Spec.LoadBalancerIP == "" || s.Spec.LoadBalancerIP == in[0].IP)
+}
+
 func (b balancer) give(ctx context.Context, s *core.Service, taken map[string]bool) error {
+	address, err := b.choose(s.Spec.LoadBalancerIP, taken)
+	if err != nil {
+		log.Printf("service %s/%s: %v", s.Namespace, s.Name, err) // as it asks for what cannot be had, trying again soon is no use
+		return nil
+	}
+	taken[address.String()] = true
+	s.Status.LoadBalancer.Ingress = []core.LoadBalancerIngress{{IP: address.String()}}
+	_, err = b.client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, meta.UpdateOptions{})
+	return err
+}
+
+// choose finds a free address, or the one that is asked for.
+func (b balancer) choose(asked string, taken map[string]bool) (netip.Addr, error) {
 	address := b.addresses.Addr().Next()
+	if asked != "" {
+		address, _ = netip.ParseAddr(asked)
+		if !b.addresses.Contains(address) || taken[asked] {
+			return address, fmt.Errorf("the address %s is not in %v, or another Service has it", asked, b.addresses)
+		}
+		return address, nil
+	}
 	for taken[address.String()] {
 		address = address.Next()
 	}
 	if !b.addresses.Contains(address) {
-		return fmt.Errorf("service %s/%s: all addresses of %v are taken", s.Namespace, s.Name, b.addresses)
+		return address, fmt.Errorf("all addresses of %v are taken", b.addresses)
 	}
-	taken[address.String()] = true
-	s.Status.LoadBalancer.Ingress = []core.LoadBalancerIngress{{IP: address.String()}}
-	_, err := b.client.CoreV1().Services(s.Namespace).UpdateStatus(ctx, s, meta.UpdateOptions{})
-	return err
+	return address, nil
 }
