@@ -43,7 +43,7 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		CircuitBreakers:               breakers(d.Traffic),
 		OutlierDetection:              outlier(d),
-		CommonLbConfig:                commonBalancing(d.Traffic.Outlier),
+		CommonLbConfig:                commonBalancing(d.Traffic),
 		TransportSocket:               clientSocket(d, accounts),
 		TransportSocketMatches:        plainEndpoints(d),
 		TypedExtensionProtocolOptions: httpOptions(d),
@@ -111,7 +111,7 @@ func discovery(c *clusterv3.Cluster, d destination) {
 	if len(addresses) == 0 {
 		addresses = []model.Address{{Host: d.Service.Host}}
 	}
-	c.LoadAssignment = assignment(d.Key(), fixedEndpoints(d, addresses))
+	c.LoadAssignment = d.ranked(fixedEndpoints(d, addresses))
 }
 
 func balancing(c *clusterv3.Cluster, t model.TrafficPolicy) {
@@ -168,12 +168,16 @@ func slowStart(w model.Warmup) *clusterv3.Cluster_SlowStartConfig {
 
 // commonBalancing turns Envoy's panic mode off unless the owner asks for it: it
 // would send to endpoints that drain, and hide that a service is down.
-func commonBalancing(o *model.Outlier) *clusterv3.Cluster_CommonLbConfig {
+func commonBalancing(t model.TrafficPolicy) *clusterv3.Cluster_CommonLbConfig {
 	panicBelow := 0.0
-	if o != nil {
-		panicBelow = float64(o.MinHealthPercent)
+	if t.Outlier != nil {
+		panicBelow = float64(t.Outlier.MinHealthPercent)
 	}
-	return &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicBelow}}
+	out := &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicBelow}}
+	if t.Local != nil && len(t.Local.Shares) > 0 {
+		out.LocalityConfigSpecifier = &clusterv3.Cluster_CommonLbConfig_LocalityWeightedLbConfig_{LocalityWeightedLbConfig: &clusterv3.Cluster_CommonLbConfig_LocalityWeightedLbConfig{}}
+	}
+	return out
 }
 
 func breakers(policy model.TrafficPolicy) *clusterv3.CircuitBreakers {

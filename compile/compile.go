@@ -57,6 +57,9 @@ type compiler struct {
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
 	destinations *flow.Collection[destination]
+	interests    *flow.Collection[interest]
+	scattered    *flow.Collection[scattered]
+	scatteredOf  *flow.Index[destination] // by host
 
 	hosts        *flow.Collection[virtualHost]
 	hostsOf      *flow.Index[virtualHost] // by service
@@ -77,6 +80,7 @@ type compiler struct {
 	provenTo    *flow.Index[destination] // that name a credential, by host
 	spaces      *flow.Collection[space]
 	callerSets  *flow.Collection[callerSet]
+	places      *flow.Collection[place]
 }
 
 // New wires the derivations of the inputs' graph.
@@ -87,6 +91,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c.shapes = flow.Derive(in.Services, "compile/shapes", shapeOf)
 	c.accounts = flow.Derive(in.Services, "compile/accounts", c.serviceAccounts)
 	c.destinations = flow.Derive(c.shapes, "compile/destinations", c.serviceDestinations)
+	c.wireScattered()
 	c.wireHosts()
 	c.wireScopes()
 	c.wireCredentials()
@@ -149,6 +154,7 @@ func (c *compiler) wireScopes() {
 	c.callerSets = flow.Group(alike, "compile/caller sets", func(_ *flow.Ctx, key string, sharing []scope) *callerSet {
 		return &callerSet{key: key, Holding: sharing[0].Callers}
 	})
+	c.places = c.placesOf()
 }
 
 func pieceOf(r *model.Resource) []piece {
@@ -290,9 +296,12 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 	return all
 }
 
-func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
+// clusterOf is empty where a cluster is not the same for all callers.
+func (c *compiler) clusterOf(x *flow.Ctx, d destination) (all []piece) {
 	d, a := c.behind(x, d)
-	all := []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
+	if d.Traffic.Local == nil || d.Service.Resolution != model.ByDNS {
+		all = append(all, piece{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)})
+	}
 	if d.Subset == "" && d.byPort() && len(d.Port.TLS.CA) > 0 {
 		secret := trustSecret(d.trustName(), d.Port.TLS.CA)
 		all = append(all, piece{c.intern.resource(model.TypeSecret, secret.Name, secret, nil, d.From...)})
@@ -300,9 +309,25 @@ func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
 	return all
 }
 
+// endpointsOf are those that all callers have.
 func (c *compiler) endpointsOf(x *flow.Ctx, d destination) []piece {
-	if d.Service.Resolution == model.ByDNS || d.Service.Resolution == model.Dynamic {
+	if d.Traffic.Local != nil {
 		return nil
+	}
+	return c.located(x, d)
+}
+
+// located is what of a destination says where it leads.
+func (c *compiler) located(x *flow.Ctx, d destination) []piece {
+	switch d.Service.Resolution {
+	case model.Dynamic:
+		return nil
+	case model.ByDNS:
+		if d.Traffic.Local == nil {
+			return nil // it is in the cluster
+		}
+		d, a := c.behind(x, d)
+		return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
 	}
 	s, _ := flow.Get(x, c.Services, d.Service.Host)
 	d, _ = c.behind(x, d)
@@ -381,6 +406,9 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 		s.plugins = append(s.plugins, flow.Lookup(x, c.pluginsByScope, namespace)...)
 		s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
+	}
+	for _, label := range flow.All(x, c.interests) {
+		s.interests = append(s.interests, string(label))
 	}
 	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)
 	if w.Gateway == "" {

@@ -50,7 +50,9 @@ func randomRows(t *rapid.T) rows {
 			r.Policies = append(r.Policies, model.Policy{
 				Object: model.Key{Kind: "DestinationRule", Namespace: "a", Name: host}, Host: host,
 				Subsets: []model.Subset{{Name: "v1", Labels: map[string]string{"version": rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "label")}}},
-				Traffic: model.TrafficPolicy{TLS: rapid.SampledFrom([]*model.ClientTLS{nil, nil, {Mode: model.TLSOwn, Secret: "p"}, {Mode: model.TLSSimple, Secret: "q"}}).Draw(t, "tls")},
+				Traffic: model.TrafficPolicy{TLS: rapid.SampledFrom([]*model.ClientTLS{nil, nil, {Mode: model.TLSOwn, Secret: "p"}, {Mode: model.TLSSimple, Secret: "q"}}).Draw(t, "tls"),
+					Local:   rapid.SampledFrom([]*model.Localities{nil, nil, {}, {Near: []string{"app", "version=v1"}}, {Shares: []model.LocalityShares{{Callers: "eu", To: []model.LocalityShare{{Place: "eu/a", Percent: 70}, {Place: "*", Percent: 30}}}}}}).Draw(t, "local"),
+					Outlier: rapid.SampledFrom([]*model.Outlier{nil, {Consecutive5xx: 1}}).Draw(t, "outlier")},
 			})
 		}
 		if rapid.Bool().Draw(t, "split") {
@@ -180,6 +182,8 @@ func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
 		}
 		if rapid.IntRange(0, 5).Draw(t, "is gateway") == 0 {
 			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1", "app": w.App}, 0
+		} else if where := rapid.SampledFrom([]string{"", "eu.a", "eu.b", "us"}).Draw(t, "where"); where != "" {
+			w.Labels = map[string]string{"app": w.App, "version": w.Version, model.LocalityLabel: where}
 		}
 		all = append(all, w)
 	}

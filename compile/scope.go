@@ -34,6 +34,7 @@ type scope struct {
 	Asked              []string       // authorities that go where they were going, unless a service has them
 	Plugins            []string       `json:",omitempty"` // keys of those that are about it, in their order
 	Patches            []string       `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
+	Place              place          `json:",omitzero"`  // as far as services ask for it
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -170,6 +171,7 @@ type selectors struct {
 	plugins       []model.Plugin
 	filters       []model.EnvoyFilter
 	callers       []condition
+	interests     []string // labels that services ask of callers
 	gateways      []model.Gateway
 }
 
@@ -200,6 +202,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 		out.Concurrency = concurrencyOf(s.concurrencies, w.Workload)
 	}
 	out.Limits = limitsOf(s.limits, w.Workload)
+	out.Place = seenFrom(w.Labels, s.interests)
 	for _, c := range s.callers {
 		if c.holds(s.trust, w.Workload) {
 			out.Callers = append(out.Callers, c)

@@ -83,6 +83,7 @@ type TrafficPolicy struct {
 	TLS      *ClientTLS
 	Warmup   Warmup
 	Budget   *RetryBudget // nil: that of the mesh
+	Local    *Localities  // nil: endpoints of all places are alike
 }
 
 // Warmup is the slow start of new endpoints.

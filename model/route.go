@@ -204,6 +204,7 @@ type Retry struct {
 	Backoff    time.Duration
 	NotMethods bool // repeat whatever the method: the owner says that it is safe
 	SameHost   bool // endpoints that failed the request are asked again like others
+	Elsewhere  bool // of a service that Localities order, those that come later are asked, too
 	// HedgeAfter has another attempt made beside one that took that long, which goes on; 0: never. PerTry is 0 then.
 	HedgeAfter time.Duration
 }

@@ -35,6 +35,7 @@ func DestinationRule(o *object.Object, spec *networking.DestinationRule) []model
 		p.PortLevel[number] = traffic(o, place, port)
 	}
 	p.Subsets = subsets(o, spec.Subsets, p.Traffic)
+	checkFailover(o, spec)
 	return []model.Policy{p}
 }
 
@@ -81,6 +82,7 @@ func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPol
 	if lb := s.GetLoadBalancer(); lb != nil {
 		out.Balancer, out.Hash = balancer(o, at.Dot("loadBalancer"), lb)
 		out.Warmup = warmup(o, at.Dot("loadBalancer"), lb)
+		out.Local = localities(o, at.Dot("loadBalancer").Dot("localityLbSetting"), lb.GetLocalityLbSetting())
 	}
 	if s.GetConnectionPool() != nil {
 		out.Pool = pool(o, at.Dot("connectionPool"), s.GetConnectionPool())

@@ -24,7 +24,7 @@ var honoured = object.Honoured{
 	"HTTPBody":                   "string bytes",
 	"HTTPRewrite":                "uri authority uriRegexRewrite",
 	"RegexRewrite":               "match rewrite",
-	"HTTPRetry":                  "attempts perTryTimeout retryOn backoff retryIgnorePreviousHosts",
+	"HTTPRetry":                  "attempts perTryTimeout retryOn backoff retryIgnorePreviousHosts retryRemoteLocalities",
 	"HTTPFaultInjection":         "delay abort",
 	"HTTPFaultInjection_Delay":   "percent fixedDelay percentage",
 	"HTTPFaultInjection_Abort":   "httpStatus grpcStatus percentage",
@@ -34,7 +34,7 @@ var honoured = object.Honoured{
 	"DestinationRule":            "host trafficPolicy subsets exportTo",
 	"Subset":                     "name labels trafficPolicy",
 	"TrafficPolicy":              "loadBalancer connectionPool outlierDetection tls portLevelSettings retryBudget",
-	"LoadBalancerSettings":       "simple consistentHash warmupDurationSecs warmup",
+	"LoadBalancerSettings":       "simple consistentHash localityLbSetting warmupDurationSecs warmup",
 	"WarmupConfiguration":        "duration minimumPercent aggression",
 	"TrafficPolicy_RetryBudget":  "percent minRetryConcurrency budgetInterval",
 	"ConnectionPoolSettings":     "tcp http",
@@ -87,6 +87,9 @@ var honoured = object.Honoured{
 	"AuthorizationPolicy_ExtensionProvider": "name",
 
 	"TrafficPolicy_PortTrafficPolicy":                         "port loadBalancer connectionPool outlierDetection tls",
+	"LocalityLoadBalancerSetting":                             "distribute failover enabled failoverPriority",
+	"LocalityLoadBalancerSetting_Distribute":                  "from to",
+	"LocalityLoadBalancerSetting_Failover":                    "from to",
 	"LoadBalancerSettings_ConsistentHashLB":                   "httpHeaderName httpCookie useSourceIp httpQueryParameterName ringHash maglev minimumRingSize",
 	"LoadBalancerSettings_ConsistentHashLB_RingHash":          "minimumRingSize",
 	"LoadBalancerSettings_ConsistentHashLB_MagLev":            "tableSize",
@@ -144,7 +147,7 @@ var honoured = object.Honoured{
 	"OutboundTrafficPolicy.egressProxy":       "so calls to hosts that no service has are answered with 502; write a ServiceEntry for them",
 	"WorkloadEntry.network":                   "so the endpoint is called at its address; write one that callers reach, or run a gateway there",
 	"DestinationRule.workloadSelector":        "so the rule applies to every caller; remove it",
-	"LoadBalancerSettings.localityLbSetting":  "so endpoints of all places are alike; remove it",
+	"LoadBalancerSettings.zoneAwareLbSetting": "so endpoints of all places are alike; use localityLbSetting",
 }
 
 // Fields are those that this package acts upon, by their message, and what to do instead of others.
