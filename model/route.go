@@ -50,6 +50,8 @@ type Rule struct {
 	Name    string
 	Part    string // of its requests, of which more is said; "": all others
 	Matches []Match
+	// Delegate is the object whose rules stand here, before they are looked up.
+	Delegate *Key
 	// Exactly one of Backends, Redirect, Direct says what happens; none of
 	// them: 500, as the Gateway API asks for rules whose backends are all gone.
 	Backends []Backend
