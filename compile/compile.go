@@ -50,6 +50,7 @@ type compiler struct {
 	tellsByScope    *flow.Index[model.Telemetry]     // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
+	inbounds        *flow.Index[model.Inbound]       // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
 	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace
 	pluginsByScope  *flow.Index[model.Plugin]        // by namespace
@@ -192,6 +193,7 @@ func (c *compiler) index() {
 	c.tellsByScope = flow.NewIndex(c.Telemetries, func(t model.Telemetry) []string { return []string{t.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
+	c.inbounds = flow.NewIndex(c.Inbounds, func(i model.Inbound) []string { return []string{i.Namespace} })
 	c.pluginsByScope = flow.NewIndex(c.Plugins, func(p model.Plugin) []string { return []string{p.Namespace} })
 	c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
 }
@@ -303,7 +305,7 @@ func (c *compiler) clusterOf(x *flow.Ctx, d destination) (all []piece) {
 		all = append(all, piece{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)})
 	}
 	if d.Subset == "" && d.byPort() && len(d.Port.TLS.CA) > 0 {
-		secret := trustSecret(d.trustName(), d.Port.TLS.CA)
+		secret := trustSecret(d.trustName(), model.Certificate{CA: d.Port.TLS.CA})
 		all = append(all, piece{c.intern.resource(model.TypeSecret, secret.Name, secret, nil, d.From...)})
 	}
 	return all
@@ -406,6 +408,7 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 		s.plugins = append(s.plugins, flow.Lookup(x, c.pluginsByScope, namespace)...)
 		s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
+		s.inbounds = append(s.inbounds, flow.Lookup(x, c.inbounds, namespace)...)
 	}
 	for _, label := range flow.All(x, c.interests) {
 		s.interests = append(s.interests, string(label))

@@ -136,6 +136,9 @@ func randomAccess(t *rapid.T, r *rows) {
 		lines := rapid.SampledFrom([]model.Log{model.LogAll, model.LogNothing}).Draw(t, "lines")
 		r.Telemetries = []model.Telemetry{{Object: model.Key{Kind: "Telemetry", Namespace: "a", Name: "t"}, Reach: reach(), Says: []model.Tells{{Served: true, Calls: rapid.Bool().Draw(t, "calls"), Log: &lines}}}}
 	}
+	if rapid.Bool().Draw(t, "inbound") {
+		r.Inbounds = []model.Inbound{{Object: model.Key{Kind: "Sidecar", Namespace: "a", Name: "s"}, Namespace: rapid.SampledFrom([]string{"", "a"}).Draw(t, "of"), Selector: rapid.SampledFrom([]map[string]string{nil, {"app": "x"}}).Draw(t, "selects"), Pool: model.Pool{MaxRequests: 5}}}
+	}
 	module := model.ModuleSource{URL: "https://modules.example"}
 	if rapid.Bool().Draw(t, "plugin") {
 		on := rapid.SampledFrom([][]model.PluginOn{nil, {{Calls: true}}, {{Served: true, Ports: []uint32{80}}}}).Draw(t, "on")

@@ -23,6 +23,8 @@ type scope struct {
 	Guards             []string       // keys of the authorizations that select it
 	Concurrency        string         // key of the one that selects it; "": none
 	Limits             []servedLimits // that select it
+	Pool               model.Pool     `json:",omitzero"`  // towards the application
+	PoolFrom           []model.Key    `json:",omitempty"` // the object that says so
 	Tokens             []string       // keys of the request authentications that do
 	Callers            []condition    // of mesh routes, that hold of it
 	Gateways           []string       // keys of the gateways that its proxy is
@@ -105,6 +107,9 @@ func (s scope) named() scope {
 	if s.changed() {
 		patches = "#" + digest([][]string{s.Plugins, s.Patches})
 	}
+	if len(s.PoolFrom) > 0 {
+		patches += "#" + digest(s.Pool) + digest(s.PoolFrom)
+	}
 	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Calls, s.Served}) + patches
 	if s.transparent() {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.Interception, s.DualStack, s.All, s.Hosts, s.Calls, s.Closed}) + patches
@@ -167,6 +172,7 @@ type selectors struct {
 	service       func(host string) (model.Service, bool)
 	peers         []model.PeerAuth
 	concurrencies []model.Concurrency
+	inbounds      []model.Inbound
 	limits        []model.RateLimit // of services of the namespace
 	plugins       []model.Plugin
 	filters       []model.EnvoyFilter
@@ -200,6 +206,7 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out.Tokens = selecting(s, s.tokens, w.Workload, func(a model.RequestAuth) model.Reach { return a.Reach })
 	if w.Gateway == "" {
 		out.Concurrency = concurrencyOf(s.concurrencies, w.Workload)
+		out.Pool, out.PoolFrom = poolOf(s.inbounds, w.Workload)
 	}
 	out.Limits = limitsOf(s.limits, w.Workload)
 	out.Place = seenFrom(w.Labels, s.interests)

@@ -129,6 +129,19 @@ type Pool struct {
 	PingEvery, PingTimeout                                                time.Duration // of HTTP/2; 0: none
 }
 
+// Inbound limits what a proxy opens towards the application beside it. Key: object.
+type Inbound struct {
+	Object    Key
+	Namespace string            // "": the whole mesh
+	Selector  map[string]string // labels of the workload; empty: any
+	Rank      int64             // of those that are about the same the oldest decides
+	Pool      Pool
+	From      []Origin
+}
+
+func (i Inbound) Key() string          { return i.Object.String() }
+func (i Inbound) Equal(o Inbound) bool { return reflect.DeepEqual(i, o) }
+
 // Keepalive are TCP's probes of idle connections; 0: the system's. Sent: there are some.
 type Keepalive struct {
 	Sent           bool

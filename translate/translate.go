@@ -86,6 +86,7 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		}
 	case *networking.Sidecar:
 		join.Say(p, istio.Sidecar(o, spec)...)
+		join.Say(p, istio.Inbound(o, spec)...)
 	case *networking.EnvoyFilter:
 		join.Say(p, istio.EnvoyFilter(o, spec)...)
 	case *security.PeerAuthentication:

@@ -32,6 +32,7 @@ type Mesh struct {
 	KeySources     *flow.Collection[model.KeySource] // that request authentications name
 	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
+	Inbounds       *flow.Collection[model.Inbound]
 	Declared       *flow.Collection[model.Declared]
 	Problems       *flow.Collection[model.Problem]
 
