@@ -43,7 +43,7 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		CircuitBreakers:               breakers(d.Traffic),
 		OutlierDetection:              outlier(d),
 		CommonLbConfig:                commonBalancing(d.Traffic),
-		TransportSocket:               clientSocket(d, accounts),
+		TransportSocket:               withProxyHeader(d, clientSocket(d, accounts)),
 		TransportSocketMatches:        plainEndpoints(d),
 		TypedExtensionProtocolOptions: httpOptions(d),
 		Metadata:                      provenance(d.origins()...),

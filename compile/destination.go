@@ -114,6 +114,9 @@ func overlay(base model.TrafficPolicy, over *model.TrafficPolicy) model.TrafficP
 	if over.Local != nil {
 		base.Local = over.Local
 	}
+	if over.ProxyHeader != 0 {
+		base.ProxyHeader = over.ProxyHeader
+	}
 	return base
 }
 

@@ -273,7 +273,7 @@ func (c *call) endpoints(cluster *clusterv3.Cluster, m message) ([]Endpoint, err
 // seenBy is the message as the destination gets it: without TLS nobody vouches
 // for the caller.
 func seenBy(cluster *clusterv3.Cluster, m message) message {
-	if cluster.TransportSocket == nil {
+	if plainText(cluster) {
 		m.caller = ""
 	}
 	return m

@@ -84,6 +84,8 @@ type TrafficPolicy struct {
 	Warmup   Warmup
 	Budget   *RetryBudget // nil: that of the mesh
 	Local    *Localities  // nil: endpoints of all places are alike
+	// ProxyHeader is the version of the PROXY protocol by which connections begin, that says who called; 0: none.
+	ProxyHeader uint32
 }
 
 // Warmup is the slow start of new endpoints.

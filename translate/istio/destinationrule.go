@@ -93,8 +93,13 @@ func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPol
 	if s.GetTls() != nil {
 		out.TLS = clientTLS(o, at.Dot("tls"), s.GetTls())
 	}
-	if whole, ok := s.(*networking.TrafficPolicy); ok && whole.GetRetryBudget() != nil {
-		out.Budget = retryBudget(o, at.Dot("retryBudget"), whole.RetryBudget)
+	if whole, ok := s.(*networking.TrafficPolicy); ok {
+		if whole.GetRetryBudget() != nil {
+			out.Budget = retryBudget(o, at.Dot("retryBudget"), whole.RetryBudget)
+		}
+		if whole.GetProxyProtocol() != nil {
+			out.ProxyHeader = uint32(whole.ProxyProtocol.Version) + 1
+		}
 	}
 	return out
 }
