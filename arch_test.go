@@ -115,7 +115,7 @@ var fences = map[string][]string{
 	"k8s.io/apiextensions-apiserver":         {"store/serve", "source/folder"}, // see docs/design/0005-folder.md
 	"github.com/fsnotify/fsnotify":           {"source/folder"},
 	"github.com/google/go-jsonnet":           {"source/folder", "release/bake"}, // see docs/design/0015-bake.md
-	"github.com/google/cel-go":               {"release/expr"},
+	"github.com/google/cel-go":               {"release/expr", "translate/cel"},
 	"go.etcd.io/etcd/":                       {"store/serve"},
 	"k8s.io/client-go":                       {"store/*", "source/store", "source/kube", "install/cluster", "release/provider/kubernetes", "cmd/*", "test/*"},
 	"github.com/envoyproxy/go-control-plane": {"compile", "explain", "tap", "xds", "agent/*", "test/*", "ratelimit", "bench/data-plane"}, // see docs/design/0026-rate-limits.md

@@ -105,13 +105,19 @@ func (g *gateways) serviceLayers(x *flow.Ctx, s shape) (all []*model.Layer) {
 	s.AtGate = true
 	for _, by := range flow.All(x, g.showings) {
 		var resources []*model.Resource
-		for _, d := range g.serviceDestinations(x, s) {
-			d.Shown = by.Certificate
+		base, destinations := gateServiceLayer(s.Host, by.Certificate), g.serviceDestinations(x, s)
+		for i := range destinations {
+			destinations[i].Shown = by.Certificate
+		}
+		for _, d := range destinations {
 			for _, p := range slices.Concat(g.clusterOf(x, d), g.endpointsOf(x, d)) {
 				resources = append(resources, p.Resource)
 			}
 		}
-		all = append(all, model.NewLayer(gateServiceLayer(s.Host, by.Certificate), resources...))
+		all = append(all, model.NewLayer(base, resources...))
+		if p, ok := flow.Get(x, g.scattered, s.Host); ok {
+			all = append(all, g.placedLayers(x, p, base, destinations)...)
+		}
 	}
 	return all
 }
@@ -120,12 +126,16 @@ func gateServiceLayer(host, certificate string) string {
 	return serviceLayer(host) + "@gateway/" + certificate
 }
 
-// serviceLayerFor is the layer of a service for a scope.
-func (l *layers) serviceLayerFor(x *flow.Ctx, s scope, host string) string {
+// serviceLayersFor are the layers of a service for a scope.
+func (l *layers) serviceLayersFor(x *flow.Ctx, s scope, host string) []string {
+	base := serviceLayer(host)
 	if s.Gateway != "" {
 		if f, ok := flow.Get(x, l.facts, host); ok && f.TLS {
-			return gateServiceLayer(host, l.gateways.shown(x, s.Gateways))
+			base = gateServiceLayer(host, l.gateways.shown(x, s.Gateways))
 		}
 	}
-	return serviceLayer(host)
+	if p, ok := flow.Get(x, l.scattered, host); ok {
+		return []string{base, p.layer(base, s.Place)}
+	}
+	return []string{base}
 }

@@ -32,7 +32,7 @@ func (c *compiler) certificateSecrets(_ *flow.Ctx, m model.Certificate) (all []p
 		add(pairSecret(m.Name, m))
 	}
 	if len(m.CA) > 0 {
-		add(trustSecret(caName(m.Name), m.CA))
+		add(trustSecret(caName(m.Name), m))
 	}
 	return all
 }
@@ -43,10 +43,12 @@ func pairSecret(name string, m model.Certificate) *tlsv3.Secret {
 	}}}
 }
 
-func trustSecret(name string, ca []byte) *tlsv3.Secret {
-	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-		TrustedCa: inline(string(ca)),
-	}}}
+func trustSecret(name string, m model.Certificate) *tlsv3.Secret {
+	trust := &tlsv3.CertificateValidationContext{TrustedCa: inline(string(m.CA))}
+	if len(m.CRL) > 0 {
+		trust.Crl = inline(string(m.CRL))
+	}
+	return &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: trust}}
 }
 
 var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
@@ -56,7 +58,7 @@ var tlsVersions = map[string]tlsv3.TlsParameters_TlsProtocol{
 // edgeSocket shows a certificate to whoever calls, and asks for theirs.
 func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportSocket {
 	if s.OfMesh() {
-		return serverSocket(alpn...)
+		return serverSocket(s, alpn...)
 	}
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(edgeTLS(s, ca, alpn...))}}
 }
@@ -64,7 +66,7 @@ func edgeSocket(s model.ServerTLS, ca string, alpn ...string) *corev3.TransportS
 // edgeTLS is that with a certificate of a Secret. Callers may be older than TLS 1.3.
 func edgeTLS(s model.ServerTLS, ca string, alpn ...string) *tlsv3.DownstreamTlsContext {
 	common := &tlsv3.CommonTlsContext{
-		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.Newest, "1.3")]},
+		TlsParams:                      &tlsv3.TlsParameters{TlsMinimumProtocolVersion: tlsVersions[cmp.Or(s.Oldest, "1.2")], TlsMaximumProtocolVersion: tlsVersions[cmp.Or(s.Newest, "1.3")], CipherSuites: s.Ciphers},
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{certificateConfig(s.Secret)},
 		AlpnProtocols:                  alpn,
 	}
@@ -72,14 +74,25 @@ func edgeTLS(s model.ServerTLS, ca string, alpn ...string) *tlsv3.DownstreamTlsC
 	if s.Callers != model.CallerUnasked {
 		context.RequireClientCertificate = wrapperspb.Bool(s.Callers == model.CallerRequired) // Envoy is to change what nothing means
 		common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{ValidationContextSdsSecretConfig: certificateConfig(ca)}
-	}
-	if s.Callers == model.CallerUnproven {
-		v := validation("", nil)
-		v.CombinedValidationContext.DefaultValidationContext.TrustChainVerification = tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED
-		v.CombinedValidationContext.ValidationContextSdsSecretConfig = certificateConfig(ca)
-		common.ValidationContextType = v
+		if asked := askedOf(s); asked != nil {
+			common.ValidationContextType = &tlsv3.CommonTlsContext_CombinedValidationContext{CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
+				DefaultValidationContext: asked, ValidationContextSdsSecretConfig: certificateConfig(ca),
+			}}
+		}
 	}
 	return context
+}
+
+// askedOf is what a listener asks of the certificates of its callers beside that it trusts them; nil: nothing.
+func askedOf(s model.ServerTLS) *tlsv3.CertificateValidationContext {
+	if s.Callers != model.CallerUnproven && len(s.Names)+len(s.KeyHashes)+len(s.Hashes) == 0 {
+		return nil
+	}
+	asked := &tlsv3.CertificateValidationContext{MatchTypedSubjectAltNames: sanMatchers(s.Names), VerifyCertificateSpki: s.KeyHashes, VerifyCertificateHash: s.Hashes}
+	if s.Callers == model.CallerUnproven {
+		asked.TrustChainVerification = tlsv3.CertificateValidationContext_ACCEPT_UNTRUSTED
+	}
+	return asked
 }
 
 func certificateConfig(name string) *tlsv3.SdsSecretConfig {

@@ -5,7 +5,6 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	upstreamsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -43,8 +42,8 @@ func cluster(d destination, accounts []string) *clusterv3.Cluster {
 		PerConnectionBufferLimitBytes: u32(connectionBuffer),
 		CircuitBreakers:               breakers(d.Traffic),
 		OutlierDetection:              outlier(d),
-		CommonLbConfig:                commonBalancing(d.Traffic.Outlier),
-		TransportSocket:               clientSocket(d, accounts),
+		CommonLbConfig:                commonBalancing(d.Traffic),
+		TransportSocket:               withProxyHeader(d, clientSocket(d, accounts)),
 		TransportSocketMatches:        plainEndpoints(d),
 		TypedExtensionProtocolOptions: httpOptions(d),
 		Metadata:                      provenance(d.origins()...),
@@ -111,7 +110,7 @@ func discovery(c *clusterv3.Cluster, d destination) {
 	if len(addresses) == 0 {
 		addresses = []model.Address{{Host: d.Service.Host}}
 	}
-	c.LoadAssignment = assignment(d.Key(), fixedEndpoints(d, addresses))
+	c.LoadAssignment = d.ranked(fixedEndpoints(d, addresses))
 }
 
 func balancing(c *clusterv3.Cluster, t model.TrafficPolicy) {
@@ -168,12 +167,16 @@ func slowStart(w model.Warmup) *clusterv3.Cluster_SlowStartConfig {
 
 // commonBalancing turns Envoy's panic mode off unless the owner asks for it: it
 // would send to endpoints that drain, and hide that a service is down.
-func commonBalancing(o *model.Outlier) *clusterv3.Cluster_CommonLbConfig {
+func commonBalancing(t model.TrafficPolicy) *clusterv3.Cluster_CommonLbConfig {
 	panicBelow := 0.0
-	if o != nil {
-		panicBelow = float64(o.MinHealthPercent)
+	if t.Outlier != nil {
+		panicBelow = float64(t.Outlier.MinHealthPercent)
 	}
-	return &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicBelow}}
+	out := &clusterv3.Cluster_CommonLbConfig{HealthyPanicThreshold: &typev3.Percent{Value: panicBelow}}
+	if t.Local != nil && len(t.Local.Shares) > 0 {
+		out.LocalityConfigSpecifier = &clusterv3.Cluster_CommonLbConfig_LocalityWeightedLbConfig_{LocalityWeightedLbConfig: &clusterv3.Cluster_CommonLbConfig_LocalityWeightedLbConfig{}}
+	}
+	return out
 }
 
 func breakers(policy model.TrafficPolicy) *clusterv3.CircuitBreakers {
@@ -238,22 +241,25 @@ func httpOptions(d destination) map[string]*anypb.Any {
 	if !d.Port.Protocol.IsHTTP() && !d.asks() {
 		return nil
 	}
-	idle := d.Traffic.Pool.IdleTimeout
-	if idle <= 0 {
-		idle = IdleTimeout
-	}
-	options := &upstreamsv3.HttpProtocolOptions{
-		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idle)},
-	}
-	if n := d.Traffic.Pool.MaxPerConnection; n > 0 {
-		options.CommonHttpProtocolOptions.MaxRequestsPerConnection = u32(n)
-	}
-	if age := d.Traffic.Pool.MaxAge; age > 0 {
-		options.CommonHttpProtocolOptions.MaxConnectionDuration = durationpb.New(age)
-	}
+	options := &upstreamsv3.HttpProtocolOptions{CommonHttpProtocolOptions: connectionsOf(d.Traffic.Pool, IdleTimeout)}
 	options.UpstreamProtocolOptions = explicitHTTP(d.http2(), d.Traffic.Pool)
 	following(options, d)
 	return map[string]*anypb.Any{"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(options)}
+}
+
+// connectionsOf says for how long connections are kept, and for how many requests.
+func connectionsOf(p model.Pool, idle time.Duration) *corev3.HttpProtocolOptions {
+	if p.IdleTimeout > 0 {
+		idle = p.IdleTimeout
+	}
+	out := &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(idle)}
+	if p.MaxPerConnection > 0 {
+		out.MaxRequestsPerConnection = u32(p.MaxPerConnection)
+	}
+	if p.MaxAge > 0 {
+		out.MaxConnectionDuration = durationpb.New(p.MaxAge)
+	}
+	return out
 }
 
 func explicitHTTP(http2 bool, p model.Pool) *upstreamsv3.HttpProtocolOptions_ExplicitHttpConfig_ {
@@ -296,27 +302,4 @@ func (d destination) hasProxy() bool {
 // stand beside those with one, or TLS is not that of the mesh, it is what the application speaks.
 func (d destination) http2() bool {
 	return d.Port.Protocol == model.HTTP2 || d.hasProxy() && !d.Mixed && !d.Traffic.TLS.Originates()
-}
-
-// localCluster leads from a proxy to the application beside it.
-func localCluster(name string, port uint32, protocol model.Protocol) *clusterv3.Cluster {
-	c := &clusterv3.Cluster{
-		Name:                          name,
-		ConnectTimeout:                durationpb.New(ConnectTimeout),
-		PerConnectionBufferLimitBytes: u32(connectionBuffer),
-		ClusterDiscoveryType:          &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC},
-		CircuitBreakers:               breakers(model.TrafficPolicy{}),
-		LoadAssignment: assignment(name, here([]*endpointv3.LbEndpoint{{
-			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address("127.0.0.1", port)}},
-		}})),
-	}
-	if protocol.IsHTTP() {
-		c.TypedExtensionProtocolOptions = map[string]*anypb.Any{
-			"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&upstreamsv3.HttpProtocolOptions{
-				CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{IdleTimeout: durationpb.New(localIdleTimeout)},
-				UpstreamProtocolOptions:   explicitHTTP(protocol == model.HTTP2, model.Pool{}),
-			}),
-		}
-	}
-	return c
 }

@@ -50,6 +50,7 @@ type compiler struct {
 	tellsByScope    *flow.Index[model.Telemetry]     // by namespace
 	peersByScope    *flow.Index[model.PeerAuth]      // by namespace
 	concurrencies   *flow.Index[model.Concurrency]   // by namespace
+	inbounds        *flow.Index[model.Inbound]       // by namespace
 	limitsAt        *flow.Index[model.RateLimit]     // by what they are for
 	filtersByScope  *flow.Index[model.EnvoyFilter]   // by namespace
 	pluginsByScope  *flow.Index[model.Plugin]        // by namespace
@@ -57,6 +58,9 @@ type compiler struct {
 	shapes       *flow.Collection[shape]
 	accounts     *flow.Collection[accounts]
 	destinations *flow.Collection[destination]
+	interests    *flow.Collection[interest]
+	scattered    *flow.Collection[scattered]
+	scatteredOf  *flow.Index[destination] // by host
 
 	hosts        *flow.Collection[virtualHost]
 	hostsOf      *flow.Index[virtualHost] // by service
@@ -77,6 +81,7 @@ type compiler struct {
 	provenTo    *flow.Index[destination] // that name a credential, by host
 	spaces      *flow.Collection[space]
 	callerSets  *flow.Collection[callerSet]
+	places      *flow.Collection[place]
 }
 
 // New wires the derivations of the inputs' graph.
@@ -87,6 +92,7 @@ func New(g *flow.Graph, in Inputs, o Options) *Compiled {
 	c.shapes = flow.Derive(in.Services, "compile/shapes", shapeOf)
 	c.accounts = flow.Derive(in.Services, "compile/accounts", c.serviceAccounts)
 	c.destinations = flow.Derive(c.shapes, "compile/destinations", c.serviceDestinations)
+	c.wireScattered()
 	c.wireHosts()
 	c.wireScopes()
 	c.wireCredentials()
@@ -153,6 +159,7 @@ func (c *compiler) wireScopes() {
 	c.callerSets = flow.Group(alike, "compile/caller sets", func(_ *flow.Ctx, key string, sharing []scope) *callerSet {
 		return &callerSet{key: key, Holding: sharing[0].Callers}
 	})
+	c.places = c.placesOf()
 }
 
 func pieceOf(r *model.Resource) []piece {
@@ -190,6 +197,7 @@ func (c *compiler) index() {
 	c.tellsByScope = flow.NewIndex(c.Telemetries, func(t model.Telemetry) []string { return []string{t.Namespace} })
 	c.peersByScope = flow.NewIndex(c.PeerAuths, func(p model.PeerAuth) []string { return []string{p.Namespace} })
 	c.concurrencies = flow.NewIndex(c.Concurrencies, func(l model.Concurrency) []string { return []string{l.Namespace} })
+	c.inbounds = flow.NewIndex(c.Inbounds, func(i model.Inbound) []string { return []string{i.Namespace} })
 	c.pluginsByScope = flow.NewIndex(c.Plugins, func(p model.Plugin) []string { return []string{p.Namespace} })
 	c.filtersByScope = flow.NewIndex(c.EnvoyFilters, func(f model.EnvoyFilter) []string { return []string{f.Namespace} })
 }
@@ -294,19 +302,38 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 	return all
 }
 
-func (c *compiler) clusterOf(x *flow.Ctx, d destination) []piece {
+// clusterOf is empty where a cluster is not the same for all callers.
+func (c *compiler) clusterOf(x *flow.Ctx, d destination) (all []piece) {
 	d, a := c.behind(x, d)
-	all := []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
+	if d.Traffic.Local == nil || d.Service.Resolution != model.ByDNS {
+		all = append(all, piece{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)})
+	}
 	if d.Subset == "" && d.byPort() && len(d.Port.TLS.CA) > 0 {
-		secret := trustSecret(d.trustName(), d.Port.TLS.CA)
+		secret := trustSecret(d.trustName(), model.Certificate{CA: d.Port.TLS.CA})
 		all = append(all, piece{c.intern.resource(model.TypeSecret, secret.Name, secret, nil, d.From...)})
 	}
 	return all
 }
 
+// endpointsOf are those that all callers have.
 func (c *compiler) endpointsOf(x *flow.Ctx, d destination) []piece {
-	if d.Service.Resolution == model.ByDNS || d.Service.Resolution == model.Dynamic {
+	if d.Traffic.Local != nil {
 		return nil
+	}
+	return c.located(x, d)
+}
+
+// located is what of a destination says where it leads.
+func (c *compiler) located(x *flow.Ctx, d destination) []piece {
+	switch d.Service.Resolution {
+	case model.Dynamic:
+		return nil
+	case model.ByDNS:
+		if d.Traffic.Local == nil {
+			return nil // it is in the cluster
+		}
+		d, a := c.behind(x, d)
+		return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
 	}
 	s, _ := flow.Get(x, c.Services, d.Service.Host)
 	d, _ = c.behind(x, d)
@@ -385,6 +412,10 @@ func (c *compiler) placeCohort(x *flow.Ctx, w model.Cohort) []placement {
 		s.peers = append(s.peers, flow.Lookup(x, c.peersByScope, namespace)...)
 		s.plugins = append(s.plugins, flow.Lookup(x, c.pluginsByScope, namespace)...)
 		s.filters = append(s.filters, flow.Lookup(x, c.filtersByScope, namespace)...)
+		s.inbounds = append(s.inbounds, flow.Lookup(x, c.inbounds, namespace)...)
+	}
+	for _, label := range flow.All(x, c.interests) {
+		s.interests = append(s.interests, string(label))
 	}
 	s.concurrencies = flow.Lookup(x, c.concurrencies, w.Namespace)
 	if w.Gateway == "" {

@@ -65,7 +65,7 @@ func datagramCluster(name string) *clusterv3.Cluster {
 		Name:                 name,
 		ClusterDiscoveryType: &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS},
 		EdsClusterConfig:     &clusterv3.Cluster_EdsClusterConfig{EdsConfig: ads()},
-		CommonLbConfig:       commonBalancing(nil),
+		CommonLbConfig:       commonBalancing(model.TrafficPolicy{}),
 		CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{{
 			MaxConnections: u32(maxSessions),
 		}}},

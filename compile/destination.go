@@ -25,6 +25,7 @@ type destination struct {
 	Edge    bool   // all instances are gateways: callers speak what these listen for, which no service says
 	Shown   string // Certificate that a gateway shows where the port says how TLS is spoken to it; "": none
 	Alone   bool   // proxies have no identity
+	At      place  // of the caller, where that matters
 	From    []model.Key
 }
 
@@ -109,6 +110,12 @@ func overlay(base model.TrafficPolicy, over *model.TrafficPolicy) model.TrafficP
 	}
 	if over.Budget != nil {
 		base.Budget = over.Budget
+	}
+	if over.Local != nil {
+		base.Local = over.Local
+	}
+	if over.ProxyHeader != 0 {
+		base.ProxyHeader = over.ProxyHeader
 	}
 	return base
 }

@@ -71,6 +71,7 @@ func edit(random *rand.Rand, now *rows, from rows) {
 		now.Splits = edited(random, now.Splits, from.Splits)
 	case 7:
 		now.Concurrencies = edited(random, now.Concurrencies, from.Concurrencies)
+		now.Inbounds = edited(random, now.Inbounds, from.Inbounds)
 		now.RateLimits = edited(random, now.RateLimits, from.RateLimits)
 	case 8:
 		now.Gateways = edited(random, now.Gateways, from.Gateways)

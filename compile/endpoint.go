@@ -17,14 +17,14 @@ import (
 // than those of the service.
 func endpoints(d destination, addresses []model.Address, replicas []model.Replicas) *endpointv3.ClusterLoadAssignment {
 	if d.Service.Resolution == model.Static {
-		return assignment(d.Key(), fixedEndpoints(d, addresses))
+		return d.ranked(fixedEndpoints(d, addresses))
 	}
 	all := workloadEndpoints(d, replicas)
 	fixed := fixedEndpoints(d, addresses)
 	for i := range fixed {
 		fixed[i].LbEndpoint = marked(fixed[i].LbEndpoint)
 	}
-	return assignment(d.Key(), append(here(all), fixed...))
+	return d.ranked(append(all, fixed...))
 }
 
 // marked is an endpoint of the mesh that has no proxy before it.
@@ -46,10 +46,10 @@ func serves(s model.Service, w model.Workload) bool {
 
 // workloadEndpoints are those of the instances, in the order of their keys. Whether replicas serve
 // the destination is found once for all of them: each change of an instance comes by here.
-func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.LbEndpoint {
+func workloadEndpoints(d destination, replicas []model.Replicas) []located {
 	type one struct {
 		*model.Instance
-		*endpointv3.LbEndpoint
+		located
 	}
 	var found []one
 	for _, r := range replicas {
@@ -57,19 +57,23 @@ func workloadEndpoints(d destination, replicas []model.Replicas) []*endpointv3.L
 		if !ok || port.ProxyPort == 0 || !serves(d.Service, r.Workload) || !model.Matches(d.Labels, r.Labels) {
 			continue
 		}
+		locality := ""
+		if d.Traffic.Local != nil {
+			locality = model.LocalityOf(r.Labels)
+		}
 		for _, i := range r.Instances {
 			ep := endpoint(i.Address, port.ProxyPort)
 			ep.HealthStatus = health(i.Health)
 			if r.Interception == model.NoProxy || r.Gateway != "" && !d.Edge {
 				marked(ep) // the others have no metadata: that would more than double what an endpoint costs every Envoy
 			}
-			found = append(found, one{i, ep})
+			found = append(found, one{i, located{LbEndpoint: ep, locality: locality, labels: r.Labels}})
 		}
 	}
 	slices.SortFunc(found, func(a, b one) int { return cmp.Compare(a.Workload, b.Workload) })
-	all := make([]*endpointv3.LbEndpoint, len(found))
+	all := make([]located, len(found))
 	for i, f := range found {
-		all[i] = f.LbEndpoint
+		all[i] = f.located
 	}
 	return all
 }
@@ -100,6 +104,8 @@ func health(h model.Health) corev3.HealthStatus {
 type located struct {
 	*endpointv3.LbEndpoint
 	locality string
+	labels   map[string]string
+	rank     int // the lower, the sooner it is called
 }
 
 // here are endpoints of which nobody says where they are.
@@ -122,7 +128,7 @@ func fixedEndpoints(d destination, addresses []model.Address) []located {
 		if a.Weight > 0 {
 			ep.LoadBalancingWeight = u32(a.Weight)
 		}
-		all = append(all, located{ep, a.Locality})
+		all = append(all, located{LbEndpoint: ep, locality: a.Locality, labels: a.Labels})
 	}
 	return all
 }
@@ -133,19 +139,24 @@ func endpoint(host string, port uint32) *endpointv3.LbEndpoint {
 	}}
 }
 
-// assignment has the endpoints by place, in the order in which places come first.
+// assignment has the endpoints by rank and place, in the order in which places come first.
 func assignment(name string, all []located) *endpointv3.ClusterLoadAssignment {
+	type where struct {
+		rank     int
+		locality string
+	}
 	cla := &endpointv3.ClusterLoadAssignment{ClusterName: name}
-	at := map[string]*endpointv3.LocalityLbEndpoints{}
+	at := map[where]*endpointv3.LocalityLbEndpoints{}
 	for _, ep := range all {
-		group := at[ep.locality]
+		group := at[where{ep.rank, ep.locality}]
 		if group == nil {
-			group = &endpointv3.LocalityLbEndpoints{Locality: localityOf(ep.locality)}
-			at[ep.locality] = group
+			group = &endpointv3.LocalityLbEndpoints{Locality: localityOf(ep.locality), Priority: uint32(ep.rank)}
+			at[where{ep.rank, ep.locality}] = group
 			cla.Endpoints = append(cla.Endpoints, group)
 		}
 		group.LbEndpoints = append(group.LbEndpoints, ep.LbEndpoint)
 	}
+	slices.SortStableFunc(cla.Endpoints, func(a, b *endpointv3.LocalityLbEndpoints) int { return cmp.Compare(a.Priority, b.Priority) })
 	return cla
 }
 

@@ -69,6 +69,9 @@ func portsOf(all []model.Gateway, namespace string) (ports []gatewayPort, proble
 			}
 			if l.TLS.Secret != "" && !l.TLS.OfMesh() && !strings.Contains(l.TLS.Secret, "/") {
 				l.TLS.Secret = namespace + "/" + l.TLS.Secret
+				if l.TLS.Trust != "" && !strings.Contains(l.TLS.Trust, "/") {
+					l.TLS.Trust = namespace + "/" + l.TLS.Trust
+				}
 			}
 			if problem := p.add(gatewayListener{gateway: g, listener: l}); problem != nil {
 				problems = append(problems, *problem)
@@ -121,7 +124,7 @@ func (p *gatewayPort) add(l gatewayListener) *model.Problem {
 func (p *gatewayPort) takenFrom(l *gatewayListener) (taken []string) {
 	var left []string
 	for _, host := range l.listener.Hosts {
-		if slices.ContainsFunc(p.chains, func(c chain) bool { return c.tls != l.listener.TLS && slices.Contains(c.hosts, host) }) {
+		if slices.ContainsFunc(p.chains, func(c chain) bool { return !c.tls.Equal(l.listener.TLS) && slices.Contains(c.hosts, host) }) {
 			taken = append(taken, host)
 		} else {
 			left = append(left, host)
@@ -139,7 +142,7 @@ func (p *gatewayPort) put(l gatewayListener) {
 			own = l.gateway.Object.Namespace + "." + l.gateway.Object.Name + "." + own
 		}
 	}
-	i := slices.IndexFunc(p.chains, func(c chain) bool { return c.tls == l.listener.TLS && c.listener == own })
+	i := slices.IndexFunc(p.chains, func(c chain) bool { return c.tls.Equal(l.listener.TLS) && c.listener == own })
 	if i < 0 {
 		i = len(p.chains)
 		p.chains = append(p.chains, chain{name: GatewayName(p.number), tls: l.listener.TLS, listener: own})
@@ -172,6 +175,9 @@ func tlsName(tls model.ServerTLS) string {
 	name += string(tls.Callers)
 	if tls.Oldest+tls.Newest != "" {
 		name += "." + tls.Oldest + "-" + tls.Newest
+	}
+	if more := [][]string{tls.Ciphers, tls.Names, tls.KeyHashes, tls.Hashes}; slices.ContainsFunc(more, func(all []string) bool { return len(all) > 0 }) {
+		name += "." + digest(more)
 	}
 	return name
 }

@@ -13,6 +13,7 @@ type Inputs struct {
 	Policies       *flow.Collection[model.Policy]
 	Splits         *flow.Collection[model.Split]
 	Concurrencies  *flow.Collection[model.Concurrency]
+	Inbounds       *flow.Collection[model.Inbound]
 	Gateways       *flow.Collection[model.Gateway]
 	Certificates   *flow.Collection[model.Certificate]
 	EnvoyFilters   *flow.Collection[model.EnvoyFilter]
@@ -45,6 +46,7 @@ func (in Inputs) whole(g *flow.Graph) Inputs {
 	orNone(g, &in.Policies, "policies")
 	orNone(g, &in.Splits, "splits")
 	orNone(g, &in.Concurrencies, "concurrencies")
+	orNone(g, &in.Inbounds, "inbounds")
 	orNone(g, &in.Gateways, "gateways")
 	orNone(g, &in.Certificates, "certificates")
 	orNone(g, &in.EnvoyFilters, "envoy filters")

@@ -44,6 +44,7 @@ func (c *compiler) layers() *layers {
 		piecesLayer("service", flow.Union("compile/service pieces",
 			flow.Derive(c.destinations, "compile/clusters", c.clusterOf),
 			flow.Derive(c.destinations, "compile/endpoints", c.endpointsOf)), servicePlaces),
+		flow.Derive(c.scattered, "compile/layers/service by place", c.scatteredLayers),
 		flow.Derive(c.shapes, "compile/layers/service at gateways", l.gateways.serviceLayers),
 		piecesLayer("host", c.hostsFor[everywhere], func(p piece) []string { return []string{hostLayer(hostOfPiece(p), false, nil)} }),
 		piecesLayer("host at home", c.hostsFor[atHome], func(p piece) []string { return []string{hostLayer(hostOfPiece(p), true, nil)} }),

@@ -74,7 +74,7 @@ func inboundChains(mode model.MTLSMode, port model.WorkloadPort, g guards, limit
 		alpn = []string{alpnTCP}
 		mutual.FilterChainMatch.ApplicationProtocols = alpn
 	}
-	mutual.TransportSocket = serverSocket(alpn...)
+	mutual.TransportSocket = serverSocket(model.ServerTLS{}, alpn...)
 	if mode == model.MTLSStrict {
 		return []*listenerv3.FilterChain{mutual, {Name: "strict", Filters: mutual.Filters, TransportSocket: mutual.TransportSocket}}
 	}

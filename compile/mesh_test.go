@@ -23,6 +23,7 @@ type rows struct {
 	Policies       []model.Policy
 	Splits         []model.Split
 	Concurrencies  []model.Concurrency
+	Inbounds       []model.Inbound
 	Gateways       []model.Gateway
 	Certificates   []model.Certificate
 	PeerAuths      []model.PeerAuth
@@ -123,6 +124,9 @@ func (r *rows) fill() {
 	for i := range r.Concurrencies {
 		r.Concurrencies[i].From = origins(r.Concurrencies[i].From, model.Key{Kind: "Resilience", Namespace: "shop", Name: r.Concurrencies[i].Host})
 	}
+	for i := range r.Inbounds {
+		r.Inbounds[i].From = origins(r.Inbounds[i].From, r.Inbounds[i].Object)
+	}
 	for i := range r.Gateways {
 		r.Gateways[i].From = origins(r.Gateways[i].From, r.Gateways[i].Object)
 	}
@@ -203,6 +207,7 @@ type mesh struct {
 	policies       *flow.Source[model.Policy]
 	splits         *flow.Source[model.Split]
 	concurrencies  *flow.Source[model.Concurrency]
+	inbounds       *flow.Source[model.Inbound]
 	gateways       *flow.Source[model.Gateway]
 	certificates   *flow.Source[model.Certificate]
 	peerAuths      *flow.Source[model.PeerAuth]
@@ -234,6 +239,7 @@ func newMeshWith(o Options) *mesh {
 		policies:       flow.NewSource[model.Policy](g, "policies"),
 		splits:         flow.NewSource[model.Split](g, "splits"),
 		concurrencies:  flow.NewSource[model.Concurrency](g, "concurrencies"),
+		inbounds:       flow.NewSource[model.Inbound](g, "inbounds"),
 		gateways:       flow.NewSource[model.Gateway](g, "gateways"),
 		certificates:   flow.NewSource[model.Certificate](g, "certificates"),
 		peerAuths:      flow.NewSource[model.PeerAuth](g, "peers"),
@@ -252,7 +258,7 @@ func newMeshWith(o Options) *mesh {
 	replicas := scopes.Singles(m.workloads.Collection)
 	m.Compiled = New(g, Inputs{
 		Services: m.services.Collection, Replicas: replicas, Cohorts: scopes.Cohorts(replicas), RouteTables: m.routeTables.Collection,
-		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection,
+		Policies: m.policies.Collection, Splits: m.splits.Collection, Concurrencies: m.concurrencies.Collection, Inbounds: m.inbounds.Collection,
 		Gateways: m.gateways.Collection, Certificates: m.certificates.Collection, PeerAuths: m.peerAuths.Collection, RateLimits: m.rateLimits.Collection, EnvoyFilters: m.envoyFilters.Collection, Authorizations: m.authorizations.Collection,
 		RequestAuths: m.requestAuths.Collection, Telemetries: m.telemetries.Collection, Plugins: m.plugins.Collection, Modules: m.modules.Collection, Authorizers: m.authorizers.Collection, KeySets: m.keySets.Collection,
 		Known: m.known.Collection, Previews: m.previews.Collection,
@@ -269,6 +275,7 @@ func (m *mesh) set(r rows) {
 		m.policies.Replace(tx, "", r.Policies)
 		m.splits.Replace(tx, "", r.Splits)
 		m.concurrencies.Replace(tx, "", r.Concurrencies)
+		m.inbounds.Replace(tx, "", r.Inbounds)
 		m.gateways.Replace(tx, "", r.Gateways)
 		m.certificates.Replace(tx, "", r.Certificates)
 		m.peerAuths.Replace(tx, "", r.PeerAuths)

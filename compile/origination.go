@@ -137,7 +137,7 @@ func (c *compiler) credentialLayers(x *flow.Ctx, s space) (all []*model.Layer) {
 			add(pairSecret(credentialName(want.Secret), own), own.From)
 		}
 		if trusted, ok := c.trustedBy(x, own, string(s)+"/"+want.Secret); ok {
-			add(trustSecret(caName(credentialName(want.Secret)), trusted.CA), trusted.From)
+			add(trustSecret(caName(credentialName(want.Secret)), trusted), trusted.From)
 		}
 		if len(resources) > 0 {
 			all = append(all, model.NewLayer(credentialLayer(string(s), want.Secret), resources...))

@@ -43,9 +43,10 @@ func (l *layers) outline(x *flow.Ctx, s scope) []*model.Outline {
 		needed = append(needed, l.authorizersOf(x, s)...)
 		slices.Sort(needed)
 		for _, host := range slices.Compact(needed) {
-			o.Layers = append(o.Layers, l.serviceLayerFor(x, s, host))
+			o.Layers = append(o.Layers, l.serviceLayersFor(x, s, host)...)
 		}
 	}
+	o.Layers = append(o.Layers, l.scatteredOnShelf(x, s, o)...)
 	return []*model.Outline{s.varied(o)}
 }
 

@@ -42,7 +42,7 @@ func (c *compiler) ownResources(x *flow.Ctx, s scope) []*model.Resource {
 	g := c.guards(x, s)
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
-		add(c.intern.resource(model.TypeCluster, name, localCluster(name, p.AppPort, p.Protocol), nil))
+		add(c.intern.resource(model.TypeCluster, name, localCluster(name, p.AppPort, p.Protocol, s.Pool), nil, s.PoolFrom...))
 		var needs []string
 		from := p.ModeFrom
 		if !p.Protocol.IsHTTP() {

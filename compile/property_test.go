@@ -50,7 +50,9 @@ func randomRows(t *rapid.T) rows {
 			r.Policies = append(r.Policies, model.Policy{
 				Object: model.Key{Kind: "DestinationRule", Namespace: "a", Name: host}, Host: host,
 				Subsets: []model.Subset{{Name: "v1", Labels: map[string]string{"version": rapid.SampledFrom([]string{"v1", "v2"}).Draw(t, "label")}}},
-				Traffic: model.TrafficPolicy{TLS: rapid.SampledFrom([]*model.ClientTLS{nil, nil, {Mode: model.TLSOwn, Secret: "p"}, {Mode: model.TLSSimple, Secret: "q"}}).Draw(t, "tls")},
+				Traffic: model.TrafficPolicy{TLS: rapid.SampledFrom([]*model.ClientTLS{nil, nil, {Mode: model.TLSOwn, Secret: "p"}, {Mode: model.TLSSimple, Secret: "q"}}).Draw(t, "tls"),
+					Local:   rapid.SampledFrom([]*model.Localities{nil, nil, {}, {Near: []string{"app", "version=v1"}}, {Shares: []model.LocalityShares{{Callers: "eu", To: []model.LocalityShare{{Place: "eu/a", Percent: 70}, {Place: "*", Percent: 30}}}}}}).Draw(t, "local"),
+					Outlier: rapid.SampledFrom([]*model.Outlier{nil, {Consecutive5xx: 1}}).Draw(t, "outlier")},
 			})
 		}
 		if rapid.Bool().Draw(t, "split") {
@@ -61,9 +63,8 @@ func randomRows(t *rapid.T) rows {
 			r.Concurrencies = append(r.Concurrencies, model.Concurrency{Host: host, Namespace: "a", Selector: map[string]string{"app": "x"}, AtMost: 10, AtLeast: 1, Every: time.Second, MeasureEvery: time.Minute})
 		}
 	}
-	r.RateLimits = randomLimits(t)
+	r.RateLimits, r.EnvoyFilters = randomLimits(t), randomFilters(t)
 	randomAccess(t, &r)
-	r.EnvoyFilters = randomFilters(t)
 	if rapid.Bool().Draw(t, "gateway") {
 		r.Gateways = randomGateways(t)
 	}
@@ -159,6 +160,9 @@ func randomAccess(t *rapid.T, r *rows) {
 		lines := rapid.SampledFrom([]model.Log{model.LogAll, model.LogNothing}).Draw(t, "lines")
 		r.Telemetries = []model.Telemetry{{Object: model.Key{Kind: "Telemetry", Namespace: "a", Name: "t"}, Reach: reach(), Says: []model.Tells{{Served: true, Calls: rapid.Bool().Draw(t, "calls"), Log: &lines}}}}
 	}
+	if rapid.Bool().Draw(t, "inbound") {
+		r.Inbounds = []model.Inbound{{Object: model.Key{Kind: "Sidecar", Namespace: "a", Name: "s"}, Namespace: rapid.SampledFrom([]string{"", "a"}).Draw(t, "of"), Selector: rapid.SampledFrom([]map[string]string{nil, {"app": "x"}}).Draw(t, "selects"), Pool: model.Pool{MaxRequests: 5}}}
+	}
 	module := model.ModuleSource{URL: "https://modules.example"}
 	if rapid.Bool().Draw(t, "plugin") {
 		on := rapid.SampledFrom([][]model.PluginOn{nil, {{Calls: true}}, {{Served: true, Ports: []uint32{80}}}}).Draw(t, "on")
@@ -205,6 +209,8 @@ func randomWorkloads(t *rapid.T, namespaces []string) []model.Workload {
 		}
 		if rapid.IntRange(0, 5).Draw(t, "is gateway") == 0 {
 			w.Gateway, w.Labels, w.Outbound = "gw", map[string]string{"gw": "1", "app": w.App}, 0
+		} else if where := rapid.SampledFrom([]string{"", "eu.a", "eu.b", "us"}).Draw(t, "where"); where != "" {
+			w.Labels = map[string]string{"app": w.App, "version": w.Version, model.LocalityLabel: where}
 		}
 		all = append(all, w)
 	}

@@ -26,7 +26,7 @@ func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 	from := append(guardKeys(g.rules), concurrencyKeys(limit)...)
 	needs := []string{inboundStrays}
 	resources := []*model.Resource{
-		c.intern.resource(model.TypeCluster, inboundStrays, s.toApplication(inboundStrays, model.TCP), nil),
+		c.intern.resource(model.TypeCluster, inboundStrays, s.toApplication(inboundStrays, model.TCP), nil, s.PoolFrom...),
 	}
 	for _, p := range s.Ports {
 		name := InboundName(p.Number)
@@ -36,7 +36,7 @@ func (c *compiler) redirectedInbound(x *flow.Ctx, s scope) []*model.Resource {
 		} else {
 			needs = append(needs, name)
 		}
-		resources = append(resources, c.intern.resource(model.TypeCluster, name, s.toApplication(name, p.Protocol), nil))
+		resources = append(resources, c.intern.resource(model.TypeCluster, name, s.toApplication(name, p.Protocol), nil, s.PoolFrom...))
 	}
 	return append(resources, c.intern.resource(model.TypeListener, InboundListener, redirectedInboundListener(s, g, limit), needs, from...))
 }
@@ -94,7 +94,7 @@ func portChains(p servedPort, g guards, limit *model.Concurrency, tracing model.
 // toApplication leads to where the caller wanted to go, from an address by which
 // redirection knows that it has been here.
 func (s scope) toApplication(name string, protocol model.Protocol) *clusterv3.Cluster {
-	c := localCluster(name, 0, protocol)
+	c := localCluster(name, 0, protocol, s.Pool)
 	c.LoadAssignment = nil
 	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST}
 	c.LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED

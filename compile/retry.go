@@ -6,6 +6,7 @@ import (
 
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previousv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	priorityv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/priority/previous_priorities/v3"
 	"google.golang.org/protobuf/proto"
 
 	"weft.dev/model"
@@ -22,6 +23,7 @@ const (
 	DefaultAttempts  = 2
 	retryStatusCodes = "retriable-status-codes"
 	otherHostTries   = 32 // how often another endpoint than those tried is looked for: one that fails at once is the least loaded, and of two it is offered three times of four
+	triesInAPlace    = 1  // before a retry that may goes elsewhere: few retries are made at all
 	idempotencyKey   = "idempotency-key"
 	notIdempotent    = "POST|PATCH"
 )
@@ -47,6 +49,12 @@ func retry(r *model.Retry) *routev3.RetryPolicy {
 			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: pack(&previousv3.PreviousHostsPredicate{})},
 		}}
 		out.HostSelectionRetryMaxAttempts = otherHostTries
+	}
+	if r.Elsewhere {
+		out.RetryPriority = &routev3.RetryPolicy_RetryPriority{
+			Name:       "envoy.retry_priorities.previous_priorities",
+			ConfigType: &routev3.RetryPolicy_RetryPriority_TypedConfig{TypedConfig: pack(&priorityv3.PreviousPrioritiesConfig{UpdateFrequency: triesInAPlace})},
+		}
 	}
 	if r.Backoff > 0 {
 		out.RetryBackOff = &routev3.RetryPolicy_RetryBackOff{BaseInterval: period(r.Backoff)}

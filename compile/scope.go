@@ -23,6 +23,8 @@ type scope struct {
 	Guards             []string       // keys of the authorizations that select it
 	Concurrency        string         // key of the one that selects it; "": none
 	Limits             []servedLimits // that select it
+	Pool               model.Pool     `json:",omitzero"`  // towards the application
+	PoolFrom           []model.Key    `json:",omitempty"` // the object that says so
 	Tokens             []string       // keys of the request authentications that do
 	Callers            []condition    // of mesh routes, that hold of it
 	Gateways           []string       // keys of the gateways that its proxy is
@@ -35,6 +37,7 @@ type scope struct {
 	Plugins            []string       `json:",omitempty"` // keys of those that are about it, in their order
 	Patches            []string       `json:",omitempty"` // keys of the EnvoyFilters that select it, in their order
 	Shared             []string       `json:",omitempty"` // of them, those about what it has in common with others
+	Place              place          `json:",omitzero"`  // as far as services ask for it
 
 	// Names of layers; "": it has none.
 	own     string // what its address and ports are in
@@ -106,6 +109,9 @@ func (s scope) named() scope {
 	if s.changed() {
 		patches = "#" + digest([][]string{s.Plugins, s.Patches})
 	}
+	if len(s.PoolFrom) > 0 {
+		patches += "#" + digest(s.Pool) + digest(s.PoolFrom)
+	}
 	s.own = "own/" + whose + "#" + digest([]any{s.Gateway, s.Address, s.Outbound, s.Ports, s.Guards, s.Tokens, s.Concurrency, s.Gateways, s.learns(), s.Interception, s.DualStack, s.Rest, s.Calls, s.Served}) + patches
 	if s.transparent() {
 		s.tunnels = "tunnels/" + whose + "#" + digest([]any{loopbackOf(s.Address), s.Outbound, s.Interception, s.DualStack, s.All, s.Hosts, s.Calls, s.Closed}) + patches
@@ -169,10 +175,12 @@ type selectors struct {
 	service       func(host string) (model.Service, bool)
 	peers         []model.PeerAuth
 	concurrencies []model.Concurrency
+	inbounds      []model.Inbound
 	limits        []model.RateLimit // of services of the namespace
 	plugins       []model.Plugin
 	filters       []model.EnvoyFilter
 	callers       []condition
+	interests     []string // labels that services ask of callers
 	gateways      []model.Gateway
 }
 
@@ -201,8 +209,10 @@ func (s selectors) place(w model.Cohort, known model.Known) placement {
 	out.Tokens = selecting(s, s.tokens, w.Workload, func(a model.RequestAuth) model.Reach { return a.Reach })
 	if w.Gateway == "" {
 		out.Concurrency = concurrencyOf(s.concurrencies, w.Workload)
+		out.Pool, out.PoolFrom = poolOf(s.inbounds, w.Workload)
 	}
 	out.Limits = limitsOf(s.limits, w.Workload)
+	out.Place = seenFrom(w.Labels, s.interests)
 	for _, c := range s.callers {
 		if c.holds(s.trust, w.Workload) {
 			out.Callers = append(out.Callers, c)

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 
+	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
+	celv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/access_loggers/filters/cel/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tagsv3 "github.com/envoyproxy/go-control-plane/envoy/type/tracing/v3"
 
@@ -64,18 +66,27 @@ func (t *teller) hear(said model.Tells) {
 		t.Tags = said.Tags
 	}
 	if said.Log != nil {
-		t.Log = *said.Log
+		t.Log, t.LogIf = *said.Log, said.LogIf
 	}
 }
 
 // writes has a manager write down the requests that it should.
-func writes(m *hcmv3.HttpConnectionManager, l model.Log) {
-	switch l {
+func writes(m *hcmv3.HttpConnectionManager, t model.Tracing) {
+	switch t.Log {
 	case model.LogAll:
-		m.AccessLog[0].Filter = nil
+		if m.AccessLog[0].Filter = nil; t.LogIf != "" {
+			m.AccessLog[0].Filter = holding(t.LogIf)
+		}
 	case model.LogNothing:
 		m.AccessLog = m.AccessLog[1:]
 	}
+}
+
+func holding(expression string) *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_ExtensionFilter{ExtensionFilter: &accesslogv3.ExtensionFilter{
+		Name:       "envoy.access_loggers.extension_filters.cel",
+		ConfigType: &accesslogv3.ExtensionFilter_TypedConfig{TypedConfig: pack(&celv3.ExpressionFilter{Expression: expression})},
+	}}}
 }
 
 func spanTag(t model.SpanTag) *tagsv3.CustomTag {

@@ -1,6 +1,7 @@
 package compile
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -153,13 +154,18 @@ func validation(roots string, sans []*tlsv3.SubjectAltNameMatcher) *tlsv3.Common
 	}
 }
 
-// sanMatchers accept any of the names, which are URIs or host names.
+// sanMatchers accept any of the names, which are URIs, addresses or host names.
 func sanMatchers(names []string) []*tlsv3.SubjectAltNameMatcher {
 	all := make([]*tlsv3.SubjectAltNameMatcher, len(names))
 	for i, name := range names {
 		kind := tlsv3.SubjectAltNameMatcher_DNS
-		if strings.Contains(name, "://") {
+		switch _, err := netip.ParseAddr(name); {
+		case strings.Contains(name, "://"):
 			kind = tlsv3.SubjectAltNameMatcher_URI
+		case strings.Contains(name, "@"):
+			kind = tlsv3.SubjectAltNameMatcher_EMAIL
+		case err == nil:
+			kind = tlsv3.SubjectAltNameMatcher_IP_ADDRESS
 		}
 		all[i] = &tlsv3.SubjectAltNameMatcher{SanType: kind, Matcher: &matcherv3.StringMatcher{
 			MatchPattern: &matcherv3.StringMatcher_Exact{Exact: name},
@@ -168,9 +174,12 @@ func sanMatchers(names []string) []*tlsv3.SubjectAltNameMatcher {
 	return all
 }
 
-// serverSocket demands a certificate of the mesh from whoever calls.
-func serverSocket(alpn ...string) *corev3.TransportSocket {
+// serverSocket demands a certificate of the mesh from whoever calls, and what s asks beside.
+func serverSocket(s model.ServerTLS, alpn ...string) *corev3.TransportSocket {
 	common := meshTLS(nil)
+	if asked := askedOf(s); asked != nil {
+		common.GetCombinedValidationContext().DefaultValidationContext = asked
+	}
 	common.AlpnProtocols = alpn
 	return &corev3.TransportSocket{Name: tlsSocket, ConfigType: &corev3.TransportSocket_TypedConfig{
 		TypedConfig: pack(&tlsv3.DownstreamTlsContext{CommonTlsContext: common, RequireClientCertificate: yes()}),

@@ -33,7 +33,7 @@ var spanFacts = map[string]string{
 
 // traced has a manager write down requests, and make spans: one of each request, of the direction of its listener.
 func traced(m *hcmv3.HttpConnectionManager, t model.Tracing) *hcmv3.HttpConnectionManager {
-	writes(m, t.Log)
+	writes(m, t)
 	if t.Percent <= 0 {
 		return m
 	}

@@ -259,7 +259,7 @@ func (c *call) endpoints(cluster *clusterv3.Cluster, m message) ([]Endpoint, err
 	for _, group := range assignment.GetEndpoints() {
 		for _, ep := range group.LbEndpoints {
 			at := ep.GetEndpoint().GetAddress().GetSocketAddress()
-			e := Endpoint{Address: fmt.Sprintf("%s:%d", at.GetAddress(), at.GetPortValue()), Health: healthText(ep.HealthStatus)}
+			e := Endpoint{Address: fmt.Sprintf("%s:%d", at.GetAddress(), at.GetPortValue()), Health: healthText(ep.HealthStatus), Place: placeText(assignment.Endpoints, group)}
 			if w, ok := c.mesh.At(at.GetAddress(), at.GetPortValue()); ok {
 				e.Workload, e.Version = w.Key(), w.Version
 				e.Guard = c.guardOf(ep, e.Workload, seenBy(cluster, m))
@@ -273,7 +273,7 @@ func (c *call) endpoints(cluster *clusterv3.Cluster, m message) ([]Endpoint, err
 // seenBy is the message as the destination gets it: without TLS nobody vouches
 // for the caller.
 func seenBy(cluster *clusterv3.Cluster, m message) message {
-	if cluster.TransportSocket == nil {
+	if plainText(cluster) {
 		m.caller = ""
 	}
 	return m

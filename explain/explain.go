@@ -60,6 +60,7 @@ type Endpoint struct {
 	Workload string `json:"workload,omitempty"`
 	Version  string `json:"version,omitempty"`
 	Health   string `json:"health"`
+	Place    string `json:"place,omitempty"` // where it is, and what the caller makes of that
 	Guard    *Guard `json:"guard,omitempty"` // nil: it has no proxy, or its view is unknown
 }
 

@@ -49,7 +49,7 @@ func (r Trace) Text() string {
 			line("endpoint", "none: answered with 503", "", nil)
 		}
 		for _, e := range t.Endpoints {
-			line("endpoint", e.Address, strings.Join(strings.Fields(e.Workload+" "+e.Version+" "+e.Health), " "), nil)
+			line("endpoint", e.Address, strings.Join(strings.Fields(e.Workload+" "+e.Version+" "+e.Health+" "+e.Place), " "), nil)
 			if g := e.Guard; g != nil {
 				line("guard", "", g.Text, g.From)
 				for _, policy := range g.DryRun {

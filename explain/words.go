@@ -91,7 +91,7 @@ func repeatable(policy *routev3.RetryPolicy, m message) bool {
 func clusterText(c *clusterv3.Cluster) string {
 	transport := "plain text"
 	switch {
-	case c.TransportSocket == nil:
+	case plainText(c):
 	case strings.Contains(string(c.TransportSocket.GetTypedConfig().GetValue()), model.SecretWorkload):
 		transport = "mTLS"
 	default:
@@ -101,6 +101,11 @@ func clusterText(c *clusterv3.Cluster) string {
 		return "whatever the name that is called resolves to, " + transport
 	}
 	return strings.ToLower(strings.ReplaceAll(c.LbPolicy.String(), "_", " ")) + ", " + transport
+}
+
+// plainText says whether nothing vouches for who calls: a header in front of the bytes does not.
+func plainText(c *clusterv3.Cluster) bool {
+	return c.TransportSocket == nil || strings.Contains(string(c.TransportSocket.GetTypedConfig().GetValue()), "raw_buffer")
 }
 
 func breakerText(c *clusterv3.Cluster) string {

@@ -12,6 +12,7 @@ type Certificate struct {
 	Chain      []byte // PEM; empty: there is none
 	PrivateKey PrivateKey
 	CA         []byte // PEM of whom to trust; empty: nobody is named
+	CRL        []byte // PEM of those whom that does not trust any more
 	// Invalid is why none of it can be used: proxies that have an earlier one keep that.
 	Invalid string
 	From    []Origin
@@ -20,7 +21,7 @@ type Certificate struct {
 func (c Certificate) Key() string { return c.Name }
 func (c Certificate) Equal(o Certificate) bool {
 	return c.Name == o.Name && bytes.Equal(c.Chain, o.Chain) && bytes.Equal(c.PrivateKey, o.PrivateKey) &&
-		bytes.Equal(c.CA, o.CA) && c.Invalid == o.Invalid && slices.Equal(c.From, o.From)
+		bytes.Equal(c.CA, o.CA) && bytes.Equal(c.CRL, o.CRL) && c.Invalid == o.Invalid && slices.Equal(c.From, o.From)
 }
 
 // Missing says why the certificate of a name, of which this one is all that there

@@ -44,7 +44,15 @@ type ServerTLS struct {
 	Trust string
 	// Versions that callers may speak, "1.2"; "": 1.2 is the oldest, 1.3 the newest.
 	Oldest, Newest string
+	// Ciphers are the suites of TLS 1.2 and older that it takes; none: all that a proxy takes by itself.
+	Ciphers []string
+	// Names of which a caller's certificate has one; none: any. KeyHashes and Hashes are SHA-256 of its public key, as base64,
+	// and of all of it, as hex, one of which it has, too; none: any.
+	Names, KeyHashes, Hashes []string
 }
+
+// Equal says whether both do and ask the same.
+func (t ServerTLS) Equal(o ServerTLS) bool { return reflect.DeepEqual(t, o) }
 
 // MeshCertificate in place of a Secret is the identity that a proxy has in the mesh: it is shown
 // to callers of the mesh, and they show theirs.

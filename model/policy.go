@@ -83,6 +83,9 @@ type TrafficPolicy struct {
 	TLS      *ClientTLS
 	Warmup   Warmup
 	Budget   *RetryBudget // nil: that of the mesh
+	Local    *Localities  // nil: endpoints of all places are alike
+	// ProxyHeader is the version of the PROXY protocol by which connections begin, that says who called; 0: none.
+	ProxyHeader uint32
 }
 
 // Warmup is the slow start of new endpoints.
@@ -127,6 +130,19 @@ type Pool struct {
 	Keepalive                                                             Keepalive
 	PingEvery, PingTimeout                                                time.Duration // of HTTP/2; 0: none
 }
+
+// Inbound limits what a proxy opens towards the application beside it. Key: object.
+type Inbound struct {
+	Object    Key
+	Namespace string            // "": the whole mesh
+	Selector  map[string]string // labels of the workload; empty: any
+	Rank      int64             // of those that are about the same the oldest decides
+	Pool      Pool
+	From      []Origin
+}
+
+func (i Inbound) Key() string          { return i.Object.String() }
+func (i Inbound) Equal(o Inbound) bool { return reflect.DeepEqual(i, o) }
 
 // Keepalive are TCP's probes of idle connections; 0: the system's. Sent: there are some.
 type Keepalive struct {

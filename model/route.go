@@ -50,6 +50,8 @@ type Rule struct {
 	Name    string
 	Part    string // of its requests, of which more is said; "": all others
 	Matches []Match
+	// Delegate is the object whose rules stand here, before they are looked up.
+	Delegate *Key
 	// Exactly one of Backends, Redirect, Direct says what happens; none of
 	// them: 500, as the Gateway API asks for rules whose backends are all gone.
 	Backends []Backend
@@ -204,6 +206,7 @@ type Retry struct {
 	Backoff    time.Duration
 	NotMethods bool // repeat whatever the method: the owner says that it is safe
 	SameHost   bool // endpoints that failed the request are asked again like others
+	Elsewhere  bool // of a service that Localities order, those that come later are asked, too
 	// HedgeAfter has another attempt made beside one that took that long, which goes on; 0: never. PerTry is 0 then.
 	HedgeAfter time.Duration
 }

@@ -8,6 +8,7 @@ type Tracing struct {
 	B3      bool    // traces are read from, and told in, B3's headers, too
 	Tags    []SpanTag
 	Log     Log
+	LogIf   string `json:",omitempty"` // of those that Log has: for which this CEL expression holds; "": all
 }
 
 // AgentCluster is what a proxy calls its agent: there it gets its configuration, and there go its spans.
@@ -58,6 +59,7 @@ type Tells struct {
 	Silent        *bool    // no spans at all
 	Tags          []SpanTag
 	Log           *Log
+	LogIf         string // with Log
 }
 
 func (t Telemetry) Key() string            { return t.Object.String() }

@@ -201,6 +201,8 @@ func (m mesh) show(t *testing.T, word string) string {
 		return rowsText(t, m.Authorizations.All())
 	case "egresses":
 		return rowsText(t, m.Egresses.All())
+	case "inbounds":
+		return rowsText(t, m.Inbounds.All())
 	case "declared":
 		return rowsText(t, m.Declared.All())
 	case "origins":

@@ -83,6 +83,7 @@ func TestIncremental(t *testing.T) {
 		same(t, "peers", changed.PeerAuths, fresh.PeerAuths)
 		same(t, "envoy filters", changed.EnvoyFilters, fresh.EnvoyFilters)
 		same(t, "egresses", changed.Egresses, fresh.Egresses)
+		same(t, "inbounds", changed.Inbounds, fresh.Inbounds)
 		same(t, "declared", changed.Declared, fresh.Declared)
 		same(t, "problems", changed.Problems, fresh.Problems)
 		checkLaws(t, changed)

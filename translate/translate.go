@@ -67,7 +67,11 @@ func Object(row api.Object, options Options) join.Part {
 func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 	switch spec := spec.(type) {
 	case *networking.VirtualService:
-		join.Say(p, istio.VirtualService(o, spec)...)
+		if len(spec.Hosts) > 0 {
+			join.Say(p, istio.VirtualService(o, spec)...)
+		} else {
+			join.Say(p, istio.DelegateOf(o, spec)...)
+		}
 	case *networking.DestinationRule:
 		join.Say(p, istio.DestinationRule(o, spec)...)
 	case *networking.Gateway:
@@ -82,6 +86,7 @@ func read(o *object.Object, spec any, p *join.Part, options Options) bool {
 		}
 	case *networking.Sidecar:
 		join.Say(p, istio.Sidecar(o, spec)...)
+		join.Say(p, istio.Inbound(o, spec)...)
 	case *networking.EnvoyFilter:
 		join.Say(p, istio.EnvoyFilter(o, spec)...)
 	case *security.PeerAuthentication:

@@ -15,16 +15,19 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes/scheme"
+
+	"weft.dev/model"
 )
 
-// podServer is an API server that has so many pods, and tells them in a stream, as those do from Kubernetes 1.34 on.
+// podServer is an API server that has so many pods on nodes of three zones, and tells them in a stream, as those do from Kubernetes 1.34 on.
 type podServer struct {
 	t    *testing.T
 	pods int
 }
 
 func (s podServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/api/v1/pods" || r.URL.Query().Get("sendInitialEvents") != "true" {
+	nodes := r.URL.Path == "/api/v1/nodes"
+	if !nodes && r.URL.Path != "/api/v1/pods" || r.URL.Query().Get("sendInitialEvents") != "true" {
 		s.t.Errorf("asked for %s", r.URL)
 		return
 	}
@@ -32,8 +35,8 @@ func (s podServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info, _ := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), runtime.ContentTypeProtobuf)
 	events := streaming.NewEncoder(info.StreamSerializer.NewFrameWriter(w), info.StreamSerializer.Serializer)
 	object := scheme.Codecs.EncoderForVersion(info.Serializer, corev1.SchemeGroupVersion)
-	tell := func(kind watch.EventType, pod *corev1.Pod) {
-		raw, err := runtime.Encode(object, pod)
+	tell := func(kind watch.EventType, o runtime.Object) {
+		raw, err := runtime.Encode(object, o)
 		if err == nil {
 			err = events.Encode(&metav1.WatchEvent{Type: string(kind), Object: runtime.RawExtension{Raw: raw}})
 		}
@@ -41,15 +44,30 @@ func (s podServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.t.Error(err)
 		}
 	}
-	replicas := s.pods / followedServices
-	for i := range s.pods {
-		tell(watch.Added, podOf(i/replicas, i%replicas))
+	last := metav1.ObjectMeta{ResourceVersion: "1", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"}}
+	if nodes {
+		for i := range podNodes {
+			tell(watch.Added, nodeOfPods(i))
+		}
+		tell(watch.Bookmark, &corev1.Node{ObjectMeta: last})
+	} else {
+		replicas := s.pods / followedServices
+		for i := range s.pods {
+			tell(watch.Added, podOf(i/replicas, i%replicas))
+		}
+		tell(watch.Bookmark, &corev1.Pod{ObjectMeta: last})
 	}
-	tell(watch.Bookmark, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-		ResourceVersion: "1", Annotations: map[string]string{metav1.InitialEventsAnnotationKey: "true"},
-	}})
 	w.(http.Flusher).Flush()
 	<-r.Context().Done()
+}
+
+// podNodes is how many nodes there are.
+const podNodes = 20
+
+func nodeOfPods(i int) *corev1.Node {
+	return &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("node-%d", i), Labels: map[string]string{
+		model.RegionLabel: "eu", model.ZoneLabel: fmt.Sprintf("eu-%d", i%3),
+	}}}
 }
 
 // podOf has all that pods of real clusters have, most of which nothing is kept of.
@@ -84,7 +102,7 @@ func podOf(service, replica int) *corev1.Pod {
 	}
 	app := container("app", corev1.ContainerPort{Name: "http", ContainerPort: 8080, Protocol: corev1.ProtocolTCP})
 	pod.Spec = corev1.PodSpec{
-		NodeName: fmt.Sprintf("node-%d", (service+replica)%20), ServiceAccountName: template.ServiceAccount, InitContainers: []corev1.Container{container("weft-proxy")},
+		NodeName: fmt.Sprintf("node-%d", (service+replica)%podNodes), ServiceAccountName: template.ServiceAccount, InitContainers: []corev1.Container{container("weft-proxy")},
 		Containers: []corev1.Container{app}, Volumes: []corev1.Volume{{Name: "kube-api-access"}}, RestartPolicy: corev1.RestartPolicyAlways,
 		Tolerations: []corev1.Toleration{{Key: "node.kubernetes.io/not-ready", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute}},
 	}

@@ -51,7 +51,7 @@ func newStreet(graph *flow.Graph, objects *flow.Collection[api.Object], options 
 	})
 	s.compiled = compile.New(graph, compile.Inputs{
 		Services: s.rows.Services, Replicas: s.replicas, Cohorts: s.scopes.Cohorts, RouteTables: s.rows.Routes,
-		Policies: s.rows.Policies, Splits: s.rows.Splits, Concurrencies: s.rows.Concurrencies,
+		Policies: s.rows.Policies, Splits: s.rows.Splits, Concurrencies: s.rows.Concurrencies, Inbounds: s.rows.Inbounds,
 		Gateways: s.rows.Gateways, Certificates: s.rows.Certificates, PeerAuths: s.rows.PeerAuths, RateLimits: s.rows.RateLimits, EnvoyFilters: s.rows.EnvoyFilters, Authorizations: s.rows.Authorizations,
 		RequestAuths: s.rows.RequestAuths, Telemetries: s.rows.Telemetries, Authorizers: s.rows.Authorizers, Plugins: s.rows.Plugins,
 		KeySets: options.keySets, Modules: options.modules, Known: s.scopes.Known, Previews: options.previews, Spoiled: s.spoiled.Collection,

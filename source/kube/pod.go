@@ -16,7 +16,7 @@ import (
 )
 
 // New is the collection of all pods of a cluster.
-func New(config *rest.Config, graph *flow.Graph) (*Source[*corev1.Pod, model.Pod], error) {
+func New(config *rest.Config, graph *flow.Graph) (*Pods, error) {
 	client, err := connect(config)
 	if err != nil {
 		return nil, err
@@ -24,11 +24,20 @@ func New(config *rest.Config, graph *flow.Graph) (*Source[*corev1.Pod, model.Pod
 	// The node's agents report pods that are over for long after.
 	alive := fields.ParseSelectorOrDie("status.phase!=Succeeded,status.phase!=Failed")
 	pods := cache.NewListWatchFromClient(client, "pods", corev1.NamespaceAll, alive)
-	return newPods(graph, pods), nil
+	nodes := newNodes(graph, client)
+	where := func(name string) map[string]string {
+		n, _ := nodes.Get(name)
+		return n.labels
+	}
+	return &Pods{newPods(graph, pods, where), nodes}, nil
 }
 
-func newPods(graph *flow.Graph, from cache.ListerWatcher) *Source[*corev1.Pod, model.Pod] {
-	s := newSource(graph, "kube/pods", from, &corev1.Pod{}, templates{}.rowOf)
+func newPods(graph *flow.Graph, from cache.ListerWatcher, where func(node string) map[string]string) *Source[*corev1.Pod, model.Pod] {
+	shared := templates{}
+	s := newSource(graph, "kube/pods", from, &corev1.Pod{}, func(p *corev1.Pod) (model.Pod, bool) {
+		p.Labels = labelsOf(p, where)
+		return shared.rowOf(p)
+	})
 	s.list.Place = func(p model.Pod) string { return p.Address } // Kubernetes gives those of the dead to others
 	return s
 }

@@ -105,7 +105,7 @@ func (l lists) Watch(o metav1.ListOptions) (watch.Interface, error) {
 // The pods of a server that lists none stay, but for those whose address another one has.
 func TestPodsAreMissing(t *testing.T) {
 	l := lists{make(chan []corev1.Pod), make(chan *watch.FakeWatcher)}
-	s := newPods(flow.New(flow.Options{}), l)
+	s := newPods(flow.New(flow.Options{}), l, func(string) map[string]string { return nil })
 	go s.Run(t.Context()) //nolint:errcheck // it ends with the test
 	has := func(when string, held int, want ...string) {
 		t.Helper()

@@ -14,7 +14,7 @@
 //	     status=200  from=app/version  body=REGEXP  header=name:REGEXP  atleast=1s  under=1s
 //	     header=certificate:HOSTS#NUMBER of a gateway, closed=REGEXP: there is no answer, but that error
 //	     a word show:NAME is no header: the caller shows the certificate of that name
-//	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself
+//	certificate NAME NUMBER HOST... [key=other]  a Secret with a new certificate, which trusts itself; revoked=yes: no more
 //	preview VAR APP VERSION [host=HOST] [for=1h]  weft preview; $VAR is the token, $VAR_FORGED and $VAR_UNSIGNED look like it
 //	issuer NAME keys=ID,ID... | down | html | empty | huge   a server of keys, or what becomes of it; $ISSUER_NAME is its URL, $PORT_NAME its port
 //	file VAR plugin.wasm | FILE | down   a server of the example's plugin, or of a file of the script; $VAR is its URL

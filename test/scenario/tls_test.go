@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -25,7 +26,7 @@ import (
 )
 
 // certificate writes a Secret NAME with a new certificate of NUMBER for the
-// hosts: `certificate NAME NUMBER HOST... [key=other]`. It trusts itself, and is
+// hosts: `certificate NAME NUMBER HOST... [key=other] [revoked=yes]`. It trusts itself, and is
 // what callers show that have its name. The file NAME.pem has it, too.
 func (s *script) certificate(args []string) {
 	set, hosts := settings(args[2:])
@@ -35,7 +36,8 @@ func (s *script) certificate(args []string) {
 	}
 	key := s.key()
 	template := &x509.Certificate{
-		SerialNumber: number, DNSNames: hosts, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: number, DNSNames: hosts, IsCA: true, BasicConstraintsValid: true, SubjectKeyId: number.Bytes(),
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign | x509.KeyUsageCRLSign, Subject: pkix.Name{CommonName: args[0]},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
@@ -47,15 +49,32 @@ func (s *script) certificate(args []string) {
 	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
 	s.ts.Check(err)
 	chain := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	data := map[string][]byte{"tls.crt": chain, "ca.crt": chain, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})}
+	if take(set, "revoked", "") != "" {
+		data["ca.crl"] = s.revocation(der, key)
+	}
 	body, err := json.Marshal(corev1.Secret{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: metav1.ObjectMeta{Name: args[0]}, Type: corev1.SecretTypeTLS,
-		Data: map[string][]byte{"tls.crt": chain, "ca.crt": chain, "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})},
+		Data: data,
 	})
 	s.ts.Check(err)
 	s.ts.Check(os.WriteFile(s.ts.MkAbs(args[0]+".pem"), chain, 0o600))
 	file := filepath.Join(shared.dir, s.namespace+"-secret.yaml")
 	s.ts.Check(os.WriteFile(file, body, 0o600))
 	s.apply([]string{file})
+}
+
+// revocation is the list by which a certificate takes itself back.
+func (s *script) revocation(der []byte, key *ecdsa.PrivateKey) []byte {
+	issuer, err := x509.ParseCertificate(der)
+	s.ts.Check(err)
+	list := &x509.RevocationList{
+		Number: big.NewInt(1), ThisUpdate: time.Now().Add(-time.Hour), NextUpdate: time.Now().Add(time.Hour),
+		RevokedCertificateEntries: []x509.RevocationListEntry{{SerialNumber: issuer.SerialNumber, RevocationTime: time.Now().Add(-time.Minute)}},
+	}
+	crl, err := x509.CreateRevocationList(rand.Reader, list, issuer, key)
+	s.ts.Check(err)
+	return pem.EncodeToMemory(&pem.Block{Type: "X509 CRL", Bytes: crl})
 }
 
 func (s *script) key() *ecdsa.PrivateKey {

@@ -11,7 +11,7 @@ import (
 func Inputs(rows *join.Mesh) compile.Inputs {
 	return compile.Inputs{
 		Services: rows.Services, Replicas: rows.Replicas, Cohorts: scope.Cohorts(rows.Replicas), RouteTables: rows.Routes, Policies: rows.Policies, Splits: rows.Splits,
-		Concurrencies: rows.Concurrencies, Gateways: rows.Gateways, Certificates: rows.Certificates, EnvoyFilters: rows.EnvoyFilters, RateLimits: rows.RateLimits, Telemetries: rows.Telemetries,
+		Concurrencies: rows.Concurrencies, Inbounds: rows.Inbounds, Gateways: rows.Gateways, Certificates: rows.Certificates, EnvoyFilters: rows.EnvoyFilters, RateLimits: rows.RateLimits, Telemetries: rows.Telemetries,
 		PeerAuths: rows.PeerAuths, Authorizations: rows.Authorizations, RequestAuths: rows.RequestAuths, Authorizers: rows.Authorizers, Plugins: rows.Plugins,
 	}
 }

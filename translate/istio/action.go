@@ -189,6 +189,7 @@ func retry(o *object.Object, at object.Path, r *networking.HTTPRetry) *model.Ret
 	out := &model.Retry{
 		SameHost:   r.RetryIgnorePreviousHosts != nil && !r.RetryIgnorePreviousHosts.GetValue(),
 		Attempts:   min(o.Count(at.Dot("attempts"), r.Attempts), maxAttempts),
+		Elsewhere:  r.RetryRemoteLocalities.GetValue(),
 		NotMethods: o.Annotations[object.IdempotentAnnotation] == "true",
 	}
 	if r.Attempts > maxAttempts {

@@ -35,6 +35,7 @@ func DestinationRule(o *object.Object, spec *networking.DestinationRule) []model
 		p.PortLevel[number] = traffic(o, place, port)
 	}
 	p.Subsets = subsets(o, spec.Subsets, p.Traffic)
+	checkFailover(o, spec)
 	return []model.Policy{p}
 }
 
@@ -81,6 +82,7 @@ func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPol
 	if lb := s.GetLoadBalancer(); lb != nil {
 		out.Balancer, out.Hash = balancer(o, at.Dot("loadBalancer"), lb)
 		out.Warmup = warmup(o, at.Dot("loadBalancer"), lb)
+		out.Local = localities(o, at.Dot("loadBalancer").Dot("localityLbSetting"), lb.GetLocalityLbSetting())
 	}
 	if s.GetConnectionPool() != nil {
 		out.Pool = pool(o, at.Dot("connectionPool"), s.GetConnectionPool())
@@ -91,8 +93,13 @@ func traffic(o *object.Object, at object.Path, s settings) (out model.TrafficPol
 	if s.GetTls() != nil {
 		out.TLS = clientTLS(o, at.Dot("tls"), s.GetTls())
 	}
-	if whole, ok := s.(*networking.TrafficPolicy); ok && whole.GetRetryBudget() != nil {
-		out.Budget = retryBudget(o, at.Dot("retryBudget"), whole.RetryBudget)
+	if whole, ok := s.(*networking.TrafficPolicy); ok {
+		if whole.GetRetryBudget() != nil {
+			out.Budget = retryBudget(o, at.Dot("retryBudget"), whole.RetryBudget)
+		}
+		if whole.GetProxyProtocol() != nil {
+			out.ProxyHeader = uint32(whole.ProxyProtocol.Version) + 1
+		}
 	}
 	return out
 }

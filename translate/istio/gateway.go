@@ -1,7 +1,6 @@
 package istio
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,39 +104,5 @@ func protocol(o *object.Object, at object.Path, s *networking.Server, l *model.G
 		o.Invalid(at.Dot("port").Dot("protocol"), "%q is no protocol; write HTTP, HTTPS, TLS or TCP", name)
 		return false
 	}
-	if tls.GetMode() == networking.ServerTLSSettings_ISTIO_MUTUAL {
-		l.TLS = model.ServerTLS{Secret: model.MeshCertificate, Callers: model.CallerRequired}
-		return len(tls.SubjectAltNames)+len(tls.VerifyCertificateSpki)+len(tls.VerifyCertificateHash) == 0 // reported by the audit
-	}
-	var ok bool
-	if l.TLS.Callers, ok = callers[tls.GetMode()]; !ok {
-		o.NotHonoured(at.Dot("tls").Dot("mode"), "weft's gateways do not do %s, so this server stays closed; use SIMPLE, MUTUAL, OPTIONAL_MUTUAL, ISTIO_MUTUAL or PASSTHROUGH", tls.GetMode())
-		return false
-	}
-	if tls.GetCredentialName() == "" || strings.Contains(tls.GetCredentialName(), "/") {
-		o.Invalid(at.Dot("tls").Dot("credentialName"), "%q names no Secret of the namespace of the gateway's proxies, so this server stays closed; create one of type kubernetes.io/tls", tls.GetCredentialName())
-		return false
-	}
-	l.TLS.Secret = tls.CredentialName
-	l.TLS.Oldest, l.TLS.Newest = versions[tls.MinProtocolVersion], versions[tls.MaxProtocolVersion]
-	if cmp.Or(l.TLS.Oldest, "1.2") > cmp.Or(l.TLS.Newest, "1.3") {
-		o.Invalid(at.Dot("tls").Dot("maxProtocolVersion"), "is older than minProtocolVersion, which is 1.2 where nothing is said, so this server stays closed; correct one of them")
-		return false
-	}
-	return len(tls.SubjectAltNames)+len(tls.VerifyCertificateSpki)+len(tls.VerifyCertificateHash) == 0 // reported by the audit
-}
-
-// versions of TLS; none for AUTO.
-var versions = map[networking.ServerTLSSettings_TLSProtocol]string{
-	networking.ServerTLSSettings_TLSV1_0: "1.0",
-	networking.ServerTLSSettings_TLSV1_1: "1.1",
-	networking.ServerTLSSettings_TLSV1_2: "1.2",
-	networking.ServerTLSSettings_TLSV1_3: "1.3",
-}
-
-// callers is what each mode asks of them.
-var callers = map[networking.ServerTLSSettings_TLSmode]model.CallerCertificate{
-	networking.ServerTLSSettings_SIMPLE:          model.CallerUnasked,
-	networking.ServerTLSSettings_MUTUAL:          model.CallerRequired,
-	networking.ServerTLSSettings_OPTIONAL_MUTUAL: model.CallerOptional,
+	return serverTLS(o, at.Dot("tls"), tls, l)
 }

@@ -50,13 +50,13 @@ func match(o *object.Object, at object.Path, m *networking.HTTPMatchRequest, gat
 	}
 	out.Headers = append(named("headers", m.GetHeaders(), false), named("withoutHeaders", m.GetWithoutHeaders(), true)...)
 	out.Query = named("queryParams", m.GetQueryParams(), false)
-	if !slices.Contains(gateways, model.Mesh) && (len(out.SourceLabels) > 0 || out.SourceNamespace != "") {
+	if gateways != nil && !slices.Contains(gateways, model.Mesh) && (len(out.SourceLabels) > 0 || out.SourceNamespace != "") {
 		o.Report(model.ProblemUnreachable, at, "who calls a gateway has no workload, so this never holds; remove sourceLabels and sourceNamespace, or add mesh to spec.gateways")
 		sound = false
 	}
 	if len(m.GetGateways()) > 0 {
 		out.Gateways = slices.DeleteFunc(gatewayNames(o, at.Dot("gateways"), m.GetGateways()), func(name string) bool {
-			return !slices.Contains(gateways, name)
+			return gateways != nil && !slices.Contains(gateways, name)
 		})
 		if len(out.Gateways) == 0 {
 			o.Report(model.ProblemUnreachable, at.Dot("gateways"), "names no gateway of spec.gateways, so it never holds; add the gateway there")

@@ -10,6 +10,21 @@ import (
 	"weft.dev/translate/object"
 )
 
+// Inbound gives what a Sidecar says of the connections to its workloads' applications, if it does.
+func Inbound(o *object.Object, spec *networking.Sidecar) []model.Inbound {
+	if spec.InboundConnectionPool == nil {
+		return nil
+	}
+	in := model.Inbound{
+		Object: o.Key, Namespace: o.Namespace, Selector: spec.GetWorkloadSelector().GetLabels(), Rank: o.Rank, From: o.Whole(),
+		Pool: pool(o, object.Spec.Dot("inboundConnectionPool"), spec.InboundConnectionPool),
+	}
+	if len(in.Selector) == 0 {
+		in.Namespace = reach(o)
+	}
+	return []model.Inbound{in}
+}
+
 // Sidecar gives one row; none where it says nothing of whom its workloads call:
 // then the next one decides, as in Istio.
 func Sidecar(o *object.Object, spec *networking.Sidecar) []model.Egress {

@@ -6,6 +6,7 @@ import (
 	telemetry "istio.io/api/telemetry/v1alpha1"
 
 	"weft.dev/model"
+	"weft.dev/translate/cel"
 	"weft.dev/translate/object"
 )
 
@@ -25,16 +26,20 @@ func Telemetry(o *object.Object, spec *telemetry.Telemetry) []model.Telemetry {
 	for i, in := range spec.Tracing {
 		t.Says = append(t.Says, spans(o, object.Spec.Dot("tracing").At(i), in))
 	}
-	for _, in := range spec.AccessLogging {
-		if in.GetFilter() != nil { // a problem by now
-			continue
+	for i, in := range spec.AccessLogging {
+		condition := in.GetFilter().GetExpression()
+		if in.GetFilter() != nil {
+			if why := cel.Check(condition); why != "" {
+				o.Invalid(object.Spec.Dot("accessLogging").At(i).Dot("filter").Dot("expression"), "%s, so the entry has no effect", why)
+				continue
+			}
 		}
 		said := sides(in.GetMatch().GetMode())
 		lines := model.LogAll
 		if in.GetDisabled().GetValue() {
 			lines = model.LogNothing
 		}
-		said.Log = &lines
+		said.Log, said.LogIf = &lines, condition
 		t.Says = append(t.Says, said)
 	}
 	return []model.Telemetry{t}

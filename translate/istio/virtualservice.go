@@ -61,9 +61,6 @@ func gatewayNames(o *object.Object, at object.Path, names []string) []string {
 // tableHosts resolves the hosts. Every host at once is only a gateway's to give.
 func tableHosts(o *object.Object, names, gateways []string) (hosts, at []string) {
 	place := object.Spec.Dot("hosts")
-	if len(names) == 0 {
-		o.Invalid(place, "is empty; name the hosts that the rules are for")
-	}
 	for i, name := range names {
 		host := o.Host(name)
 		if !o.CheckHost(place.At(i), host) {
@@ -80,6 +77,7 @@ func tableHosts(o *object.Object, names, gateways []string) (hosts, at []string)
 	return hosts, gateways
 }
 
+// rules at gateways; nil: wherever those are who delegate to them.
 func rules(o *object.Object, routes []*networking.HTTPRoute, gateways []string) []model.Rule {
 	var all []model.Rule
 	matches := 0
@@ -122,6 +120,7 @@ func action(o *object.Object, at object.Path, route *networking.HTTPRoute, r *mo
 	var named []string
 	for name, set := range map[string]bool{
 		"route": len(route.GetRoute()) > 0, "redirect": route.GetRedirect() != nil, "directResponse": route.GetDirectResponse() != nil,
+		"delegate": route.GetDelegate() != nil,
 	} {
 		if set {
 			named = append(named, name)
@@ -140,12 +139,12 @@ func action(o *object.Object, at object.Path, route *networking.HTTPRoute, r *mo
 	case len(route.GetRoute()) > 0:
 		r.Backends = backends(o, at.Dot("route"), route.Route)
 	case route.GetDelegate() != nil:
-		return false // reported by the audit: the field is not honoured
+		r.Delegate = delegateKey(o, at.Dot("delegate"), route.Delegate)
 	default:
-		o.Invalid(at, "does nothing; add route, redirect or directResponse")
+		o.Invalid(at, "does nothing; add route, redirect, directResponse or delegate")
 		return false
 	}
-	return r.Redirect != nil || r.Direct != nil || len(r.Backends) > 0
+	return r.Redirect != nil || r.Direct != nil || r.Delegate != nil || len(r.Backends) > 0
 }
 
 func backends(o *object.Object, at object.Path, routes []*networking.HTTPRouteDestination) []model.Backend {

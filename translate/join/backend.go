@@ -44,7 +44,7 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 	b.Host = r.host(r.x, b.Host)
 	refuse := func(code, field, message string) {
 		b.Invalid = message
-		r.add(code, b.Origin.Path+field, message)
+		r.addAt(b.Origin, field, code, message)
 	}
 	inGateway := t.Object.Kind != string(api.VirtualService)
 	called := slices.Contains(t.Gateways, model.Mesh) && slices.Contains(t.Hosts, b.Host) // who calls a service may reach it
@@ -77,7 +77,7 @@ func (r *resolver) backend(t model.RouteTable, b *model.Backend) {
 		refuse(model.ProblemInvalid, ".port", fmt.Sprintf("port %d of the service %s says that it speaks HTTP, and connections are led on as they are; name the port tcp-%s or tls-%s, or set its appProtocol", b.Port, s.Name, s.Name, s.Name))
 	case t.Connections != "":
 	case port.Protocol == model.TCP && !inGateway: // a route of the Gateway API says itself that the port takes requests
-		r.add(model.ProblemUnreachable, b.Origin.Path+".port", fmt.Sprintf("port %d of the service %s does not say that it speaks HTTP, so calls to it are not routed one by one; name the port http-%s, or set its appProtocol", b.Port, s.Name, s.Name))
+		r.addAt(b.Origin, ".port", model.ProblemUnreachable, fmt.Sprintf("port %d of the service %s does not say that it speaks HTTP, so calls to it are not routed one by one; name the port http-%s, or set its appProtocol", b.Port, s.Name, s.Name))
 	}
 	if b.Invalid == "" && b.Subset != "" {
 		r.subset(b, s, refuse)

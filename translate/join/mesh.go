@@ -32,6 +32,7 @@ type Mesh struct {
 	KeySources     *flow.Collection[model.Named[model.KeySource]] // that request authentications name
 	Authorizers    *flow.Collection[model.Authorizer]
 	Egresses       *flow.Collection[model.Egress]
+	Inbounds       *flow.Collection[model.Inbound]
 	Declared       *flow.Collection[model.Declared]
 	Problems       *flow.Collection[model.Problem]
 
@@ -51,6 +52,7 @@ type Mesh struct {
 	holders    *flow.Collection[item[holder]]        // of certificates
 	backendTLS *flow.Index[item[gateway.BackendTLS]] // by host
 	owners     *flow.Collection[owner]
+	delegating *flow.Index[Part]              // by whom their rules delegate to
 	setsOf     *flow.Index[item[gateway.Set]] // by their Gateway
 	contests   *flow.Index[contest]           // of listeners
 	gates      *flow.Collection[outcome]      // of gateways
@@ -73,6 +75,7 @@ func New(parts *flow.Collection[Part], pods *flow.Collection[model.Pod]) *Mesh {
 	m.wirePolicies()
 	m.wirePeers()
 	m.wireScopes()
+	m.delegating = flow.NewIndex(parts, delegating)
 	m.gates = m.wireGateways()
 	m.Certificates = flow.Union("certificates", m.secrets, rows(m.gates, "certificates of callers", func(o outcome) []model.Certificate { return o.Trusts }))
 	m.GatewayPods = gatewayPods(parts, m.gates)
@@ -100,5 +103,6 @@ func (m *Mesh) references(x *flow.Ctx, part Part) []model.Problem {
 	m.checkAccess(x, p)
 	m.checkScopes(x, p)
 	m.checkLimits(x, p)
+	m.checkDelegates(x, p)
 	return p.all
 }

@@ -109,6 +109,10 @@ func (m *Mesh) checkPolicies(x *flow.Ctx, p *problems) {
 		default:
 			m.checkMerged(p, policy, winner)
 		}
+		if s, ok := flow.Get(x, m.Services, host); ok && s.Resolution == model.ByWorkload && !s.External &&
+			slices.ContainsFunc(policy.AllTraffic(), func(t model.TrafficPolicy) bool { return t.ProxyHeader != 0 }) {
+			p.add(model.ProblemNotHonoured, "spec.trafficPolicy.proxyProtocol", fmt.Sprintf("proxies of the mesh stand before %s, and tell who calls by its certificate, so connections begin without such a header; remove it", host))
+		}
 	}
 }
 

@@ -27,6 +27,9 @@ func Unreachable(t model.RouteTable, generation int64) []model.Problem {
 // covered says whether one earlier rule takes all requests of a rule. Where the
 // most specific match comes first, that needs the very same matches.
 func covered(rule, before model.Rule, order model.Order) bool {
+	if before.Delegate != nil {
+		return false // it takes what the rules of another object take
+	}
 	if len(before.Matches) == 0 {
 		return order == model.AsWritten || len(rule.Matches) == 0
 	}

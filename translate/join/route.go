@@ -58,7 +58,7 @@ func (m *Mesh) wireRoutes() *flow.Collection[outcome] {
 		if len(tables) == 0 {
 			return nil
 		}
-		r := &resolver{Mesh: m, x: x, problems: &problems{part: p}}
+		r := &resolver{Mesh: m, x: x, problems: &problems{part: p}, through: map[model.Key]string{}}
 		out := outcome{Object: p.Object}
 		for _, t := range tables {
 			out.Tables = append(out.Tables, r.table(t)...)
@@ -112,6 +112,7 @@ type resolver struct {
 	*problems
 	x       *flow.Ctx
 	parents []attachment
+	through map[model.Key]string // where the part delegates to others
 }
 
 // placing is where a table applies: gateways that accept the same hosts by the
@@ -122,6 +123,9 @@ type placing struct {
 
 // table gives one table for all gateways that treat it alike.
 func (r *resolver) table(t model.RouteTable) []model.RouteTable {
+	var lent []model.Origin
+	t.Rules, lent = r.delegated(t)
+	t.From = slices.Concat(t.From, lent)
 	rules, lent := r.rules(t)
 	t.From = slices.Concat(t.From, lent)
 	var all []placing

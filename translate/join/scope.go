@@ -13,6 +13,7 @@ import (
 // hosts, which get their canonical form.
 func (m *Mesh) wireScopes() {
 	m.Egresses = rows(m.parts, "egresses", Of[model.Egress])
+	m.Inbounds = rows(m.parts, "inbounds", Of[model.Inbound])
 	m.defaultsOf = flow.NewIndex(m.Egresses, func(e model.Egress) []string {
 		if len(e.Selector) > 0 {
 			return nil

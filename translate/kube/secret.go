@@ -18,6 +18,7 @@ import (
 
 const (
 	caField    = "ca.crt"
+	crlField   = "ca.crl"
 	minRSABits = 2048 // Envoy refuses fewer
 	maxPEM     = 256 << 10
 )
@@ -25,7 +26,7 @@ const (
 // Secret gives a certificate, or none where the Secret is about something else.
 // One that proxies would refuse is no certificate, but says why.
 func Secret(o *object.Object, s *corev1.Secret) []model.Certificate {
-	chain, key, ca := s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey], s.Data[caField]
+	chain, key, ca, crl := s.Data[corev1.TLSCertKey], s.Data[corev1.TLSPrivateKeyKey], s.Data[caField], s.Data[crlField]
 	if s.Type != corev1.SecretTypeTLS && len(chain)+len(key)+len(ca) == 0 {
 		return nil
 	}
@@ -38,12 +39,15 @@ func Secret(o *object.Object, s *corev1.Secret) []model.Certificate {
 	if err == nil && len(ca) > 0 {
 		field, err = caField, checkCA(ca)
 	}
+	if err == nil && len(crl) > 0 {
+		field, err = crlField, checkCRL(crl, len(ca) > 0)
+	}
 	if err != nil {
 		c.Invalid = fmt.Sprintf("data[%s]: %s", field, err)
 		o.Invalid(object.Path("data").Entry(field), "%s; proxies keep the certificate that they have", err)
 		return []model.Certificate{c}
 	}
-	c.Chain, c.PrivateKey, c.CA = chain, model.PrivateKey(key), ca
+	c.Chain, c.PrivateKey, c.CA, c.CRL = chain, model.PrivateKey(key), ca, crl
 	return []model.Certificate{c}
 }
 
@@ -90,6 +94,30 @@ func checkCA(text []byte) error {
 	}
 	_, err := parse(text)
 	return err
+}
+
+// checkCRL reads a list of certificates that are not trusted any more. One that cannot be read must not let them in.
+func checkCRL(text []byte, trusts bool) error {
+	if len(text) > maxPEM {
+		return fmt.Errorf("has %d bytes, more than %d", len(text), maxPEM)
+	}
+	if !trusts {
+		return errors.New("takes back what nobody is trusted for; put ca.crt beside it")
+	}
+	lists := 0
+	for rest := text; ; lists++ {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if _, err := x509.ParseRevocationList(block.Bytes); err != nil || block.Type != "X509 CRL" {
+			return fmt.Errorf("list %d of it cannot be read; put a PEM list of revoked certificates there", lists+1)
+		}
+	}
+	if lists == 0 {
+		return errors.New("holds no PEM list of revoked certificates; put one there, or leave it out")
+	}
+	return nil
 }
 
 // parse reads all certificates of a PEM text; there is at least one.

@@ -789,6 +789,7 @@ export interface ExplainEndpoint {
   workload?: string;
   version?: string;
   health: string;
+  place?: string;
   guard?: ExplainGuard;
 }
 

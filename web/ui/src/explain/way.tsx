@@ -107,7 +107,7 @@ function Endpoints({ endpoints }: { endpoints: ExplainEndpoint[] }) {
         <li key={e.address} className="endpoint">
           <Mark state={e.guard && !e.guard.allowed ? "bad" : e.health === "healthy" ? "ok" : "warn"} />
           <div>
-            <b>{e.workload ?? e.address}</b> <span className="dim">{[e.version, e.workload && e.address, e.health].filter(Boolean).join(", ")}</span>
+            <b>{e.workload ?? e.address}</b> <span className="dim">{[e.version, e.workload && e.address, e.health, e.place].filter(Boolean).join(", ")}</span>
             {e.guard && <p className={e.guard.allowed ? "" : "bad"}>{e.guard.text}</p>}
             {e.guard?.limits?.map((limit) => (
               <p key={limit.text}>limit {limit.text}</p>
