@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	"weft.dev/flow"
 	"weft.dev/model"
@@ -22,7 +24,7 @@ func (p patching) isCluster(name string) bool {
 	return p.Port == 0 || called && p.Port == port || !called && InboundName(p.Port) == name
 }
 
-// keepsCluster says what of a cluster is no patch's to change: where it leads, and how that is proved.
+// keepsCluster says what of a cluster is no patch's to change: where it leads and came from, and how that is proved.
 func keepsCluster(before, after *clusterv3.Cluster) error {
 	was, is := leadingOf(before), leadingOf(after)
 	if !proto.Equal(was, is) {
@@ -34,6 +36,7 @@ func keepsCluster(before, after *clusterv3.Cluster) error {
 func leadingOf(c *clusterv3.Cluster) *clusterv3.Cluster {
 	return &clusterv3.Cluster{
 		Name: c.Name, ClusterDiscoveryType: c.ClusterDiscoveryType, EdsClusterConfig: c.EdsClusterConfig, LoadAssignment: c.LoadAssignment,
+		Metadata:        &corev3.Metadata{FilterMetadata: map[string]*structpb.Struct{MetadataKey: c.GetMetadata().GetFilterMetadata()[MetadataKey]}},
 		TransportSocket: c.TransportSocket, TransportSocketMatches: c.TransportSocketMatches, LbSubsetConfig: c.LbSubsetConfig,
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/anypb"
@@ -125,14 +126,14 @@ func keepsTable(before, after *routev3.RouteConfiguration) error {
 			return err
 		}
 	}
-	return keepsConfigs(before.TypedPerFilterConfig, after.TypedPerFilterConfig)
+	return keepsTold(before, after)
 }
 
 func keepsHost(before, after *routev3.VirtualHost) error {
 	if before.Name != after.Name || !slices.Equal(before.Domains, after.Domains) || before.RequireTls != after.RequireTls || after.Matcher != nil {
 		return errors.New("which requests a virtual host takes is weft's; use a VirtualService or an HTTPRoute")
 	}
-	if err := keepsConfigs(before.TypedPerFilterConfig, after.TypedPerFilterConfig); err != nil {
+	if err := keepsTold(before, after); err != nil {
 		return err
 	}
 	left := before.Routes
@@ -159,7 +160,7 @@ func keepsRoute(before, after *routev3.Route) error {
 	if reflect.TypeOf(before.Action) != reflect.TypeOf(after.Action) || !proto.Equal(whereto(was), whereto(is)) {
 		return errNotWherever
 	}
-	return keepsConfigs(before.TypedPerFilterConfig, after.TypedPerFilterConfig)
+	return keepsTold(before, after)
 }
 
 // whereto is an action without all but its destinations.
@@ -167,12 +168,21 @@ func whereto(a *routev3.RouteAction) *routev3.RouteAction {
 	return &routev3.RouteAction{ClusterSpecifier: a.GetClusterSpecifier(), RequestMirrorPolicies: a.GetRequestMirrorPolicies()}
 }
 
-// keepsConfigs says that what guards are told for some requests is as it was.
-func keepsConfigs(before, after map[string]*anypb.Any) error {
-	for name, now := range after {
-		if isGuard(name) && !proto.Equal(before[name], now) {
+// told is a part of a table that tells filters, and people, something.
+type told interface {
+	GetTypedPerFilterConfig() map[string]*anypb.Any
+	GetMetadata() *corev3.Metadata
+}
+
+// keepsTold says that what guards are told for some requests, and who is said to be behind them, is as it was.
+func keepsTold(before, after told) error {
+	for name, now := range after.GetTypedPerFilterConfig() {
+		if isGuard(name) && !proto.Equal(before.GetTypedPerFilterConfig()[name], now) {
 			return fmt.Errorf("%s is what policies act by, and stays as it is; use an AuthorizationPolicy", name)
 		}
+	}
+	if !proto.Equal(before.GetMetadata().GetFilterMetadata()[MetadataKey], after.GetMetadata().GetFilterMetadata()[MetadataKey]) {
+		return fmt.Errorf("the metadata %s says where something came from, and stays as it is; choose another name", MetadataKey)
 	}
 	return nil
 }

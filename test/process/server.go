@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -213,20 +214,25 @@ func Until(patience time.Duration, check func() error) error {
 // given are the ports that FreePort gave in this process.
 var given sync.Map
 
-// FreePort is a port of loopback that nobody listens at, and that it has not given before:
-// the system gives one again as soon as it is closed.
+// Ports that FreePort gives: none that the system gives to whoever connects, agents to proxies, or the guides name. Between the
+// look and the use another test's connection would else have it.
+const (
+	firstPort = 10_000
+	lastPort  = 15_000
+)
+
+// FreePort is a port of loopback that nobody listens at, and that it has not given before.
 func FreePort() (int, error) {
-	for {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
+	for range lastPort - firstPort {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if _, before := given.LoadOrStore(port, true); before {
+			continue
 		}
-		port := listener.Addr().(*net.TCPAddr).Port
-		listener.Close()
-		if _, before := given.LoadOrStore(port, true); !before {
-			return port, nil
+		if listener, err := net.Listen("tcp", Loopback(port)); err == nil {
+			return port, listener.Close()
 		}
 	}
+	return 0, fmt.Errorf("no port between %d and %d is free", firstPort, lastPort)
 }
 
 // Loopback is host:port of a port on this machine.
