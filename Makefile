@@ -15,10 +15,10 @@
 # make test-series  a million series where there is room for 50,000: what they take, and that it is said
 # make test-collector  spans to a real OpenTelemetry Collector and from it: it is compiled first, four minutes of one core
 # make test-opa  a real Open Policy Agent decides about calls: it is compiled first, two minutes of one core
-# make test-conformance  the Gateway API's own suite there, after kube-up
+# make test-conformance  the Gateway API's own suite there, after kube-up, of both channels; of the standard one test-conformance-standard, and what only the other has test-conformance-retry
 # make generate  CRDs, deep copies, OpenAPI definitions from their sources
 
-.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-collector test-opa test-conformance generate
+.PHONY: build ui demo shop test quick nightly bench bench-judge bench-quick soak kube-up kube-images kube-down test-kube bench-kube test-snapshots test-releases test-series test-collector test-opa test-conformance test-conformance-standard test-conformance-retry generate
 
 # kustomize without plugins: with them the linker keeps every method of the program, 40 MB. No C: the images of pods have no
 # library of it. Tests are built so, too, or all would be compiled twice.
@@ -124,11 +124,16 @@ test-opa:
 	go test -count=1 -v ./test/folder -run OpenPolicyAgent -opa $(CURDIR)/bin/test/opa
 
 # A weft that runs there already has the image of an earlier checkout by the same name.
-test-conformance:
+test-conformance: test-conformance-standard
+	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/experimental.sh
+
+test-conformance-retry:
+	test/kube/conformance/experimental.sh -run-test HTTPRouteRetry
+
+test-conformance-standard:
 	test/kube/node/run.sh weft install --image weft:dev --proxy-image weft-proxy:dev
 	test/kube/node/run.sh sh -c 'kubectl -n weft-system rollout restart deploy/weft && kubectl -n weft-system rollout status deploy/weft'
 	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/run.sh
-	REPORTS=$(CURDIR)/docs/conformance test/kube/conformance/experimental.sh
 
 generate:
 	go generate ./...
