@@ -9,7 +9,6 @@ import (
 	authzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/ext_authz/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	netauthzv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/ext_authz/v3"
-	rbacnetv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -122,7 +121,7 @@ func namesMatcher(names []string) *matcherv3.ListStringMatcher {
 // connectionFilters ask about whole connections.
 func (a asked) connectionFilters(rules *rbaccfgv3.RBAC, stat string) []*listenerv3.Filter {
 	return []*listenerv3.Filter{
-		networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{ShadowRules: rules, ShadowRulesStatPrefix: a.askPrefix(), StatPrefix: stat + "."}),
+		watcher(a.askPrefix(), rules, stat),
 		networkFilter("envoy.filters.network.ext_authz", &netauthzv3.ExtAuthz{
 			StatPrefix: a.name(), GrpcService: a.grpc(), FailureModeAllow: a.FailOpen, TransportApiVersion: corev3.ApiVersion_V3,
 			FilterEnabledMetadata: a.met(rbacNetworkFilter),

@@ -77,8 +77,12 @@ func (g guards) onConnections(port uint32, stat string) (filters []*listenerv3.F
 		}
 	}
 	for _, action := range []model.AuthzAction{model.Audit, model.Deny, model.Allow} {
+		inForce, onTrial := rbac(g.rules, action, at)
 		filters = append(filters, g.watching(action, at, stat)...)
-		if inForce, _ := rbac(g.rules, action, at); inForce != nil && action != model.Audit {
+		if action == model.Allow && onTrial != nil {
+			filters = append(filters, watcher(model.StatTrials, onTrial, stat))
+		}
+		if inForce != nil && action != model.Audit {
 			filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{Rules: inForce, StatPrefix: stat + "."}))
 		}
 	}
@@ -87,9 +91,6 @@ func (g guards) onConnections(port uint32, stat string) (filters []*listenerv3.F
 
 // watching are the filters of connections that only count: of those Envoy does not count by rule, so each rule has its own.
 func (g guards) watching(action model.AuthzAction, at attributes, stat string) (filters []*listenerv3.Filter) {
-	watch := func(name string, rules *rbaccfgv3.RBAC) {
-		filters = append(filters, networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{ShadowRules: rules, ShadowRulesStatPrefix: name, StatPrefix: stat + "."}))
-	}
 	name, envoyAction := model.StatLetIn, rbaccfgv3.RBAC_ALLOW
 	if action == model.Deny {
 		name, envoyAction = model.StatKeptOut, rbaccfgv3.RBAC_DENY
@@ -100,13 +101,16 @@ func (g guards) watching(action model.AuthzAction, at attributes, stat string) (
 			if p == nil || a.Action != action || !a.DryRun && action != model.Audit {
 				continue
 			}
-			watch(name+"."+a.PolicyID(i), &rbaccfgv3.RBAC{Action: envoyAction, Policies: map[string]*rbaccfgv3.Policy{a.PolicyID(i): p}})
+			id := a.PolicyID(i)
+			filters = append(filters, watcher(name+"."+id, &rbaccfgv3.RBAC{Action: envoyAction, Policies: map[string]*rbaccfgv3.Policy{id: p}}, stat))
 		}
 	}
-	if _, together := rbac(g.rules, action, at); action == model.Allow && together != nil {
-		watch(model.StatTrials, together)
-	}
 	return filters
+}
+
+// watcher counts what rules say of connections under a name.
+func watcher(name string, rules *rbaccfgv3.RBAC, stat string) *listenerv3.Filter {
+	return networkFilter(rbacNetworkFilter, &rbacnetv3.RBAC{ShadowRules: rules, ShadowRulesStatPrefix: name, StatPrefix: stat + "."})
 }
 
 // rbac is the table of all guards of one action: those in force and those on

@@ -306,13 +306,17 @@ func (c *compiler) serviceDestinations(x *flow.Ctx, s shape) []destination {
 func (c *compiler) clusterOf(x *flow.Ctx, d destination) (all []piece) {
 	d, a := c.behind(x, d)
 	if d.Traffic.Local == nil || d.Service.Resolution != model.ByDNS {
-		all = append(all, piece{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)})
+		all = append(all, c.clusterPiece(d, a))
 	}
 	if d.Subset == "" && d.byPort() && len(d.Port.TLS.CA) > 0 {
 		secret := trustSecret(d.trustName(), model.Certificate{CA: d.Port.TLS.CA})
 		all = append(all, piece{c.intern.resource(model.TypeSecret, secret.Name, secret, nil, d.From...)})
 	}
 	return all
+}
+
+func (c *compiler) clusterPiece(d destination, a accounts) piece {
+	return piece{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}
 }
 
 // endpointsOf are those that all callers have.
@@ -333,7 +337,7 @@ func (c *compiler) located(x *flow.Ctx, d destination) []piece {
 			return nil // it is in the cluster
 		}
 		d, a := c.behind(x, d)
-		return []piece{{c.intern.resource(model.TypeCluster, d.Key(), cluster(d, a.IDs), nil, d.From...)}}
+		return []piece{c.clusterPiece(d, a)}
 	}
 	s, _ := flow.Get(x, c.Services, d.Service.Host)
 	d, _ = c.behind(x, d)

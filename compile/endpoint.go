@@ -164,7 +164,7 @@ func localityOf(text string) *corev3.Locality {
 	if text == "" {
 		return nil
 	}
-	parts := append(strings.SplitN(text, "/", 3), "", "")
+	parts := model.SplitLocality(text)
 	return &corev3.Locality{Region: parts[0], Zone: parts[1], SubZone: parts[2]}
 }
 

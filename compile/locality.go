@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 
 	"weft.dev/flow"
@@ -253,7 +252,10 @@ func inShares(groups []*endpointv3.LocalityLbEndpoints, shares []model.LocalityS
 	}
 	var left []*endpointv3.LocalityLbEndpoints
 	for _, share := range shares {
-		in := func(g *endpointv3.LocalityLbEndpoints) bool { return model.InPlace(textOf(g.Locality), share.Place) }
+		in := func(g *endpointv3.LocalityLbEndpoints) bool {
+			l := g.Locality
+			return model.InPlace(model.JoinLocality(l.GetRegion(), l.GetZone(), l.GetSubZone()), share.Place)
+		}
 		var sum uint64
 		for _, g := range groups {
 			if in(g) {
@@ -276,10 +278,6 @@ func weightOfGroup(g *endpointv3.LocalityLbEndpoints) (sum uint64) {
 		sum += uint64(max(1, ep.GetLoadBalancingWeight().GetValue()))
 	}
 	return sum
-}
-
-func textOf(l *corev3.Locality) string {
-	return strings.TrimRight(l.GetRegion()+"/"+l.GetZone()+"/"+l.GetSubZone(), "/")
 }
 
 // scatteredOnShelf are the layers of what the shelves of a scope leave out, as it is not the same for all.

@@ -127,8 +127,7 @@ func sideOf(r *model.Resource, atGate bool) model.PatchAt {
 	if r.Type == model.TypeCluster {
 		return sideOfCluster(r.Name, atGate)
 	}
-	name, _, _ := strings.Cut(r.Name, "/") // of a virtual host's table
-	switch {
+	switch name := tableOf(r.Name); {
 	case withoutTwin(name) == OutboundListener || name == OutboundRoutes:
 		return model.PatchOutbound
 	case name == InboundListener || strings.HasPrefix(name, "inbound."):

@@ -3,8 +3,6 @@ package compile
 import (
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
@@ -56,8 +54,7 @@ func (p patching) selects(listener string, chain *listenerv3.FilterChain) bool {
 
 // isOfPort says whether a listener, or a chain of the one for all ports, is of a port.
 func isOfPort(listener string, m *listenerv3.FilterChainMatch, number uint32) bool {
-	_, port, _ := strings.Cut(withoutTwin(listener), ".")
-	return port == strconv.Itoa(int(number)) || m.GetDestinationPort().GetValue() == number
+	return portIn(withoutTwin(listener)) == number || m.GetDestinationPort().GetValue() == number
 }
 
 // managers patches the filters of HTTP of a chain.

@@ -24,7 +24,7 @@ func (p patching) table(t *routev3.RouteConfiguration) error {
 		if p.Port != 0 && p.at == model.PatchOutbound {
 			return errors.New("one table has the routes to all ports there; remove the port, or patch a VIRTUAL_HOST")
 		}
-		if p.Port != 0 && p.Port != portOfTable(t.Name) {
+		if p.Port != 0 && p.Port != portIn(t.Name) {
 			return nil
 		}
 		return p.merge(t)
@@ -37,22 +37,22 @@ func (p patching) table(t *routev3.RouteConfiguration) error {
 	return nil
 }
 
-// portOfTable is that in the name of a table of calls that come in.
-func portOfTable(name string) uint32 {
+// portIn is that in the name of a listener, or of a table, of calls that come in; 0: none.
+func portIn(name string) uint32 {
 	_, rest, _ := strings.Cut(name, ".")
 	digits, _, _ := strings.Cut(rest, ".")
 	port, _ := strconv.ParseUint(digits, 10, 16)
 	return uint32(port)
 }
 
-// tableOf is the table of a virtual host, by its name.
-func tableOf(host string) string {
-	table, _, _ := strings.Cut(host, "/")
+// tableOf is the table of a virtual host, by its name; any other name is the same.
+func tableOf(name string) string {
+	table, _, _ := strings.Cut(name, "/")
 	return table
 }
 
 func (p patching) isHost(table string, h *routev3.VirtualHost) bool {
-	name, port := strings.TrimPrefix(h.Name, table+"/"), portOfTable(table)
+	name, port := strings.TrimPrefix(h.Name, table+"/"), portIn(table)
 	switch p.at {
 	case model.PatchGateway:
 		name = fmt.Sprintf("%s:%d", name, port)

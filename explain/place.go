@@ -3,9 +3,10 @@ package explain
 import (
 	"cmp"
 	"fmt"
-	"strings"
 
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+
+	"weft.dev/model"
 )
 
 // placeText is what the caller makes of where endpoints are; "": nothing.
@@ -15,7 +16,7 @@ func placeText(all []*endpointv3.LocalityLbEndpoints, group *endpointv3.Locality
 		weights += uint64(g.GetLoadBalancingWeight().GetValue())
 	}
 	l := group.GetLocality()
-	where := cmp.Or(strings.TrimRight(l.GetRegion()+"/"+l.GetZone()+"/"+l.GetSubZone(), "/"), "no known place")
+	where := cmp.Or(model.JoinLocality(l.GetRegion(), l.GetZone(), l.GetSubZone()), "no known place")
 	switch {
 	case weights > 0:
 		return fmt.Sprintf("in %s, which gets %s%%", where, number(100*float64(group.GetLoadBalancingWeight().GetValue())/float64(weights)))

@@ -7,6 +7,8 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	headerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/proxy_protocol/v3"
+	rawv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
 	"weft.dev/compile"
@@ -105,7 +107,11 @@ func clusterText(c *clusterv3.Cluster) string {
 
 // plainText says whether nothing vouches for who calls: a header in front of the bytes does not.
 func plainText(c *clusterv3.Cluster) bool {
-	return c.TransportSocket == nil || strings.Contains(string(c.TransportSocket.GetTypedConfig().GetValue()), "raw_buffer")
+	socket, header := c.TransportSocket, &headerv3.ProxyProtocolUpstreamTransport{}
+	if socket.GetTypedConfig().UnmarshalTo(header) == nil {
+		socket = header.TransportSocket
+	}
+	return socket == nil || socket.GetTypedConfig().MessageIs(&rawv3.RawBuffer{})
 }
 
 func breakerText(c *clusterv3.Cluster) string {

@@ -27,7 +27,12 @@ func LocalityOf(labels map[string]string) string {
 	if labels[RegionLabel] == "" && labels[ZoneLabel] == "" { // most workloads, of whom nobody says it
 		return ""
 	}
-	return strings.TrimRight(labels[RegionLabel]+"/"+labels[ZoneLabel]+"/"+labels[SubzoneLabel], "/")
+	return JoinLocality(labels[RegionLabel], labels[ZoneLabel], labels[SubzoneLabel])
+}
+
+// JoinLocality is "region/zone/subzone" without what is not said of it: the inverse of SplitLocality.
+func JoinLocality(region, zone, subzone string) string {
+	return strings.TrimRight(region+"/"+zone+"/"+subzone, "/")
 }
 
 // SplitLocality are region, zone and subzone.

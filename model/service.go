@@ -185,6 +185,11 @@ func (s Service) Names(caller string) []string {
 	return names
 }
 
+// Literal is an address as URLs have it, "10.0.0.1" and "[fd00::1]".
+func Literal(ip netip.Addr) string {
+	return strings.TrimSuffix(netip.AddrPortFrom(ip, 0).String(), ":0")
+}
+
 // Literals are the addresses of a service of a namespace as URLs have them, "10.0.0.1" and "[fd00::1]": who calls one
 // means the service.
 func (s Service) Literals() (all []string) {
@@ -193,7 +198,7 @@ func (s Service) Literals() (all []string) {
 	}
 	for _, ip := range s.VIPs {
 		if address, err := netip.ParseAddr(ip); err == nil && !address.IsLoopback() {
-			all = append(all, strings.TrimSuffix(netip.AddrPortFrom(address, 0).String(), ":0"))
+			all = append(all, Literal(address))
 		}
 	}
 	slices.Sort(all)

@@ -88,7 +88,7 @@ func (n names) resolve(x *flow.Ctx, namespace, authority string) (host string, o
 func (n names) at(x *flow.Ctx, namespace, authority string) (host string, ok bool) {
 	literal := authority
 	if at, err := netip.ParseAddrPort(authority); err == nil {
-		literal = strings.TrimSuffix(netip.AddrPortFrom(at.Addr(), 0).String(), ":0")
+		literal = model.Literal(at.Addr())
 	}
 	all := flow.Lookup(x, n.addressed, literal)
 	for _, a := range all {
